@@ -1,0 +1,18 @@
+/* common/util/arena.h - memory of one message: allocate freely, free nothing, drop all at once.
+ *
+ * Reference counts are atomic: a message may be handed to another thread, but only one thread
+ * allocates from an arena at a time. */
+#pragma once
+#include "common/util/str.h"
+
+struct arena;
+
+struct arena *arena_new(size_t hint_bytes);		/* one reference; NULL when out of memory */
+struct arena *arena_ref(struct arena *a);
+void arena_unref(struct arena *a);			/* NULL is fine */
+void *arena_alloc(struct arena *a, size_t bytes);	/* 16-byte aligned, not cleared; NULL when out of memory or over the limit */
+void *arena_zalloc(struct arena *a, size_t bytes);
+struct str arena_dup(struct arena *a, struct str s);	/* copy, NUL-terminated behind; empty p == NULL when out of memory */
+struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+size_t arena_bytes(const struct arena *a);		/* taken from the heap so far */
+#define ARENA_LIMIT_BYTES (1u << 20)			/* one message never costs more */
