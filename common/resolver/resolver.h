@@ -1,0 +1,45 @@
+/* common/resolver/resolver.h - from a URI to addresses: RFC 3263, with static next hops and a TTL cache.
+ *
+ * Order: static next_hops entry for the host (no DNS at all) -> address literal -> NAPTR, SRV, A/AAAA by c-ares.
+ * Missing NAPTR or SRV records are normal (thin lab DNS): the next step of RFC 3263 §4.1 is taken.
+ * One resolver per worker; the callback runs on its loop, possibly before resolver_lookup() returns. */
+#pragma once
+#include "common/loop/loop.h"
+#include "common/sip/uri.h"
+
+#define RESOLVER_MAX_TARGETS 8
+
+struct resolver;
+struct resolver_config {
+	const struct addr *servers;	/* none: static next hops and literals only */
+	size_t n_servers;
+	uint32_t timeout_ms, tries;
+	uint32_t cache_max;		/* entries */
+	uint32_t stale_max_s;		/* how long an expired answer may serve while DNS is down */
+	uint32_t negative_ttl_s;
+	/* "host or domain" -> "udp:127.0.77.20:4060" (or without protocol); names compare case-blind. */
+	const struct resolver_static {
+		struct str name, target;
+	} *statics;
+	size_t n_statics;
+};
+
+struct resolver *resolver_new(struct loop *l, const struct resolver_config *c);
+void resolver_free(struct resolver *r);			/* pending lookups get -ECANCELED */
+
+struct resolver_result {
+	int err;			/* 0; -ENOENT (no such name), -ETIMEDOUT, -ECONNREFUSED (DNS down), -EINVAL, -ECANCELED */
+	const char *why;		/* for people: "no A or AAAA record for pcscf.ims..."; never NULL on error */
+	bool explicit_proto;		/* the URI or NAPTR/static entry fixed the transport: no switch to TCP by size */
+	unsigned n;			/* in the order to be tried: RFC 3263 §4.3 */
+	struct sip_flow target[RESOLVER_MAX_TARGETS];
+};
+typedef void (*resolver_fn)(void *arg, const struct resolver_result *res);
+
+struct resolver_query;
+/* uri: the next hop (topmost Route or Request-URI).  Returns a handle to cancel with, or NULL when the callback has
+ * run already. */
+struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri *uri, resolver_fn fn, void *arg);
+void resolver_cancel(struct resolver_query *q);		/* no callback follows */
+/* A target that did not answer is passed over for `hold_s` (row C12). */
+void resolver_target_failed(struct resolver *r, const struct sip_flow *t, uint32_t hold_s);
