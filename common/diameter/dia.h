@@ -1,0 +1,49 @@
+/* common/diameter/dia.h - the Diameter node of a daemon: start, peers, outstanding requests.  RFC 6733.
+ *
+ * Nothing of freeDiameter shows here.  Its threads copy values into plain structs and post them to the loop that
+ * asked; every request has one completion, in the asker's own time (dia_config.request_timeout_ms), also when the
+ * library loses the answer (integration.md: answers that fail parsing vanish).  One node per process. */
+#pragma once
+#include "common/loop/loop.h"
+#include "common/metrics/metrics.h"
+#include "common/util/addr.h"
+
+struct dia_peer_config {
+	const char *identity, *realm, *address;	/* realm, address may be NULL */
+	uint16_t port;
+};
+struct dia_config {
+	const char *identity, *realm;
+	uint16_t listen_port;			/* 0: client only.  The library binds every address (a trap of 1.2.1) */
+	const struct dia_peer_config *peers;
+	size_t n_peers;
+	uint32_t request_timeout_ms;
+	uint32_t max_outstanding;		/* per client; more: -EBUSY at once */
+	uint32_t watchdog_s;			/* Tw, RFC 3539; 6 at least */
+	bool serve_cx_home;			/* labhssd: also serves UAR, MAR, SAR, LIR */
+};
+int dia_start(const struct dia_config *c);	/* 0 or -errno; logs the reason */
+void dia_stop(void);				/* may take a second */
+
+struct dia_peer_view {
+	char identity[256], realm[256], state[24];	/* state: "open", "closed", "connecting"... */
+	bool open;
+	uint64_t since_ms;			/* in that state, clock_mono_ms() */
+	char reason[128];			/* why not open; may be empty */
+};
+size_t dia_peers(struct dia_peer_view *ret, size_t max);	/* any thread */
+bool dia_any_open(void);					/* any thread */
+
+/* Per worker: the client that requests leave through. */
+struct dia_client;
+struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding);
+void dia_client_free(struct dia_client *c);			/* outstanding requests: no callbacks follow */
+void dia_client_cancel(struct dia_client *c, uint64_t request);	/* no callback follows */
+uint32_t dia_client_outstanding(const struct dia_client *c);
+
+/* Cx result, TS 29.229 §6.2: Result-Code or Experimental-Result-Code with vendor 10415. */
+struct dia_result {
+	int err;			/* 0: an answer came; -ETIMEDOUT, -ENOTCONN (no peer), -EBUSY, -EBADMSG, -ECONNRESET */
+	uint32_t code;
+	bool experimental;
+};
