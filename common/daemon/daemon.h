@@ -1,0 +1,33 @@
+/* common/daemon/daemon.h - what every main() does: options, configuration, log, privileges, signals, readiness, stop.
+ *
+ *   -c FILE  configuration (required)   -t  check it and exit (0, or 78 with one line per mistake)   -V  version
+ * SIGTERM, SIGINT: drain and stop; SIGHUP: reload; SIGUSR2: nothing; SIGPIPE ignored. */
+#pragma once
+#include "common/config/config.h"
+#include "common/loop/loop.h"
+
+#define DAEMON_GO 1
+#define DAEMON_EX_CONFIG 78
+
+struct daemon {
+	const char *name;				/* "pcscf": program "pcscfd" */
+	const struct cfg_row *schema;			/* the daemon's own rows */
+	/* Checks what a schema cannot (references, names); appends mistakes with cfg_error().  May be NULL. */
+	void (*check)(const struct cfg *c, struct buf *errors);
+	void (*reload)(void *u, const struct cfg *c);	/* SIGHUP, after the new file was found good */
+	void (*drain)(void *u);				/* SIGTERM: must end in daemon_stopped() */
+	void *u;
+	/* set by daemon_init */
+	struct cfg *config;
+	struct loop *loop;				/* the main thread's */
+	const char *config_file;
+	struct daemon_private *priv;
+};
+
+int daemon_init(struct daemon *d, int argc, char **argv);	/* DAEMON_GO, or the exit status */
+void daemon_ready(struct daemon *d);				/* sd_notify READY=1 (own datagram, no libsystemd) */
+void daemon_status(struct daemon *d, const char *text);		/* sd_notify STATUS= */
+void daemon_stopped(struct daemon *d);				/* the drain is over: the main loop ends */
+int daemon_exit(struct daemon *d, int rc);			/* frees; 0 on rc >= 0 */
+const char *daemon_version(void);
+uint64_t daemon_start_wall_us(void);

@@ -1,0 +1,99 @@
+/* common/daemon/stack.h - one daemon's SIP stack: N workers, each with transport, transactions, proxy, resolver, Diameter
+ * client, dialogs and trace plugged together, and the role on top.
+ *
+ * Everything in a struct worker belongs to its thread.  The main thread and other workers talk to it by worker_post(). */
+#pragma once
+#include "common/config/config.h"
+#include "common/daemon/daemon.h"
+#include "common/dialog/dialog.h"
+#include "common/diameter/dia.h"
+#include "common/http/http.h"
+#include "common/proxy/proxy.h"
+#include "common/sip/token.h"
+#include "common/trace/trace.h"
+#include "common/transport/transport.h"
+
+struct stack;
+struct worker {
+	uint16_t id;
+	struct stack *stack;
+	struct loop *loop;
+	struct wheel *wheel;
+	struct transport *transport;
+	struct tx_layer *tx;
+	struct proxy_layer *proxy;
+	struct resolver *resolver;
+	struct dia_client *dia;			/* NULL in a daemon without Diameter */
+	struct dialog_table *dialogs;
+	struct trace *trace;
+	void *role;				/* from role_ops.worker_new */
+};
+
+struct role_ops {
+	int (*worker_new)(void *u, struct worker *w, void **ret_role);	/* on the main thread, before the threads start */
+	void (*worker_free)(struct worker *w, void *role);
+	void (*request)(struct worker *w, struct tx_server *st, struct sip_msg *m);
+	void (*ack)(struct worker *w, struct sip_msg *m);
+	/* CANCEL goes to proxy_cancel() by itself when the INVITE has a proxy; else here.  May be NULL. */
+	void (*cancel)(struct worker *w, struct tx_server *invite, struct sip_msg *m);
+	enum tx_side (*side)(struct worker *w, const struct sip_flow *from);	/* NULL: TX_CORE */
+	void (*flow_closed)(struct worker *w, const struct sip_flow *flow);	/* NULL: nothing */
+	bool uses_diameter;
+	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */
+	const struct http_route *routes;		/* the role's REST table; `u` below is its argument */
+};
+
+/* Builds everything from the configuration, opens the SIP listeners, starts Diameter and REST, starts the threads.
+ * 0 or -errno with the reason logged. */
+int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops, void *u);
+void stack_drain(struct stack *s, void (*done)(void *), void *arg);	/* 503 to new work, then done on the main loop */
+void stack_free(struct stack *s);
+
+unsigned stack_n_workers(const struct stack *s);
+struct worker *stack_worker(struct stack *s, unsigned i);
+const struct token_key *stack_token_key(const struct stack *s);
+struct str stack_home_domain(const struct stack *s);
+bool stack_is_home_domain(const struct stack *s, struct str host);	/* the domain or an alias, any case */
+/* Our own URI host:port as others reach us: sip.name, or the first listener ("127.0.77.30:6060"). */
+struct str stack_sip_name(const struct stack *s);
+bool stack_is_self(const struct stack *s, const struct sip_uri *uri);	/* host names a listener of ours, or sip.name */
+const struct cfg *stack_config(const struct stack *s);
+struct loop *stack_main_loop(struct stack *s);
+
+/* The worker that owns state of that key (private identity...). */
+struct worker *stack_owner(struct stack *s, struct str key);
+/* Has fn(w, arg) run on w's thread: at once when it is ours, else through its mailbox.  0 or -EAGAIN. */
+int worker_call(struct worker *self, struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+/* From the main thread. */
+int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+/* Sends a response for a transaction that may live on another worker.  wire is taken over.  A gone one: dropped, counted. */
+void worker_respond(struct worker *self, struct tx_handle h, unsigned status, struct bytes *wire);
+struct worker *worker_current(void);			/* the worker of this thread, or NULL */
+
+/* Collects JSON from all workers, one after the other, for a REST page: fn runs on each worker's thread and may append
+ * to `items`; done runs on the main loop. */
+struct gather {
+	cJSON *items;
+	unsigned limit;			/* how many may still be added */
+	uint64_t after;			/* cursor inside the worker: ids above it */
+	unsigned worker;		/* cursor: first worker */
+	uint64_t last;			/* set by fn: id of the last one added */
+	bool more;			/* set by fn: there are more in this worker */
+	struct str filter;		/* the query as the route wants it */
+};
+/* Pages over workers with a cursor "w.id"; answers the request by http_reply_page(). */
+void stack_gather_page(struct stack *s, struct http_req *r, void (*fn)(struct worker *w, struct gather *g), struct str filter);
+/* One question to one worker: fn runs there and builds the answer; replied on the main loop. */
+struct ask {
+	struct http_req *req;
+	unsigned status;		/* set by fn: 200, or an error */
+	cJSON *json;			/* set by fn */
+	char cause[64], detail[256];	/* for a problem */
+	char key[512];			/* the question */
+	bool later;			/* fn set it: the worker will call ask_done() itself */
+	struct stack *stack;
+};
+void stack_ask(struct stack *s, struct http_req *r, struct worker *w, struct str key, void (*fn)(struct worker *w, struct ask *a));
+void ask_done(struct ask *a);		/* on any thread; a is gone after it */
+/* The same question to every worker in turn until one sets status (a binding whose owner is not known). */
+void stack_ask_all(struct stack *s, struct http_req *r, struct str key, void (*fn)(struct worker *w, struct ask *a));

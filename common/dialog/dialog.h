@@ -1,0 +1,49 @@
+/* common/dialog/dialog.h - dialogs: RFC 3261 §12.
+ *
+ * Two users: an end of a dialog (imsue, later our own NOTIFY and BYE) keeps a struct dialog; a proxy that sits on the
+ * route watches dialogs pass in a struct dialog_table. */
+#pragma once
+#include "common/loop/wheel.h"
+#include "common/sip/out.h"
+#include "common/util/hash.h"
+
+/* ---- one end ---- */
+struct dialog;
+/* UAC side: from the request as sent (parsed) and the response that made it (§12.1.2). */
+int dialog_new_uac(const struct sip_msg *request, const struct sip_msg *response, struct dialog **ret);
+/* UAS side: from the request and the tag we put (§12.1.1); contact: our own URI "<sip:...>". */
+int dialog_new_uas(const struct sip_msg *request, struct str local_tag, struct dialog **ret);
+void dialog_free(struct dialog *d);
+bool dialog_matches(const struct dialog *d, const struct sip_msg *m);	/* request from, or response of, the far end */
+/* §12.2.2: CSeq order (-EPROTO: lower than before -> 500), target refresh by INVITE, UPDATE, SUBSCRIBE, NOTIFY.  0 or -errno. */
+int dialog_request_in(struct dialog *d, const struct sip_msg *m);
+void dialog_response_in(struct dialog *d, const struct sip_msg *m);	/* target refresh, confirmation */
+/* §12.2.1.1: a request within the dialog, without Via.  cseq 0: the next one (ACK, CANCEL: the INVITE's).
+ * headers: complete lines.  Content-Length is written. */
+struct bytes *dialog_request_make(struct dialog *d, struct str method, uint32_t cseq, struct str via, struct str headers,
+				  struct str content_type, struct str body);
+struct str dialog_next_hop(const struct dialog *d);	/* URI of the topmost Route, else the target */
+struct str dialog_call_id(const struct dialog *d);
+struct str dialog_remote_tag(const struct dialog *d);
+struct str dialog_local_tag(const struct dialog *d);
+uint32_t dialog_local_cseq(const struct dialog *d);
+bool dialog_confirmed(const struct dialog *d);
+
+/* ---- a proxy's view ---- */
+struct dialog_table;
+struct dialog_view {
+	uint64_t id;
+	const char *state;			/* "early", "confirmed", "terminated" */
+	struct str call_id, from_tag, to_tag, from_uri, to_uri, icid;
+	uint64_t started_wall_us, answered_wall_us;
+	uint8_t side;				/* the role's own: 0 originating, 1 terminating */
+};
+struct dialog_table *dialog_table_new(struct wheel *w, uint32_t max_dialogs, uint32_t max_age_s);
+void dialog_table_free(struct dialog_table *t);
+/* Feeds what passes: INVITE and its responses, BYE and its final.  side only counts for the one that makes it. */
+void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8_t side, struct str icid);
+void dialog_table_response(struct dialog_table *t, const struct sip_msg *m, uint8_t side);
+uint32_t dialog_table_count(const struct dialog_table *t);
+/* In order of id, those above after_id, at most max. */
+void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,
+		       void (*fn)(void *arg, const struct dialog_view *v), void *arg);

@@ -1,0 +1,54 @@
+/* common/http/http.h - the REST server: libmicrohttpd inside the main loop, routes in tables.
+ *
+ * Handlers run on the main thread.  One that must ask a worker calls http_suspend(), has the worker post the answer
+ * back, and then replies: the connection waits without a thread.  Errors are application/problem+json (RFC 9457)
+ * with `cause`; bodies are JSON, capped in size (256 KiB) and nesting (32) before cJSON sees them. */
+#pragma once
+#include <cjson/cJSON.h>
+#include "common/loop/loop.h"
+#include "common/util/addr.h"
+#include "common/util/bytes.h"
+
+#define HTTP_MAX_BODY_BYTES (256u * 1024)
+#define HTTP_MAX_JSON_DEPTH 32
+
+struct http_server;
+struct http_req;
+
+enum http_role { HTTP_OPEN, HTTP_VIEW, HTTP_OPERATE, HTTP_ADMIN };
+
+struct http_route {
+	const char *method;		/* "GET" */
+	const char *path;		/* "/api/v1/registrations/{id}": {x} is one segment, percent-decoded */
+	enum http_role role;
+	void (*fn)(void *u, struct http_req *r);
+	const char *help;		/* one sentence, into openapi.json */
+};
+
+struct http_config {
+	struct addr listen;		/* unset: no TCP listener */
+	const char *unix_socket;	/* NULL: none; needs no token (file mode 0660) */
+	const char *token;		/* bearer token: all roles; NULL: refuse everything but HTTP_OPEN over TCP */
+	const char *nf;			/* "pcscf": for titles */
+};
+/* routes: ended by method == NULL; several tables may be added.  0 or -errno. */
+int http_server_new(struct http_server **ret, struct loop *l, const struct http_config *c);
+void http_server_routes(struct http_server *s, const struct http_route *routes, void *u);
+void http_server_free(struct http_server *s);
+void http_server_openapi(const struct http_server *s, struct buf *out);		/* OpenAPI 3.1 from the tables; also served */
+
+struct str http_param(const struct http_req *r, const char *name);	/* path parameter */
+struct str http_query(const struct http_req *r, const char *name);	/* query parameter; empty: absent */
+struct str http_body(const struct http_req *r);
+cJSON *http_json(struct http_req *r);		/* parsed body, owned by r; NULL after a 400 problem was sent */
+/* limit=1..1000 (default 100) and cursor; false after a 400 problem was sent. */
+bool http_page(struct http_req *r, unsigned *limit, struct str *cursor);
+
+/* Exactly one of these ends a request.  json is taken over. */
+void http_reply(struct http_req *r, unsigned status, const char *content_type, struct str body);
+void http_reply_json(struct http_req *r, unsigned status, cJSON *json);
+void http_reply_page(struct http_req *r, cJSON *items, const char *next_cursor);	/* {"items":[...],"page":{"nextCursor":...}} */
+void http_problem(struct http_req *r, unsigned status, const char *cause, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The handler returns without an answer; the request stays valid until it is answered, also when the client is gone. */
+void http_suspend(struct http_req *r);
