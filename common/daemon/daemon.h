@@ -6,7 +6,7 @@
 #include "common/config/config.h"
 #include "common/loop/loop.h"
 
-#define DAEMON_GO 1
+#define DAEMON_GO 1000				/* not an exit status */
 #define DAEMON_EX_CONFIG 78
 
 struct daemon {

@@ -38,7 +38,7 @@ void http_server_free(struct http_server *s);
 void http_server_openapi(const struct http_server *s, struct buf *out);		/* OpenAPI 3.1 from the tables; also served */
 
 struct str http_param(const struct http_req *r, const char *name);	/* path parameter */
-struct str http_query(const struct http_req *r, const char *name);	/* query parameter; empty: absent */
+struct str http_query(struct http_req *r, const char *name);	/* query parameter; empty: absent */
 struct str http_body(const struct http_req *r);
 cJSON *http_json(struct http_req *r);		/* parsed body, owned by r; NULL after a 400 problem was sent */
 /* limit=1..1000 (default 100) and cursor; false after a 400 problem was sent. */

@@ -25,6 +25,8 @@ struct proxy_env {			/* what the layer stands on; the transport is above it */
 	int (*local_for)(void *u, const struct sip_flow *to, struct addr *ret);
 	/* Does this URI (host, port) name this node?  For Route and Request-URI processing. */
 	bool (*is_self)(void *u, const struct sip_uri *uri);
+	/* Sends without a transaction: an ACK for a 2xx. */
+	int (*send)(void *u, const struct sip_flow *to, struct bytes *wire);
 	void *u;
 	uint32_t timer_c_ms;		/* RFC 3261 §16.6 step 11: over 3 minutes */
 	uint32_t udp_max_bytes;		/* 1300: above it TCP is tried, §18.1.1 */

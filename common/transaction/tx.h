@@ -60,6 +60,9 @@ void tx_input(struct tx_layer *l, struct sip_msg *m);
 /* The transport could not deliver what `origin` sent (ICMP, connection refused...). */
 void tx_transport_error(struct tx_layer *l, struct tx_handle origin, int err);
 
+/* Where a response to `req` goes: RFC 3261 §18.2.2, RFC 3581.  For answers outside of a transaction. */
+void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret);
+
 struct tx_stats {
 	uint64_t server_made, client_made, retransmissions_absorbed, retransmissions_sent, timeouts, strays, refused_full;
 	uint32_t server_now, client_now;

@@ -1,0 +1,184 @@
+/* common/daemon/ask.c - questions of REST to the workers, answered on the main loop. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/daemon/private.h"
+
+/* ---- one question, one answer ---- */
+
+struct ask_box {
+	struct ask a;			/* first */
+	void (*fn)(struct worker *w, struct ask *a);
+	unsigned worker;		/* asked now */
+	bool all;
+};
+
+static void box_reply(void *arg)
+{
+	struct ask_box *b = arg;
+
+	if (b->a.status >= 400 || (b->a.status == 0 && !b->a.json)) {
+		cJSON_Delete(b->a.json);
+		if (b->a.status == 0)
+			http_problem(b->a.req, 404, "RESOURCE_NOT_FOUND", "no such entry");
+		else
+			http_problem(b->a.req, b->a.status, b->a.cause[0] ? b->a.cause : "FAILED", "%s", b->a.detail);
+	} else if (b->a.json) {
+		http_reply_json(b->a.req, b->a.status ? b->a.status : 200, b->a.json);
+	} else {
+		http_reply(b->a.req, b->a.status, NULL, STR_NONE);
+	}
+	free(b);
+}
+
+static void box_post(struct ask_box *b, unsigned worker);
+
+static void box_next(void *arg)
+{
+	struct ask_box *b = arg;
+
+	if (b->all && b->a.status == 0 && !b->a.json && b->worker + 1 < b->a.stack->n_workers)
+		box_post(b, b->worker + 1);
+	else
+		box_reply(b);
+}
+
+void ask_done(struct ask *a)
+{
+	struct ask_box *b = (struct ask_box *)a;
+
+	if (loop_post(a->stack->main_loop, box_next, b) < 0)
+		return;			/* the main loop is gone: the request is answered by its end */
+}
+
+static void box_run(struct worker *w, void *arg)
+{
+	struct ask_box *b = arg;
+
+	b->fn(w, &b->a);
+	if (!b->a.later)
+		ask_done(&b->a);
+}
+
+static void box_post(struct ask_box *b, unsigned worker)
+{
+	b->worker = worker;
+	if (worker_post(&b->a.stack->workers[worker].w, box_run, b) < 0) {
+		b->a.status = 503;
+		snprintf(b->a.cause, sizeof(b->a.cause), "BUSY");
+		snprintf(b->a.detail, sizeof(b->a.detail), "worker %u takes no questions now", worker);
+		box_reply(b);
+	}
+}
+
+static void box_new(struct stack *s, struct http_req *r, unsigned worker, bool all, struct str key,
+		    void (*fn)(struct worker *w, struct ask *a))
+{
+	struct ask_box *b = calloc(1, sizeof(*b));
+
+	if (!b || !str_copy(key, b->a.key, sizeof(b->a.key))) {
+		free(b);
+		http_problem(r, b ? 400 : 500, b ? "KEY_TOO_LONG" : "OUT_OF_MEMORY", "the question cannot be asked");
+		return;
+	}
+	b->a.req = r;
+	b->a.stack = s;
+	b->fn = fn;
+	b->all = all;
+	http_suspend(r);
+	box_post(b, worker);
+}
+
+void stack_ask(struct stack *s, struct http_req *r, struct worker *w, struct str key, void (*fn)(struct worker *w, struct ask *a))
+{
+	box_new(s, r, w->id, false, key, fn);
+}
+
+void stack_ask_all(struct stack *s, struct http_req *r, struct str key, void (*fn)(struct worker *w, struct ask *a))
+{
+	box_new(s, r, 0, true, key, fn);
+}
+
+/* ---- a page over all workers ---- */
+
+struct page_box {
+	struct gather g;		/* first */
+	struct stack *stack;
+	struct http_req *req;
+	void (*fn)(struct worker *w, struct gather *g);
+	char filter[512];
+};
+
+static void page_post(struct page_box *b);
+
+static void page_next(void *arg)
+{
+	struct page_box *b = arg;
+	char cursor[48];
+
+	if (b->g.more || (b->g.limit == 0 && b->g.worker + 1 < b->stack->n_workers)) {
+		snprintf(cursor, sizeof(cursor), "%u.%llu", b->g.more ? b->g.worker : b->g.worker + 1,
+			 b->g.more ? (unsigned long long)b->g.last : 0ull);
+		http_reply_page(b->req, b->g.items, cursor);
+		free(b);
+		return;
+	}
+	if (b->g.worker + 1 >= b->stack->n_workers) {
+		http_reply_page(b->req, b->g.items, NULL);
+		free(b);
+		return;
+	}
+	b->g.worker++;
+	b->g.after = 0;
+	page_post(b);
+}
+
+static void page_run(struct worker *w, void *arg)
+{
+	struct page_box *b = arg;
+
+	b->g.more = false;
+	b->fn(w, &b->g);
+	loop_post(b->stack->main_loop, page_next, b);
+}
+
+static void page_post(struct page_box *b)
+{
+	if (worker_post(&b->stack->workers[b->g.worker].w, page_run, b) == 0)
+		return;
+	cJSON_Delete(b->g.items);
+	http_problem(b->req, 503, "BUSY", "worker %u takes no questions now", b->g.worker);
+	free(b);
+}
+
+void stack_gather_page(struct stack *s, struct http_req *r, void (*fn)(struct worker *w, struct gather *g), struct str filter)
+{
+	struct page_box *b = calloc(1, sizeof(*b));
+	struct str cursor, left, right;
+	uint32_t worker = 0;
+	unsigned limit;
+
+	if (!b || !http_page(r, &limit, &cursor)) {
+		free(b);
+		return;
+	}
+	str_cut(cursor, '.', &left, &right);
+	if (cursor.l && (str_to_u32(left, &worker) < 0 || str_to_u64(right, &b->g.after) < 0 || worker >= s->n_workers)) {
+		free(b);
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "the cursor is not one of ours");
+		return;
+	}
+	if (!str_copy(filter, b->filter, sizeof(b->filter))) {
+		free(b);
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "the filter is too long");
+		return;
+	}
+	b->stack = s;
+	b->req = r;
+	b->fn = fn;
+	b->g.items = cJSON_CreateArray();
+	b->g.limit = limit;
+	b->g.worker = worker;
+	b->g.filter = str_from_c(b->filter);
+	http_suspend(r);
+	page_post(b);
+}

@@ -1,0 +1,53 @@
+/* common/daemon/private.h - the inside of struct stack: stack.c, worker.c, ask.c and rest.c only. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include "common/daemon/stack.h"
+
+#define STACK_MAX_WORKERS 64
+#define STACK_MAX_LISTENERS 16
+
+struct worker_full {
+	struct worker w;			/* what others see; first */
+	pthread_t thread;
+	bool started;
+	struct timer stats_timer;
+	struct transport_stats last_tp;
+	struct tx_stats last_tx;
+	struct proxy_stats last_px;
+	uint32_t last_dialogs;
+};
+
+struct stack {
+	struct daemon *daemon;
+	const struct role_ops *ops;
+	void *u;
+	struct cfg *config;
+	struct loop *main_loop;
+	struct transport_group *group;
+	struct worker_full *workers;
+	unsigned n_workers;
+	struct {
+		enum sip_proto proto;
+		struct addr a;
+	} listener[STACK_MAX_LISTENERS];
+	unsigned n_listeners;
+	char *name;				/* host:port of our own URIs */
+	struct token_key token_key;
+	struct http_server *http;
+	char *rest_token;
+	bool diameter;
+	atomic_bool draining;
+	struct timer drain_timer;
+	uint64_t drain_until_ms;
+	atomic_uint drain_busy, drain_asked;
+	void (*drain_done)(void *);
+	void *drain_arg;
+};
+
+int worker_open(struct stack *s, unsigned id);		/* on the main thread, before its thread starts */
+int worker_start(struct worker_full *f);
+void worker_stop(struct worker_full *f);		/* joins */
+void worker_close(struct worker_full *f);
+extern const struct http_route stack_routes[];
+bool stack_ready(struct stack *s, struct buf *why);

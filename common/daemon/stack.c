@@ -1,0 +1,355 @@
+/* common/daemon/stack.c - builds the workers from the configuration, starts and stops them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/daemon/private.h"
+#include "common/log/log.h"
+#include "common/util/hash.h"
+#include "common/util/rand.h"
+
+#define DRAIN_STEP_MS 50
+#define DRAIN_MAX_MS 5000
+
+unsigned stack_n_workers(const struct stack *s)
+{
+	return s->n_workers;
+}
+
+struct worker *stack_worker(struct stack *s, unsigned i)
+{
+	return &s->workers[i].w;
+}
+
+const struct token_key *stack_token_key(const struct stack *s)
+{
+	return &s->token_key;
+}
+
+struct str stack_home_domain(const struct stack *s)
+{
+	return cfg_home_domain(s->config);
+}
+
+bool stack_is_home_domain(const struct stack *s, struct str host)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+
+	if (str_ieq(host, cfg_home_domain(s->config)))
+		return true;
+	for (size_t i = 0; i < cfg_list_len(r, "domain_aliases"); i++)
+		if (str_ieq(host, cfg_strs_at(r, "domain_aliases", i)))
+			return true;
+	return false;
+}
+
+struct str stack_sip_name(const struct stack *s)
+{
+	return str_from_c(s->name);
+}
+
+const struct cfg *stack_config(const struct stack *s)
+{
+	return s->config;
+}
+
+struct loop *stack_main_loop(struct stack *s)
+{
+	return s->main_loop;
+}
+
+struct worker *stack_owner(struct stack *s, struct str key)
+{
+	return &s->workers[hash_str(key) % s->n_workers].w;
+}
+
+bool stack_is_self(const struct stack *s, const struct sip_uri *uri)
+{
+	struct str host, port;
+	struct addr a;
+	uint32_t n = 5060;
+
+	if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
+		return false;
+	if (sip_uri_host_addr(uri, &a) == 0) {
+		for (unsigned i = 0; i < s->n_listeners; i++)
+			if (addr_eq(&a, &s->listener[i].a))
+				return true;
+		return false;
+	}
+	str_cut(str_from_c(s->name), ':', &host, &port);
+	if (!str_ieq(uri->host, host))
+		return false;
+	if (port.l && str_to_u32(port, &n) < 0)
+		return false;
+	if (uri->port == 0 || uri->port == n)
+		return true;
+	for (unsigned i = 0; i < s->n_listeners; i++)
+		if (addr_port(&s->listener[i].a) == uri->port)
+			return true;
+	return false;
+}
+
+/* ---- building ---- */
+
+static int read_listeners(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+	size_t n = cfg_list_len(r, "sip.listen");
+
+	for (size_t i = 0; i < n && s->n_listeners < STACK_MAX_LISTENERS; i++) {
+		struct str proto, rest, text = cfg_strs_at(r, "sip.listen", i);
+
+		str_cut(text, ':', &proto, &rest);
+		if (sip_proto_from_name(proto, &s->listener[s->n_listeners].proto) < 0 ||
+		    addr_parse_hostport(rest, 5060, &s->listener[s->n_listeners].a) < 0) {
+			log_error(LOG_CONF, "sip.listen is not understood", LOG_S("value", text));
+			return -EINVAL;
+		}
+		s->n_listeners++;
+	}
+	return s->n_listeners ? 0 : -EINVAL;
+}
+
+static int make_name(struct stack *s)
+{
+	const char *name = cfg_cstr(cfg_root(s->config), "sip.name");
+	char text[ADDR_STRLEN];
+
+	s->name = strdup(name && *name ? name : addr_fmt(&s->listener[0].a, text));
+	return s->name ? 0 : -ENOMEM;
+}
+
+static int load_token_key(struct stack *s)
+{
+	const char *dir = cfg_cstr(cfg_root(s->config), "state.dir");
+	char path[4096];
+	int rc;
+
+	if (!dir || !*dir) {
+		rand_bytes(s->token_key.k, sizeof(s->token_key.k));
+		return 0;
+	}
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/token.key", dir);
+	rc = token_key_load(&s->token_key, path);
+	if (rc < 0)
+		log_error(LOG_CORE, "the routing-token key cannot be read or made", LOG_C("file", path),
+			  LOG_C("error", strerror(-rc)));
+	return rc;
+}
+
+static int start_diameter(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+	struct dia_peer_config peers[16];
+	struct addr listen = { 0 };
+	struct dia_config c = { .peers = peers };
+	int rc;
+
+	if (!cfg_has(r, "diameter"))
+		return 0;
+	c.identity = cfg_cstr(r, "diameter.identity");
+	c.realm = cfg_cstr(r, "diameter.realm");
+	if (!c.realm || !*c.realm)
+		c.realm = cfg_home_domain(s->config).p;
+	if (cfg_has(r, "diameter.listen"))
+		addr_parse_hostport(cfg_str(r, "diameter.listen"), 3868, &listen);
+	c.listen_port = addr_is_set(&listen) ? addr_port(&listen) : 0;
+	c.request_timeout_ms = (uint32_t)cfg_int(r, "diameter.request_timeout_ms");
+	c.max_outstanding = (uint32_t)cfg_int(r, "diameter.max_outstanding");
+	c.watchdog_s = 6;
+	for (size_t i = 0; i < cfg_list_len(r, "diameter.peers") && c.n_peers < 16; i++) {
+		const struct cfg_node *p = cfg_list_at(r, "diameter.peers", i);
+
+		peers[c.n_peers++] = (struct dia_peer_config){ cfg_cstr(p, "identity"), cfg_cstr(p, "realm"),
+							       cfg_cstr(p, "address"), (uint16_t)cfg_int(p, "port") };
+	}
+	rc = dia_start(&c);
+	s->diameter = rc == 0;
+	return rc;
+}
+
+static char *read_token(const struct cfg_node *r)
+{
+	const char *file = cfg_cstr(r, "rest.token_file"), *direct = cfg_cstr(r, "rest.token");
+	char text[256];
+	struct str t;
+	ssize_t n;
+	int fd;
+
+	if (direct && *direct)
+		return strdup(direct);
+	if (!file || !*file)
+		return NULL;
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		log_error(LOG_REST, "the token file cannot be read", LOG_C("file", file), LOG_C("error", strerror(errno)));
+		return NULL;
+	}
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	t = str_trim(str_make(text, n > 0 ? (size_t)n : 0));
+	return t.l ? str_dup(t) : NULL;
+}
+
+static int start_rest(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+	struct http_config c = { .nf = s->daemon->name };
+	int rc;
+
+	if (!cfg_has(r, "rest"))
+		return 0;
+	if (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &c.listen) < 0)
+		return -EINVAL;
+	c.unix_socket = cfg_has(r, "rest.unix_socket") ? cfg_cstr(r, "rest.unix_socket") : NULL;
+	s->rest_token = read_token(r);
+	c.token = s->rest_token;
+	if (addr_is_set(&c.listen) && !c.token)
+		log_warn(LOG_REST, "no rest.token_file: over TCP only the open resources are served");
+	rc = http_server_new(&s->http, s->main_loop, &c);
+	if (rc < 0) {
+		log_error(LOG_REST, "the REST interface cannot be opened", LOG_C("listen", cfg_cstr(r, "rest.listen")),
+			  LOG_C("error", strerror(-rc)));
+		return rc;
+	}
+	http_server_routes(s->http, stack_routes, s);
+	if (s->ops->routes)
+		http_server_routes(s->http, s->ops->routes, s->u);
+	return 0;
+}
+
+static unsigned count_workers(const struct cfg *c)
+{
+	int64_t n = cfg_int(cfg_root(c), "workers");
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n == 0)
+		n = cores > 1 ? cores - 1 : 1;
+	return n > STACK_MAX_WORKERS ? STACK_MAX_WORKERS : (unsigned)n;
+}
+
+static int open_listeners(struct stack *s)
+{
+	char text[ADDR_STRLEN];
+
+	for (unsigned l = 0; l < s->n_listeners; l++) {
+		for (unsigned i = 0; i < s->n_workers; i++) {
+			int rc = transport_listen(s->workers[i].w.transport, s->listener[l].proto, &s->listener[l].a);
+
+			if (rc < 0) {
+				log_error(LOG_TP, "a listener cannot be opened",
+					  LOG_C("proto", sip_proto_param(s->listener[l].proto)),
+					  LOG_C("address", addr_fmt(&s->listener[l].a, text)),
+					  LOG_C("error", strerror(-rc)));
+				return rc;
+			}
+		}
+	}
+	return 0;
+}
+
+static void on_drain(struct timer *t);
+
+int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops, void *u)
+{
+	struct stack *s = calloc(1, sizeof(*s));
+	int rc = -ENOMEM;
+
+	*ret = s;		/* the caller frees it in any case: roles reach it while it is built */
+	if (!s)
+		return rc;
+	s->daemon = d;
+	s->ops = ops;
+	s->u = u;
+	s->config = cfg_ref(d->config);
+	s->main_loop = d->loop;
+	timer_init(&s->drain_timer, on_drain);
+	s->n_workers = count_workers(s->config);
+	s->workers = calloc(s->n_workers, sizeof(*s->workers));
+	s->group = transport_group_new(s->n_workers);
+	if (!s->workers || !s->group)
+		return rc;
+	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0)
+		return rc;
+	if (ops->uses_diameter && (rc = start_diameter(s)) < 0)
+		return rc;
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		rc = worker_open(s, i);
+		if (rc < 0) {
+			log_error(LOG_CORE, "a worker cannot be made", LOG_C("error", strerror(-rc)));
+			return rc;
+		}
+	}
+	if ((rc = open_listeners(s)) < 0 || (rc = start_rest(s)) < 0)
+		return rc;
+	for (unsigned i = 0; i < s->n_workers; i++)
+		if ((rc = worker_start(&s->workers[i])) < 0)
+			return rc;
+	return 0;
+}
+
+/* ---- drain: new work gets 503, open transactions end ---- */
+
+static void count_busy(struct worker *w, void *arg)
+{
+	struct stack *s = arg;
+	struct tx_stats st;
+
+	tx_layer_stats(w->tx, &st);
+	atomic_fetch_add(&s->drain_busy, st.server_now);
+	atomic_fetch_sub(&s->drain_asked, 1);
+}
+
+static void on_drain(struct timer *t)
+{
+	struct stack *s = container_of(t, struct stack, drain_timer);
+
+	if (loop_now_ms(s->main_loop) >= s->drain_until_ms ||
+	    (atomic_load(&s->drain_asked) == 0 && atomic_load(&s->drain_busy) == 0)) {
+		s->drain_done(s->drain_arg);
+		return;
+	}
+	if (atomic_load(&s->drain_asked) == 0) {
+		atomic_store(&s->drain_busy, 0);
+		atomic_store(&s->drain_asked, s->n_workers);
+		for (unsigned i = 0; i < s->n_workers; i++)
+			if (worker_post(&s->workers[i].w, count_busy, s) < 0)
+				atomic_fetch_sub(&s->drain_asked, 1);
+	}
+	timer_start(loop_wheel(s->main_loop), t, DRAIN_STEP_MS);
+}
+
+void stack_drain(struct stack *s, void (*done)(void *), void *arg)
+{
+	s->drain_done = done;
+	s->drain_arg = arg;
+	atomic_store(&s->draining, true);
+	s->drain_until_ms = loop_now_ms(s->main_loop) + DRAIN_MAX_MS;
+	atomic_store(&s->drain_busy, 1);	/* not known yet */
+	timer_start(loop_wheel(s->main_loop), &s->drain_timer, 0);
+}
+
+void stack_free(struct stack *s)
+{
+	if (!s)
+		return;
+	timer_stop(&s->drain_timer);
+	http_server_free(s->http);
+	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
+		worker_stop(&s->workers[i]);
+	if (s->diameter)
+		dia_stop();
+	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
+		worker_close(&s->workers[i]);
+	transport_group_free(s->group);
+	free(s->workers);
+	free(s->rest_token);
+	free(s->name);
+	cfg_unref(s->config);
+	free(s);
+}

@@ -1,0 +1,479 @@
+/* common/daemon/worker.c - one worker: the layers plugged together, and its thread. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/daemon/private.h"
+#include "common/log/log.h"
+#include "common/util/clock.h"
+#include "common/util/rand.h"
+
+#define STATS_EVERY_MS 1000
+#define TRACE_EVENTS 8192
+#define MAX_DIALOGS 200000
+#define MAX_DIALOG_AGE_S (24 * 3600)
+
+static METRIC_DEF(m_requests, "cscf_sip_requests_total", METRIC_COUNTER, "SIP requests by method and direction.", "method",
+		  "direction");
+static METRIC_DEF(m_responses, "cscf_sip_responses_total", METRIC_COUNTER, "SIP responses by status class and direction.",
+		  "class", "direction");
+static METRIC_DEF(m_errors, "cscf_parse_errors_total", METRIC_COUNTER, "Messages refused by the parser, by reason.", "reason",
+		  NULL);
+static METRIC_DEF(m_bytes, "cscf_sip_bytes_total", METRIC_COUNTER, "Octets of SIP over all transports.", "direction", NULL);
+static METRIC_DEF(m_handed, "cscf_sip_handed_over_total", METRIC_COUNTER, "Messages that went to another worker.", NULL, NULL);
+static METRIC_DEF(m_conns, "cscf_sip_connections", METRIC_GAUGE, "Open TCP and TLS connections.", NULL, NULL);
+static METRIC_DEF(m_tx, "cscf_sip_transactions", METRIC_GAUGE, "Transactions in progress.", "side", NULL);
+static METRIC_DEF(m_retrans, "cscf_sip_retransmissions_total", METRIC_COUNTER, "Retransmissions sent and absorbed.", "kind",
+		  NULL);
+static METRIC_DEF(m_timeouts, "cscf_sip_timeouts_total", METRIC_COUNTER, "Client transactions that nobody answered.", NULL, NULL);
+static METRIC_DEF(m_dialogs, "cscf_dialogs", METRIC_GAUGE, "Dialogs on the route of this node.", NULL, NULL);
+static METRIC_DEF(m_lag, "cscf_loop_lag_seconds", METRIC_HISTOGRAM, "Longest turn of a worker's loop within a second.", NULL,
+		  NULL);
+static METRIC_DEF(m_late, "cscf_late_responses_total", METRIC_COUNTER,
+		  "Answers for a transaction that was gone when they came.", NULL, NULL);
+
+static _Thread_local struct worker *current;
+
+struct worker *worker_current(void)
+{
+	return current;
+}
+
+static const char *status_class(unsigned status)
+{
+	static const char *const names[] = { "0xx", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx" };
+
+	return names[status / 100 < 7 ? status / 100 : 0];
+}
+
+static void correlate(const struct sip_msg *m)
+{
+	struct str icid, params = sip_msg_value(m, SIP_H_PCV);
+
+	if (params.l && sip_param_get(params, "icid-value", &icid))
+		log_correlation(sip_unquote(icid));
+	else
+		log_correlation(m->call_id);
+}
+
+/* ---- transport -> transactions ---- */
+
+static void on_message(void *u, struct sip_msg *m)
+{
+	struct worker *w = u;
+
+	correlate(m);
+	if (m->request && atomic_load_explicit(&w->stack->draining, memory_order_relaxed) && m->method != SIP_ACK &&
+	    m->method != SIP_CANCEL && m->to_tag.l == 0) {
+		char extra[48];
+		struct sip_flow to;
+		struct bytes *wire;
+
+		snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 2 + rand_below(5));
+		wire = sip_reply_make(m, 503, NULL, STR("drain"), str_from_c(extra), STR_NONE, STR_NONE);
+		tx_response_flow(m, &to);
+		if (wire)
+			transport_send(w->transport, &to, wire, 0);
+		bytes_unref(wire);
+		return;
+	}
+	tx_input(w->tx, m);
+	log_correlation(STR_NONE);
+}
+
+static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, struct str raw, const struct sip_parse_error *e)
+{
+	struct worker *w = u;
+	char where[SIP_FLOW_STRLEN];
+	struct sip_flow to;
+	struct bytes *wire;
+
+	metric_add(&m_errors, e->why ? e->why : "unknown", NULL, 1);
+	log_info(LOG_SIP, "malformed message", LOG_C("why", e->why), LOG_U("offset", e->off),
+		 LOG_C("from", sip_flow_fmt(from, where)), LOG_U("bytes", raw.l), LOG_U("status", e->status));
+	/* RFC 3261 §8.2, §16.3: an answer when one can be addressed; never to a response or an ACK. */
+	if (!m || !m->request || m->method == SIP_ACK || e->status == 0)
+		return;
+	wire = sip_reply_make(m, e->status, e->status == 400 ? e->why : NULL, STR("malformed"), STR_NONE, STR_NONE, STR_NONE);
+	if (!wire)
+		return;
+	tx_response_flow(m, &to);
+	transport_send(w->transport, &to, wire, 0);
+	trace_sip(w->trace, true, &to, bytes_str(wire), NULL);
+	bytes_unref(wire);
+}
+
+static void on_error(void *u, uint64_t origin, int err)
+{
+	struct worker *w = u;
+	struct tx_handle h = { .slot = (uint32_t)(origin >> 32), .gen = (uint32_t)origin, .worker = w->id };
+
+	if (origin)
+		tx_transport_error(w->tx, h, err);
+}
+
+static void on_closed(void *u, const struct sip_flow *flow)
+{
+	struct worker *w = u;
+
+	if (w->stack->ops->flow_closed)
+		w->stack->ops->flow_closed(w, flow);
+}
+
+static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_closed };
+
+/* ---- transactions -> transport, role ---- */
+
+static int on_send(void *u, const struct sip_flow *to, struct bytes *wire, struct tx_handle origin)
+{
+	struct worker *w = u;
+
+	return transport_send(w->transport, to, wire, (uint64_t)origin.slot << 32 | origin.gen);
+}
+
+static void on_request(void *u, struct tx_server *st, struct sip_msg *m)
+{
+	struct worker *w = u;
+
+	dialog_table_request(w->dialogs, m, 0, log_correlation_get());
+	w->stack->ops->request(w, st, m);
+}
+
+static void on_ack(void *u, struct sip_msg *m)
+{
+	struct worker *w = u;
+
+	w->stack->ops->ack(w, m);
+}
+
+static void on_cancel(void *u, struct tx_server *invite, struct sip_msg *m)
+{
+	struct worker *w = u;
+	struct proxy *p = proxy_of(invite);
+
+	if (p)
+		proxy_cancel(p, m);
+	else if (w->stack->ops->cancel)
+		w->stack->ops->cancel(w, invite, m);
+	else
+		tx_server_reply(invite, 487, NULL, STR_NONE);
+}
+
+static void on_stray(void *u, struct sip_msg *m)
+{
+	(void)u;
+	log_debug(LOG_TX, "response without a transaction", LOG_U("status", m->status), LOG_S("call_id", m->call_id));
+}
+
+static void on_observe(void *u, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m)
+{
+	struct worker *w = u;
+	const char *dir = sent ? "out" : "in";
+
+	if (m && m->request)
+		metric_add(&m_requests, sip_method_name(m->method), dir, 1);
+	else if (m)
+		metric_add(&m_responses, status_class(m->status), dir, 1);
+	else if (str_starts(wire, STR("SIP/2.0 ")) && wire.l > 12)
+		metric_add(&m_responses, status_class((unsigned)(wire.p[8] - '0') * 100), dir, 1);
+	else
+		metric_add(&m_requests, sip_method_name(sip_method_from_str(str_head(wire, (size_t)(
+						str_chr(wire, ' ') < 0 ? 0 : str_chr(wire, ' '))))), dir, 1);
+	if (m && !m->request)
+		dialog_table_response(w->dialogs, m, 0);
+	trace_sip(w->trace, sent, flow, wire, m);
+}
+
+static enum tx_side on_side(void *u, const struct sip_flow *from)
+{
+	struct worker *w = u;
+
+	return w->stack->ops->side ? w->stack->ops->side(w, from) : TX_CORE;
+}
+
+static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe };
+
+/* ---- proxy environment ---- */
+
+static int env_local_for(void *u, const struct sip_flow *to, struct addr *ret)
+{
+	struct worker *w = u;
+
+	return transport_local_for(w->transport, to, ret);
+}
+
+static bool env_is_self(void *u, const struct sip_uri *uri)
+{
+	struct worker *w = u;
+
+	return stack_is_self(w->stack, uri);
+}
+
+static int env_send(void *u, const struct sip_flow *to, struct bytes *wire)
+{
+	struct worker *w = u;
+
+	trace_sip(w->trace, true, to, bytes_str(wire), NULL);
+	metric_add(&m_requests, "ACK", "out", 1);
+	return transport_send(w->transport, to, wire, 0);
+}
+
+/* ---- figures, once a second ---- */
+
+static void on_stats(struct timer *t)
+{
+	struct worker_full *f = container_of(t, struct worker_full, stats_timer);
+	struct transport_stats tp;
+	struct tx_stats tx;
+	struct loop_stats ls;
+	uint32_t dialogs = dialog_table_count(f->w.dialogs);
+
+	transport_stats(f->w.transport, &tp);
+	tx_layer_stats(f->w.tx, &tx);
+	loop_stats(f->w.loop, &ls);
+	metric_add(&m_bytes, "in", NULL, tp.rx_bytes - f->last_tp.rx_bytes);
+	metric_add(&m_bytes, "out", NULL, tp.tx_bytes - f->last_tp.tx_bytes);
+	metric_add(&m_handed, NULL, NULL, tp.handed_over - f->last_tp.handed_over);
+	metric_adjust(&m_conns, NULL, NULL, (int64_t)tp.connections - f->last_tp.connections);
+	metric_adjust(&m_tx, "server", NULL, (int64_t)tx.server_now - f->last_tx.server_now);
+	metric_adjust(&m_tx, "client", NULL, (int64_t)tx.client_now - f->last_tx.client_now);
+	metric_add(&m_retrans, "sent", NULL, tx.retransmissions_sent - f->last_tx.retransmissions_sent);
+	metric_add(&m_retrans, "absorbed", NULL, tx.retransmissions_absorbed - f->last_tx.retransmissions_absorbed);
+	metric_add(&m_timeouts, NULL, NULL, tx.timeouts - f->last_tx.timeouts);
+	metric_adjust(&m_dialogs, NULL, NULL, (int64_t)dialogs - f->last_dialogs);
+	metric_observe_us(&m_lag, NULL, NULL, ls.lag_max_us);
+	f->last_tp = tp;
+	f->last_tx = tx;
+	f->last_dialogs = dialogs;
+	timer_start(f->w.wheel, t, STATS_EVERY_MS);
+}
+
+static void register_metrics(void)
+{
+	struct metric *const all[] = { &m_requests, &m_responses, &m_errors, &m_bytes, &m_handed, &m_conns, &m_tx,
+				       &m_retrans, &m_timeouts, &m_dialogs, &m_lag, &m_late };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		metrics_register(all[i]);
+}
+
+/* ---- life ---- */
+
+static void set_timers(struct tx_layer *tx, const struct cfg_node *r)
+{
+	struct tx_timers core = tx_timers_default[TX_CORE], ue = tx_timers_default[TX_UE];
+
+	core.t1_ms = (uint32_t)cfg_int(r, "sip.timers.t1_ms");
+	core.t2_ms = (uint32_t)cfg_int(r, "sip.timers.t2_ms");
+	core.t4_ms = (uint32_t)cfg_int(r, "sip.timers.t4_ms");
+	ue.t1_ms = (uint32_t)cfg_int(r, "sip.ue_timers.t1_ms");
+	ue.t2_ms = (uint32_t)cfg_int(r, "sip.ue_timers.t2_ms");
+	ue.t4_ms = (uint32_t)cfg_int(r, "sip.ue_timers.t4_ms");
+	tx_layer_set_timers(tx, TX_CORE, &core);
+	tx_layer_set_timers(tx, TX_UE, &ue);
+}
+
+static struct resolver *open_resolver(struct worker *w, const struct cfg_node *r)
+{
+	struct resolver_static st[64];
+	struct addr servers[8];
+	struct resolver_config c = {
+		.servers = servers,
+		.statics = st,
+		.timeout_ms = (uint32_t)cfg_int(r, "dns.timeout_ms"),
+		.tries = (uint32_t)cfg_int(r, "dns.tries"),
+		.cache_max = (uint32_t)cfg_int(r, "dns.cache_max"),
+		.stale_max_s = (uint32_t)cfg_int(r, "dns.stale_max_s"),
+		.negative_ttl_s = 5,
+	};
+	size_t n = cfg_list_len(r, "dns.servers");
+
+	for (size_t i = 0; i < n && i < 8; i++)
+		if (addr_parse_hostport(cfg_strs_at(r, "dns.servers", i), 53, &servers[c.n_servers]) == 0)
+			c.n_servers++;
+	while (c.n_statics < 64 && cfg_map_at(r, "dns.next_hops", c.n_statics, &st[c.n_statics].name, &st[c.n_statics].target))
+		c.n_statics++;
+	return resolver_new(w->loop, &c);
+}
+
+int worker_open(struct stack *s, unsigned id)
+{
+	struct worker_full *f = &s->workers[id];
+	struct worker *w = &f->w;
+	const struct cfg_node *r = cfg_root(s->config);
+	struct transport_limits lim = transport_limits_default;
+	struct proxy_env env = { .local_for = env_local_for, .is_self = env_is_self, .send = env_send, .u = w };
+
+	register_metrics();
+	w->id = (uint16_t)id;
+	w->stack = s;
+	w->loop = loop_new();
+	if (!w->loop)
+		return -ENOMEM;
+	w->wheel = loop_wheel(w->loop);
+	lim.max_connections = (uint32_t)cfg_int(r, "sip.max_connections");
+	lim.idle_timeout_s = (uint32_t)cfg_int(r, "sip.tcp_idle_s");
+	lim.max_message_bytes = (uint32_t)cfg_int(r, "sip.max_message_bytes");
+	w->transport = transport_new(s->group, w->id, w->loop, &lim, &tp_ops, w);
+	w->tx = tx_layer_new(w->wheel, &tx_ops, w, w->id);
+	w->resolver = open_resolver(w, r);
+	w->dialogs = dialog_table_new(w->wheel, MAX_DIALOGS, MAX_DIALOG_AGE_S);
+	w->trace = trace_new(TRACE_EVENTS);
+	if (!w->transport || !w->tx || !w->resolver || !w->dialogs || !w->trace)
+		return -ENOMEM;
+	set_timers(w->tx, r);
+	tx_layer_set_limits(w->tx, (uint32_t)cfg_int(r, "sip.max_transactions"));
+	tx_layer_set_side_fn(w->tx, on_side);
+	env.tx = w->tx;
+	env.resolver = w->resolver;
+	env.wheel = w->wheel;
+	env.timer_c_ms = (uint32_t)cfg_int(r, "sip.timer_c_s") * 1000;
+	env.udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");
+	env.max_breadth = 60;
+	w->proxy = proxy_layer_new(&env);
+	if (!w->proxy)
+		return -ENOMEM;
+	if (s->diameter) {
+		w->dia = dia_client_new(w->loop, (uint32_t)cfg_int(r, "diameter.request_timeout_ms"),
+					(uint32_t)cfg_int(r, "diameter.max_outstanding"));
+		if (!w->dia)
+			return -ENOMEM;
+	}
+	timer_init(&f->stats_timer, on_stats);
+	timer_start(w->wheel, &f->stats_timer, STATS_EVERY_MS);
+	return s->ops->worker_new ? s->ops->worker_new(s->u, w, &w->role) : 0;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker_full *f = arg;
+	char name[16];
+
+	current = &f->w;
+	snprintf(name, sizeof(name), "worker-%u", f->w.id);
+	pthread_setname_np(pthread_self(), name);
+	loop_run(f->w.loop);
+	return NULL;
+}
+
+int worker_start(struct worker_full *f)
+{
+	int rc = pthread_create(&f->thread, NULL, worker_main, f);
+
+	f->started = rc == 0;
+	return -rc;
+}
+
+void worker_stop(struct worker_full *f)
+{
+	if (!f->started)
+		return;
+	loop_stop(f->w.loop, 0);
+	pthread_join(f->thread, NULL);
+	f->started = false;
+}
+
+void worker_close(struct worker_full *f)
+{
+	struct worker *w = &f->w;
+
+	if (!w->loop)
+		return;
+	timer_stop(&f->stats_timer);
+	dia_client_free(w->dia);
+	proxy_layer_free(w->proxy);
+	if (w->stack->ops->worker_free && w->role)
+		w->stack->ops->worker_free(w, w->role);
+	tx_layer_free(w->tx);
+	resolver_free(w->resolver);
+	transport_free(w->transport);
+	dialog_table_free(w->dialogs);
+	trace_free(w->trace);
+	loop_free(w->loop);
+	w->loop = NULL;
+}
+
+/* ---- between workers ---- */
+
+struct call {
+	struct worker *w;
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+};
+
+static void run_call(void *arg)
+{
+	struct call *c = arg;
+
+	c->fn(c->w, c->arg);
+	free(c);
+}
+
+int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	struct call *c = malloc(sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -EAGAIN;
+	*c = (struct call){ w, fn, arg };
+	rc = loop_post(w->loop, run_call, c);
+	if (rc < 0)
+		free(c);
+	return rc < 0 ? -EAGAIN : 0;
+}
+
+int worker_call(struct worker *self, struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	if (self == w) {
+		fn(w, arg);
+		return 0;
+	}
+	return worker_post(w, fn, arg);
+}
+
+struct late_response {
+	struct tx_handle h;
+	unsigned status;
+	struct bytes *wire;
+};
+
+static void respond_here(struct worker *w, struct tx_handle h, unsigned status, struct bytes *wire)
+{
+	struct tx_server *st = tx_server_find(w->tx, h);
+
+	if (st)
+		tx_server_send(st, status, wire);
+	else
+		metric_add(&m_late, NULL, NULL, 1);
+	bytes_unref(wire);
+}
+
+static void respond_posted(struct worker *w, void *arg)
+{
+	struct late_response *l = arg;
+
+	respond_here(w, l->h, l->status, l->wire);
+	free(l);
+}
+
+void worker_respond(struct worker *self, struct tx_handle h, unsigned status, struct bytes *wire)
+{
+	struct worker *w = stack_worker(self->stack, h.worker);
+	struct late_response *l;
+
+	if (!wire)
+		return;
+	if (w == self) {
+		respond_here(w, h, status, wire);
+		return;
+	}
+	l = malloc(sizeof(*l));
+	if (l)
+		*l = (struct late_response){ h, status, wire };
+	if (!l || worker_post(w, respond_posted, l) < 0) {
+		free(l);
+		bytes_unref(wire);
+		log_error(LOG_CORE, "a response was lost between workers", LOG_U("status", status));
+	}
+}

@@ -1,0 +1,471 @@
+/* common/http/http.c - libmicrohttpd nested in the main loop: one daemon per listener, epoll inside epoll. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "common/http/private.h"
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+
+#define HTTP_MAX_CONNECTIONS 128
+#define HTTP_MAX_PER_ADDRESS 64
+#define HTTP_IDLE_S 30
+
+static METRIC_DEF(m_requests, "cscf_rest_requests_total", METRIC_COUNTER, "REST requests by route and status class.",
+		  "route", "class");
+
+/* ---- running libmicrohttpd ---- */
+
+static void server_run(struct http_server *s)
+{
+	struct http_listener *all[] = { &s->tcp, &s->local };
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < 2; i++) {
+		MHD_UNSIGNED_LONG_LONG ms;
+
+		if (!all[i]->mhd)
+			continue;
+		MHD_run(all[i]->mhd);
+		if (MHD_get_timeout(all[i]->mhd, &ms) == MHD_YES && ms < next)
+			next = ms;
+	}
+	if (next == UINT64_MAX)
+		timer_stop(&s->run);
+	else
+		timer_start(loop_wheel(s->loop), &s->run, next);
+}
+
+static void on_fd(struct loop_fd *f, uint32_t ev)
+{
+	(void)ev;
+	server_run(container_of(f, struct http_listener, fd)->s);
+}
+
+static void on_run_timer(struct timer *t)
+{
+	server_run(container_of(t, struct http_server, run));
+}
+
+/* ---- one request ---- */
+
+static void req_free(struct http_req *r)
+{
+	for (unsigned i = 0; i < r->n_params; i++)
+		free(r->param[i].value);
+	for (unsigned i = 0; i < r->n_queries; i++)
+		free(r->query[i].value);
+	list_del(&r->link);
+	buf_fini(&r->body);
+	cJSON_Delete(r->json);
+	if (r->response)
+		MHD_destroy_response(r->response);
+	free(r->path);
+	free(r);
+}
+
+static void on_completed(void *u, struct MHD_Connection *c, void **cls, enum MHD_RequestTerminationCode why)
+{
+	struct http_req *r = *cls;
+
+	(void)u, (void)c, (void)why;
+	*cls = NULL;
+	if (r)
+		req_free(r);
+}
+
+static enum MHD_Result req_queue(struct http_req *r)
+{
+	r->queued = true;
+	return MHD_queue_response(r->c, r->status, r->response);
+}
+
+static bool authorised(const struct http_req *r)
+{
+	const char *h;
+	struct str v;
+
+	if (r->l->trusted || r->route->role == HTTP_OPEN)
+		return true;
+	h = MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, "Authorization");
+	if (!h || !r->l->s->token)
+		return false;
+	v = str_from_c(h);
+	if (!str_istarts(v, STR("Bearer ")))
+		return false;
+	return str_const_time_eq(str_trim(str_from(v, 7)), str_from_c(r->l->s->token));
+}
+
+static void req_dispatch(struct http_req *r)
+{
+	bool known;
+
+	r->dispatched = true;
+	r->route = http_route_find(r->l->s, r, &known);
+	if (!r->route) {
+		if (known)
+			http_problem(r, 405, "METHOD_NOT_ALLOWED", "%s is not served here", r->method);
+		else
+			http_problem(r, 404, "RESOURCE_NOT_FOUND", "there is no such resource");
+		return;
+	}
+	if (!authorised(r)) {
+		http_problem(r, 401, "UNAUTHORIZED", "a valid bearer token is needed");
+		return;
+	}
+	if (r->too_large || r->body.failed) {
+		http_problem(r, 413, "BODY_TOO_LARGE", "a body may have %u octets", HTTP_MAX_BODY_BYTES);
+		return;
+	}
+	r->route->fn(r->u, r);
+	if (!r->answered && !r->suspended)
+		http_problem(r, 500, "NO_ANSWER", "the handler gave no answer");
+}
+
+static enum MHD_Result on_access(void *u, struct MHD_Connection *c, const char *url, const char *method,
+				 const char *version, const char *data, size_t *size, void **cls)
+{
+	struct http_req *r = *cls;
+
+	(void)version;
+	if (!r) {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return MHD_NO;
+		list_init(&r->link);
+		buf_init(&r->body, HTTP_MAX_BODY_BYTES);
+		r->l = u;
+		r->c = c;
+		r->method = method;
+		r->path = strdup(url);
+		*cls = r;
+		return r->path ? MHD_YES : MHD_NO;
+	}
+	if (*size) {
+		if (r->body.l + *size > HTTP_MAX_BODY_BYTES)
+			r->too_large = true;
+		else
+			buf_put(&r->body, str_make(data, *size));
+		*size = 0;
+		return MHD_YES;
+	}
+	if (!r->dispatched)
+		req_dispatch(r);
+	if (r->answered)
+		return r->queued ? MHD_YES : req_queue(r);
+	return MHD_YES;		/* suspended */
+}
+
+/* libmicrohttpd would decode the whole URL before we split it: a %2F in an identity must stay inside its segment. */
+static size_t keep_escapes(void *u, struct MHD_Connection *c, char *s)
+{
+	(void)u, (void)c;
+	return strlen(s);
+}
+
+void http_suspend(struct http_req *r)
+{
+	if (r->answered || r->suspended)
+		return;
+	r->suspended = true;
+	list_add_tail(&r->l->s->suspended, &r->link);
+	MHD_suspend_connection(r->c);
+}
+
+static void req_answer(struct http_req *r, unsigned status, struct MHD_Response *resp)
+{
+	const char *cls[] = { "other", "1xx", "2xx", "3xx", "4xx", "5xx" };
+
+	if (r->answered || !resp) {
+		if (resp)
+			MHD_destroy_response(resp);
+		return;
+	}
+	MHD_add_response_header(resp, "Cache-Control", "no-store");
+	MHD_add_response_header(resp, "X-Content-Type-Options", "nosniff");
+	r->answered = true;
+	r->status = status;
+	r->response = resp;
+	metric_add(&m_requests, r->route ? r->route->path : "none", cls[status / 100 < 6 ? status / 100 : 0], 1);
+	if (!r->suspended)
+		return;		/* on_access queues it */
+	list_del(&r->link);
+	MHD_resume_connection(r->c);
+	timer_start(loop_wheel(r->l->s->loop), &r->l->s->run, 0);
+}
+
+void http_reply(struct http_req *r, unsigned status, const char *content_type, struct str body)
+{
+	struct MHD_Response *resp = MHD_create_response_from_buffer(body.l, (void *)(uintptr_t)(body.l ? body.p : ""),
+								    MHD_RESPMEM_MUST_COPY);
+
+	if (resp && content_type)
+		MHD_add_response_header(resp, "Content-Type", content_type);
+	req_answer(r, status, resp);
+}
+
+static void reply_cjson(struct http_req *r, unsigned status, const char *type, cJSON *json)
+{
+	char *text = cJSON_PrintUnformatted(json);
+	struct MHD_Response *resp = NULL;
+
+	cJSON_Delete(json);
+	if (text)
+		resp = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	if (!resp) {
+		free(text);
+		resp = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+		status = 500;
+	}
+	if (!resp)
+		return;
+	MHD_add_response_header(resp, "Content-Type", type);
+	if (status == 401)
+		MHD_add_response_header(resp, "WWW-Authenticate", "Bearer");
+	if (status == 405) {
+		struct buf allow;
+
+		buf_init(&allow, 256);
+		http_route_allow(r->l->s, r->path, &allow);
+		buf_putc(&allow, '\0');
+		if (!allow.failed)
+			MHD_add_response_header(resp, "Allow", allow.p);
+		buf_fini(&allow);
+	}
+	req_answer(r, status, resp);
+}
+
+void http_reply_json(struct http_req *r, unsigned status, cJSON *json)
+{
+	reply_cjson(r, status, "application/json", json);
+}
+
+void http_reply_page(struct http_req *r, cJSON *items, const char *next_cursor)
+{
+	cJSON *doc = cJSON_CreateObject(), *page;
+
+	cJSON_AddItemToObject(doc, "items", items);
+	page = cJSON_AddObjectToObject(doc, "page");
+	if (next_cursor)
+		cJSON_AddStringToObject(page, "nextCursor", next_cursor);
+	else
+		cJSON_AddNullToObject(page, "nextCursor");
+	http_reply_json(r, 200, doc);
+}
+
+void http_problem(struct http_req *r, unsigned status, const char *cause, const char *fmt, ...)
+{
+	cJSON *doc = cJSON_CreateObject();
+	char detail[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	cJSON_AddStringToObject(doc, "type", "about:blank");
+	cJSON_AddStringToObject(doc, "title", MHD_get_reason_phrase_for(status));
+	cJSON_AddNumberToObject(doc, "status", status);
+	cJSON_AddStringToObject(doc, "cause", cause);
+	cJSON_AddStringToObject(doc, "detail", detail);
+	cJSON_AddStringToObject(doc, "instance", r->path);
+	reply_cjson(r, status, "application/problem+json", doc);
+}
+
+struct str http_query(struct http_req *r, const char *name)
+{
+	const char *raw = MHD_lookup_connection_value(r->c, MHD_GET_ARGUMENT_KIND, name);
+
+	if (!raw)
+		return STR_NONE;
+	for (unsigned i = 0; i < r->n_queries; i++)
+		if (r->query[i].raw == raw)
+			return str_from_c(r->query[i].value);
+	if (r->n_queries == HTTP_MAX_QUERIES)
+		return STR_NONE;
+	r->query[r->n_queries].raw = raw;
+	r->query[r->n_queries].value = http_unescape(str_from_c(raw));
+	return str_from_c(r->query[r->n_queries++].value);
+}
+
+struct str http_body(const struct http_req *r)
+{
+	return buf_str(&r->body);
+}
+
+/* cJSON parses by recursion: what is nested too deep never reaches it. */
+static bool depth_fits(struct str s)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < s.l; i++) {
+		if (quoted) {
+			if (s.p[i] == '\\')
+				i++;
+			else if (s.p[i] == '"')
+				quoted = false;
+		} else if (s.p[i] == '"') {
+			quoted = true;
+		} else if (s.p[i] == '{' || s.p[i] == '[') {
+			if (++depth > HTTP_MAX_JSON_DEPTH)
+				return false;
+		} else if ((s.p[i] == '}' || s.p[i] == ']') && depth) {
+			depth--;
+		}
+	}
+	return true;
+}
+
+cJSON *http_json(struct http_req *r)
+{
+	struct str b = http_body(r);
+
+	if (r->json)
+		return r->json;
+	if (!depth_fits(b)) {
+		http_problem(r, 400, "JSON_TOO_DEEP", "the body is nested deeper than %d", HTTP_MAX_JSON_DEPTH);
+		return NULL;
+	}
+	r->json = b.l ? cJSON_ParseWithLength(b.p, b.l) : NULL;
+	if (!r->json)
+		http_problem(r, 400, "JSON_SYNTAX", "the body is not JSON");
+	return r->json;
+}
+
+bool http_page(struct http_req *r, unsigned *limit, struct str *cursor)
+{
+	struct str l = http_query(r, "limit");
+	uint32_t n = 100;
+
+	if (l.l && (str_to_u32(l, &n) < 0 || n < 1 || n > 1000)) {
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "limit must be 1 to 1000");
+		return false;
+	}
+	*limit = n;
+	*cursor = http_query(r, "cursor");
+	return true;
+}
+
+/* ---- start and stop ---- */
+
+static int listener_start(struct http_server *s, struct http_listener *l, const struct addr *a, int fd)
+{
+	const union MHD_DaemonInfo *info;
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem opt[] = {
+		{ MHD_OPTION_CONNECTION_LIMIT, HTTP_MAX_CONNECTIONS, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, NULL },
+		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, NULL },
+		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL },
+		{ fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		  fd >= 0 ? fd : HTTP_MAX_PER_ADDRESS, NULL },
+		{ a ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, a ? (void *)(uintptr_t)&a->sa : NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	l->s = s;
+	if (a && a->sa.sa_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	errno = 0;
+	l->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_access, l, MHD_OPTION_ARRAY, opt, MHD_OPTION_END);
+	if (!l->mhd)
+		return errno ? -errno : -EIO;
+	info = MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return -ENOTSUP;
+	l->fd.fd = info->epoll_fd;
+	l->fd.events = EPOLLIN;
+	l->fd.fn = on_fd;
+	return loop_fd_add(s->loop, &l->fd);
+}
+
+static int unix_open(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd, rc = 0;
+
+	if (!str_copy(str_from_c(path), a.sun_path, sizeof(a.sun_path)))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || chmod(path, 0660) < 0 || listen(fd, 64) < 0)
+		rc = -errno;
+	if (rc < 0)
+		close(fd);
+	return rc < 0 ? rc : fd;
+}
+
+int http_server_new(struct http_server **ret, struct loop *l, const struct http_config *c)
+{
+	struct http_server *s = calloc(1, sizeof(*s));
+	int rc = -ENOMEM, fd;
+
+	if (!s)
+		return rc;
+	s->loop = l;
+	s->local.trusted = true;
+	list_init(&s->suspended);
+	timer_init(&s->run, on_run_timer);
+	metrics_register(&m_requests);
+	s->nf = strdup(c->nf);
+	s->token = c->token ? strdup(c->token) : NULL;
+	s->unix_path = c->unix_socket ? strdup(c->unix_socket) : NULL;
+	if (!s->nf || (c->token && !s->token) || (c->unix_socket && !s->unix_path))
+		goto fail;
+	if (addr_is_set(&c->listen)) {
+		rc = listener_start(s, &s->tcp, &c->listen, -1);
+		if (rc < 0)
+			goto fail;
+	}
+	if (s->unix_path) {
+		fd = unix_open(s->unix_path);
+		rc = fd < 0 ? fd : listener_start(s, &s->local, NULL, fd);
+		if (rc < 0)
+			goto fail;
+	}
+	*ret = s;
+	return 0;
+fail:
+	http_server_free(s);
+	return rc;
+}
+
+void http_server_routes(struct http_server *s, const struct http_route *routes, void *u)
+{
+	if (s->n_tables < HTTP_MAX_TABLES)
+		s->table[s->n_tables++] = (struct http_table){ routes, u };
+}
+
+static void listener_stop(struct http_server *s, struct http_listener *l)
+{
+	if (!l->mhd)
+		return;
+	loop_fd_del(s->loop, &l->fd);
+	MHD_stop_daemon(l->mhd);
+	l->mhd = NULL;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	while (!list_empty(&s->suspended))
+		http_problem(list_entry(s->suspended.next, struct http_req, link), 503, "STOPPING", "the daemon stops");
+	if (s->tcp.mhd || s->local.mhd)
+		server_run(s);
+	timer_stop(&s->run);
+	listener_stop(s, &s->tcp);
+	listener_stop(s, &s->local);
+	if (s->unix_path)
+		unlink(s->unix_path);
+	free(s->unix_path);
+	free(s->token);
+	free(s->nf);
+	free(s);
+}

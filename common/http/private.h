@@ -1,0 +1,62 @@
+/* common/http/private.h - shared by http.c, route.c and openapi.c only. */
+#pragma once
+#include <microhttpd.h>
+#include "common/http/http.h"
+#include "common/util/list.h"
+
+#define HTTP_MAX_TABLES 8
+#define HTTP_MAX_PARAMS 4
+#define HTTP_MAX_QUERIES 8
+
+struct http_table {
+	const struct http_route *routes;
+	void *u;
+};
+
+struct http_listener {
+	struct http_server *s;
+	struct MHD_Daemon *mhd;
+	struct loop_fd fd;
+	bool trusted;				/* the unix socket: file permissions are the key */
+};
+
+struct http_server {
+	struct loop *loop;
+	char *token, *nf, *unix_path;
+	struct http_listener tcp, local;
+	struct timer run;			/* libmicrohttpd's own time-outs, and the turn after a resume */
+	struct http_table table[HTTP_MAX_TABLES];
+	unsigned n_tables;
+	struct list suspended;
+};
+
+struct http_req {
+	struct list link;			/* in suspended */
+	struct http_listener *l;
+	struct MHD_Connection *c;
+	const char *method;
+	char *path;
+	const struct http_route *route;
+	void *u;
+	struct {
+		struct str name;
+		char *value;
+	} param[HTTP_MAX_PARAMS];
+	unsigned n_params;
+	struct {
+		const char *raw;
+		char *value;			/* percent-decoded; a '+' stays one: telephone numbers */
+	} query[HTTP_MAX_QUERIES];
+	unsigned n_queries;
+	struct buf body;
+	bool too_large, dispatched, suspended, answered, queued;
+	cJSON *json;
+	struct MHD_Response *response;
+	unsigned status;
+};
+
+/* Percent-decoded copy; NULL when badly escaped (a %00 too) or out of memory. */
+char *http_unescape(struct str in);
+/* Finds the route and fills in the parameters.  Returns NULL with *ret_known_path telling 405 from 404. */
+const struct http_route *http_route_find(struct http_server *s, struct http_req *r, bool *ret_known_path);
+void http_route_allow(const struct http_server *s, const char *path, struct buf *out);	/* "GET, DELETE" */
