@@ -17,7 +17,7 @@ struct loop_fd {
 };
 
 struct loop *loop_new(void);				/* NULL when out of memory or descriptors */
-void loop_free(struct loop *l);				/* runs nothing more; posted items are dropped through their drop function */
+void loop_free(struct loop *l);				/* runs nothing more; what is still posted is dropped */
 int loop_run(struct loop *l);				/* until loop_stop(); returns its rc */
 void loop_run_for(struct loop *l, uint64_t ms);		/* tests: serve for that long at most */
 void loop_stop(struct loop *l, int rc);			/* any thread */

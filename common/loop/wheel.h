@@ -18,6 +18,7 @@ struct timer {
 struct wheel {
 	uint64_t now_ms;
 	uint64_t n_pending;
+	bool firing;			/* a zero delay started by a callback waits for the next tick */
 	struct list slot[WHEEL_LEVELS][1 << WHEEL_BITS];
 	uint64_t map[WHEEL_LEVELS][(1 << WHEEL_BITS) / 64];	/* which slots may be occupied */
 };

@@ -17,6 +17,7 @@ struct hnode {
 struct htab {
 	struct hnode **slot;
 	size_t n_slots, n;				/* n_slots is a power of two; it doubles and halves with n */
+	bool walking;					/* inside htab_each */
 };
 
 int htab_init(struct htab *t, size_t expected);		/* 0 or -ENOMEM */

@@ -1,0 +1,377 @@
+/* common/sip/uri.c - sip, sips and tel URIs: RFC 3261 §19.1, §25.1; RFC 3966. */
+#include <ctype.h>
+#include <errno.h>
+#include "common/sip/uri.h"
+
+/* Character classes of RFC 3261 §25.1, as bits. */
+enum { C_USER = 1, C_PASS = 2, C_PARAM = 4, C_HDR = 8, C_HOST = 16, C_SCHEME = 32, C_TEL = 64 };
+static uint8_t cls[256];
+
+static void __attribute__((constructor)) build(void)
+{
+	for (int c = 0; c < 128; c++) {
+		bool alnum = isalnum(c), mark = c && strchr("-_.!~*'()", c);
+
+		if (alnum || mark || c == '%')
+			cls[c] |= C_USER | C_PASS | C_PARAM | C_HDR;
+		if (c && strchr("&=+$,;?/", c))
+			cls[c] |= C_USER;
+		if (c && strchr("&=+$,", c))
+			cls[c] |= C_PASS;
+		if (c && strchr("[]/:&+$=;\"<>@,", c) && !strchr("\"<>@,", c))
+			cls[c] |= C_PARAM;
+		if (c && strchr("[]/?:+$=&", c))
+			cls[c] |= C_HDR;
+		if (alnum || c == '-' || c == '.' || c == '_')
+			cls[c] |= C_HOST;
+		if (alnum || (c && strchr("+-.", c)))
+			cls[c] |= C_SCHEME;
+		if (isxdigit(c) || (c && strchr("+-.()*#", c)))
+			cls[c] |= C_TEL;
+	}
+	cls['"'] |= C_PARAM;	/* quoted values appear in phones' contact parameters */
+}
+
+static bool all(struct str s, unsigned class, size_t *bad)
+{
+	for (size_t i = 0; i < s.l; i++) {
+		bool escape_ok = s.p[i] != '%' || (i + 2 < s.l && isxdigit((unsigned char)s.p[i + 1]) &&
+						   isxdigit((unsigned char)s.p[i + 2]));
+
+		if (!(cls[(unsigned char)s.p[i]] & class) || !escape_ok) {
+			*bad = i;
+			return false;
+		}
+	}
+	return true;
+}
+
+static int fail(struct str in, struct str part, size_t bad, size_t *reterr_off)
+{
+	if (reterr_off)
+		*reterr_off = (size_t)(part.p - in.p) + bad;
+	return -EBADMSG;
+}
+
+static int parse_host(struct str in, struct str hp, struct sip_uri *u, size_t *reterr_off)
+{
+	struct str port = STR_NONE;
+	size_t bad = 0;
+	uint32_t n;
+	ssize_t i;
+
+	if (hp.l && hp.p[0] == '[') {
+		struct addr a;
+
+		i = str_chr(hp, ']');
+		if (i < 0)
+			return fail(in, hp, 0, reterr_off);
+		u->host = str_head(hp, (size_t)i + 1);
+		if (addr_parse(u->host, 0, &a) < 0)
+			return fail(in, hp, 0, reterr_off);
+		hp = str_from(hp, (size_t)i + 1);
+		if (hp.l && hp.p[0] != ':')
+			return fail(in, hp, 0, reterr_off);
+		if (hp.l)
+			port = str_from(hp, 1);
+		i = hp.l ? 0 : -1;
+	} else {
+		i = str_chr(hp, ':');
+		u->host = i < 0 ? hp : str_head(hp, (size_t)i);
+		if (i >= 0)
+			port = str_from(hp, (size_t)i + 1);
+		if (u->host.l == 0 || !all(u->host, C_HOST, &bad))
+			return fail(in, u->host.l ? u->host : hp, bad, reterr_off);
+	}
+	if (i < 0)
+		return 0;
+	if (str_to_u32(port, &n) < 0 || n > 65535)
+		return fail(in, port, 0, reterr_off);
+	u->port = (uint16_t)n;
+	return 0;
+}
+
+static int parse_sip(struct str in, struct str rest, struct sip_uri *u, size_t *reterr_off)
+{
+	struct str userinfo, hostpart, tail;
+	/* The last '@' before the host: userinfo may not hold an unescaped one, so the first is the only one. */
+	ssize_t at = str_chr(rest, '@'), i;
+	size_t bad;
+	int rc;
+
+	if (at >= 0) {
+		userinfo = str_head(rest, (size_t)at);
+		hostpart = str_from(rest, (size_t)at + 1);
+		i = str_chr(userinfo, ':');
+		u->user = i < 0 ? userinfo : str_head(userinfo, (size_t)i);
+		u->password = i < 0 ? STR_NONE : str_from(userinfo, (size_t)i + 1);
+		if (u->user.l == 0)
+			return fail(in, rest, 0, reterr_off);
+		if (!all(u->user, C_USER, &bad))
+			return fail(in, u->user, bad, reterr_off);
+		if (!all(u->password, C_PASS, &bad))
+			return fail(in, u->password, bad, reterr_off);
+	} else {
+		hostpart = rest;
+	}
+	i = -1;
+	for (size_t k = 0; k < hostpart.l; k++) {
+		if (hostpart.p[k] == ';' || hostpart.p[k] == '?') {
+			i = (ssize_t)k;
+			break;
+		}
+	}
+	tail = i < 0 ? STR_NONE : str_from(hostpart, (size_t)i);
+	rc = parse_host(in, i < 0 ? hostpart : str_head(hostpart, (size_t)i), u, reterr_off);
+	if (rc < 0)
+		return rc;
+	if (tail.l && tail.p[0] == ';') {
+		i = str_chr(tail, '?');
+		u->params = i < 0 ? str_from(tail, 1) : str_make(tail.p + 1, (size_t)i - 1);
+		tail = i < 0 ? STR_NONE : str_from(tail, (size_t)i);
+		if (!all(u->params, C_PARAM, &bad))
+			return fail(in, u->params, bad, reterr_off);
+	}
+	if (tail.l) {
+		u->headers = str_from(tail, 1);
+		if (!all(u->headers, C_HDR, &bad))
+			return fail(in, u->headers, bad, reterr_off);
+	}
+	return 0;
+}
+
+static int parse_tel(struct str in, struct str rest, struct sip_uri *u, size_t *reterr_off)
+{
+	size_t bad;
+
+	if (str_cut(rest, ';', &u->user, &u->params) && !all(u->params, C_PARAM, &bad))
+		return fail(in, u->params, bad, reterr_off);
+	if (u->user.l == 0)
+		return fail(in, rest.l ? rest : in, 0, reterr_off);
+	if (!all(u->user, C_TEL, &bad))
+		return fail(in, u->user, bad, reterr_off);
+	return 0;
+}
+
+int sip_uri_parse(struct str in, struct sip_uri *ret, size_t *reterr_off)
+{
+	struct sip_uri u = { .text = in };
+	ssize_t colon = str_chr(in, ':');
+	struct str scheme, rest;
+	size_t bad = 0;
+	int rc = 0;
+
+	if (colon <= 0 || !isalpha((unsigned char)in.p[0]) || !all(str_head(in, (size_t)colon), C_SCHEME, &bad)) {
+		if (reterr_off)
+			*reterr_off = bad;
+		return -EBADMSG;
+	}
+	scheme = str_head(in, (size_t)colon);
+	rest = str_from(in, (size_t)colon + 1);
+	if (str_ieq(scheme, STR("sip")) || str_ieq(scheme, STR("sips"))) {
+		u.scheme = scheme.l == 4 ? SIP_SCHEME_SIPS : SIP_SCHEME_SIP;
+		rc = parse_sip(in, rest, &u, reterr_off);
+	} else if (str_ieq(scheme, STR("tel"))) {
+		u.scheme = SIP_SCHEME_TEL;
+		rc = parse_tel(in, rest, &u, reterr_off);
+	} else {
+		u.scheme = SIP_SCHEME_OTHER;
+		u.user = rest;
+		for (size_t i = 0; i < rest.l; i++)
+			if ((unsigned char)rest.p[i] <= ' ' || rest.p[i] == '<' || rest.p[i] == '>' || rest.p[i] == '"')
+				return fail(in, rest, i, reterr_off);
+	}
+	if (rc == 0)
+		*ret = u;
+	return rc;
+}
+
+bool sip_param_get(struct str params, const char *name, struct str *ret)
+{
+	size_t nl = strlen(name);
+	bool quoted = false;
+
+	while (params.l) {
+		size_t end = 0;
+		struct str one, k, v;
+
+		for (quoted = false; end < params.l && (quoted || params.p[end] != ';'); end++) {
+			if (params.p[end] == '"')
+				quoted = !quoted;
+			else if (quoted && params.p[end] == '\\')
+				end++;
+		}
+		if (end > params.l)
+			end = params.l;
+		one = str_trim(str_head(params, end));
+		params = end < params.l ? str_from(params, end + 1) : STR_NONE;
+		str_cut(one, '=', &k, &v);
+		k = str_trim(k);
+		if (k.l == nl && strncasecmp(k.p, name, nl) == 0) {
+			*ret = str_trim(v);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool sip_uri_has_lr(const struct sip_uri *u)
+{
+	struct str v;
+
+	return sip_uri_param(u, "lr", &v);
+}
+
+int sip_unescape(struct str in, char *dst, size_t size, struct str *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.l; i++) {
+		char c = in.p[i];
+
+		if (c == '%') {
+			uint8_t octet;
+			size_t got;
+
+			if (i + 2 >= in.l || hex_decode(str_make(in.p + i + 1, 2), &octet, 1, &got) < 0)
+				return -EBADMSG;
+			c = (char)octet;
+			i += 2;
+		}
+		if (n == size)
+			return -ENOSPC;
+		dst[n++] = c;
+	}
+	*ret = str_make(dst, n);
+	return 0;
+}
+
+static bool is_separator(char c)
+{
+	return c == '-' || c == '.' || c == '(' || c == ')';
+}
+
+static int tel_aor(const struct sip_uri *u, char *dst, size_t size, struct str *ret)
+{
+	struct str context;
+	size_t n = 4;
+
+	if (size < 5)
+		return -ENOSPC;
+	memcpy(dst, "tel:", 4);
+	for (size_t i = 0; i < u->user.l; i++) {
+		if (is_separator(u->user.p[i]))
+			continue;
+		if (n == size)
+			return -ENOSPC;
+		dst[n++] = (char)tolower((unsigned char)u->user.p[i]);
+	}
+	if (u->user.p[0] != '+' && sip_uri_param(u, "phone-context", &context)) {
+		if (n + 15 + context.l > size)
+			return -ENOSPC;
+		memcpy(dst + n, ";phone-context=", 15);
+		n += 15;
+		for (size_t i = 0; i < context.l; i++)
+			dst[n++] = (char)tolower((unsigned char)context.p[i]);
+	}
+	*ret = str_make(dst, n);
+	return 0;
+}
+
+int sip_uri_aor(const struct sip_uri *u, char *dst, size_t size, struct str *ret)
+{
+	struct str user;
+	size_t n = 4;
+
+	if (u->scheme == SIP_SCHEME_TEL)
+		return tel_aor(u, dst, size, ret);
+	if (u->scheme == SIP_SCHEME_OTHER)
+		return -ENOTSUP;
+	if (size < 5)
+		return -ENOSPC;
+	memcpy(dst, "sip:", 4);
+	if (u->user.l) {
+		if (sip_unescape(u->user, dst + n, size - n, &user) < 0)
+			return -ENOSPC;
+		/* ";ext" inside the user part belongs to telephone-subscriber forms, not to the identity (RFC 3261 §19.1.6). */
+		if (user.l && user.p[0] == '+') {
+			ssize_t semi = str_chr(user, ';');
+			size_t o = 0;
+
+			user = semi < 0 ? user : str_head(user, (size_t)semi);
+			for (size_t i = 0; i < user.l; i++)
+				if (!is_separator(user.p[i]))
+					dst[n + o++] = user.p[i];
+			user.l = o;
+		}
+		n += user.l;
+		if (n == size)
+			return -ENOSPC;
+		dst[n++] = '@';
+	}
+	if (n + u->host.l > size)
+		return -ENOSPC;
+	for (size_t i = 0; i < u->host.l; i++)
+		dst[n++] = (char)tolower((unsigned char)u->host.p[i]);
+	*ret = str_make(dst, n);
+	return 0;
+}
+
+static bool user_equal(struct str a, struct str b)
+{
+	char ta[512], tb[512];
+	struct str ua, ub;
+
+	if (str_eq(a, b))
+		return true;
+	return sip_unescape(a, ta, sizeof(ta), &ua) == 0 && sip_unescape(b, tb, sizeof(tb), &ub) == 0 && str_eq(ua, ub);
+}
+
+/* §19.1.4: these count even when only one side has them; others only when both have them. */
+static bool params_equal(const struct sip_uri *a, const struct sip_uri *b)
+{
+	static const char *const must[] = { "user", "ttl", "method", "maddr", "transport" };
+	struct str rest = a->params, one, k, v, w;
+
+	for (size_t i = 0; i < sizeof(must) / sizeof(must[0]); i++) {
+		bool ia = sip_uri_param(a, must[i], &v), ib = sip_uri_param(b, must[i], &w);
+
+		if (ia != ib || (ia && !str_ieq(v, w)))
+			return false;
+	}
+	while (rest.l) {
+		char name[64];
+
+		str_cut(rest, ';', &one, &rest);
+		str_cut(one, '=', &k, &v);
+		if (k.l == 0 || !str_copy(k, name, sizeof(name)))
+			continue;
+		if (sip_uri_param(b, name, &w) && !str_ieq(v, w))
+			return false;
+	}
+	return true;
+}
+
+bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)
+{
+	char ta[512], tb[512];
+	struct str aa, ab;
+
+	if (a->scheme != b->scheme)
+		return false;
+	if (a->scheme == SIP_SCHEME_OTHER)
+		return str_eq(a->text, b->text);
+	if (a->scheme == SIP_SCHEME_TEL)
+		return tel_aor(a, ta, sizeof(ta), &aa) == 0 && tel_aor(b, tb, sizeof(tb), &ab) == 0 && str_eq(aa, ab);
+	return user_equal(a->user, b->user) && user_equal(a->password, b->password) && str_ieq(a->host, b->host) &&
+	       a->port == b->port && params_equal(a, b) && str_eq(a->headers, b->headers);
+}
+
+int sip_uri_host_addr(const struct sip_uri *u, struct addr *ret)
+{
+	uint16_t port = u->port ? u->port : u->scheme == SIP_SCHEME_SIPS ? 5061 : 5060;
+
+	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
+		return -ENOENT;
+	return addr_parse(u->host, port, ret) < 0 ? -ENOENT : 0;
+}

@@ -1,0 +1,134 @@
+/* common/util/addr.c - socket addresses as text and back. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include "common/util/addr.h"
+#include "common/util/hash.h"
+
+int addr_parse(struct str host, uint16_t port, struct addr *ret)
+{
+	char text[ADDR_STRLEN], *scope;
+	struct addr a = { 0 };
+
+	if (host.l >= 2 && host.p[0] == '[' && host.p[host.l - 1] == ']')
+		host = str_make(host.p + 1, host.l - 2);
+	if (host.l == 0 || !str_copy(host, text, sizeof(text)) || strlen(text) != host.l)
+		return -EBADMSG;
+	if (inet_pton(AF_INET, text, &a.in4.sin_addr) == 1) {
+		a.in4.sin_family = AF_INET;
+		a.in4.sin_port = htons(port);
+		*ret = a;
+		return 0;
+	}
+	scope = strchr(text, '%');
+	if (scope)
+		*scope++ = '\0';
+	if (inet_pton(AF_INET6, text, &a.in6.sin6_addr) != 1)
+		return -EBADMSG;
+	a.in6.sin6_family = AF_INET6;
+	a.in6.sin6_port = htons(port);
+	a.in6.sin6_scope_id = scope ? if_nametoindex(scope) : 0;
+	*ret = a;
+	return 0;
+}
+
+int addr_parse_hostport(struct str hp, uint16_t default_port, struct addr *ret)
+{
+	struct str host = hp, port = STR_NONE;
+	uint32_t n = default_port;
+	ssize_t i;
+
+	if (hp.l && hp.p[0] == '[') {
+		i = str_chr(hp, ']');
+		if (i < 0)
+			return -EBADMSG;
+		host = str_head(hp, (size_t)i + 1);
+		port = str_from(hp, (size_t)i + 1);
+		if (port.l && port.p[0] != ':')
+			return -EBADMSG;
+		if (port.l)
+			port = str_from(port, 1);
+		else
+			i = -1;
+		if (i >= 0 && port.l == 0)
+			return -EBADMSG;
+	} else {
+		i = str_rchr(hp, ':');
+		if (i >= 0 && str_chr(hp, ':') == i) {
+			host = str_head(hp, (size_t)i);
+			port = str_from(hp, (size_t)i + 1);
+			if (port.l == 0)
+				return -EBADMSG;
+		}
+	}
+	if (port.l && (str_to_u32(port, &n) < 0 || n > 65535))
+		return -EBADMSG;
+	return addr_parse(host, (uint16_t)n, ret);
+}
+
+uint16_t addr_port(const struct addr *a)
+{
+	return ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in4.sin_port);
+}
+
+void addr_set_port(struct addr *a, uint16_t port)
+{
+	if (a->sa.sa_family == AF_INET6)
+		a->in6.sin6_port = htons(port);
+	else
+		a->in4.sin_port = htons(port);
+}
+
+bool addr_host_eq(const struct addr *a, const struct addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET6)
+		return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) == 0 && a->in6.sin6_scope_id == b->in6.sin6_scope_id;
+	return a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
+}
+
+bool addr_eq(const struct addr *a, const struct addr *b)
+{
+	return addr_host_eq(a, b) && addr_port(a) == addr_port(b);
+}
+
+const char *addr_host(const struct addr *a, char dst[ADDR_STRLEN])
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (a->sa.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &a->in4.sin_addr, dst, ADDR_STRLEN);
+	} else if (a->sa.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &a->in6.sin6_addr, text, sizeof(text));
+		snprintf(dst, ADDR_STRLEN, "[%s]", text);
+	} else {
+		str_copy(STR("-"), dst, ADDR_STRLEN);
+	}
+	return dst;
+}
+
+const char *addr_fmt(const struct addr *a, char dst[ADDR_STRLEN])
+{
+	size_t n;
+
+	addr_host(a, dst);
+	n = strlen(dst);
+	if (addr_is_set(a))
+		snprintf(dst + n, ADDR_STRLEN - n, ":%u", addr_port(a));
+	return dst;
+}
+
+uint64_t addr_hash(const struct addr *a)
+{
+	uint8_t key[18] = { 0 };
+	uint16_t port = addr_port(a);
+
+	if (a->sa.sa_family == AF_INET6)
+		memcpy(key, &a->in6.sin6_addr, 16);
+	else
+		memcpy(key, &a->in4.sin_addr, 4);
+	memcpy(key + 16, &port, 2);
+	return hash_str(str_make((const char *)key, sizeof(key)));
+}

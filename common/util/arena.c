@@ -1,0 +1,140 @@
+/* common/util/arena.c - chunked bump allocator; the first chunk shares one block with the header. */
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/util/arena.h"
+
+#define ALIGN 16u
+#define MIN_CHUNK 1024u
+
+struct chunk {
+	struct chunk *next;
+	size_t size;
+	alignas(ALIGN) char mem[];
+};
+
+struct arena {
+	atomic_uint refs;
+	size_t taken;
+	char *pos, *end;
+	struct chunk *more;
+	alignas(ALIGN) char first[];
+};
+
+struct arena *arena_new(size_t hint_bytes)
+{
+	size_t size = (hint_bytes < 256 ? 256 : hint_bytes) + ALIGN;
+	struct arena *a = size > ARENA_LIMIT_BYTES ? NULL : malloc(sizeof(*a) + size);
+
+	if (!a)
+		return NULL;
+	atomic_init(&a->refs, 1);
+	a->taken = sizeof(*a) + size;
+	a->pos = a->first;
+	a->end = a->first + size;
+	a->more = NULL;
+	return a;
+}
+
+struct arena *arena_ref(struct arena *a)
+{
+	atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+	return a;
+}
+
+void arena_unref(struct arena *a)
+{
+	if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (struct chunk *c = a->more, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(a);
+}
+
+static bool grow(struct arena *a, size_t bytes)
+{
+	size_t size = a->taken / 2 > MIN_CHUNK ? a->taken / 2 : MIN_CHUNK;
+	struct chunk *c;
+
+	if (size < bytes)
+		size = bytes;
+	if (a->taken + sizeof(*c) + size > ARENA_LIMIT_BYTES)
+		size = bytes;
+	if (a->taken + sizeof(*c) + size > ARENA_LIMIT_BYTES)
+		return false;
+	c = malloc(sizeof(*c) + size);
+	if (!c)
+		return false;
+	c->next = a->more;
+	c->size = size;
+	a->more = c;
+	a->taken += sizeof(*c) + size;
+	a->pos = c->mem;
+	a->end = c->mem + size;
+	return true;
+}
+
+void *arena_alloc(struct arena *a, size_t bytes)
+{
+	void *p;
+
+	if (bytes > ARENA_LIMIT_BYTES)
+		return NULL;
+	bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	if ((size_t)(a->end - a->pos) < bytes && !grow(a, bytes))
+		return NULL;
+	p = a->pos;
+	a->pos += bytes;
+	return p;
+}
+
+void *arena_zalloc(struct arena *a, size_t bytes)
+{
+	void *p = arena_alloc(a, bytes);
+
+	return p ? memset(p, 0, bytes) : NULL;
+}
+
+struct str arena_dup(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, s.l + 1);
+
+	if (!p)
+		return STR_NONE;
+	if (s.l)
+		memcpy(p, s.p, s.l);
+	p[s.l] = '\0';
+	return str_make(p, s.l);
+}
+
+struct str arena_printf(struct arena *a, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	char *p;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return STR_NONE;
+	if ((size_t)n < sizeof(text))
+		return arena_dup(a, str_make(text, (size_t)n));
+	p = arena_alloc(a, (size_t)n + 1);
+	if (!p)
+		return STR_NONE;
+	va_start(ap, fmt);
+	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return str_make(p, (size_t)n);
+}
+
+size_t arena_bytes(const struct arena *a)
+{
+	return a->taken;
+}

@@ -1,0 +1,227 @@
+/* common/util/str.c - borrowed text: search, numbers, hex, base64. */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/util/str.h"
+
+ssize_t str_chr(struct str s, char c)
+{
+	const char *p = s.l ? memchr(s.p, c, s.l) : NULL;
+
+	return p ? p - s.p : -1;
+}
+
+ssize_t str_rchr(struct str s, char c)
+{
+	const char *p = s.l ? memrchr(s.p, c, s.l) : NULL;
+
+	return p ? p - s.p : -1;
+}
+
+ssize_t str_find(struct str s, struct str needle)
+{
+	const char *p = s.l && needle.l ? memmem(s.p, s.l, needle.p, needle.l) : NULL;
+
+	return p ? p - s.p : -1;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.l && is_blank(s.p[0])) {
+		s.p++;
+		s.l--;
+	}
+	while (s.l && is_blank(s.p[s.l - 1]))
+		s.l--;
+	return s;
+}
+
+bool str_cut(struct str s, char c, struct str *head, struct str *tail)
+{
+	ssize_t i = str_chr(s, c);
+
+	if (i < 0) {
+		*head = s;
+		*tail = STR_NONE;
+		return false;
+	}
+	*head = str_head(s, (size_t)i);
+	*tail = str_from(s, (size_t)i + 1);
+	return true;
+}
+
+int str_to_u64(struct str s, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (s.l == 0)
+		return -EBADMSG;
+	for (size_t i = 0; i < s.l; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return -EBADMSG;
+	for (size_t i = 0; i < s.l; i++) {
+		unsigned d = (unsigned)(s.p[i] - '0');
+
+		if (n > (UINT64_MAX - d) / 10)
+			return -ERANGE;
+		n = n * 10 + d;
+	}
+	*ret = n;
+	return 0;
+}
+
+int str_to_u32(struct str s, uint32_t *ret)
+{
+	uint64_t n;
+	int rc = str_to_u64(s, &n);
+
+	if (rc < 0)
+		return rc;
+	if (n > UINT32_MAX)
+		return -ERANGE;
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+char *str_dup(struct str s)
+{
+	char *c = malloc(s.l + 1);
+
+	if (!c)
+		return NULL;
+	if (s.l)
+		memcpy(c, s.p, s.l);
+	c[s.l] = '\0';
+	return c;
+}
+
+bool str_copy(struct str s, char *dst, size_t size)
+{
+	bool fits = s.l < size;
+	size_t n = fits ? s.l : size - 1;
+
+	if (n)
+		memcpy(dst, s.p, n);
+	dst[n] = '\0';
+	return fits;
+}
+
+bool str_const_time_eq(struct str a, struct str b)
+{
+	volatile uint8_t diff = a.l != b.l;
+	size_t n = a.l < b.l ? a.l : b.l;
+
+	for (size_t i = 0; i < n; i++)
+		diff |= (uint8_t)(a.p[i] ^ b.p[i]);
+	return diff == 0;
+}
+
+void hex_encode(const uint8_t *in, size_t n, char *dst)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		dst[2 * i] = digits[in[i] >> 4];
+		dst[2 * i + 1] = digits[in[i] & 15];
+	}
+	dst[2 * n] = '\0';
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int hex_decode(struct str in, uint8_t *dst, size_t size, size_t *ret_n)
+{
+	if (in.l % 2)
+		return -EBADMSG;
+	if (in.l / 2 > size)
+		return -ENOSPC;
+	for (size_t i = 0; i < in.l / 2; i++) {
+		int hi = hex_value(in.p[2 * i]), lo = hex_value(in.p[2 * i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return -EBADMSG;
+		dst[i] = (uint8_t)(hi << 4 | lo);
+	}
+	*ret_n = in.l / 2;
+	return 0;
+}
+
+static const char b64_std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char b64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+size_t base64_encode(const uint8_t *in, size_t n, bool url, char *dst)
+{
+	const char *a = url ? b64_url : b64_std;
+	size_t o = 0;
+
+	for (size_t i = 0; i < n; i += 3) {
+		size_t left = n - i;
+		uint32_t v = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
+
+		dst[o++] = a[v >> 18];
+		dst[o++] = a[v >> 12 & 63];
+		if (left > 1)
+			dst[o++] = a[v >> 6 & 63];
+		else if (!url)
+			dst[o++] = '=';
+		if (left > 2)
+			dst[o++] = a[v & 63];
+		else if (!url)
+			dst[o++] = '=';
+	}
+	dst[o] = '\0';
+	return o;
+}
+
+static int b64_value(char c, bool url)
+{
+	const char *a = url ? b64_url : b64_std;
+	const char *p = c ? strchr(a, c) : NULL;
+
+	return p ? (int)(p - a) : -1;
+}
+
+int base64_decode(struct str in, bool url, uint8_t *dst, size_t size, size_t *ret_n)
+{
+	size_t n = 0;
+	uint32_t acc = 0;
+	unsigned bits = 0, pad = 0;
+
+	for (size_t i = 0; i < in.l; i++) {
+		int v;
+
+		if (in.p[i] == '=') {
+			if (++pad > 2 || i + 2 < in.l)
+				return -EBADMSG;
+			continue;
+		}
+		v = b64_value(in.p[i], url);
+		if (v < 0 || pad)
+			return -EBADMSG;
+		acc = acc << 6 | (uint32_t)v;
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			if (n == size)
+				return -ENOSPC;
+			dst[n++] = (uint8_t)(acc >> bits);
+		}
+	}
+	if (bits >= 6 || (acc & ((1u << bits) - 1)))
+		return -EBADMSG;
+	*ret_n = n;
+	return 0;
+}
