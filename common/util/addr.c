@@ -10,12 +10,13 @@ int addr_parse(struct str host, uint16_t port, struct addr *ret)
 {
 	char text[ADDR_STRLEN], *scope;
 	struct addr a = { 0 };
+	bool bracketed = host.l >= 2 && host.p[0] == '[' && host.p[host.l - 1] == ']';
 
-	if (host.l >= 2 && host.p[0] == '[' && host.p[host.l - 1] == ']')
+	if (bracketed)
 		host = str_make(host.p + 1, host.l - 2);
 	if (host.l == 0 || !str_copy(host, text, sizeof(text)) || strlen(text) != host.l)
 		return -EBADMSG;
-	if (inet_pton(AF_INET, text, &a.in4.sin_addr) == 1) {
+	if (!bracketed && inet_pton(AF_INET, text, &a.in4.sin_addr) == 1) {
 		a.in4.sin_family = AF_INET;
 		a.in4.sin_port = htons(port);
 		*ret = a;
@@ -28,7 +29,11 @@ int addr_parse(struct str host, uint16_t port, struct addr *ret)
 		return -EBADMSG;
 	a.in6.sin6_family = AF_INET6;
 	a.in6.sin6_port = htons(port);
-	a.in6.sin6_scope_id = scope ? if_nametoindex(scope) : 0;
+	if (scope) {
+		a.in6.sin6_scope_id = if_nametoindex(scope);
+		if (a.in6.sin6_scope_id == 0)		/* no interface of that name: no such address here */
+			return -EBADMSG;
+	}
 	*ret = a;
 	return 0;
 }

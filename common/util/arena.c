@@ -26,8 +26,11 @@ struct arena {
 struct arena *arena_new(size_t hint_bytes)
 {
 	size_t size = (hint_bytes < 256 ? 256 : hint_bytes) + ALIGN;
-	struct arena *a = size > ARENA_LIMIT_BYTES ? NULL : malloc(sizeof(*a) + size);
+	struct arena *a;
 
+	if (hint_bytes > ARENA_LIMIT_BYTES || sizeof(*a) + size > ARENA_LIMIT_BYTES)
+		return NULL;
+	a = malloc(sizeof(*a) + size);
 	if (!a)
 		return NULL;
 	atomic_init(&a->refs, 1);
@@ -101,7 +104,7 @@ void *arena_zalloc(struct arena *a, size_t bytes)
 
 struct str arena_dup(struct arena *a, struct str s)
 {
-	char *p = arena_alloc(a, s.l + 1);
+	char *p = s.l < ARENA_LIMIT_BYTES ? arena_alloc(a, s.l + 1) : NULL;
 
 	if (!p)
 		return STR_NONE;

@@ -94,7 +94,8 @@ int cmap_put(struct cmap *m, struct str key, void *obj)
 		e = malloc(sizeof(*e) + key.l);
 		if (e) {
 			e->l = key.l;
-			memcpy(e->key, key.p, key.l);
+			if (key.l)
+				memcpy(e->key, key.p, key.l);
 			e->obj = obj_ref(obj);
 			htab_add(&s->t, &e->node, h);
 			atomic_fetch_add(&m->n, 1);
@@ -121,7 +122,7 @@ void *cmap_get(struct cmap *m, struct str key)
 	return obj;
 }
 
-static bool del(struct cmap *m, struct str key, const void *only)
+static bool del(struct cmap *m, struct str key, bool any, const void *only)
 {
 	uint64_t h = hash_str(key);
 	struct stripe *s = stripe_of(m, h);
@@ -130,7 +131,7 @@ static bool del(struct cmap *m, struct str key, const void *only)
 
 	pthread_mutex_lock(&s->lock);
 	n = htab_find(&s->t, h, key_eq, &key);
-	if (n && (!only || container_of(n, struct entry, node)->obj == only)) {
+	if (n && (any || container_of(n, struct entry, node)->obj == only)) {
 		e = container_of(n, struct entry, node);
 		htab_del(&s->t, n);
 		atomic_fetch_sub(&m->n, 1);
@@ -145,12 +146,12 @@ static bool del(struct cmap *m, struct str key, const void *only)
 
 bool cmap_del(struct cmap *m, struct str key)
 {
-	return del(m, key, NULL);
+	return del(m, key, true, NULL);
 }
 
 bool cmap_del_if(struct cmap *m, struct str key, const void *obj)
 {
-	return del(m, key, obj);
+	return del(m, key, false, obj);
 }
 
 size_t cmap_count(const struct cmap *m)

@@ -1,6 +1,7 @@
 /* common/util/fsm.c - table-driven state machines. */
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include "common/util/fsm.h"
 
 static atomic_uint_fast64_t refused;
@@ -12,9 +13,10 @@ void fsm_ignore(void *ctx, void *arg)
 
 int fsm_dispatch(const struct fsm *f, uint8_t *state, unsigned event, void *ctx, void *arg)
 {
-	const struct fsm_cell *c = &f->cells[*state * f->n_events + event];
+	bool inside = *state < f->n_states && event < f->n_events;
+	const struct fsm_cell *c = inside ? &f->cells[*state * f->n_events + event] : NULL;
 
-	if (!c->act) {
+	if (!c || !c->act) {
 		atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
 		return -EPROTO;
 	}

@@ -23,16 +23,21 @@ uint64_t hash_str(struct str s)
 
 uint64_t hash_istr(struct str s)
 {
-	char small[256], *p = s.l <= sizeof(small) ? small : malloc(s.l);
-	uint64_t h;
+	char small[256];
+	uint64_t h = 0;
+	size_t at = 0, n;
 
-	if (!p)
-		return hash_str(str_head(s, 0));	/* a longer chain, nothing worse */
-	for (size_t i = 0; i < s.l; i++)
-		p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
-	h = hash_str(str_make(p, s.l));
-	if (p != small)
-		free(p);
+	/* A piece at a time, so that nothing is allocated: each piece's hash goes into the next. */
+	do {
+		n = s.l - at < sizeof(small) ? s.l - at : sizeof(small);
+		for (size_t i = 0; i < n; i++) {
+			char c = s.p[at + i];
+
+			small[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+		}
+		h = at ? hash_mix(h, hash_str(str_make(small, n))) : hash_str(str_make(small, n));
+		at += n;
+	} while (at < s.l);
 	return h;
 }
 
@@ -49,11 +54,9 @@ int htab_init(struct htab *t, size_t expected)
 {
 	size_t n = MIN_SLOTS;
 
-	while (n < expected)
+	while (n < expected && n < SIZE_MAX / 2 / sizeof(struct hnode *))
 		n *= 2;
-	t->slot = calloc(n, sizeof(struct hnode *));
-	t->n_slots = n;
-	t->n = 0;
+	*t = (struct htab){ .slot = calloc(n, sizeof(struct hnode *)), .n_slots = n, .min_slots = n };
 	return t->slot ? 0 : -ENOMEM;
 }
 
@@ -99,7 +102,7 @@ bool htab_del(struct htab *t, struct hnode *n)
 		*p = n->next;
 		n->next = NULL;
 		t->n--;
-		if (!t->walking && t->n_slots > MIN_SLOTS && t->n < t->n_slots / 8)
+		if (!t->walking && t->n_slots > t->min_slots && t->n < t->n_slots / 8)
 			resize(t, t->n_slots / 2);
 		return true;
 	}

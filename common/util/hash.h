@@ -17,6 +17,7 @@ struct hnode {
 struct htab {
 	struct hnode **slot;
 	size_t n_slots, n;				/* n_slots is a power of two; it doubles and halves with n */
+	size_t min_slots;				/* what it was made with: it never shrinks below */
 	bool walking;					/* inside htab_each */
 };
 

@@ -3,6 +3,17 @@
 #include <stdlib.h>
 #include "common/util/str.h"
 
+bool mem_ieq(const char *a, const char *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char x = (unsigned char)(a[i] ^ b[i]), small = (unsigned char)(a[i] | 0x20);
+
+		if (x && (x != 0x20 || small < 'a' || small > 'z'))
+			return false;
+	}
+	return true;
+}
+
 ssize_t str_chr(struct str s, char c)
 {
 	const char *p = s.l ? memchr(s.p, c, s.l) : NULL;
@@ -104,6 +115,8 @@ bool str_copy(struct str s, char *dst, size_t size)
 	bool fits = s.l < size;
 	size_t n = fits ? s.l : size - 1;
 
+	if (size == 0)
+		return false;
 	if (n)
 		memcpy(dst, s.p, n);
 	dst[n] = '\0';
@@ -220,7 +233,8 @@ int base64_decode(struct str in, bool url, uint8_t *dst, size_t size, size_t *re
 			dst[n++] = (uint8_t)(acc >> bits);
 		}
 	}
-	if (bits >= 6 || (acc & ((1u << bits) - 1)))
+	/* Left-over bits are zero and padding fills the last group: one value has one encoding. */
+	if (bits >= 6 || (acc & ((1u << bits) - 1)) || (pad && in.l % 4))
 		return -EBADMSG;
 	*ret_n = n;
 	return 0;

@@ -31,9 +31,11 @@ static inline bool str_eq(struct str a, struct str b)
 {
 	return a.l == b.l && (a.l == 0 || memcmp(a.p, b.p, a.l) == 0);
 }
+/* ASCII case is ignored; unlike strncasecmp() it looks behind a NUL octet and at no locale. */
+bool mem_ieq(const char *a, const char *b, size_t n);
 static inline bool str_ieq(struct str a, struct str b)		/* ASCII case is ignored */
 {
-	return a.l == b.l && (a.l == 0 || strncasecmp(a.p, b.p, a.l) == 0);
+	return a.l == b.l && mem_ieq(a.p, b.p, a.l);
 }
 static inline bool str_eq_c(struct str a, const char *c)
 {
@@ -49,7 +51,7 @@ static inline bool str_starts(struct str a, struct str prefix)
 }
 static inline bool str_istarts(struct str a, struct str prefix)
 {
-	return a.l >= prefix.l && (prefix.l == 0 || strncasecmp(a.p, prefix.p, prefix.l) == 0);
+	return a.l >= prefix.l && mem_ieq(a.p, prefix.p, prefix.l);
 }
 static inline bool str_ends(struct str a, struct str tail)
 {
@@ -66,7 +68,7 @@ static inline struct str str_head(struct str a, size_t n)	/* the first n octets;
 
 ssize_t str_chr(struct str s, char c);				/* index of the first c, or -1 */
 ssize_t str_rchr(struct str s, char c);				/* index of the last c, or -1 */
-ssize_t str_find(struct str s, struct str needle);		/* index, or -1 */
+ssize_t str_find(struct str s, struct str needle);		/* index, or -1; an empty needle is nowhere */
 struct str str_trim(struct str s);				/* without SP, HTAB, CR, LF at both ends */
 /* Splits at the first c: head before it, tail after it.  Without c: head is all, tail empty, returns false. */
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);
