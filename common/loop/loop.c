@@ -36,11 +36,11 @@ struct loop {
 	struct loop_stats stats;
 	atomic_bool stopped;
 	atomic_int stop_rc;
-	atomic_bool asleep;
-	atomic_uint_fast64_t posted, refused;
-	_Alignas(64) atomic_size_t head;	/* producers */
-	_Alignas(64) size_t tail;		/* consumer */
 	struct cell *cell;
+	_Alignas(64) atomic_size_t head;	/* producers; also how many were ever posted */
+	atomic_uint_fast64_t refused;
+	_Alignas(64) atomic_bool asleep;	/* read by producers, written when the consumer sleeps and wakes */
+	_Alignas(64) size_t tail;		/* consumer */
 };
 
 struct loop *loop_new(void)
@@ -125,7 +125,8 @@ static int slot_take(struct loop *l, struct loop_fd *f)
 static void slot_give(struct loop *l, struct loop_fd *f)
 {
 	l->slot[f->slot].f = NULL;
-	l->slot[f->slot].gen++;
+	if (++l->slot[f->slot].gen == 0)
+		l->slot[f->slot].gen = 1;	/* 0 says "not added" */
 	l->free_slot[l->n_free++] = f->slot;
 	f->gen = 0;
 }
@@ -138,8 +139,11 @@ static uint64_t event_key(const struct loop_fd *f)
 int loop_fd_add(struct loop *l, struct loop_fd *f)
 {
 	struct epoll_event ev = { .events = f->events };
-	int rc = slot_take(l, f);
+	int rc;
 
+	if (f->gen)
+		return -EEXIST;
+	rc = slot_take(l, f);
 	if (rc < 0)
 		return rc;
 	ev.data.u64 = event_key(f);
@@ -199,9 +203,10 @@ int loop_post(struct loop *l, loop_fn fn, void *arg)
 	c->fn = fn;
 	c->arg = arg;
 	atomic_store_explicit(&c->seq, pos + 1, memory_order_seq_cst);
-	atomic_fetch_add_explicit(&l->posted, 1, memory_order_relaxed);
-	/* The consumer sets `asleep`, then looks at the queue once more: one of us sees the other. */
-	if (atomic_exchange_explicit(&l->asleep, false, memory_order_seq_cst) &&
+	/* The consumer sets `asleep`, then looks at the queue once more: one of us sees the other.  The plain
+	 * load first spares busy producers the exchange. */
+	if (atomic_load_explicit(&l->asleep, memory_order_seq_cst) &&
+	    atomic_exchange_explicit(&l->asleep, false, memory_order_seq_cst) &&
 	    write(l->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return 0;	/* an eventfd that is full is awake already; nothing else can fail here */
 	return 0;
@@ -232,7 +237,7 @@ static void mail_run(struct loop *l)
 static void turn(struct loop *l, uint64_t max_sleep_ms)
 {
 	struct epoll_event ev[BATCH];
-	uint64_t wait = wheel_next_ms(&l->wheel, max_sleep_ms), began, junk;
+	uint64_t wait = wheel_next_ms(&l->wheel, max_sleep_ms < MAX_SLEEP_MS ? max_sleep_ms : MAX_SLEEP_MS), began, junk;
 	uint64_t behind = clock_mono_ms() - l->wheel.now_ms;
 	int n;
 
@@ -292,7 +297,7 @@ void loop_stop(struct loop *l, int rc)
 
 void loop_stats(struct loop *l, struct loop_stats *ret)
 {
-	l->stats.posted = atomic_load_explicit(&l->posted, memory_order_relaxed);
+	l->stats.posted = atomic_load_explicit(&l->head, memory_order_relaxed);
 	l->stats.post_refused = atomic_load_explicit(&l->refused, memory_order_relaxed);
 	*ret = l->stats;
 	l->stats.lag_max_us = 0;

@@ -45,7 +45,7 @@ static void insert(struct wheel *w, struct timer *t)
 void timer_start(struct wheel *w, struct timer *t, uint64_t delay_ms)
 {
 	timer_stop(t);
-	t->at_ms = w->now_ms + delay_ms;
+	t->at_ms = delay_ms < UINT64_MAX - w->now_ms ? w->now_ms + delay_ms : UINT64_MAX;
 	t->wheel = w;
 	w->n_pending++;
 	insert(w, t);
@@ -134,6 +134,10 @@ void wheel_advance(struct wheel *w, uint64_t now_ms)
 	while (w->now_ms < now_ms) {
 		unsigned skip = quiet_ticks(w);
 
+		if (w->n_pending == 0) {	/* a clock that jumps (suspend) costs nothing */
+			w->now_ms = now_ms;
+			return;
+		}
 		if (skip == 0)
 			skip = 1;
 		if (w->now_ms + skip > now_ms)
@@ -153,6 +157,16 @@ static bool level_empty(const struct wheel *w, unsigned level)
 	return true;
 }
 
+/* Milliseconds until the next slot of `level` that may be occupied is taken apart, at most until that level wraps. */
+static uint64_t to_slot(const struct wheel *w, unsigned level)
+{
+	unsigned shift = WHEEL_BITS * level, at = (unsigned)(w->now_ms >> shift) & MASK, i = at + 1;
+
+	while (i < SLOTS && !(w->map[level][i / 64] >> (i % 64) & 1))
+		i++;
+	return (((w->now_ms >> shift) + (i - at)) << shift) - w->now_ms;
+}
+
 uint64_t wheel_next_ms(const struct wheel *w, uint64_t max_ms)
 {
 	uint64_t next;
@@ -165,7 +179,7 @@ uint64_t wheel_next_ms(const struct wheel *w, uint64_t max_ms)
 	if (next == SLOTS - ((unsigned)w->now_ms & MASK) && level_empty(w, 0)) {
 		while (level + 1 < WHEEL_LEVELS && level_empty(w, level))
 			level++;
-		next = (1ull << (WHEEL_BITS * level)) - (w->now_ms & ((1ull << (WHEEL_BITS * level)) - 1));
+		next = to_slot(w, level);
 	}
 	return next < max_ms ? next : max_ms;
 }
