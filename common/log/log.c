@@ -1,4 +1,5 @@
 /* common/log/log.c - one line, one write(2). */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@ static int name_find(struct str name, const char *const *names, int n)
 	for (int i = 0; i < n; i++)
 		if (str_ieq_c(name, names[i]))
 			return i;
-	return -2;
+	return -ENOENT;
 }
 
 int log_level_from_name(struct str name, enum log_level *ret)
@@ -48,7 +49,7 @@ int log_level_from_name(struct str name, enum log_level *ret)
 	int i = name_find(name, level_names, LOG_N_LEVELS);
 
 	if (i < 0)
-		return -2;
+		return i;
 	*ret = (enum log_level)i;
 	return 0;
 }
@@ -58,7 +59,7 @@ int log_area_from_name(struct str name, enum log_area *ret)
 	int i = name_find(name, area_names, LOG_N_AREAS);
 
 	if (i < 0)
-		return -2;
+		return i;
 	*ret = (enum log_area)i;
 	return 0;
 }
@@ -94,19 +95,38 @@ uint64_t log_dropped(void)
 	return atomic_load_explicit(&dropped, memory_order_relaxed);
 }
 
-/* ---- a line, built on the stack; what does not fit is cut ---- */
+/* ---- a line, built on the stack.  What does not fit is left out whole: a value ends early, later fields go, and
+ * the line says so at its end, so that a cut JSON line still parses ---- */
+
+#define CUT_TEXT " cut=1\n"
+#define CUT_JSON ",\"cut\":1}\n"
+#define TAIL_BYTES (sizeof(CUT_JSON))
 
 struct line {
 	char p[LINE_BYTES];
 	size_t l;
+	bool cut;
 };
+
+static size_t room(const struct line *o)
+{
+	return sizeof(o->p) - TAIL_BYTES - o->l;
+}
 
 static void put(struct line *o, struct str s)
 {
-	size_t room = sizeof(o->p) - 2 - o->l, n = s.l < room ? s.l : room;
+	if (o->cut || s.l > room(o)) {
+		o->cut = true;
+		return;
+	}
+	if (s.l)
+		memcpy(o->p + o->l, s.p, s.l);
+	o->l += s.l;
+}
 
-	memcpy(o->p + o->l, s.p, n);
-	o->l += n;
+static void put_c(struct line *o, const char *c)
+{
+	put(o, str_from_c(c));
 }
 
 static void put_num(struct line *o, int64_t n, bool is_signed)
@@ -118,43 +138,97 @@ static void put_num(struct line *o, int64_t n, bool is_signed)
 	put(o, str_make(text, (size_t)l));
 }
 
-static void put_escaped(struct line *o, struct str s)
+/* Length of the well-formed UTF-8 sequence (RFC 3629 §4) that begins s, 0 when it is none, a C1 control included. */
+static size_t utf8_len(struct str s)
 {
-	for (size_t i = 0; i < s.l; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		char esc[8];
-		int n;
+	static const uint32_t least[5] = { 0, 0, 0xa0, 0x800, 0x10000 };
+	unsigned char c = (unsigned char)s.p[0];
+	size_t n = c < 0x80 ? 1 : c >= 0xf0 && c < 0xf8 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
+	uint32_t v = n > 1 ? c & (0x7fu >> n) : c;
 
-		if (c == '"' || c == '\\')
-			n = snprintf(esc, sizeof(esc), "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			n = snprintf(esc, sizeof(esc), "\\u%04x", c);
+	if (n < 2 || c >= 0xf8 || n > s.l)
+		return n == 1 ? 1 : 0;
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+			return 0;
+		v = v << 6 | ((unsigned char)s.p[i] & 0x3f);
+	}
+	return v < least[n] || v > 0x10ffff || (v >= 0xd800 && v < 0xe000) ? 0 : n;
+}
+
+static size_t plain_run(struct str s)
+{
+	size_t i = 0, n;
+
+	while (i < s.l) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+			break;
+		n = c < 0x80 ? 1 : utf8_len(str_from(s, i));
+		if (n == 0)
+			break;
+		i += n;
+	}
+	return i;
+}
+
+/* `spare` octets stay free behind the value for its closing quote. */
+static void put_escaped(struct line *o, struct str s, size_t spare)
+{
+	while (s.l && !o->cut) {
+		size_t run = plain_run(s), left = room(o) - (room(o) < spare ? room(o) : spare);
+		char esc[8];
+		int n = 0;
+
+		if (run > left) {
+			while (left && ((unsigned char)s.p[left] & 0xc0) == 0x80)
+				left--;			/* not inside a UTF-8 sequence */
+			put(o, str_head(s, left));
+			o->cut = true;
+			return;
+		}
+		put(o, str_head(s, run));
+		s = str_from(s, run);
+		if (s.l == 0)
+			return;
+		if (s.p[0] == '"' || s.p[0] == '\\')
+			n = snprintf(esc, sizeof(esc), "\\%c", s.p[0]);
 		else
-			n = snprintf(esc, sizeof(esc), "%c", c);
+			n = snprintf(esc, sizeof(esc), "\\u%04x", (unsigned char)s.p[0]);
+		if ((size_t)n + spare > room(o))
+			o->cut = true;
 		put(o, str_make(esc, (size_t)n));
+		s = str_from(s, 1);
 	}
 }
 
-static bool is_plain(struct str s)
+static void put_quoted(struct line *o, struct str s)
 {
-	for (size_t i = 0; i < s.l; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\')
-			return false;
+	if (o->cut || room(o) < 2) {
+		o->cut = true;
+		return;
 	}
-	return s.l > 0;
+	o->p[o->l++] = '"';
+	put_escaped(o, s, 1);
+	o->p[o->l++] = '"';
 }
 
 static void put_text_value(struct line *o, struct str s)
 {
-	if (is_plain(s)) {
+	if (s.l && plain_run(s) == s.l && str_chr(s, ' ') < 0 && s.l <= room(o))
 		put(o, s);
-		return;
-	}
-	put(o, STR("\""));
-	put_escaped(o, s);
-	put(o, STR("\""));
+	else
+		put_quoted(o, s);
+}
+
+static void put_tail(struct line *o, const char *whole, const char *cut)
+{
+	const char *t = o->cut ? cut : whole;
+	size_t n = strlen(t);
+
+	memcpy(o->p + o->l, t, n);		/* TAIL_BYTES were kept free */
+	o->l += n;
 }
 
 static void write_text(struct line *o, enum log_area a, enum log_level l, const char *msg, const struct log_field *f, size_t n)
@@ -166,29 +240,50 @@ static void write_text(struct line *o, enum log_area a, enum log_level l, const 
 	clock_rfc3339(clock_wall_us(), when);
 	k = snprintf(head, sizeof(head), "%.23sZ %c %-6s ", when, marks[l], area_names[a]);
 	put(o, str_make(head, (size_t)k));
-	put(o, str_from_c(msg));
+	put_escaped(o, str_from_c(msg), 0);
 	if (correlation.l) {
-		put(o, STR(" icid="));
+		put_c(o, " icid=");
 		put_text_value(o, log_correlation_get());
 	}
-	for (size_t i = 0; i < n; i++) {
-		put(o, STR(" "));
-		put(o, str_from_c(f[i].name));
-		put(o, STR("="));
+	for (size_t i = 0; i < n && !o->cut; i++) {
+		size_t before = o->l, name_l = strlen(f[i].name);
+
+		if (name_l + 4 > room(o)) {		/* " name=" and two quotes */
+			o->cut = true;
+			break;
+		}
+		put_c(o, " ");
+		put_c(o, f[i].name);
+		put_c(o, "=");
 		if (f[i].kind == LOG_FIELD_STR)
 			put_text_value(o, f[i].s);
 		else
 			put_num(o, f[i].n, f[i].kind == LOG_FIELD_INT);
+		if (o->cut && f[i].kind != LOG_FIELD_STR)
+			o->l = before;
 	}
+	put_tail(o, "\n", CUT_TEXT);
+}
+
+/* Returns false, with nothing written, when not even an empty value would fit. */
+static bool put_name(struct line *o, const char *name)
+{
+	size_t before = o->l;
+
+	put_c(o, o->l == 1 ? "\"" : ",\"");
+	put_c(o, name);
+	put_c(o, "\":");
+	if (!o->cut && room(o) >= 2)
+		return true;
+	o->l = before;
+	o->cut = true;
+	return false;
 }
 
 static void put_member(struct line *o, const char *name, struct str value)
 {
-	put(o, STR(",\""));
-	put(o, str_from_c(name));
-	put(o, STR("\":\""));
-	put_escaped(o, value);
-	put(o, STR("\""));
+	if (put_name(o, name))
+		put_quoted(o, value);
 }
 
 static void write_json(struct line *o, enum log_area a, enum log_level l, const char *msg, const struct log_field *f, size_t n)
@@ -196,43 +291,43 @@ static void write_json(struct line *o, enum log_area a, enum log_level l, const 
 	char when[40];
 
 	clock_rfc3339(clock_wall_us(), when);
-	put(o, STR("{\"ts\":\""));
-	put(o, str_from_c(when));
-	put(o, STR("\""));
+	put_c(o, "{");
+	put_member(o, "ts", str_from_c(when));
 	put_member(o, "lvl", str_from_c(level_names[l]));
 	put_member(o, "nf", str_from_c(nf_name));
 	put_member(o, "cat", str_from_c(area_names[a]));
 	put_member(o, "msg", str_from_c(msg));
 	if (correlation.l)
 		put_member(o, "icid", log_correlation_get());
-	for (size_t i = 0; i < n; i++) {
-		if (f[i].kind == LOG_FIELD_STR) {
-			/* A value is cut so that the line stays valid JSON. */
-			struct str v = f[i].s;
+	for (size_t i = 0; i < n && !o->cut; i++) {
+		size_t before = o->l;
 
-			if (v.l * 6 + o->l + 64 > sizeof(o->p))
-				v.l = o->l + 128 < sizeof(o->p) ? (sizeof(o->p) - o->l - 128) / 6 : 0;
-			put_member(o, f[i].name, v);
-		} else {
-			put(o, STR(",\""));
-			put(o, str_from_c(f[i].name));
-			put(o, STR("\":"));
-			put_num(o, f[i].n, f[i].kind == LOG_FIELD_INT);
+		if (f[i].kind == LOG_FIELD_STR) {
+			put_member(o, f[i].name, f[i].s);
+			continue;
 		}
+		if (put_name(o, f[i].name))
+			put_num(o, f[i].n, f[i].kind == LOG_FIELD_INT);
+		if (o->cut)
+			o->l = before;
 	}
-	put(o, STR("}"));
+	put_tail(o, "}\n", CUT_JSON);
 }
 
 void log_write(enum log_area a, enum log_level l, const char *msg, const struct log_field *f, size_t n)
 {
 	struct line o;
+	ssize_t put_bytes;
 
 	o.l = 0;
+	o.cut = false;
 	if (format == LOG_JSON)
 		write_json(&o, a, l, msg, f, n);
 	else
 		write_text(&o, a, l, msg, f, n);
-	o.p[o.l++] = '\n';
-	if (write(STDERR_FILENO, o.p, o.l) != (ssize_t)o.l)
+	do {
+		put_bytes = write(STDERR_FILENO, o.p, o.l);
+	} while (put_bytes < 0 && errno == EINTR);
+	if (put_bytes != (ssize_t)o.l)
 		atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
 }

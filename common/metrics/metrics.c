@@ -8,6 +8,7 @@
 
 #define SLOTS 1024u			/* open addressing, at most half full */
 #define N_BUCKETS 14u
+#define LABEL_MAX 47u
 
 static const uint64_t bucket_us[N_BUCKETS - 1] = { 1000,   2500,   5000,    10000,   25000,   50000,  100000,
 						   250000, 500000, 1000000, 2500000, 5000000, 10000000 };
@@ -15,7 +16,7 @@ static const char *const bucket_names[N_BUCKETS] = { "0.001", "0.0025", "0.005",
 						     "0.25",  "0.5",	"1",	 "2.5",	 "5",	  "10",	  "+Inf" };
 
 struct cell {
-	char label[2][48];
+	char label[2][LABEL_MAX + 1];
 	atomic_int_fast64_t value;	/* histograms: sum in us */
 	atomic_uint_fast64_t bucket[];	/* N_BUCKETS when a histogram */
 };
@@ -24,7 +25,7 @@ struct metric_state {
 	struct metric *m;
 	struct metric_state *next;
 	_Atomic(struct cell *) slot[SLOTS];
-	atomic_uint n;
+	unsigned n;			/* under the lock */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,56 +52,70 @@ static struct metric_state *state_of(struct metric *m)
 	return s;
 }
 
-static bool cell_is(const struct cell *c, const char *l0, const char *l1)
+/* A label pair as it is stored: unused labels are empty and long ones cut, so that no two cells print alike. */
+struct pair {
+	struct str label[2];
+	uint64_t h;
+};
+
+static struct pair pair_make(const struct metric *m, const char *l0, const char *l1)
 {
-	return strncmp(c->label[0], l0, sizeof(c->label[0]) - 1) == 0 && strncmp(c->label[1], l1, sizeof(c->label[1]) - 1) == 0;
+	struct pair p = { { str_from_c(m->label[0] ? l0 : NULL), str_from_c(m->label[1] ? l1 : NULL) }, 0 };
+
+	for (unsigned i = 0; i < 2; i++)
+		if (p.label[i].l > LABEL_MAX)
+			p.label[i].l = LABEL_MAX;
+	p.h = hash_mix(hash_str(p.label[0]), hash_str(p.label[1]));
+	return p;
 }
 
-static struct cell *cell_make(struct metric *m, const char *l0, const char *l1)
+/* The pair's cell, or NULL and in *ret_free the slot where it belongs. */
+static struct cell *cell_find(struct metric_state *s, const struct pair *p, size_t *ret_free)
 {
-	struct cell *c = calloc(1, sizeof(*c) + (m->kind == METRIC_HISTOGRAM ? N_BUCKETS * sizeof(c->bucket[0]) : 0));
+	size_t i = p->h % SLOTS;
+	struct cell *c;
+
+	while ((c = atomic_load_explicit(&s->slot[i], memory_order_acquire)) != NULL) {
+		if (str_eq_c(p->label[0], c->label[0]) && str_eq_c(p->label[1], c->label[1]))
+			return c;
+		i = (i + 1) % SLOTS;
+	}
+	*ret_free = i;
+	return NULL;
+}
+
+static struct cell *cell_make(struct metric_state *s, const struct pair *p, size_t slot)
+{
+	size_t extra = s->m->kind == METRIC_HISTOGRAM ? N_BUCKETS * sizeof(((struct cell *)NULL)->bucket[0]) : 0;
+	struct cell *c = calloc(1, sizeof(*c) + extra);
 
 	if (!c)
 		return NULL;
-	str_copy(str_from_c(l0), c->label[0], sizeof(c->label[0]));
-	str_copy(str_from_c(l1), c->label[1], sizeof(c->label[1]));
+	str_copy(p->label[0], c->label[0], sizeof(c->label[0]));
+	str_copy(p->label[1], c->label[1], sizeof(c->label[1]));
+	atomic_store_explicit(&s->slot[slot], c, memory_order_release);
+	s->n++;
 	return c;
 }
 
 static struct cell *cell_of(struct metric *m, const char *l0, const char *l1)
 {
 	struct metric_state *s = state_of(m);
-	uint64_t h;
-	struct cell *c = NULL;
+	struct pair p = pair_make(m, l0, l1);
+	struct cell *c;
+	size_t slot;
 
 	if (!s)
 		return NULL;
-	l0 = l0 ? l0 : "";
-	l1 = l1 ? l1 : "";
-	h = hash_mix(hash_str(str_from_c(l0)), hash_str(str_from_c(l1)));
-	for (size_t i = h % SLOTS;; i = (i + 1) % SLOTS) {
-		c = atomic_load_explicit(&s->slot[i], memory_order_acquire);
-		if (c && cell_is(c, l0, l1))
-			return c;
-		if (!c)
-			break;
-	}
-	if (atomic_load(&s->n) >= METRIC_MAX_CELLS && strcmp(l0, "other") != 0)
-		return cell_of(m, "other", "other");
+	c = cell_find(s, &p, &slot);
+	if (c)
+		return c;
 	pthread_mutex_lock(&lock);
-	for (size_t i = h % SLOTS;; i = (i + 1) % SLOTS) {
-		c = atomic_load_explicit(&s->slot[i], memory_order_acquire);
-		if (c && cell_is(c, l0, l1))
-			break;
-		if (!c) {
-			c = cell_make(m, l0, l1);
-			if (c) {
-				atomic_store_explicit(&s->slot[i], c, memory_order_release);
-				atomic_fetch_add(&s->n, 1);
-			}
-			break;
-		}
-	}
+	if (s->n >= METRIC_MAX_CELLS)
+		p = pair_make(m, "other", "other");
+	c = cell_find(s, &p, &slot);
+	if (!c)
+		c = cell_make(s, &p, slot);
 	pthread_mutex_unlock(&lock);
 	return c;
 }
@@ -141,14 +156,17 @@ void metric_observe_us(struct metric *m, const char *l0, const char *l1, uint64_
 
 int64_t metric_get(struct metric *m, const char *l0, const char *l1)
 {
-	struct cell *c = cell_of(m, l0, l1);
+	struct metric_state *s = state_of(m);
+	struct pair p = pair_make(m, l0, l1);
+	size_t slot;
+	struct cell *c = s ? cell_find(s, &p, &slot) : NULL;	/* reading makes no cell */
 
 	return c ? atomic_load_explicit(&c->value, memory_order_relaxed) : 0;
 }
 
 void metrics_register(struct metric *m)
 {
-	if (state_of(m) && !m->label[0] && m->kind != METRIC_HISTOGRAM)
+	if (state_of(m) && !m->label[0] && !m->label[1])
 		cell_of(m, NULL, NULL);
 }
 
@@ -163,10 +181,9 @@ static void put_label(struct buf *out, const char *name, const char *value, bool
 	buf_puts(out, name);
 	buf_puts(out, "=\"");
 	for (const char *p = value; *p; p++) {
-		if (*p == '"' || *p == '\\')
+		if (*p == '"' || *p == '\\' || *p == '\n')
 			buf_putc(out, '\\');
-		if ((unsigned char)*p >= ' ')
-			buf_putc(out, *p);
+		buf_putc(out, *p == '\n' ? 'n' : *p);
 	}
 	buf_putc(out, '"');
 }
@@ -199,23 +216,35 @@ static void put_histogram(struct buf *out, const struct metric *m, const struct 
 	buf_printf(out, " %llu\n", (unsigned long long)sum);
 }
 
+static int by_label(const void *a, const void *b)
+{
+	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+	int d = strcmp(x->label[0], y->label[0]);
+
+	return d ? d : strcmp(x->label[1], y->label[1]);
+}
+
 static void put_family(struct buf *out, struct metric_state *s)
 {
 	static const char *const kinds[] = { "counter", "gauge", "histogram" };
+	struct cell *all[SLOTS];
+	size_t n = 0;
 
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", s->m->name, s->m->help, s->m->name, kinds[s->m->kind]);
 	for (size_t i = 0; i < SLOTS; i++) {
-		struct cell *c = atomic_load_explicit(&s->slot[i], memory_order_acquire);
-
-		if (!c)
-			continue;
+		all[n] = atomic_load_explicit(&s->slot[i], memory_order_acquire);
+		if (all[n])
+			n++;
+	}
+	qsort(all, n, sizeof(all[0]), by_label);
+	for (size_t i = 0; i < n; i++) {
 		if (s->m->kind == METRIC_HISTOGRAM) {
-			put_histogram(out, s->m, c);
+			put_histogram(out, s->m, all[i]);
 			continue;
 		}
 		buf_puts(out, s->m->name);
-		put_labels(out, s->m, c, NULL);
-		buf_printf(out, " %lld\n", (long long)atomic_load_explicit(&c->value, memory_order_relaxed));
+		put_labels(out, s->m, all[i], NULL);
+		buf_printf(out, " %lld\n", (long long)atomic_load_explicit(&all[i]->value, memory_order_relaxed));
 	}
 }
 
