@@ -65,6 +65,7 @@ void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret);
 
 struct tx_stats {
 	uint64_t server_made, client_made, retransmissions_absorbed, retransmissions_sent, timeouts, strays, refused_full;
+	uint64_t responses_dropped;	/* of the user: the state or RFC 4320 does not allow them */
 	uint32_t server_now, client_now;
 };
 void tx_layer_stats(const struct tx_layer *l, struct tx_stats *ret);

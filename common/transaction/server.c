@@ -1,0 +1,276 @@
+/* common/transaction/server.c - server transactions: which one a request belongs to (RFC 3261 §17.2.3), CANCEL (§9.2),
+ * where responses go (§18.2.2, RFC 3581), and what the user sends. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/transaction/private.h"
+#include "common/util/rand.h"
+
+#define DEFAULT_PORT 5060
+#define DEFAULT_PORT_TLS 5061
+
+/* ---- matching ---- */
+
+/* Without the magic cookie the branch says nothing: §17.2.3 then compares what RFC 2543 did.  No token holds a blank, so
+ * such a key cannot equal a branch.  The To tag is compared apart, because the ACK's is that of the response. */
+static struct tx_key key_of(struct sip_msg *m)
+{
+	struct tx_key k = {
+		.branch = m->via.branch, .host = m->via.host, .port = m->via.port, .method = m->method,
+		.method_name = m->method == SIP_UNKNOWN_METHOD ? m->method_name : STR_NONE,
+	};
+
+	if (str_istarts(k.branch, STR("z9hG4bK")) && k.branch.l > 7)
+		return k;
+	k.legacy = true;
+	k.to_tag = m->to_tag;
+	k.branch = arena_printf(m->arena, "%.*s %.*s %.*s %u %.*s", STR_ARG(m->ruri_text), STR_ARG(m->from_tag),
+				STR_ARG(m->call_id), (unsigned)m->cseq, STR_ARG(m->via.params));
+	return k;
+}
+
+struct server_want {
+	const struct tx_key *k;
+	enum sip_method method;		/* of the transaction looked for */
+	bool ack;
+};
+
+static bool to_tag_fits(const struct tx *t, const struct server_want *w)
+{
+	const struct tx_server *st = container_of(t, const struct tx_server, t);
+
+	if (!w->k->legacy || str_eq(t->key.to_tag, w->k->to_tag))
+		return true;
+	/* An ACK bears the tag of the response: ours, or one the user sent. */
+	return w->ack && w->k->to_tag.l &&
+	       (str_eq_c(w->k->to_tag, st->to_tag) || (t->wire && str_find(bytes_str(t->wire), w->k->to_tag) >= 0));
+}
+
+static bool server_eq(const struct hnode *n, const void *key)
+{
+	const struct tx *t = container_of(n, const struct tx, node);
+	const struct server_want *w = key;
+
+	return t->key.method == w->method && t->key.port == w->k->port && str_eq(t->key.branch, w->k->branch) &&
+	       str_ieq(t->key.host, w->k->host) &&
+	       (w->method != SIP_UNKNOWN_METHOD || str_eq(t->key.method_name, w->k->method_name)) && to_tag_fits(t, w);
+}
+
+static struct tx_server *server_find(struct tx_layer *l, const struct tx_key *k, enum sip_method method)
+{
+	struct server_want w = { k, method, k->method == SIP_ACK };
+	uint64_t h = hash_mix(hash_str(k->branch), hash_istr(k->host) ^ k->port);
+	struct hnode *n = htab_find(&l->servers, h, server_eq, &w);
+
+	return n ? container_of(n, struct tx_server, t.node) : NULL;
+}
+
+/* ---- where responses go ---- */
+
+/* maddr is not obeyed, on purpose: it would let anyone aim our responses at a third party.  For the same reason the
+ * address is always the source's, never what a `received` written by the sender says. */
+void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret)
+{
+	uint16_t port = req->via.port;
+
+	*ret = req->flow;
+	if (req->flow.proto == SIP_UDP && req->via.has_rport)
+		return;				/* RFC 3581 §4: back to the source port */
+	if (!port)
+		port = req->flow.proto == SIP_TLS ? DEFAULT_PORT_TLS : DEFAULT_PORT;
+	/* Streams: the connection comes first, this address is where it is opened again (RFC 3261 §18.2.2). */
+	addr_set_port(&ret->remote, port);
+}
+
+/* RFC 3261 §18.2.1, RFC 3581 §4: the source goes into the topmost Via, for the responses that copy it. */
+static void note_source(struct sip_msg *m)
+{
+	char host[ADDR_STRLEN];
+	struct addr sent_by;
+
+	if (!addr_is_set(&m->flow.remote))
+		return;
+	if (m->via.has_rport)
+		m->via.rport = addr_port(&m->flow.remote);
+	else if (addr_parse(m->via.host, 0, &sent_by) == 0 && addr_host_eq(&sent_by, &m->flow.remote))
+		return;
+	m->via.received = arena_dup(m->arena, str_from_c(addr_host(&m->flow.remote, host)));
+}
+
+static void send_stateless(struct tx_layer *l, const struct sip_msg *m, unsigned status, struct str extra)
+{
+	char tag[TX_TAG_CHARS + 1];
+	struct sip_flow to;
+	struct bytes *wire;
+
+	rand_token(tag, TX_TAG_CHARS);
+	tx_response_flow(m, &to);
+	wire = sip_reply_make(m, status, NULL, str_from_c(tag), extra, STR_NONE, STR_NONE);
+	if (wire)
+		(void)tx_send(l, &to, wire, (struct tx_handle){ 0, 0, l->worker });
+	bytes_unref(wire);
+}
+
+static void refuse_full(struct tx_layer *l, const struct sip_msg *m)
+{
+	char extra[32];
+	int n = snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", TX_RETRY_AFTER_MIN_S + rand_below(TX_RETRY_AFTER_SPREAD));
+
+	l->st.refused_full++;
+	send_stateless(l, m, 503, str_make(extra, (size_t)n));
+}
+
+/* ---- requests ---- */
+
+static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const struct tx_key *k)
+{
+	struct tx_server *st = calloc(1, sizeof(*st));
+	struct tx *t;
+
+	if (!st)
+		return NULL;
+	t = &st->t;
+	t->server = true;
+	t->fsm = m->method == SIP_INVITE ? &ist_fsm : &nist_fsm;
+	t->side = l->side_fn ? l->side_fn(l->u, &m->flow) : TX_CORE;
+	t->reliable = sip_proto_is_reliable(m->flow.proto);
+	tx_response_flow(m, &t->flow);
+	rand_token(st->to_tag, TX_TAG_CHARS);
+	if (tx_add(l, t, k, m->call_id) < 0) {
+		free(st);
+		return NULL;
+	}
+	st->req = sip_msg_ref(m);
+	if (m->method == SIP_INVITE)
+		ist_start(st);
+	else
+		nist_start(st);
+	return st;
+}
+
+static bool full(const struct tx_layer *l)
+{
+	return (uint64_t)l->st.server_now + l->st.client_now >= l->max;
+}
+
+/* §9.2.  The CANCEL's own transaction absorbs its retransmissions; its 200 has the To tag of the INVITE's responses. */
+static void input_cancel(struct tx_layer *l, struct sip_msg *m, const struct tx_key *k)
+{
+	struct tx_server *invite = server_find(l, k, SIP_INVITE), *st;
+	bool pending = invite && invite->t.state == IST_PROCEEDING;
+
+	if (!invite && full(l)) {
+		refuse_full(l, m);
+		return;
+	}
+	st = server_new(l, m, k);
+	if (!st)
+		return;
+	if (invite)
+		memcpy(st->to_tag, invite->to_tag, sizeof(st->to_tag));
+	tx_server_reply(st, invite ? 200 : 481, NULL, STR_NONE);
+	if (pending && l->ops->cancel)
+		l->ops->cancel(l->u, invite, m);
+}
+
+static void input_ack(struct tx_layer *l, struct sip_msg *m, const struct tx_key *k)
+{
+	struct tx_server *st = server_find(l, k, SIP_INVITE);
+
+	if (st)
+		(void)tx_event(&st->t, IST_EV_ACK, m);
+	else if (l->ops->ack)
+		l->ops->ack(l->u, m);
+}
+
+void tx_server_input(struct tx_layer *l, struct sip_msg *m)
+{
+	struct tx_key k = key_of(m);
+	struct tx_server *st;
+
+	note_source(m);
+	if (m->method == SIP_ACK) {
+		input_ack(l, m, &k);
+		return;
+	}
+	st = server_find(l, &k, m->method);
+	if (st) {
+		(void)tx_event(&st->t, m->method == SIP_INVITE ? (unsigned)IST_EV_INVITE : (unsigned)NIST_EV_REQUEST, m);
+		return;
+	}
+	if (m->method == SIP_CANCEL) {
+		input_cancel(l, m, &k);
+		return;
+	}
+	if (full(l)) {
+		refuse_full(l, m);
+		return;
+	}
+	st = server_new(l, m, &k);
+	if (st)
+		l->ops->request(l->u, st, m);
+}
+
+/* ---- the user's side ---- */
+
+struct sip_msg *tx_server_request(struct tx_server *st)
+{
+	return st->req;
+}
+
+struct tx_handle tx_server_handle(const struct tx_server *st)
+{
+	return tx_handle_of(&st->t);
+}
+
+void tx_server_send(struct tx_server *st, unsigned status, struct bytes *wire)
+{
+	struct tx_response r = { status, wire };
+	unsigned ev;
+
+	if (!wire)
+		return;
+	ev = st->t.fsm == &ist_fsm ? ist_event_of(status) : nist_event_of(st, status);
+	if (tx_event(&st->t, ev, &r) < 0)
+		st->t.l->st.responses_dropped++;
+}
+
+void tx_server_reply_body(struct tx_server *st, unsigned status, const char *reason, struct str extra,
+			  struct str content_type, struct str body)
+{
+	struct bytes *wire;
+
+	if (!st->req) {			/* answered and given back */
+		st->t.l->st.responses_dropped++;
+		return;
+	}
+	wire = sip_reply_make(st->req, status, reason, str_from_c(st->to_tag), extra, content_type, body);
+	tx_server_send(st, status, wire);
+	bytes_unref(wire);
+}
+
+void tx_server_reply(struct tx_server *st, unsigned status, const char *reason, struct str extra)
+{
+	tx_server_reply_body(st, status, reason, extra, STR_NONE, STR_NONE);
+}
+
+struct str tx_server_to_tag(struct tx_server *st)
+{
+	return str_from_c(st->to_tag);
+}
+
+void tx_server_set_user(struct tx_server *st, void *user, void (*gone)(void *user))
+{
+	st->user = user;
+	st->gone = gone;
+}
+
+void *tx_server_user(struct tx_server *st)
+{
+	return st->user;
+}
+
+bool tx_server_final_sent(const struct tx_server *st)
+{
+	return st->final_sent;
+}
