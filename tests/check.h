@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 struct test_entry {
-	const TTest *t;
+	const TTest *const *t;
 	int n;				/* rows; 0: not a loop */
 };
-#define TEST_ROWS(fn, rows) { (fn), (int)(sizeof(rows) / sizeof((rows)[0])) }
-#define TEST_ONE(fn) { (fn), 0 }
+#define TEST_ROWS(fn, rows) { &(fn), (int)(sizeof(rows) / sizeof((rows)[0])) }
+#define TEST_ONE(fn) { &(fn), 0 }
 
 #define TEST_MAIN(suite_name, ...) \
 	int main(void) \
@@ -25,9 +25,9 @@ struct test_entry {
 		tcase_set_timeout(c_, 60); \
 		for (size_t i_ = 0; i_ < sizeof(e_) / sizeof(e_[0]); i_++) { \
 			if (e_[i_].n) \
-				tcase_add_loop_test(c_, e_[i_].t, 0, e_[i_].n); \
+				tcase_add_loop_test(c_, *e_[i_].t, 0, e_[i_].n); \
 			else \
-				tcase_add_test(c_, e_[i_].t); \
+				tcase_add_test(c_, *e_[i_].t); \
 		} \
 		suite_add_tcase(s_, c_); \
 		r_ = srunner_create(s_); \
