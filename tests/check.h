@@ -17,7 +17,7 @@ struct test_entry {
 #define TEST_MAIN(suite_name, ...) \
 	int main(void) \
 	{ \
-		static const struct test_entry e_[] = { __VA_ARGS__ }; \
+		const struct test_entry e_[] = { __VA_ARGS__ }; \
 		Suite *s_ = suite_create(suite_name); \
 		TCase *c_ = tcase_create(suite_name); \
 		SRunner *r_; \
