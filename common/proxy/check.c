@@ -1,0 +1,103 @@
+/* common/proxy/check.c - may this request be forwarded?  RFC 3261 §16.3, loops by RFC 5393 §4. */
+#include <stdlib.h>
+#include "common/proxy/private.h"
+#include "common/util/hash.h"
+
+/* RFC 5393 §4.2.1: what the routing decision hangs on.  Via is not part of it: it differs on every turn of a loop. */
+uint64_t proxy_loop_hash(const struct sip_msg *m)
+{
+	static const enum sip_hdr_id lists[] = { SIP_H_ROUTE, SIP_H_PROXY_REQUIRE, SIP_H_PROXY_AUTHORIZATION };
+	uint64_t h = hash_str(m->ruri_text);
+	struct str v;
+
+	h = hash_mix(h, hash_str(m->call_id));
+	h = hash_mix(h, hash_str(m->from_tag));
+	h = hash_mix(h, hash_str(m->to_tag));
+	h = hash_mix(h, m->cseq);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct sip_values it = sip_values(m, lists[i]);
+
+		h = hash_mix(h, lists[i]);
+		while (sip_values_next(&it, &v))
+			h = hash_mix(h, hash_str(v));
+	}
+	return h;
+}
+
+/* Did we write this Via for a request with the same loop hash? */
+static bool via_is_loop(struct proxy_layer *l, const struct sip_via *via, uint64_t hash)
+{
+	struct sip_uri u = { .scheme = SIP_SCHEME_SIP, .host = via->host, .port = via->port };
+	ssize_t dot = str_rchr(via->branch, '.');
+	char want[17];
+	uint8_t b[8];
+
+	if (dot < 0 || via->branch.l - (size_t)dot - 1 != 16)
+		return false;
+	for (int i = 0; i < 8; i++)
+		b[i] = (uint8_t)(hash >> (56 - 8 * i));
+	hex_encode(b, sizeof(b), want);
+	return str_eq_c(str_from(via->branch, (size_t)dot + 1), want) && l->env.is_self(l->env.u, &u);
+}
+
+static bool loops(struct proxy_layer *l, const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_VIA);
+	uint64_t hash = proxy_loop_hash(m);
+	struct sip_via via;
+	struct str v;
+
+	while (sip_values_next(&it, &v))
+		if (!sip_via_parse(v, &via) && via_is_loop(l, &via, hash))
+			return true;
+	return false;
+}
+
+static bool is_supported(struct str option, const char *const *supported)
+{
+	for (; supported && *supported; supported++)
+		if (str_ieq_c(option, *supported))
+			return true;
+	return false;
+}
+
+/* The options of Proxy-Require that we do not know, comma-separated; false: all known. */
+static bool unsupported(struct sip_msg *m, const char *const *supported, struct str *ret)
+{
+	struct sip_values it = sip_values(m, SIP_H_PROXY_REQUIRE);
+	struct str v;
+
+	*ret = STR_NONE;
+	while (sip_values_next(&it, &v)) {
+		if (is_supported(v, supported))
+			continue;
+		*ret = ret->l ? arena_printf(m->arena, "%.*s, %.*s", STR_ARG(*ret), STR_ARG(v)) : v;
+	}
+	return ret->l > 0;
+}
+
+static bool refuse(struct tx_server *st, struct sip_msg *m, unsigned status, struct str extra)
+{
+	log_debug(LOG_PROXY, "request refused", LOG_U("status", status), LOG_C("method", sip_method_name(m->method)),
+		  LOG_S("ruri", m->ruri_text), LOG_S("call_id", m->call_id));
+	if (st)
+		tx_server_reply(st, status, NULL, extra);
+	return false;
+}
+
+bool proxy_check(struct proxy_layer *l, struct tx_server *st, struct sip_msg *m, const char *const *supported)
+{
+	struct str bad;
+
+	if (m->ruri.scheme == SIP_SCHEME_OTHER)		/* §16.3 step 2 */
+		return refuse(st, m, 416, STR_NONE);
+	if (m->max_forwards == 0)			/* step 3; OPTIONS is not answered in our own name */
+		return refuse(st, m, 483, STR_NONE);
+	if (loops(l, m)) {				/* step 4 */
+		l->stats.loops++;
+		return refuse(st, m, 482, STR_NONE);
+	}
+	if (unsupported(m, supported, &bad))		/* step 5 */
+		return refuse(st, m, 420, arena_printf(m->arena, "Unsupported: %.*s\r\n", STR_ARG(bad)));
+	return true;
+}

@@ -1,0 +1,115 @@
+/* common/proxy/private.h - what the files of the proxy share: layer, response context (RFC 3261 §16.2), branch. */
+#pragma once
+#include "common/log/log.h"
+#include "common/proxy/proxy.h"
+#include "common/util/arena.h"
+
+#define PROXY_MAX_FORWARDS 70u			/* RFC 3261 §16.6 step 3 */
+#define PROXY_TIMER_C_MS 181000u		/* RFC 3261 §16.6 step 11, when the environment names none */
+#define PROXY_TARGET_HOLD_S 30u			/* a silent next hop is passed over for so long (row C12) */
+#define PROXY_MAX_ROUTES 64u			/* Route values rewritten for strict routers; more: 500 */
+#define PROXY_BRANCH_STRLEN 48			/* magic cookie, random part, '.', loop hash and the NUL */
+
+struct proxy_layer {
+	struct proxy_env env;
+	struct list proxies, acks;
+	struct proxy_stats stats;
+};
+
+enum branch_state {
+	BRANCH_WAITING,				/* its q group has not begun */
+	BRANCH_RESOLVING,
+	BRANCH_CALLING,				/* sent, nothing heard from this address */
+	BRANCH_PROCEEDING,			/* a provisional response came */
+	BRANCH_HELD,				/* the user keeps its final response */
+	BRANCH_ENDED,
+};
+
+struct proxy_branch {
+	struct list link;
+	struct proxy *p;
+	enum branch_state state;
+	bool urgent;				/* added by branch_failed: starts at once */
+	bool cancelled;
+	bool has_flow, tcp_trial, tcp_refused;	/* §18.1.1 */
+	unsigned status;			/* once ENDED */
+	uint32_t breadth;			/* its share of Max-Breadth */
+	/* the target */
+	struct str ruri, route[4];
+	unsigned n_routes, q;
+	struct sip_flow flow;
+	enum tx_side side;
+	void *tag;
+	uint32_t wait_ms;
+	/* on its way */
+	struct sip_out plan;			/* all edits but Via and those of ops.branch */
+	struct sip_msg *rewritten;		/* the request as rewritten for a strict router; plan.m then */
+	struct sip_out *cur;			/* inside ops.branch */
+	struct resolver_query *query;
+	struct resolver_result res;
+	unsigned next;				/* index into res.target of the address in use */
+	struct tx_client *ct;
+	struct timer timer_c, timer_wait, timer_answer;
+	/* the final response, kept for the choice of the best one */
+	struct sip_msg *resp;
+	struct sip_out resp_out;
+};
+
+struct proxy {
+	struct list link;
+	struct proxy_layer *layer;
+	struct tx_server *st;			/* NULL once gone */
+	struct sip_msg *m;
+	const struct proxy_ops *ops;
+	void *user;
+	struct sip_out out;
+	struct list branches;
+	unsigned n_branches;
+	uint32_t breadth;			/* Max-Breadth of the request, RFC 5393 §5.3 */
+	bool breadth_given;
+	uint64_t loop_hash;
+	unsigned busy;				/* calls in progress: freed by the last one */
+	bool dirty;				/* a branch ended or was added: schedule */
+	bool dead;
+	bool started;
+	bool in_failed;				/* inside ops.branch_failed */
+	bool no_more;				/* 2xx, 6xx, CANCEL or an answer of ours: nothing new is tried */
+	bool cancelled;
+	bool done;				/* a final response went upstream, or the user took that over */
+	struct str cancel_reason;
+};
+
+/* proxy.c */
+void proxy_enter(struct proxy *p);
+void proxy_leave(struct proxy *p);
+void proxy_cancel_pending(struct proxy *p, const struct proxy_branch *but, struct str reason);
+static inline bool proxy_is_invite(const struct proxy *p)
+{
+	return p->m->method == SIP_INVITE;
+}
+/* branch.c */
+void branch_start(struct proxy_branch *b);
+void branch_end(struct proxy_branch *b, unsigned status, struct sip_msg *m, const struct sip_out *o);
+void branch_cancel(struct proxy_branch *b, struct str reason);
+void branch_release(struct proxy_branch *b);	/* timers, query, transaction, texts; the struct stays */
+bool branch_failover(struct proxy_branch *b, int err);
+void branch_timers_init(struct proxy_branch *b);
+static inline bool branch_active(const struct proxy_branch *b)
+{
+	return b->state != BRANCH_WAITING && b->state != BRANCH_ENDED;
+}
+/* respond.c */
+extern const struct tx_client_ops proxy_branch_ops;
+unsigned proxy_status_rank(unsigned status);	/* lower is better, RFC 3261 §16.7 step 6 */
+void proxy_finish(struct proxy *p);
+/* check.c */
+uint64_t proxy_loop_hash(const struct sip_msg *m);
+/* route.c */
+/* The next hop of a plan: the topmost Route, else the Request-URI.  Rewrites the plan when that Route is a strict
+ * router (§16.6 step 6): then *ret_msg holds the new message that `o` stands on.  0, -EBADMSG, -ENOMEM, -EMSGSIZE. */
+int proxy_next_hop(struct sip_out *o, struct sip_uri *ret, struct sip_msg **ret_msg);
+void proxy_set_max_forwards(struct sip_out *o);
+/* Our Via on top of `o`; local is our address for `to`. */
+void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch);
+/* ack.c */
+void proxy_acks_free(struct proxy_layer *l);
