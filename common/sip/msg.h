@@ -74,7 +74,7 @@ struct sip_parse_error {
  * flow may be NULL (tests).  stream: Content-Length is required (RFC 3261 §18.3).
  * On success *ret lives in `a`, which it borrows: keep a reference with sip_msg_ref().
  * Returns 0; -EBADMSG with *reterr, and *ret set to what could be parsed when a response can still be built
- * (Via, From, To, Call-ID, CSeq present), else NULL; -ENOMEM. */
+ * (a request other than ACK whose topmost Via is usable; RFC 4475 §3.3.1 wants its 400 too), else NULL; -ENOMEM. */
 int sip_msg_parse(struct arena *a, struct str raw, const struct sip_flow *flow, bool stream,
 		  struct sip_msg **ret, struct sip_parse_error *reterr);
 /* Copies `raw` into a new arena first; tests and locally built messages. */

@@ -37,7 +37,10 @@ void sip_out_add_name(struct sip_out *o, const char *name, struct str value);
 void sip_out_drop_token(struct sip_out *o, enum sip_hdr_id id, const char *token);
 void sip_out_add_token(struct sip_out *o, enum sip_hdr_id id, const char *token);	/* unless present */
 void sip_out_set_body(struct sip_out *o, struct str type, struct str body);		/* Content-Type and Content-Length follow */
-/* Content-Length is written right in every case.  Returns 0, -ENOMEM, -EMSGSIZE. */
+/* received and rport in the topmost Via of a received request, from its flow: RFC 3261 §18.2.1, RFC 3581 §4. */
+void sip_out_fix_via(struct sip_out *o);
+/* Edits apply in the order they were made.  CR, LF in given texts become SP: no value makes a second line.
+ * Content-Length is written right in every case.  Returns 0, -ENOMEM, -EMSGSIZE. */
 int sip_out_write(const struct sip_out *o, struct bytes **ret);
 
 /* A response of ours to `req`: RFC 3261 §8.2.6.  Via, From, To, Call-ID, CSeq are copied (all Vias, received/rport as

@@ -1,0 +1,372 @@
+/* common/sip/msg.c - parsing a message in place: RFC 3261 §7, §8.2, §16.3, §18.3, §20. */
+#include <errno.h>
+#include "common/sip/lines.h"
+#include "common/sip/private.h"
+
+#define FIRST_HDRS 40u			/* room before the table grows; an IMS INVITE has 20 to 35 lines */
+#define MAX_FORWARDS_MAX 255u		/* RFC 3261 §20.22 */
+
+struct parse {
+	struct sip_msg *m;
+	struct sip_parse_error err;	/* the first one; why == NULL: none */
+	uint16_t last[SIP_N_HDRS];	/* tail of each id's chain, so that appending is O(1) */
+	unsigned room;
+};
+
+/* Keeps the first mistake and lets the parse go on, as far as a response needs it. */
+static void bad(struct parse *p, unsigned status, const char *at, const char *why)
+{
+	if (p->err.why)
+		return;
+	p->err.status = status;
+	p->err.off = at && p->m ? (size_t)(at - p->m->raw.p) : 0;
+	p->err.why = why;
+}
+
+/* "SIP/" 1*DIGIT "." 1*DIGIT */
+static bool is_version(struct str v)
+{
+	struct str major, minor;
+	uint32_t n;
+
+	return str_istarts(v, STR("SIP/")) && str_cut(str_from(v, 4), '.', &major, &minor) &&
+	       str_to_u32(major, &n) == 0 && str_to_u32(minor, &n) == 0;
+}
+
+static void status_line(struct parse *p, struct str line)
+{
+	struct sip_msg *m = p->m;
+	struct str version, rest;
+	uint32_t n;
+
+	str_cut(line, ' ', &version, &rest);
+	if (!str_ieq(version, STR("SIP/2.0"))) {
+		bad(p, 0, line.p, "bad version in the status line");
+		return;
+	}
+	str_cut(rest, ' ', &version, &m->reason);
+	if (version.l != 3 || str_to_u32(version, &n) < 0 || n < 100 || n > 699) {
+		bad(p, 0, rest.p, "bad status code");
+		return;
+	}
+	m->status = n;
+}
+
+/* RFC 3261 §7.1: exactly one SP between the parts, none behind. */
+static void request_line(struct parse *p, struct str line)
+{
+	struct sip_msg *m = p->m;
+	ssize_t sp = str_chr(line, ' '), last = str_rchr(line, ' ');
+	struct str version;
+	size_t off = 0;
+
+	m->request = true;
+	m->method_name = sp < 0 ? line : str_head(line, (size_t)sp);
+	if (!sip_is_token(m->method_name)) {
+		bad(p, 400, line.p, "bad method");
+		return;
+	}
+	m->method = sip_method_from_str(m->method_name);
+	if (sp < 0 || last <= sp + 1) {
+		bad(p, 400, line.p, "bad request line");
+		return;
+	}
+	m->ruri_text = str_make(line.p + sp + 1, (size_t)(last - sp - 1));
+	version = str_from(line, (size_t)last + 1);
+	if (!str_ieq(version, STR("SIP/2.0"))) {
+		if (is_version(version) && str_chr(m->ruri_text, ' ') < 0)
+			bad(p, 505, version.p, "version not supported");
+		else
+			bad(p, 400, line.p + last, "bad request line");
+		return;
+	}
+	if (str_chr(m->ruri_text, ' ') >= 0)
+		bad(p, 400, m->ruri_text.p, "blank in the request line");
+	else if (sip_uri_parse(m->ruri_text, &m->ruri, &off) < 0)
+		bad(p, 400, m->ruri_text.p + off, "bad Request-URI");
+	else if (m->ruri.headers.l)
+		bad(p, 400, m->ruri.headers.p, "header part in the Request-URI");	/* RFC 3261 §19.1.5 */
+}
+
+static struct sip_hdr *hdr_new(struct parse *p)
+{
+	struct sip_msg *m = p->m;
+
+	if (m->n_hdrs == p->room) {
+		unsigned room = p->room ? p->room * 2 : FIRST_HDRS;
+		struct sip_hdr *more = arena_alloc(m->arena, room * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		if (m->n_hdrs)
+			memcpy(more, m->hdrs, m->n_hdrs * sizeof(*more));
+		m->hdrs = more;
+		p->room = room;
+	}
+	return &m->hdrs[m->n_hdrs++];
+}
+
+/* All header lines up to the empty one.  0 or -ENOMEM; *ret_body is set when the empty line was found. */
+static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_body)
+{
+	struct sip_msg *m = p->m;
+	size_t start = pos;
+	struct str line, name, value;
+	unsigned folds;
+
+	*ret_end = false;
+	for (; sip_line_next(m->raw, &pos, &line, &folds); start = pos) {
+		struct sip_hdr *h;
+		unsigned id;
+
+		if (line.l == 0) {
+			*ret_end = true;
+			*ret_body = pos;
+			return 0;
+		}
+		if (folds)
+			sip_line_unfold(line);
+		/* A lone CR is a line end to some implementations: never let it through. */
+		if (memchr(line.p, '\r', line.l)) {
+			bad(p, 400, line.p, "CR inside a header");
+			continue;
+		}
+		if (!sip_line_split(line, &name, &value)) {
+			bad(p, 400, line.p, "bad header line");
+			continue;
+		}
+		if (m->n_hdrs == SIP_MSG_MAX_HDRS) {
+			bad(p, 400, line.p, "too many headers");
+			continue;
+		}
+		h = hdr_new(p);
+		if (!h)
+			return -ENOMEM;
+		id = sip_hdr_id_from_name(name);
+		*h = (struct sip_hdr){ .name = name, .value = value, .off = (uint32_t)start, .len = (uint32_t)(pos - start),
+				       .id = (uint16_t)id, .next = SIP_NO_HDR };
+		if (m->first[id] == SIP_NO_HDR)
+			m->first[id] = (uint16_t)(m->n_hdrs - 1);
+		else
+			m->hdrs[p->last[id]].next = (uint16_t)(m->n_hdrs - 1);
+		p->last[id] = (uint16_t)(m->n_hdrs - 1);
+	}
+	return 0;
+}
+
+/* The value of a header that must be there once: RFC 3261 §8.1.1, §7.3.1. */
+static bool single(struct parse *p, enum sip_hdr_id id, bool mandatory, const char *absent, const char *twice,
+		   struct str *ret)
+{
+	const struct sip_hdr *h = sip_msg_hdr(p->m, id);
+
+	if (!h) {
+		if (mandatory)
+			bad(p, 400, NULL, absent);
+		return false;
+	}
+	if (h->next != SIP_NO_HDR)
+		bad(p, 400, p->m->hdrs[h->next].name.p, twice);
+	*ret = h->value;
+	return true;
+}
+
+static bool is_call_id(struct str s)
+{
+	for (size_t i = 0; i < s.l; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == ',')
+			return false;
+	return s.l > 0;
+}
+
+static void identities(struct parse *p)
+{
+	struct sip_msg *m = p->m;
+	struct str v;
+
+	if (single(p, SIP_H_CALL_ID, true, "no Call-ID", "two Call-ID headers", &v)) {
+		m->call_id = v;
+		if (!is_call_id(v))
+			bad(p, 400, v.p, "bad Call-ID");
+	}
+	if (single(p, SIP_H_FROM, true, "no From", "two From headers", &v)) {
+		if (sip_nameaddr_parse(v, &m->from) < 0 || m->from.star)
+			bad(p, 400, v.p, "bad From");
+		else
+			sip_nameaddr_param(&m->from, "tag", &m->from_tag);
+	}
+	if (single(p, SIP_H_TO, true, "no To", "two To headers", &v)) {
+		if (sip_nameaddr_parse(v, &m->to) < 0 || m->to.star)
+			bad(p, 400, v.p, "bad To");
+		else
+			sip_nameaddr_param(&m->to, "tag", &m->to_tag);
+	}
+}
+
+static void numbers(struct parse *p)
+{
+	struct sip_msg *m = p->m;
+	struct str v, method = STR_NONE;
+	uint32_t n;
+
+	if (single(p, SIP_H_CSEQ, true, "no CSeq", "two CSeq headers", &v)) {
+		if (sip_cseq_parse(v, &m->cseq, &method) < 0) {
+			bad(p, 400, v.p, "bad CSeq");
+		} else if (m->request) {
+			if (!str_eq(method, m->method_name))
+				bad(p, 400, method.p, "CSeq method does not match");
+		} else {
+			m->method_name = method;
+			m->method = sip_method_from_str(method);
+		}
+	}
+	m->max_forwards = UINT32_MAX;
+	if (single(p, SIP_H_MAX_FORWARDS, false, NULL, "two Max-Forwards headers", &v)) {
+		if (str_to_u32(v, &n) < 0 || n > MAX_FORWARDS_MAX)
+			bad(p, 400, v.p, "bad Max-Forwards");
+		else
+			m->max_forwards = n;
+	}
+}
+
+/* false: no response can find its way back. */
+static bool top_via(struct parse *p)
+{
+	struct sip_msg *m = p->m;
+	struct str rest = sip_msg_value(m, SIP_H_VIA), top;
+	bool clean;
+
+	if (!sip_list_next(&rest, &top)) {
+		bad(p, 400, NULL, "no Via");
+		return false;
+	}
+	if (sip_via_parse_lenient(top, &m->via, &clean) < 0) {
+		bad(p, 400, top.p, "bad Via");
+		return false;
+	}
+	if (!clean)
+		bad(p, 400, top.p, "bad Via parameter");
+	return true;
+}
+
+/* RFC 3261 §18.3, §20.14; two that differ are how a message is smuggled past one of two parsers. */
+static void content(struct parse *p, size_t body, bool stream)
+{
+	struct sip_msg *m = p->m;
+	const struct sip_hdr *h = sip_msg_hdr(m, SIP_H_CONTENT_LENGTH);
+	uint32_t length = 0, n;
+	bool have = false;
+
+	m->body = str_from(m->raw, body);
+	for (; h; h = sip_msg_hdr_next(m, h)) {
+		if (str_to_u32(h->value, &n) < 0) {
+			bad(p, 400, h->value.p, "bad Content-Length");
+			return;
+		}
+		if (have && n != length) {
+			bad(p, 400, h->value.p, "two different Content-Length headers");
+			return;
+		}
+		length = n;
+		have = true;
+	}
+	if (!have) {
+		if (stream)
+			bad(p, 400, NULL, "no Content-Length");
+		return;
+	}
+	if (length > m->body.l) {
+		bad(p, 400, sip_msg_value(m, SIP_H_CONTENT_LENGTH).p, "body shorter than Content-Length");
+		return;
+	}
+	m->body.l = length;
+	m->raw.l = body + length;
+}
+
+static int parse(struct parse *p, bool stream, bool *ret_answerable)
+{
+	struct sip_msg *m = p->m;
+	struct str line;
+	size_t pos = 0, body = m->raw.l;
+	unsigned folds;
+	bool end;
+	int rc;
+
+	while (pos < m->raw.l && (m->raw.p[pos] == '\r' || m->raw.p[pos] == '\n'))
+		pos++;
+	m->raw = str_from(m->raw, pos);		/* RFC 3261 §7.5: leading CRLFs are skipped */
+	pos = 0;
+	*ret_answerable = false;
+	if (m->raw.l == 0 || !sip_line_next(m->raw, &pos, &line, &folds)) {
+		bad(p, 0, NULL, "no start line");
+		return 0;
+	}
+	m->start_len = (uint32_t)pos;
+	if (str_istarts(line, STR("SIP/")))
+		status_line(p, line);
+	else
+		request_line(p, line);
+	if (folds || memchr(line.p, '\r', line.l))
+		bad(p, 400, line.p, "line end in the start line");
+	rc = header_lines(p, pos, &end, &body);
+	if (rc < 0)
+		return rc;
+	*ret_answerable = top_via(p) && m->request && m->method != SIP_ACK;
+	identities(p);
+	numbers(p);
+	if (!end)
+		bad(p, 400, NULL, "no empty line behind the headers");
+	else
+		content(p, body, stream);
+	return 0;
+}
+
+int sip_msg_parse(struct arena *a, struct str raw, const struct sip_flow *flow, bool stream,
+		  struct sip_msg **ret, struct sip_parse_error *reterr)
+{
+	struct parse p = { 0 };
+	bool answerable;
+	int rc;
+
+	*ret = NULL;
+	if (raw.l > SIP_MSG_MAX_BYTES) {
+		*reterr = (struct sip_parse_error){ .status = 513, .off = SIP_MSG_MAX_BYTES, .why = "message too large" };
+		return -EBADMSG;
+	}
+	p.m = arena_zalloc(a, sizeof(*p.m));
+	if (!p.m)
+		return -ENOMEM;
+	p.m->arena = a;
+	p.m->raw = raw;
+	if (flow)
+		p.m->flow = *flow;
+	memset(p.m->first, 0xff, sizeof(p.m->first));
+	rc = parse(&p, stream, &answerable);
+	if (rc < 0)
+		return rc;
+	if (p.err.why) {
+		if (!p.m->request || p.m->method == SIP_ACK)
+			p.err.status = 0;	/* responses and ACK are never answered: RFC 3261 §17.1.1.3, §18.1.2 */
+		*reterr = p.err;
+		*ret = answerable ? p.m : NULL;
+		return -EBADMSG;
+	}
+	*ret = p.m;
+	return 0;
+}
+
+int sip_msg_parse_copy(struct str raw, const struct sip_flow *flow, struct sip_msg **ret, struct sip_parse_error *reterr)
+{
+	struct arena *a = arena_new(raw.l + 1 + sizeof(struct sip_msg) + FIRST_HDRS * sizeof(struct sip_hdr) + 256);
+	struct str copy;
+	int rc;
+
+	*ret = NULL;
+	if (!a)
+		return -ENOMEM;
+	copy = arena_dup(a, raw);
+	rc = copy.p ? sip_msg_parse(a, copy, flow, false, ret, reterr) : -ENOMEM;
+	if (!*ret)
+		arena_unref(a);
+	return rc;
+}
