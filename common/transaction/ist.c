@@ -74,7 +74,8 @@ static void confirm(void *ctx, void *arg)
 
 	(void)arg;
 	timer_stop(&t->retry);
-	tx_keep_wire(t, NULL);
+	if (!t->key.legacy)				/* a copy of an RFC 2543 ACK is known by the response's tag */
+		tx_keep_wire(t, NULL);
 	tx_life_start(t, t->reliable ? 0 : tx_timers_of(t)->t4_ms, IST_EV_TIMER_I);
 }
 

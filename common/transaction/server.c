@@ -35,6 +35,22 @@ struct server_want {
 	bool ack;
 };
 
+/* Does the response bear this tag? */
+static bool wire_has_tag(struct str wire, struct str tag)
+{
+	ssize_t i;
+
+	while ((i = str_find(wire, tag)) >= 0) {
+		size_t at = (size_t)i, end = at + tag.l;
+
+		if (at >= 4 && str_ieq(str_make(wire.p + at - 4, 4), STR("tag=")) &&
+		    (end == wire.l || strchr(";,\r\n \t", wire.p[end])))
+			return true;
+		wire = str_from(wire, at + 1);
+	}
+	return false;
+}
+
 static bool to_tag_fits(const struct tx *t, const struct server_want *w)
 {
 	const struct tx_server *st = container_of(t, const struct tx_server, t);
@@ -43,7 +59,7 @@ static bool to_tag_fits(const struct tx *t, const struct server_want *w)
 		return true;
 	/* An ACK bears the tag of the response: ours, or one the user sent. */
 	return w->ack && w->k->to_tag.l &&
-	       (str_eq_c(w->k->to_tag, st->to_tag) || (t->wire && str_find(bytes_str(t->wire), w->k->to_tag) >= 0));
+	       (str_eq_c(w->k->to_tag, st->to_tag) || (t->wire && wire_has_tag(bytes_str(t->wire), w->k->to_tag)));
 }
 
 static bool server_eq(const struct hnode *n, const void *key)
@@ -67,7 +83,8 @@ static struct tx_server *server_find(struct tx_layer *l, const struct tx_key *k,
 
 /* ---- where responses go ---- */
 
-/* maddr is not obeyed, on purpose: it would let anyone aim our responses at a third party.  For the same reason the
+/* (The writer of responses, sip_reply_make(), puts received and rport into the topmost Via.)
+ * maddr is not obeyed, on purpose: it would let anyone aim our responses at a third party.  For the same reason the
  * address is always the source's, never what a `received` written by the sender says. */
 void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret)
 {
@@ -80,21 +97,6 @@ void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret)
 		port = req->flow.proto == SIP_TLS ? DEFAULT_PORT_TLS : DEFAULT_PORT;
 	/* Streams: the connection comes first, this address is where it is opened again (RFC 3261 §18.2.2). */
 	addr_set_port(&ret->remote, port);
-}
-
-/* RFC 3261 §18.2.1, RFC 3581 §4: the source goes into the topmost Via, for the responses that copy it. */
-static void note_source(struct sip_msg *m)
-{
-	char host[ADDR_STRLEN];
-	struct addr sent_by;
-
-	if (!addr_is_set(&m->flow.remote))
-		return;
-	if (m->via.has_rport)
-		m->via.rport = addr_port(&m->flow.remote);
-	else if (addr_parse(m->via.host, 0, &sent_by) == 0 && addr_host_eq(&sent_by, &m->flow.remote))
-		return;
-	m->via.received = arena_dup(m->arena, str_from_c(addr_host(&m->flow.remote, host)));
 }
 
 static void send_stateless(struct tx_layer *l, const struct sip_msg *m, unsigned status, struct str extra)
@@ -188,7 +190,6 @@ void tx_server_input(struct tx_layer *l, struct sip_msg *m)
 	struct tx_key k = key_of(m);
 	struct tx_server *st;
 
-	note_source(m);
 	if (m->method == SIP_ACK) {
 		input_ack(l, m, &k);
 		return;

@@ -48,6 +48,26 @@ START_TEST(test_layer_rfc2543_ack)	/* §17.2.3: the ACK's To tag is that of the 
 }
 END_TEST
 
+START_TEST(test_layer_rfc2543_users_tag)	/* the same for a response the user brought, with a tag of its own */
+{
+	struct bytes *wire = bytes_new(STR("SIP/2.0 486 Busy\r\nFrom: <sip:a@b>;tag=a1\r\nTo: <sip:b@b>;x=tagged;tag=tagged9\r\n"
+					   "Call-ID: world@test\r\n\r\n"));
+
+	world_init(&w, SIP_UDP, TX_CORE);
+	world_request_full(&w, "INVITE", "7", NULL, NULL);
+	tx_server_send(w.st, 486, wire);
+	world_request_full(&w, "ACK", "7", "tagged", NULL);
+	ck_assert_int_eq(w.st->t.state, IST_COMPLETED);
+	world_request_full(&w, "ACK", "7", "tagged9", NULL);
+	ck_assert_int_eq(w.st->t.state, IST_CONFIRMED);
+	ck_assert_uint_eq(w.n_ack, 1);
+	world_request_full(&w, "ACK", "7", "tagged9", NULL);	/* a copy */
+	ck_assert_uint_eq(w.n_ack, 1);
+	world_fini(&w);
+	bytes_unref(wire);
+}
+END_TEST
+
 START_TEST(test_layer_client_match)	/* §17.1.3: branch and CSeq method */
 {
 	world_init(&w, SIP_UDP, TX_CORE);
@@ -83,6 +103,8 @@ START_TEST(test_layer_response_address)
 	ck_assert_msg(!strcmp(to, addresses[_i].to), "%s: %s", addresses[_i].name, to);
 	ck_assert_int_eq(w.sent[0].to.conn == 7 && w.sent[0].to.conn_gen == 2, addresses[_i].conn);
 	ck_assert_int_eq(w.sent[0].to.proto, addresses[_i].proto);
+	if (addresses[_i].params && !strcmp(addresses[_i].params, ";rport"))
+		ck_assert_ptr_nonnull(strstr(w.sent[0].text, ";rport=40000"));
 	world_fini(&w);
 }
 END_TEST
@@ -312,7 +334,8 @@ START_TEST(test_layer_branch)		/* §8.1.1.7 */
 }
 END_TEST
 
-TEST_MAIN("layer", TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack), TEST_ONE(test_layer_client_match),
+TEST_MAIN("layer", TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack),
+	  TEST_ONE(test_layer_rfc2543_users_tag), TEST_ONE(test_layer_client_match),
 	  TEST_ROWS(test_layer_response_address, addresses), TEST_ONE(test_layer_default_port), TEST_ONE(test_layer_cancel),
 	  TEST_ROWS(test_layer_cancel_too_late, finals), TEST_ONE(test_layer_cancel_nothing),
 	  TEST_ONE(test_layer_cancel_rfc2543), TEST_ONE(test_layer_full), TEST_ONE(test_layer_reentrant),
