@@ -233,8 +233,8 @@ int base64_decode(struct str in, bool url, uint8_t *dst, size_t size, size_t *re
 			dst[n++] = (uint8_t)(acc >> bits);
 		}
 	}
-	/* Left-over bits are zero and padding fills the last group: one value has one encoding. */
-	if (bits >= 6 || (acc & ((1u << bits) - 1)) || (pad && in.l % 4))
+	/* Left-over bits are zero; padding may be short, but there is no more of it than the last group wants. */
+	if (bits >= 6 || (acc & ((1u << bits) - 1)) || pad > (4 - (in.l - pad) % 4) % 4)
 		return -EBADMSG;
 	*ret_n = n;
 	return 0;

@@ -1,168 +1,283 @@
-/* tests/loop/test_loop.c - the wheel against a simple model; the mailbox from four threads; stale descriptor events. */
+/* tests/loop/test_loop.c - descriptors, timers and posts of one loop, and four threads that post to it. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include "common/loop/loop.h"
+#include "common/util/clock.h"
 #include "tests/check.h"
 
-struct model {
-	struct timer t;
-	uint64_t due;		/* 0: not pending */
-	unsigned fired;
-};
-#define N 2000
-static struct model m[N];
-static struct wheel w;
+#define LONG_MS 20000			/* no test waits that long: it is the time after which one fails */
 
-static void on_fire(struct timer *t)
-{
-	struct model *x = container_of(t, struct model, t);
-
-	ck_assert_msg(x->due && w.now_ms == (x->due ? x->due : 1), "due %llu now %llu", (unsigned long long)x->due,
-		      (unsigned long long)w.now_ms);
-	x->due = 0;
-	x->fired++;
-}
-
-START_TEST(test_wheel_against_model)
-{
-	unsigned seed = 12345;
-	unsigned long total = 0;
-
-	wheel_init(&w, 1000);
-	for (int i = 0; i < N; i++)
-		timer_init(&m[i].t, on_fire);
-	for (int round = 0; round < 200000; round++) {
-		struct model *x;
-
-		seed = seed * 1103515245u + 12345u;
-		x = &m[(seed >> 8) % N];
-		if (seed >> 29 == 0) {
-			timer_stop(&x->t);
-			x->due = 0;
-		} else {
-			/* from 1 ms to over a month, short ones more often */
-			uint64_t delay = 1 + (seed >> 4) % (1ull << ((seed >> 3) % 32));
-
-			timer_start(&w, &x->t, delay);
-			x->due = w.now_ms + delay;
-		}
-		if (round % 7 == 0) {
-			uint64_t next = wheel_next_ms(&w, 5000), step = (seed >> 5) % 3 ? next : 1 + (seed >> 6) % 300;
-
-			for (int i = 0; i < N && round % 777 == 0; i++)		/* never late */
-				ck_assert(!m[i].due || m[i].due >= w.now_ms + (next ? 0 : 0));
-			wheel_advance(&w, w.now_ms + step);
-		}
-	}
-	wheel_advance(&w, w.now_ms + (1ull << 33));
-	for (int i = 0; i < N; i++) {
-		ck_assert_uint_eq(m[i].due, 0);
-		total += m[i].fired;
-	}
-	ck_assert_uint_eq(w.n_pending, 0);
-	ck_assert_uint_gt(total, 1000);
-}
-END_TEST
-
-static unsigned zero_count;
-static void on_zero(struct timer *t)
-{
-	if (++zero_count < 5)
-		timer_start(&w, t, 0);
-}
-
-START_TEST(test_zero_delay_from_a_callback_fires_next_tick)
-{
-	struct timer t;
-
-	wheel_init(&w, 77);
-	timer_init(&t, on_zero);
-	timer_start(&w, &t, 0);
-	ck_assert_uint_eq(wheel_next_ms(&w, 1000), 0);
-	wheel_advance(&w, 77);
-	ck_assert_uint_eq(zero_count, 1);
-	wheel_advance(&w, 90);
-	ck_assert_uint_eq(zero_count, 5);
-	ck_assert(!timer_pending(&t));
-}
-END_TEST
-
-#define PER_THREAD 50000
 static struct loop *l;
-static unsigned got[4];
-static unsigned next_of[4];
-static atomic_uint refused;
 
-static void on_mail(void *arg)
+struct watch {
+	struct loop_fd f;
+	unsigned calls;
+	struct watch *drop;		/* deleted, and its descriptor closed, on the first call */
+	struct watch *add;
+};
+
+static void stop(void *arg)
+{
+	loop_stop(l, *(int *)arg);
+}
+
+static void watch_open(struct watch *w, void (*fn)(struct loop_fd *, uint32_t))
+{
+	*w = (struct watch){ .f = { .fd = eventfd(1, EFD_NONBLOCK), .events = EPOLLIN, .fn = fn } };
+	ck_assert_int_ge(w->f.fd, 0);
+}
+
+static void on_watch(struct loop_fd *f, uint32_t revents)
+{
+	struct watch *w = container_of(f, struct watch, f);
+	uint64_t n;
+
+	ck_assert_uint_eq(revents, EPOLLIN);
+	ck_assert_int_eq(read(f->fd, &n, sizeof(n)), sizeof(n));
+	w->calls++;
+	if (w->drop) {
+		loop_fd_del(l, &w->drop->f);
+		close(w->drop->f.fd);
+		w->drop = NULL;
+	}
+	if (w->add) {
+		watch_open(w->add, on_watch);
+		ck_assert_int_eq(loop_fd_add(l, &w->add->f), 0);
+		w->add = NULL;
+	}
+}
+
+/* Two descriptors ready in one batch: whichever comes first deletes the other, whose event must die with it, also
+ * when another descriptor took its number and its slot meanwhile. */
+START_TEST(test_delete_in_batch)
+{
+	struct watch a, b, c = { 0 };
+
+	l = loop_new();
+	watch_open(&a, on_watch);
+	watch_open(&b, on_watch);
+	a.drop = &b;
+	b.drop = &a;
+	a.add = b.add = &c;
+	ck_assert_int_eq(loop_fd_add(l, &a.f), 0);
+	ck_assert_int_eq(loop_fd_add(l, &b.f), 0);
+	ck_assert_int_eq(loop_fd_add(l, &a.f), -EEXIST);
+	loop_run_for(l, 20);
+	ck_assert_uint_eq(a.calls + b.calls, 1);
+	ck_assert_uint_eq(c.calls, 1);			/* its own event, once */
+	loop_fd_del(l, &a.f);
+	loop_fd_del(l, &b.f);				/* one of them for the second time: harmless */
+	loop_fd_del(l, &c.f);
+	close(c.f.fd);
+	close(a.calls ? a.f.fd : b.f.fd);
+	loop_free(l);
+}
+END_TEST
+
+START_TEST(test_fd)
+{
+	struct watch w[200], bad = { .f = { .fd = -1, .events = EPOLLIN, .fn = on_watch } };
+	uint64_t one = 1;
+
+	l = loop_new();
+	ck_assert_int_eq(loop_fd_add(l, &bad.f), -EBADF);
+	ck_assert_int_eq(loop_fd_mod(l, &bad.f, EPOLLOUT), -ENOENT);
+	loop_fd_del(l, &bad.f);
+	for (int i = 0; i < 200; i++) {
+		watch_open(&w[i], on_watch);
+		ck_assert_int_eq(loop_fd_add(l, &w[i].f), 0);
+	}
+	loop_run_for(l, 50);
+	for (int i = 0; i < 200; i++)
+		ck_assert_uint_eq(w[i].calls, 1);
+	ck_assert_int_eq(loop_fd_mod(l, &w[7].f, 0), 0);
+	ck_assert_int_eq(write(w[7].f.fd, &one, sizeof(one)), sizeof(one));
+	loop_run_for(l, 5);
+	ck_assert_uint_eq(w[7].calls, 1);
+	ck_assert_int_eq(loop_fd_mod(l, &w[7].f, EPOLLIN), 0);
+	loop_run_for(l, 5);
+	ck_assert_uint_eq(w[7].calls, 2);
+	for (int i = 0; i < 200; i++) {
+		loop_fd_del(l, &w[i].f);
+		close(w[i].f.fd);
+	}
+	loop_free(l);
+}
+END_TEST
+
+struct alarm {
+	struct timer t;
+	uint64_t due_us, late_us;
+};
+
+static void on_alarm(struct timer *t)
+{
+	struct alarm *a = container_of(t, struct alarm, t);
+	uint64_t now = clock_mono_us();
+
+	ck_assert_uint_ge(now + 1000, a->due_us);	/* ticks are whole milliseconds */
+	a->late_us = now - a->due_us;
+	loop_stop(l, 7);
+}
+
+static unsigned turn_ends;
+
+static void on_turn_end(void *arg)
+{
+	(void)arg;
+	turn_ends++;
+}
+
+START_TEST(test_timer)
+{
+	struct loop_stats s;
+	struct alarm a;
+
+	l = loop_new();
+	loop_on_turn_end(l, on_turn_end, NULL);
+	timer_init(&a.t, on_alarm);
+	a.due_us = loop_now_ms(l) * 1000 + 30000;
+	timer_start(loop_wheel(l), &a.t, 30);
+	ck_assert_int_eq(loop_run(l), 7);
+	ck_assert(!timer_pending(&a.t));
+	loop_stats(l, &s);
+	ck_assert_uint_eq(s.turns, turn_ends);
+	ck_assert_uint_le(s.turns, 40);			/* it slept, it did not spin */
+	ck_assert_int_eq(loop_post(l, stop, NULL), -ESHUTDOWN);
+	loop_free(l);
+	loop_free(NULL);
+}
+END_TEST
+
+static unsigned count_run;
+
+static void count(void *arg)
+{
+	if ((uintptr_t)arg != count_run++)
+		abort();			/* one producer's posts keep their order */
+}
+
+static void slow(void *arg)
+{
+	uint64_t until = clock_mono_us() + 3000;
+
+	(void)arg;
+	while (clock_mono_us() < until)
+		;
+}
+
+START_TEST(test_full)
+{
+	struct loop_stats s;
+	int rc = 5;
+
+	l = loop_new();
+	for (uintptr_t i = 0; i < LOOP_MAILBOX_SLOTS; i++)
+		ck_assert_int_eq(loop_post(l, count, (void *)i), 0);
+	ck_assert_int_eq(loop_post(l, count, NULL), -EAGAIN);
+	for (int i = 0; i < LONG_MS && count_run < LOOP_MAILBOX_SLOTS; i++)
+		loop_run_for(l, 1);
+	ck_assert_uint_eq(count_run, LOOP_MAILBOX_SLOTS);
+	ck_assert_int_eq(loop_post(l, slow, NULL), 0);
+	ck_assert_int_eq(loop_post(l, stop, &rc), 0);
+	ck_assert_int_eq(loop_run(l), 5);
+	loop_stats(l, &s);
+	ck_assert_uint_eq(s.posted, LOOP_MAILBOX_SLOTS + 2);
+	ck_assert_uint_eq(s.post_refused, 1);
+	ck_assert_uint_ge(s.lag_max_us, 3000);
+	loop_stats(l, &s);
+	ck_assert_uint_eq(s.lag_max_us, 0);
+	loop_free(l);
+}
+END_TEST
+
+#define THREADS 4
+#define POSTS 50000u
+
+static unsigned next_of[THREADS], total;	/* the loop's thread only */
+
+static void one_of(void *arg)
 {
 	uintptr_t v = (uintptr_t)arg;
-	unsigned who = v & 3, n = (unsigned)(v >> 2);
 
-	ck_assert_uint_eq(n, next_of[who]);	/* order of one producer is kept */
-	next_of[who]++;
-	if (++got[who] == PER_THREAD && got[0] + got[1] + got[2] + got[3] == 4 * PER_THREAD)
-		loop_stop(l, 42);
+	if (v / POSTS >= THREADS || next_of[v / POSTS] != v % POSTS)
+		abort();			/* lost, doubled or out of order */
+	next_of[v / POSTS]++;
+	if (++total == THREADS * POSTS)
+		loop_stop(l, 0);
 }
 
 static void *producer(void *arg)
 {
-	uintptr_t who = (uintptr_t)arg;
+	uintptr_t base = (uintptr_t)arg * POSTS;
 
-	for (uintptr_t i = 0; i < PER_THREAD; i++) {
-		while (loop_post(l, on_mail, (void *)(i << 2 | who)) == -EAGAIN)
-			atomic_fetch_add(&refused, 1);
-		if (i % 1000 == 0)
-			usleep(1);	/* lets the consumer fall asleep now and then */
-	}
+	for (uintptr_t i = 0; i < POSTS;)
+		if (loop_post(l, one_of, (void *)(base + i)) == 0)
+			i++;
 	return NULL;
 }
 
-START_TEST(test_mailbox_four_producers)
+START_TEST(test_threads)
 {
-	pthread_t th[4];
+	pthread_t t[THREADS];
 
 	l = loop_new();
-	for (uintptr_t i = 0; i < 4; i++)
-		pthread_create(&th[i], NULL, producer, (void *)i);
-	ck_assert_int_eq(loop_run(l), 42);
-	for (int i = 0; i < 4; i++)
-		pthread_join(th[i], NULL);
-	ck_assert_int_eq(loop_post(l, on_mail, NULL), -ESHUTDOWN);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, producer, (void *)i), 0);
+	loop_run_for(l, LONG_MS);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	ck_assert_uint_eq(total, THREADS * POSTS);
 	loop_free(l);
 }
 END_TEST
 
-static struct loop_fd pair_fd[2];
-static unsigned fd_calls;
-static void on_pair(struct loop_fd *f, uint32_t ev)
-{
-	(void)ev;
-	fd_calls++;
-	loop_fd_del(l, f == &pair_fd[0] ? &pair_fd[1] : &pair_fd[0]);	/* the other one's event of this batch is stale now */
-	loop_fd_del(l, f);
-	loop_stop(l, 0);
-}
+/* Ping-pong between two loops: every post finds the other asleep or falling asleep, so one lost wake-up would
+ * stall it until the sleep's end (a second) and show in the time. */
+#define PINGS 6000u
+static struct loop *pair[2];
+static unsigned pings;
 
-START_TEST(test_deleted_descriptor_gets_no_stale_event)
+static void ping(void *arg)
 {
-	int p[2][2];
+	uintptr_t to = (uintptr_t)arg;
 
-	l = loop_new();
-	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(pipe(p[i]), 0);
-		pair_fd[i] = (struct loop_fd){ .fd = p[i][0], .events = EPOLLIN, .fn = on_pair };
-		ck_assert_int_eq(loop_fd_add(l, &pair_fd[i]), 0);
-		ck_assert_int_eq(write(p[i][1], "x", 1), 1);
+	if (++pings == PINGS) {
+		loop_stop(pair[0], 0);
+		loop_stop(pair[1], 0);
+	} else if (loop_post(pair[to], ping, (void *)(1 - to)) < 0) {
+		abort();
 	}
-	loop_run(l);
-	ck_assert_uint_eq(fd_calls, 1);
-	loop_fd_del(l, &pair_fd[0]);		/* harmless twice */
-	loop_free(l);
+}
+
+static void *run_second(void *arg)
+{
+	loop_run_for(arg, LONG_MS);
+	return NULL;
+}
+
+START_TEST(test_wakeups)
+{
+	struct loop_stats s;
+	pthread_t t;
+
+	pair[0] = loop_new();
+	pair[1] = loop_new();
+	ck_assert_int_eq(loop_post(pair[0], ping, (void *)1), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, run_second, pair[1]), 0);
+	loop_run_for(pair[0], LONG_MS);
+	pthread_join(t, NULL);
+	ck_assert_uint_eq(pings, PINGS);
+	loop_stats(pair[0], &s);
+	ck_assert_uint_eq(s.posted, PINGS / 2);
+	loop_free(pair[0]);
+	loop_free(pair[1]);
 }
 END_TEST
 
-TEST_MAIN("loop", TEST_ONE(test_wheel_against_model), TEST_ONE(test_zero_delay_from_a_callback_fires_next_tick),
-	  TEST_ONE(test_mailbox_four_producers), TEST_ONE(test_deleted_descriptor_gets_no_stale_event))
+TEST_MAIN("loop", TEST_ONE(test_delete_in_batch), TEST_ONE(test_fd), TEST_ONE(test_timer), TEST_ONE(test_full),
+	  TEST_ONE(test_threads), TEST_ONE(test_wakeups))

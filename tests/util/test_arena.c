@@ -1,0 +1,72 @@
+/* tests/util/test_arena.c - the message's memory: alignment, growth, limit, references. */
+#include "common/util/arena.h"
+#include "tests/check.h"
+
+START_TEST(test_many)
+{
+	struct arena *a = arena_new(100);
+	uint8_t *p[400];
+
+	ck_assert_ptr_nonnull(a);
+	for (size_t i = 0; i < 400; i++) {
+		p[i] = arena_alloc(a, i + 1);
+		ck_assert_ptr_nonnull(p[i]);
+		ck_assert_uint_eq((uintptr_t)p[i] % 16, 0);
+		memset(p[i], (int)(i & 0xff), i + 1);
+	}
+	for (size_t i = 0; i < 400; i++)
+		for (size_t k = 0; k <= i; k++)
+			ck_assert_uint_eq(p[i][k], i & 0xff);
+	ck_assert_uint_gt(arena_bytes(a), 400 * 401 / 2);
+	arena_unref(a);
+}
+END_TEST
+
+START_TEST(test_limit)
+{
+	struct arena *a = arena_new(4096);
+	size_t got = 0;
+
+	while (arena_alloc(a, 10000))
+		got += 10000;
+	ck_assert_uint_gt(got, ARENA_LIMIT_BYTES * 8ull / 10);
+	ck_assert_uint_le(arena_bytes(a), ARENA_LIMIT_BYTES);
+	ck_assert_ptr_null(arena_alloc(a, ARENA_LIMIT_BYTES));
+	ck_assert_ptr_null(arena_alloc(a, SIZE_MAX));
+	ck_assert_ptr_null(arena_alloc(a, SIZE_MAX - 8));
+	arena_unref(a);
+	ck_assert_ptr_null(arena_new(SIZE_MAX));
+	ck_assert_ptr_null(arena_new(SIZE_MAX - 8));
+	ck_assert_ptr_null(arena_new(ARENA_LIMIT_BYTES));
+	arena_unref(NULL);
+}
+END_TEST
+
+START_TEST(test_text)
+{
+	struct arena *a = arena_new(0), *b = arena_ref(a);
+	char big[2000];
+	struct str s;
+
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	s = arena_dup(a, STR("alice"));
+	ck_assert_str_eq(s.p, "alice");
+	ck_assert_uint_eq(s.l, 5);
+	s = arena_dup(a, STR_NONE);
+	ck_assert(s.p && s.l == 0 && s.p[0] == '\0');
+	s = arena_printf(a, "%s-%d", "z9hG4bK", 7);
+	ck_assert_str_eq(s.p, "z9hG4bK-7");
+	s = arena_printf(a, "<%s>", big);
+	ck_assert_uint_eq(s.l, sizeof(big) + 1);
+	ck_assert_uint_eq(strlen(s.p), s.l);
+	ck_assert(s.p[0] == '<' && s.p[s.l - 1] == '>');
+	arena_unref(a);
+	ck_assert_int_eq(s.p[1], 'x');		/* the other reference holds it */
+	for (int i = 0; i < 64; i++)
+		ck_assert_int_eq(((char *)arena_zalloc(b, 64))[63], 0);
+	arena_unref(b);
+}
+END_TEST
+
+TEST_MAIN("arena", TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text))
