@@ -1,0 +1,321 @@
+/* scscf/profile.c - Cx User-Data into a struct profile.  TS 29.228 annex E; expat, no DOM. */
+#include <errno.h>
+#include <expat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "scscf/profile.h"
+
+#define TEXT_MAX 1024u
+
+struct reader {
+	XML_Parser x;
+	struct profile *p;
+	struct profile_identity *id;	/* the PublicIdentity in hand */
+	struct str xml;
+	char path[PROFILE_MAX_DEPTH][40];
+	unsigned depth;
+	char text[TEXT_MAX];
+	size_t text_l;
+	size_t ifc_from;		/* offset of the first InitialFilterCriteria of this service; SIZE_MAX: none */
+	size_t ifc_to;
+	int rc;
+	char why[128];
+};
+
+static void stop(struct reader *r, int rc, const char *why)
+{
+	if (r->rc == 0) {
+		r->rc = rc;
+		snprintf(r->why, sizeof(r->why), "%s", why);
+	}
+	XML_StopParser(r->x, XML_FALSE);
+}
+
+static const char *local_name(const char *name)
+{
+	const char *colon = strrchr(name, ':');
+
+	return colon ? colon + 1 : name;
+}
+
+static bool in(const struct reader *r, unsigned up, const char *name)
+{
+	return r->depth > up && strcmp(r->path[r->depth - 1 - up], name) == 0;
+}
+
+static void on_start(void *u, const char *full, const char **attr)
+{
+	struct reader *r = u;
+	const char *name = local_name(full);
+
+	(void)attr;
+	if (r->depth == PROFILE_MAX_DEPTH) {
+		stop(r, -EFBIG, "elements are nested too deep");
+		return;
+	}
+	if (r->depth == 0 && strcmp(name, "IMSSubscription") != 0) {
+		stop(r, -EBADMSG, "the root element is not IMSSubscription");
+		return;
+	}
+	str_copy(str_from_c(name), r->path[r->depth], sizeof(r->path[0]));
+	r->depth++;
+	r->text_l = 0;
+	if (in(r, 0, "ServiceProfile") && in(r, 1, "IMSSubscription")) {
+		if (r->p->n_services == PROFILE_MAX_SERVICES) {
+			stop(r, -EFBIG, "too many ServiceProfile elements");
+			return;
+		}
+		r->p->n_services++;
+		r->ifc_from = SIZE_MAX;
+	} else if (in(r, 0, "PublicIdentity") && in(r, 1, "ServiceProfile")) {
+		if (r->p->n_identities == PROFILE_MAX_IDENTITIES) {
+			stop(r, -EFBIG, "too many public identities");
+			return;
+		}
+		r->id = &r->p->identity[r->p->n_identities];
+		*r->id = (struct profile_identity){ .service = (uint8_t)(r->p->n_services - 1) };
+	} else if (in(r, 0, "InitialFilterCriteria") && in(r, 1, "ServiceProfile") && r->ifc_from == SIZE_MAX) {
+		r->ifc_from = (size_t)XML_GetCurrentByteIndex(r->x);
+	}
+}
+
+static void on_text(void *u, const char *s, int l)
+{
+	struct reader *r = u;
+	size_t n = (size_t)l, room = sizeof(r->text) - r->text_l;
+
+	if (n > room) {			/* a filter's content may be long; an identity may not, see take_text */
+		r->text_l = sizeof(r->text);
+		return;
+	}
+	memcpy(r->text + r->text_l, s, n);
+	r->text_l += n;
+}
+
+static void replace(struct reader *r, char **dst, struct str s)
+{
+	free(*dst);
+	*dst = s.l ? str_dup(s) : NULL;
+	if (s.l && !*dst)
+		stop(r, -ENOMEM, "out of memory");
+}
+
+/* What stands in a PublicIdentity: Identity, BarringIndication, and the extensions of later releases, which nest
+ * Extension in Extension. */
+static void identity_member(struct reader *r, struct str t)
+{
+	uint32_t n;
+
+	if (in(r, 0, "Identity") && in(r, 1, "PublicIdentity"))
+		replace(r, &r->id->uri, t);
+	else if (in(r, 0, "BarringIndication"))
+		r->id->barred = str_eq(t, STR("1")) || str_ieq(t, STR("true"));
+	else if (in(r, 0, "IdentityType") && str_to_u32(t, &n) == 0 && n < 256)
+		r->id->type = (uint8_t)n;
+	else if (in(r, 0, "DisplayName"))
+		replace(r, &r->id->display, t);
+	else if (in(r, 0, "AliasIdentityGroupID"))
+		replace(r, &r->id->alias_group, t);
+}
+
+/* Keeps the identity when it can be used; a bad one is left out, not the whole profile (row D15). */
+static void end_identity(struct reader *r)
+{
+	struct sip_uri u;
+	char text[512];
+	struct str aor;
+
+	if (r->id->uri && sip_uri_parse(str_from_c(r->id->uri), &u, NULL) == 0 &&
+	    sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && !profile_find(r->p, aor)) {
+		replace(r, &r->id->aor, aor);
+		r->p->n_identities++;
+	} else {
+		free(r->id->uri);
+		free(r->id->display);
+		free(r->id->alias_group);
+		*r->id = (struct profile_identity){ 0 };
+	}
+	r->id = NULL;
+}
+
+static void end_service(struct reader *r)
+{
+	struct str raw;
+	char *copy;
+
+	if (r->ifc_from == SIZE_MAX || r->ifc_to <= r->ifc_from || r->ifc_to > r->xml.l)
+		return;
+	raw = str_make(r->xml.p + r->ifc_from, r->ifc_to - r->ifc_from);
+	copy = str_dup(raw);
+	if (!copy) {
+		stop(r, -ENOMEM, "out of memory");
+		return;
+	}
+	r->p->ifc[r->p->n_services - 1] = str_make(copy, raw.l);
+}
+
+static void on_end(void *u, const char *full)
+{
+	struct reader *r = u;
+	struct str t = str_trim(str_make(r->text, r->text_l < sizeof(r->text) ? r->text_l : 0));
+
+	(void)full;
+	if (in(r, 0, "PrivateID") && in(r, 1, "IMSSubscription"))
+		replace(r, &r->p->impi, t);
+	else if (in(r, 0, "PublicIdentity") && r->id)
+		end_identity(r);
+	else if (in(r, 0, "InitialFilterCriteria") && in(r, 1, "ServiceProfile"))
+		r->ifc_to = (size_t)XML_GetCurrentByteIndex(r->x) + (size_t)XML_GetCurrentByteCount(r->x);
+	else if (in(r, 0, "ServiceProfile") && in(r, 1, "IMSSubscription"))
+		end_service(r);
+	else if (r->id)
+		identity_member(r, t);
+	r->text_l = 0;
+	r->depth--;
+}
+
+static void on_doctype(void *u, const char *name, const char *sysid, const char *pubid, int internal)
+{
+	(void)name, (void)sysid, (void)pubid, (void)internal;
+	stop(u, -EBADMSG, "a DOCTYPE is not accepted");
+}
+
+static void profile_free(struct obj *o)
+{
+	struct profile *p = (struct profile *)o;
+
+	for (unsigned i = 0; i < PROFILE_MAX_IDENTITIES; i++) {
+		free(p->identity[i].uri);
+		free(p->identity[i].aor);
+		free(p->identity[i].display);
+		free(p->identity[i].alias_group);
+	}
+	for (unsigned i = 0; i < p->n_services; i++)
+		free((void *)(uintptr_t)p->ifc[i].p);
+	free(p->impi);
+	free(p);
+}
+
+static int run(struct reader *r)
+{
+	enum XML_Status st;
+
+	XML_SetUserData(r->x, r);
+	XML_SetElementHandler(r->x, on_start, on_end);
+	XML_SetCharacterDataHandler(r->x, on_text);
+	XML_SetStartDoctypeDeclHandler(r->x, on_doctype);
+	st = XML_Parse(r->x, r->xml.p, (int)r->xml.l, 1);
+	if (r->rc < 0)
+		return r->rc;
+	if (st != XML_STATUS_OK) {
+		snprintf(r->why, sizeof(r->why), "%s", XML_ErrorString(XML_GetErrorCode(r->x)));
+		return -EBADMSG;
+	}
+	if (r->p->n_identities == 0) {
+		snprintf(r->why, sizeof(r->why), "there is no usable public identity");
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int profile_parse(struct str xml, struct profile **ret, char reterr[160])
+{
+	struct reader r = { .xml = str_trim(xml), .ifc_from = SIZE_MAX };
+	int rc;
+
+	if (reterr)
+		reterr[0] = '\0';
+	if (xml.l > PROFILE_MAX_BYTES) {
+		if (reterr)
+			snprintf(reterr, 160, "User-Data has more than %u octets", PROFILE_MAX_BYTES);
+		return -EFBIG;
+	}
+	r.p = calloc(1, sizeof(*r.p));
+	r.x = XML_ParserCreate(NULL);
+	if (!r.p || !r.x) {
+		if (r.x)
+			XML_ParserFree(r.x);
+		free(r.p);
+		return -ENOMEM;
+	}
+	obj_init(&r.p->o, profile_free);
+	rc = run(&r);
+	if (rc < 0) {
+		if (reterr)
+			snprintf(reterr, 160, "line %lu: %s", (unsigned long)XML_GetCurrentLineNumber(r.x), r.why);
+		obj_unref(r.p);
+	} else {
+		*ret = r.p;
+	}
+	XML_ParserFree(r.x);
+	return rc;
+}
+
+const struct profile_identity *profile_default(const struct profile *p)
+{
+	for (unsigned i = 0; i < p->n_identities; i++)
+		if (!p->identity[i].barred)
+			return &p->identity[i];
+	return NULL;
+}
+
+const struct profile_identity *profile_find(const struct profile *p, struct str aor)
+{
+	for (unsigned i = 0; i < p->n_identities; i++)
+		if (str_eq_c(aor, p->identity[i].aor))
+			return &p->identity[i];
+	return NULL;
+}
+
+static bool is_tel(const struct profile_identity *id)
+{
+	return strncmp(id->aor, "tel:", 4) == 0;
+}
+
+const struct profile_identity *profile_other_form(const struct profile *p, const struct profile_identity *id)
+{
+	const struct profile_identity *same_service = NULL;
+
+	for (unsigned i = 0; i < p->n_identities; i++) {
+		const struct profile_identity *o = &p->identity[i];
+
+		if (o == id || o->barred || is_tel(o) == is_tel(id) || o->service != id->service)
+			continue;
+		if (id->alias_group && o->alias_group && strcmp(id->alias_group, o->alias_group) == 0)
+			return o;
+		if (!same_service)
+			same_service = o;
+	}
+	return same_service;
+}
+
+static void put_identity(struct buf *out, const struct profile_identity *id)
+{
+	if (out->l)
+		buf_puts(out, ", ");
+	if (id->display) {
+		buf_putc(out, '"');
+		for (const char *c = id->display; *c; c++) {
+			if (*c == '"' || *c == '\\')
+				buf_putc(out, '\\');
+			if ((unsigned char)*c >= ' ')		/* SEC-04: no CR or LF out of XML into a header */
+				buf_putc(out, *c);
+		}
+		buf_puts(out, "\" ");
+	}
+	buf_putc(out, '<');
+	buf_puts(out, id->uri);
+	buf_putc(out, '>');
+}
+
+void profile_associated_uri(const struct profile *p, struct buf *out)
+{
+	const struct profile_identity *first = profile_default(p);
+
+	if (!first)
+		return;
+	put_identity(out, first);
+	for (unsigned i = 0; i < p->n_identities; i++)
+		if (&p->identity[i] != first && !p->identity[i].barred)
+			put_identity(out, &p->identity[i]);
+}

@@ -1,0 +1,54 @@
+/* scscf/profile.h - the service profile of a subscription, from Cx User-Data.  TS 29.228 annexes B, E; rows S8, D15.
+ *
+ * Immutable once parsed and shared by reference.  The reader is tolerant of what real HSSs send (comments, blanks,
+ * no namespace, extensions nobody knows, a barred first identity) and strict about what could hurt: DOCTYPE is
+ * refused, depth, size and counts are bounded.  Initial filter criteria are kept as they came for the services
+ * issue; this is their place. */
+#pragma once
+#include "common/sip/uri.h"
+#include "common/util/bytes.h"
+#include "common/util/obj.h"
+
+#define PROFILE_MAX_BYTES (256u * 1024)
+#define PROFILE_MAX_DEPTH 32u
+#define PROFILE_MAX_IDENTITIES 64u
+#define PROFILE_MAX_SERVICES 16u	/* ServiceProfile elements */
+
+enum profile_identity_type {		/* IdentityType, TS 29.228 annex E */
+	PROFILE_PUBLIC_USER_IDENTITY = 0, PROFILE_DISTINCT_PSI = 1, PROFILE_WILDCARDED_PSI = 2,
+	PROFILE_NON_DISTINCT_IMPU = 3, PROFILE_WILDCARDED_IMPU = 4
+};
+
+struct profile_identity {
+	char *uri;			/* as the HSS wrote it */
+	char *aor;			/* canonical (sip_uri_aor): the key it is found by */
+	char *display;			/* NULL: none */
+	char *alias_group;		/* AliasIdentityGroupID; NULL: none */
+	bool barred;
+	uint8_t type;			/* enum profile_identity_type */
+	uint8_t service;		/* which ServiceProfile it belongs to */
+};
+
+struct profile {
+	struct obj o;
+	char *impi;			/* PrivateID */
+	unsigned n_identities;
+	struct profile_identity identity[PROFILE_MAX_IDENTITIES];
+	unsigned n_services;
+	struct str ifc[PROFILE_MAX_SERVICES];	/* raw InitialFilterCriteria elements of each service; owned */
+};
+
+/* xml: SIP User-Data as received.
+ * ret      one reference, on success
+ * reterr   a sentence for people on -EBADMSG ("line 3: mismatched tag"); at most 160 octets; may be NULL
+ * Returns 0; -EBADMSG (not well-formed, DOCTYPE, no usable identity); -EFBIG (size, depth, counts); -ENOMEM. */
+int profile_parse(struct str xml, struct profile **ret, char reterr[160]);
+/* The default public identity: the first one that is not barred (TS 23.228 §5.2.1a); NULL when all are. */
+const struct profile_identity *profile_default(const struct profile *p);
+/* By canonical AOR; NULL when it is not in the set. */
+const struct profile_identity *profile_find(const struct profile *p, struct str aor);
+/* A tel (or sip) identity in the same alias group, else of the same service, not barred: the second value of
+ * P-Asserted-Identity (TS 24.229 §5.4.3.2).  NULL when there is none. */
+const struct profile_identity *profile_other_form(const struct profile *p, const struct profile_identity *id);
+/* Value of P-Associated-URI: every identity that is not barred, the default first (RFC 7315 §4.1, row S10). */
+void profile_associated_uri(const struct profile *p, struct buf *out);
