@@ -127,28 +127,6 @@ static unsigned quiet_ticks(const struct wheel *w)
 	return SLOTS - at;
 }
 
-void wheel_advance(struct wheel *w, uint64_t now_ms)
-{
-	/* Due at the present tick: zero delays started since. */
-	fire(w, (unsigned)w->now_ms & MASK);
-	while (w->now_ms < now_ms) {
-		unsigned skip = quiet_ticks(w);
-
-		if (w->n_pending == 0) {	/* a clock that jumps (suspend) costs nothing */
-			w->now_ms = now_ms;
-			return;
-		}
-		if (skip == 0)
-			skip = 1;
-		if (w->now_ms + skip > now_ms)
-			skip = (unsigned)(now_ms - w->now_ms);
-		w->now_ms += skip;
-		if (((unsigned)w->now_ms & MASK) == 0)
-			cascade(w, 1);
-		fire(w, (unsigned)w->now_ms & MASK);
-	}
-}
-
 static bool level_empty(const struct wheel *w, unsigned level)
 {
 	for (unsigned i = 0; i < SLOTS / 64; i++)
@@ -182,4 +160,19 @@ uint64_t wheel_next_ms(const struct wheel *w, uint64_t max_ms)
 		next = to_slot(w, level);
 	}
 	return next < max_ms ? next : max_ms;
+}
+
+void wheel_advance(struct wheel *w, uint64_t now_ms)
+{
+	/* Due at the present tick: zero delays started since. */
+	fire(w, (unsigned)w->now_ms & MASK);
+	while (w->now_ms < now_ms) {
+		/* Over all slots that are empty, on every level: a clock that jumps (suspend) costs little. */
+		uint64_t skip = wheel_next_ms(w, now_ms - w->now_ms);
+
+		w->now_ms += skip ? skip : 1;
+		if (((unsigned)w->now_ms & MASK) == 0)
+			cascade(w, 1);
+		fire(w, (unsigned)w->now_ms & MASK);
+	}
 }
