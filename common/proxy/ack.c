@@ -118,6 +118,7 @@ void proxy_forward_ack(struct proxy_layer *l, struct sip_msg *ack, struct sip_ou
 	j->m = sip_msg_ref(ack);
 	list_add_tail(&l->acks, &j->link);
 	sip_out_copy(&j->plan, o);
+	sip_out_fix_via(&j->plan);
 	proxy_set_max_forwards(&j->plan);
 	rc = proxy_next_hop(&j->plan, &next, &j->rewritten);
 	if (!rc && !flow) {

@@ -261,6 +261,7 @@ static int plan_make(struct proxy_branch *b, struct sip_uri *ret_next)
 	struct proxy *p = b->p;
 
 	sip_out_copy(&b->plan, &p->out);
+	sip_out_fix_via(&b->plan);
 	if (b->ruri.l)
 		sip_out_set_ruri(&b->plan, b->ruri);
 	for (unsigned i = b->n_routes; i-- > 0;)

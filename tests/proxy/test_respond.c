@@ -1,0 +1,301 @@
+/* tests/proxy/test_respond.c - the choice of the best response: RFC 3261 §16.7 step 6 and 7. */
+#include "tests/proxy/rig.h"
+#include "common/proxy/private.h"
+
+#define SILENT 1			/* never answers: 408 of ours */
+#define NOWHERE 2			/* does not resolve: 503 of ours */
+
+static const struct {
+	const char *name;
+	unsigned got[3];		/* per branch, in the order in which they answer */
+	unsigned want;
+} rows[] = {
+	{ "300", { 300 }, 300 }, { "302", { 302 }, 302 }, { "400", { 400 }, 400 }, { "401", { 401 }, 401 },
+	{ "403", { 403 }, 403 }, { "404", { 404 }, 404 }, { "407", { 407 }, 407 }, { "408", { 408 }, 408 },
+	{ "415", { 415 }, 415 }, { "420", { 420 }, 420 }, { "480", { 480 }, 480 }, { "484", { 484 }, 484 },
+	{ "486", { 486 }, 486 }, { "487", { 487 }, 487 }, { "488", { 488 }, 488 }, { "500", { 500 }, 500 },
+	{ "502", { 502 }, 502 }, { "503 is ours to explain, step 6", { 503 }, 500 }, { "504", { 504 }, 504 },
+	{ "600", { 600 }, 600 }, { "603", { 603 }, 603 }, { "606", { 606 }, 606 },
+	{ "class 3 before 4", { 404, 302 }, 302 }, { "class 3 before 5", { 500, 302 }, 302 },
+	{ "class 4 before 5", { 500, 404 }, 404 }, { "class 4 before 5, other order", { 404, 500 }, 404 },
+	{ "6xx before all", { 302, 404, 603 }, 603 }, { "6xx before 3xx", { 302, 600 }, 600 },
+	{ "401 before 404", { 404, 401 }, 401 }, { "407 before 404", { 404, 407 }, 407 },
+	{ "415 before 486", { 486, 415 }, 415 }, { "420 before 480", { 480, 420 }, 420 },
+	{ "484 before 404", { 404, 484 }, 484 }, { "401 before 407", { 407, 401 }, 401 },
+	{ "401 before 500 and 486", { 500, 486, 401 }, 401 },
+	{ "500 before 503", { 503, 500 }, 500 }, { "504 before 503", { 503, 504 }, 504 },
+	{ "404 before 503", { 503, 404 }, 404 }, { "two 503", { 503, 503 }, 500 },
+	{ "486 before 408", { 408, 486 }, 486 }, { "486 before 487", { 487, 486 }, 486 },
+	{ "408 before 500", { 500, 408 }, 408 }, { "first of equals", { 486, 480 }, 486 },
+	{ "three classes", { 500, 302, 404 }, 302 },
+	{ "silence alone", { SILENT }, 408 }, { "silence and 486", { SILENT, 486 }, 486 },
+	{ "silence and 503", { SILENT, 503 }, 408 }, { "silence and 302", { SILENT, 302 }, 302 },
+	{ "no such name, §16.9", { NOWHERE }, 500 }, { "no such name and 404", { NOWHERE, 404 }, 404 },
+	{ "no such name and 504", { NOWHERE, 504 }, 504 }, { "nothing works", { NOWHERE, NOWHERE, NOWHERE }, 500 },
+	{ "no such name, silence", { NOWHERE, SILENT }, 408 },
+};
+
+static unsigned branches_add(struct rig *r, const unsigned *got)
+{
+	static const char *const hosts[] = { "sip:x@n1", "sip:x@n2", "sip:x@n3" };
+	unsigned n = 0;
+
+	for (; n < 3 && got[n]; n++)
+		r->targets[n] = got[n] == NOWHERE ? "sip:x@nx" : hosts[n];
+	return r->n_targets = n;
+}
+
+/* Answers of all branches that are there to answer. */
+static void answer_all(struct rig *r, const char *method, const unsigned *got, unsigned n)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (got[i] == NOWHERE)
+			continue;
+		if (got[i] != SILENT)
+			rig_reply(r, rig_req(r, method, sent), got[i], "B", "");
+		sent++;
+	}
+}
+
+START_TEST(test_best_invite)
+{
+	struct rig r;
+	unsigned n;
+
+	rig_init(&r);
+	n = branches_add(&r, rows[_i].got);
+	rig_request(&r, "INVITE", "sip:bob@b", "");
+	if (rows[_i].got[0] == SILENT || rows[_i].got[1] == SILENT) {
+		answer_all(&r, "INVITE", rows[_i].got, n);
+		ck_assert_msg(rig_last_up(&r)->status == 100, "%s: %s", rows[_i].name, rig_up(&r));
+		rig_run(&r, 33000);		/* timer B */
+	} else {
+		answer_all(&r, "INVITE", rows[_i].got, n);
+	}
+	ck_assert_msg(rig_last_up(&r)->status == rows[_i].want, "%s: %s", rows[_i].name, rig_up(&r));
+	ck_assert_ptr_nonnull(strstr(r.log, "final:"));
+	rig_run(&r, 80000);
+	ck_assert_ptr_null(r.p);		/* nobody ACKs: timer H ends it */
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_best_message)		/* the same without INVITE; 408 never goes up: RFC 4320 §4.2 */
+{
+	struct rig r;
+	unsigned n;
+
+	rig_init(&r);
+	n = branches_add(&r, rows[_i].got);
+	rig_request(&r, "MESSAGE", "sip:bob@b", "");
+	answer_all(&r, "MESSAGE", rows[_i].got, n);
+	rig_run(&r, 33000);
+	if (rows[_i].want == 408)
+		ck_assert_msg(!rig_last_up(&r) || rig_last_up(&r)->status != 408, "%s: %s", rows[_i].name, rig_up(&r));
+	else if (rows[_i].got[0] != SILENT)
+		ck_assert_msg(rig_last_up(&r) && rig_last_up(&r)->status == rows[_i].want, "%s: %s", rows[_i].name, rig_up(&r));
+	rig_run(&r, 80000);
+	ck_assert_ptr_null(r.p);
+	rig_fini(&r);
+}
+END_TEST
+
+/* §16.7 step 7: all challenges in one response. */
+START_TEST(test_challenges)
+{
+	const struct sip_msg *up;
+	struct rig r;
+
+	rig_init(&r);
+	r.targets[0] = "sip:x@n1";
+	r.targets[1] = "sip:x@n2";
+	r.targets[2] = "sip:x@n3";
+	r.n_targets = 3;
+	rig_request(&r, "INVITE", "sip:bob@b", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 407, "B1", "Proxy-Authenticate: Digest realm=\"one\"\r\n");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 401, "B2", "WWW-Authenticate: Digest realm=\"two\"\r\n");
+	rig_reply(&r, rig_req(&r, "INVITE", 2), 407, "B3", "Proxy-Authenticate: Digest realm=\"three\"\r\n");
+	up = rig_last_up(&r);
+	ck_assert_uint_eq(up->status, 401);
+	ck_assert_uint_eq(sip_values_count(up, SIP_H_WWW_AUTHENTICATE), 1);
+	ck_assert(str_eq_c(sip_msg_hdr(up, SIP_H_PROXY_AUTHENTICATE)->value, "Digest realm=\"one\""));
+	ck_assert_ptr_nonnull(sip_msg_hdr_next(up, sip_msg_hdr(up, SIP_H_PROXY_AUTHENTICATE)));
+	rig_fini(&r);
+}
+END_TEST
+
+/* A 6xx ends the others, and goes up only when they have ended: §16.7 step 5. */
+START_TEST(test_6xx_cancels)
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.targets[0] = "sip:x@n1";
+	r.targets[1] = "sip:x@n2";
+	r.targets[2] = "sip:x@n3";
+	r.q[0] = r.q[1] = 1000;
+	r.q[2] = 500;
+	r.n_targets = 3;
+	rig_request(&r, "INVITE", "sip:bob@b", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 180, "B2", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 603, "B1", "");
+	ck_assert_str_eq(rig_up(&r), "100 180");
+	ck_assert_ptr_nonnull(rig_req(&r, "CANCEL", 0));
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 487, "B2", "");
+	ck_assert_str_eq(rig_up(&r), "100 180 603");
+	ck_assert_ptr_null(rig_req(&r, "INVITE", 2));	/* the next group is not tried */
+	rig_fini(&r);
+}
+END_TEST
+
+/* What goes up: our Via gone, theirs as it was, edits of the role applied. */
+START_TEST(test_way_up)
+{
+	const struct sip_msg *up;
+	struct rig r;
+
+	rig_init(&r);
+	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 100, "", "");
+	ck_assert_str_eq(rig_up(&r), "100");		/* §16.7 step 5: a 100 stays here */
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 183, "B", "X-Odd: kept\r\n");
+	up = rig_last_up(&r);
+	ck_assert_uint_eq(up->status, 183);
+	ck_assert_uint_eq(sip_values_count(up, SIP_H_VIA), 1);
+	ck_assert(str_eq_c(up->via.branch, "z9hG4bKup"));
+	ck_assert(str_eq_c(sip_msg_hdr_by_name(up, "X-Odd")->value, "kept"));
+	ck_assert(str_eq_c(sip_msg_hdr_by_name(up, "X-Seen")->value, "yes"));
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 199, "B9", "");	/* RFC 6228 */
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 200, "B", "");
+	ck_assert_str_eq(rig_up(&r), "100 183 199 200");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 200, "B", "");	/* retransmitted: RFC 6026 §8.4 */
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, "B", "");	/* too late */
+	ck_assert_str_eq(rig_up(&r), "100 183 199 200 200");
+	rig_run(&r, 40000);
+	ck_assert_ptr_null(r.p);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_hold)			/* the user keeps a 2xx and lets it go later */
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.verdict = PROXY_HOLD;
+	rig_request(&r, "REGISTER", "sip:n1", "");
+	rig_reply(&r, rig_req(&r, "REGISTER", 0), 200, "B", "");
+	ck_assert_ptr_null(rig_last_up(&r));
+	ck_assert_ptr_nonnull(r.held);
+	proxy_resume(r.p, r.held_b, r.held, &r.held_o);
+	ck_assert_str_eq(rig_up(&r), "200");
+	ck_assert(str_eq_c(sip_msg_hdr_by_name(rig_last_up(&r), "X-Seen")->value, "yes"));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_hold_failure)
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.verdict = PROXY_HOLD;
+	rig_request(&r, "REGISTER", "sip:n1", "");
+	rig_reply(&r, rig_req(&r, "REGISTER", 0), 403, "B", "");
+	ck_assert_str_eq(r.log, "branch response:403 ");
+	proxy_resume(r.p, r.held_b, r.held, NULL);
+	ck_assert_str_eq(r.log, "branch response:403 failed:403 final:403 ");
+	ck_assert_str_eq(rig_up(&r), "403");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_hold_cancelled)		/* CANCEL while a 2xx is kept: the 2xx wins */
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.verdict = PROXY_HOLD;
+	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 200, "B", "");
+	rig_cancel(&r, "");
+	ck_assert_str_eq(rig_up(&r), "100");
+	proxy_resume(r.p, r.held_b, r.held, &r.held_o);
+	ck_assert_str_eq(rig_up(&r), "100 200");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_hold_forever)		/* never resumed: the server transaction's end is the end */
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.verdict = PROXY_HOLD;
+	rig_request(&r, "REGISTER", "sip:n1", "");
+	rig_reply(&r, rig_req(&r, "REGISTER", 0), 200, "B", "");
+	rig_run(&r, 40000);
+	ck_assert_ptr_null(r.p);
+	ck_assert_ptr_nonnull(strstr(r.log, "gone"));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_drop)			/* a final that is kept from the caller counts, and is answered by us */
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.verdict = PROXY_DROP;
+	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 404, "theirs", "X-Odd: theirs\r\n");
+	ck_assert_str_eq(rig_up(&r), "100 404");
+	ck_assert_ptr_null(sip_msg_hdr_by_name(rig_last_up(&r), "X-Odd"));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_final_taken)
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.final_taken = true;
+	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 503, "B", "");
+	ck_assert_str_eq(r.log, "branch response:503 failed:503 final:503 ");
+	ck_assert_str_eq(rig_up(&r), "100 480");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_no_way_back)		/* §16.7 step 3: a response with our Via only was for us */
+{
+	struct rig_sent *fwd;
+	struct bytes *wire;
+	struct sip_out o;
+	struct rig r;
+
+	rig_init(&r);
+	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	fwd = rig_req(&r, "INVITE", 0);
+	sip_out_init(&o, fwd->m);
+	sip_out_drop_line(&o, sip_msg_hdr_next(fwd->m, sip_msg_hdr(fwd->m, SIP_H_VIA)));
+	ck_assert_int_eq(sip_out_write(&o, &wire), 0);
+	sip_msg_unref(fwd->m);
+	ck_assert_int_eq(sip_msg_parse_copy(bytes_str(wire), NULL, &fwd->m, NULL), 0);
+	bytes_unref(wire);
+	rig_reply(&r, fwd, 180, "B", "");
+	ck_assert_str_eq(rig_up(&r), "100");
+	rig_reply(&r, fwd, 404, "B", "");
+	ck_assert_str_eq(rig_up(&r), "100 502");
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("proxy respond", TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
+	  TEST_ONE(test_6xx_cancels), TEST_ONE(test_way_up), TEST_ONE(test_hold), TEST_ONE(test_hold_failure),
+	  TEST_ONE(test_hold_cancelled), TEST_ONE(test_hold_forever), TEST_ONE(test_drop), TEST_ONE(test_final_taken),
+	  TEST_ONE(test_no_way_back))
