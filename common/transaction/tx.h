@@ -53,7 +53,7 @@ struct tx_layer *tx_layer_new(struct wheel *w, const struct tx_ops *ops, void *u
 void tx_layer_free(struct tx_layer *l);			/* drops everything, `gone` callbacks run */
 void tx_layer_set_timers(struct tx_layer *l, enum tx_side side, const struct tx_timers *t);
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from));	/* server side; default TX_CORE */
-void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);	/* beyond: 503 with Retry-After, stateless */
+void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);	/* beyond: 503 with Retry-After, stateless; clients may go a quarter above */
 
 /* A parsed message from the transport. */
 void tx_input(struct tx_layer *l, struct sip_msg *m);
@@ -79,7 +79,8 @@ struct tx_view {				/* a transaction in progress, for REST */
 void tx_layer_each(struct tx_layer *l, void (*fn)(void *arg, const struct tx_view *v), void *arg);
 
 /* ---- server side ---- */
-struct sip_msg *tx_server_request(struct tx_server *st);		/* borrowed */
+/* Borrowed.  INVITE: until `gone`.  Others: until the turn of the loop in which the final response was sent ends, then NULL. */
+struct sip_msg *tx_server_request(struct tx_server *st);
 struct tx_handle tx_server_handle(const struct tx_server *st);
 struct tx_server *tx_server_find(struct tx_layer *l, struct tx_handle h);	/* NULL: gone */
 /* Sends a response (status decides the transition).  wire is borrowed (a reference is taken).  Responses that the state
