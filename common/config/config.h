@@ -23,7 +23,7 @@ struct cfg_row {
 	enum cfg_type type;
 	int64_t min, max;	/* CFG_INT; CFG_STR: length */
 	const char *def;	/* text of the default; NULL: none (required if CFG_REQUIRED, else absent) */
-	const char *choices;	/* CFG_ENUM */
+	const char *choices;	/* CFG_ENUM: "a|b|c"; strings: a format, "@host", "@digits"... (format.c), or NULL: any text */
 	unsigned flags;		/* CFG_REQUIRED, CFG_RELOAD, CFG_SECRET */
 	const char *unit;	/* "s", "ms", "bytes"; NULL */
 	const char *help;	/* one sentence */
