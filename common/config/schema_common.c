@@ -1,0 +1,142 @@
+/* common/config/schema_common.c - the keys that every daemon has, and what their rows alone cannot check. */
+#include "common/config/private.h"
+#include "common/log/log.h"
+
+#define PORT_MAX 65535
+
+/* The timers of TS 24.229 §7.7 (table 7.7.1): between network elements as in RFC 3261 table 4, towards the phone longer. */
+const struct cfg_row cfg_common_schema[] = {
+	{ "plmn", CFG_MAP, .help = "The home network; realm, home domain and names derive from it (TS 23.003 §13)." },
+	{ "plmn.mcc", CFG_STR, 3, 3, NULL, "@digits", CFG_REQUIRED, NULL, "Mobile country code, three digits." },
+	{ "plmn.mnc", CFG_STR, 2, 3, NULL, "@digits", CFG_REQUIRED, NULL, "Mobile network code, two or three digits." },
+	{ "domain", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Home domain, when it is not the one of the PLMN." },
+	{ "domain_aliases", CFG_STR_LIST, 1, 253, NULL, "@host", 0, NULL, "Other names that are this home domain too." },
+	{ "workers", CFG_INT, 0, 64, "1", NULL, 0, NULL, "Threads that handle SIP; 0: the cores less one, at least one." },
+
+	{ "sip", CFG_MAP, .flags = CFG_REQUIRED, .help = "SIP listeners, timers and limits." },
+	{ "sip.listen", CFG_LISTEN, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Where SIP is received: \"udp:ADDRESS:PORT\", tcp, tls." },
+	{ "sip.name", CFG_STR, 1, 253, NULL, "@hostip", 0, NULL,
+	  "Host name of this node in Path, Record-Route and Service-Route; else the address of the first listener." },
+	{ "sip.timers", CFG_MAP, .help = "Timers between network elements (RFC 3261 table 4)." },
+	{ "sip.timers.t1_ms", CFG_INT, 1, 60000, "500", NULL, 0, "ms", "T1, the round-trip estimate." },
+	{ "sip.timers.t2_ms", CFG_INT, 1, 120000, "4000", NULL, 0, "ms", "T2, the longest interval between retransmissions." },
+	{ "sip.timers.t4_ms", CFG_INT, 1, 120000, "5000", NULL, 0, "ms", "T4, how long a message stays in the network." },
+	{ "sip.ue_timers", CFG_MAP, .help = "Timers between the P-CSCF and the phone (TS 24.229 §7.7)." },
+	{ "sip.ue_timers.t1_ms", CFG_INT, 1, 60000, "2000", NULL, 0, "ms", "T1 towards the phone." },
+	{ "sip.ue_timers.t2_ms", CFG_INT, 1, 120000, "16000", NULL, 0, "ms", "T2 towards the phone." },
+	{ "sip.ue_timers.t4_ms", CFG_INT, 1, 120000, "17000", NULL, 0, "ms", "T4 towards the phone." },
+	{ "sip.timer_c_s", CFG_INT, 1, 3600, "185", NULL, 0, "s",
+	  "Timer C: how long a call may ring; RFC 3261 §16.6 asks for more than 180." },
+	{ "sip.max_transactions", CFG_INT, 16, 100000000, "100000", NULL, 0, NULL, "Transactions at a time in one worker." },
+	{ "sip.max_message_bytes", CFG_INT, 2048, 1048576, "65536", NULL, 0, "bytes", "Largest SIP message that is taken." },
+	{ "sip.max_connections", CFG_INT, 1, 1000000, "10000", NULL, 0, NULL, "TCP connections at a time in one worker." },
+	{ "sip.tcp_idle_s", CFG_INT, 10, 86400, "3600", NULL, 0, "s", "A connection without traffic is closed after that." },
+	{ "sip.udp_max_bytes", CFG_INT, 576, PORT_MAX, "1300", NULL, 0, "bytes",
+	  "Larger requests go over TCP (RFC 3261 §18.1.1)." },
+
+	{ "diameter", CFG_MAP, .help = "The Diameter node and its peers." },
+	{ "diameter.identity", CFG_STR, 1, 253, NULL, "@host", CFG_REQUIRED, NULL, "Origin-Host of this node." },
+	{ "diameter.realm", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Origin-Realm; else the home domain." },
+	{ "diameter.listen", CFG_ADDR, 0, 0, NULL, NULL, 0, NULL, "Where peers may connect; absent: this node only connects." },
+	{ "diameter.peers", CFG_LIST, .help = "The nodes this one connects to: a HSS, or an agent on the way to it." },
+	{ "diameter.peers[].identity", CFG_STR, 1, 253, NULL, "@host", CFG_REQUIRED, NULL, "Its Origin-Host." },
+	{ "diameter.peers[].realm", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Its realm; else the realm of this node." },
+	{ "diameter.peers[].address", CFG_STR, 1, 72, NULL, "@ip", 0, NULL, "Its address; else its identity is looked up." },
+	{ "diameter.peers[].port", CFG_INT, 1, PORT_MAX, "3868", NULL, 0, NULL, "Its port." },
+	{ "diameter.peers[].transport", CFG_ENUM, 0, 0, "tcp", "tcp", 0, NULL, "Transport to it." },
+	{ "diameter.destination_realm", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Destination-Realm of requests; else the home domain." },
+	{ "diameter.destination_host", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Destination-Host of first requests to the HSS." },
+	{ "diameter.request_timeout_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms", "An answer that takes longer is given up." },
+	{ "diameter.max_outstanding", CFG_INT, 1, 10000, "64", NULL, 0, NULL, "Requests at a time without an answer, per worker." },
+	{ "diameter.hss_profile", CFG_ENUM, 0, 0, "standard", "standard|pyhss|open5gs", 0, NULL,
+	  "Which HSS it is, where it differs from TS 29.228." },
+
+	{ "dns", CFG_MAP, .help = "Name resolution (RFC 3263)." },
+	{ "dns.servers", CFG_STR_LIST, 1, 72, NULL, "@addr", 0, NULL, "DNS servers, ADDRESS or ADDRESS:PORT; none: next_hops only." },
+	{ "dns.timeout_ms", CFG_INT, 10, 60000, "500", NULL, 0, "ms", "Per attempt." },
+	{ "dns.tries", CFG_INT, 1, 10, "2", NULL, 0, NULL, "Attempts per server." },
+	{ "dns.next_hops", CFG_STR_MAP, 1, 128, NULL, "@hop", 0, NULL,
+	  "Host or domain to \"udp:ADDRESS:PORT\": these names are not looked up." },
+	{ "dns.cache_max", CFG_INT, 0, 10000000, "10000", NULL, 0, NULL, "Names in the cache of one worker." },
+	{ "dns.stale_max_s", CFG_INT, 0, 604800, "3600", NULL, 0, "s", "How long an expired answer serves while DNS is down." },
+
+	{ "rest", CFG_MAP, .help = "The management interface." },
+	{ "rest.listen", CFG_ADDR, 0, 0, NULL, NULL, 0, NULL, "Where it is served." },
+	{ "rest.token_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "File whose first line is the bearer token." },
+	{ "rest.token", CFG_STR, 1, 512, NULL, NULL, CFG_SECRET, NULL, "The bearer token itself; token_file is better." },
+	{ "rest.unix_socket", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Unix socket for cscfctl." },
+	{ "rest.tls", CFG_MAP, .help = "Certificate, when it is served over TLS." },
+	{ "rest.tls.cert_file", CFG_FILE, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Certificate chain, PEM." },
+	{ "rest.tls.key_file", CFG_FILE, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Private key, PEM." },
+
+	{ "state", CFG_MAP, .help = "What outlives the process." },
+	{ "state.backend", CFG_ENUM, 0, 0, "embedded", "embedded|none", 0, NULL, "Where state is kept." },
+	{ "state.dir", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Its directory." },
+
+	{ "log", CFG_MAP, .help = "The log, on standard error." },
+	{ "log.level", CFG_ENUM, 0, 0, "info", "error|warn|info|debug", CFG_RELOAD, NULL, "Level of all areas." },
+	{ "log.format", CFG_ENUM, 0, 0, "text", "text|json", 0, NULL, "Lines for people or for machines." },
+	{ "log.levels", CFG_STR_MAP, 0, 0, NULL, "@loglevel", CFG_RELOAD, NULL, "Level of single areas." },
+	{ 0 },
+};
+
+static void check_log_areas(struct cfg_load *l, const struct cfg_node *r)
+{
+	const struct cfg_value *v = cfg_value(r, "log.levels", NULL);
+	struct cfg_suggest sug;
+	struct cfg_shown shown;
+	enum log_area area;
+	char hint[96];
+
+	for (size_t i = 0; i < v->count; i++) {
+		if (log_area_from_name(v->items[2 * i], &area) == 0)
+			continue;
+		cfg_suggest_init(&sug, v->items[2 * i]);
+		for (unsigned a = 0; a < LOG_N_AREAS; a++)
+			cfg_suggest_word(&sug, str_from_c(log_area_name((enum log_area)a)));
+		cfg_mistake_at(l, v->item_raws[2 * i], "log.levels: %s is no area of the log%s",
+			       cfg_show(v->items[2 * i], &shown), cfg_suggest_text(&sug, hint, sizeof(hint)));
+	}
+}
+
+/* T1 below T2: RFC 3261 §17.1.1.1 draws the retransmissions up to T2. */
+static void check_timers(struct cfg_load *l, const struct cfg_node *r, const char *t1, const char *t2)
+{
+	const struct cfg_value *a = cfg_value(r, t1, NULL), *b = cfg_value(r, t2, NULL);
+
+	if (a->text.p && b->text.p && a->n > b->n && (a->raw || b->raw))
+		cfg_mistake_at(l, a->raw ? a->raw : b->raw, "%s is %lld, longer than %s with %lld", t1, (long long)a->n, t2,
+			       (long long)b->n);
+}
+
+static void check_peers(struct cfg_load *l, const struct cfg_node *r)
+{
+	const struct cfg_value *v = cfg_value(r, "diameter.peers", NULL);
+	struct cfg_shown shown;
+
+	for (size_t i = 0; i < v->count; i++) {
+		struct str id = cfg_str(v->elems[i], "identity");
+
+		for (size_t j = 0; j < i && id.l; j++) {
+			if (!str_ieq(id, cfg_str(v->elems[j], "identity")))
+				continue;
+			cfg_mistake_at(l, cfg_value(v->elems[i], "identity", NULL)->raw,
+				       "diameter.peers: %s stands twice", cfg_show(id, &shown));
+			break;
+		}
+	}
+}
+
+void cfg_common_check(struct cfg_load *l, const struct cfg_node *r)
+{
+	const struct raw *both = cfg_value(r, "rest.token", NULL)->raw, *dia = cfg_value(r, "diameter", NULL)->raw;
+
+	check_log_areas(l, r);
+	check_timers(l, r, "sip.timers.t1_ms", "sip.timers.t2_ms");
+	check_timers(l, r, "sip.ue_timers.t1_ms", "sip.ue_timers.t2_ms");
+	check_peers(l, r);
+	if (both && cfg_has(r, "rest.token_file"))
+		cfg_mistake_at(l, both->key, "rest: either token or token_file, not both");
+	if (dia && !cfg_has(r, "diameter.realm") && !cfg_has(r, "domain") && !cfg_has(r, "plmn"))
+		cfg_mistake_at(l, dia->key, "diameter: no realm, and neither plmn nor domain to derive it from");
+}
