@@ -179,6 +179,18 @@ static bool is_call_id(struct str s)
 	return s.l > 0;
 }
 
+/* From or To: one value, and a tag that is a token. */
+static bool party(struct str value, struct sip_nameaddr *ret, struct str *ret_tag)
+{
+	struct str one;
+
+	if (sip_nameaddr_parse(value, ret) < 0 || ret->star)
+		return false;
+	if (str_chr(ret->params, ',') >= 0 && sip_list_next(&value, &one) && str_trim(value).l)
+		return false;
+	return !sip_nameaddr_param(ret, "tag", ret_tag) || sip_is_token(*ret_tag);
+}
+
 static void identities(struct parse *p)
 {
 	struct sip_msg *m = p->m;
@@ -189,18 +201,10 @@ static void identities(struct parse *p)
 		if (!is_call_id(v))
 			bad(p, 400, v.p, "bad Call-ID");
 	}
-	if (single(p, SIP_H_FROM, true, "no From", "two From headers", &v)) {
-		if (sip_nameaddr_parse(v, &m->from) < 0 || m->from.star)
-			bad(p, 400, v.p, "bad From");
-		else
-			sip_nameaddr_param(&m->from, "tag", &m->from_tag);
-	}
-	if (single(p, SIP_H_TO, true, "no To", "two To headers", &v)) {
-		if (sip_nameaddr_parse(v, &m->to) < 0 || m->to.star)
-			bad(p, 400, v.p, "bad To");
-		else
-			sip_nameaddr_param(&m->to, "tag", &m->to_tag);
-	}
+	if (single(p, SIP_H_FROM, true, "no From", "two From headers", &v) && !party(v, &m->from, &m->from_tag))
+		bad(p, 400, v.p, "bad From");
+	if (single(p, SIP_H_TO, true, "no To", "two To headers", &v) && !party(v, &m->to, &m->to_tag))
+		bad(p, 400, v.p, "bad To");
 }
 
 static void numbers(struct parse *p)

@@ -1,8 +1,9 @@
 /* common/sip/nameaddr.c - name-addr, addr-spec and lists of them: RFC 3261 §20, §25.1. */
 #include <errno.h>
+#include "common/sip/lines.h"
 #include "common/sip/nameaddr.h"
 
-/* Index behind a quoted string that starts at i, or s.l when it never ends. */
+/* Index behind a quoted string that starts at i, or s.l + 1 when it never ends. */
 static size_t skip_quoted(struct str s, size_t i)
 {
 	for (i++; i < s.l; i++) {
@@ -12,6 +13,20 @@ static size_t skip_quoted(struct str s, size_t i)
 			return i + 1;
 	}
 	return s.l + 1;
+}
+
+bool sip_quotes_closed(struct str s)
+{
+	for (size_t i = 0; i < s.l;) {
+		const char *q = memchr(s.p + i, '"', s.l - i);
+
+		if (!q)
+			return true;
+		i = skip_quoted(s, (size_t)(q - s.p));
+		if (i > s.l)
+			return false;
+	}
+	return true;
 }
 
 int sip_nameaddr_parse(struct str in, struct sip_nameaddr *ret)
@@ -62,7 +77,7 @@ int sip_nameaddr_parse(struct str in, struct sip_nameaddr *ret)
 		if (str_chr(uri, '?') >= 0 || str_chr(uri, ' ') >= 0)
 			return -EBADMSG;
 	}
-	if (sip_uri_parse(uri, &n.uri, NULL) < 0)
+	if (!sip_quotes_closed(n.params) || sip_uri_parse(uri, &n.uri, NULL) < 0)
 		return -EBADMSG;
 	*ret = n;
 	return 0;

@@ -106,7 +106,7 @@ int sip_via_parse_lenient(struct str value, struct sip_via *ret, bool *ret_clean
 				v.rport = val.l ? (uint16_t)n : 0;
 		}
 	}
-	if (v.params.l && v.params.p[v.params.l - 1] == ';')
+	if (v.params.l && (v.params.p[v.params.l - 1] == ';' || !sip_quotes_closed(v.params)))
 		*ret_clean = false;
 	*ret = v;
 	return 0;
