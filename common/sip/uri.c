@@ -359,8 +359,10 @@ bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 
 	if (a->scheme != b->scheme)
 		return false;
+	if (str_eq(a->text, b->text))
+		return true;
 	if (a->scheme == SIP_SCHEME_OTHER)
-		return str_eq(a->text, b->text);
+		return false;
 	if (a->scheme == SIP_SCHEME_TEL)
 		return tel_aor(a, ta, sizeof(ta), &aa) == 0 && tel_aor(b, tb, sizeof(tb), &ab) == 0 && str_eq(aa, ab);
 	return user_equal(a->user, b->user) && user_equal(a->password, b->password) && str_ieq(a->host, b->host) &&
