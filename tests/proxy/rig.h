@@ -10,8 +10,9 @@
 
 #define RIG_MAX_SENT 256
 
-struct rig_sent {
+struct rig_sent {			/* retransmissions are not noted again */
 	struct sip_flow to;
+	struct bytes *wire;
 	struct sip_msg *m;
 };
 
@@ -49,6 +50,7 @@ struct rig {
 
 void rig_init(struct rig *r);
 void rig_fini(struct rig *r);
+void rig_sent_free(struct rig *r);
 void rig_run(struct rig *r, uint64_t ms);
 /* A request from upstream; LF becomes CRLF, an empty line and Content-Length are added. */
 void rig_in(struct rig *r, const char *text);
