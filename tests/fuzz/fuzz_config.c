@@ -1,0 +1,51 @@
+/* tests/fuzz/fuzz_config.c - any text as a configuration: it is read or refused, and what is read has a stable normal form. */
+#include <stdlib.h>
+#include "common/config/config.h"
+#include "tests/fuzz/fuzz.h"
+
+static const struct cfg_row *const schemas[] = { cfg_common_schema, NULL };
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void read_back(const struct buf *first)
+{
+	struct buf errors, second;
+	struct cfg *c = NULL;
+
+	buf_init(&errors, 1u << 20);
+	buf_init(&second, 8u << 20);
+	must(cfg_load_text(buf_str(first), "normal.yaml", schemas, &c, &errors) == 0);
+	cfg_write_normal(c, &second);
+	must(str_eq(buf_str(first), buf_str(&second)));
+	cfg_unref(c);
+	buf_fini(&errors);
+	buf_fini(&second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str text = { (const char *)data, size };
+	struct buf errors, normal;
+	struct cfg *c = NULL;
+	int rc;
+
+	if (size > 65536 || str_find(text, STR("include")) >= 0)	/* no files from here */
+		return 0;
+	buf_init(&errors, 1u << 20);
+	buf_init(&normal, 8u << 20);
+	rc = cfg_load_text(text, "fuzz.yaml", schemas, &c, &errors);
+	must((rc == 0) == (errors.l == 0));		/* refused with a reason, or taken without one */
+	if (rc == 0) {
+		cfg_write_normal(c, &normal);
+		must(!normal.failed);
+		read_back(&normal);
+		cfg_unref(c);
+	}
+	buf_fini(&errors);
+	buf_fini(&normal);
+	return 0;
+}
