@@ -1,0 +1,155 @@
+/* common/transport/private.h - what the files of common/transport share: workers, listeners, connections, posts. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include "common/log/log.h"
+#include "common/transport/stream.h"
+#include "common/transport/transport.h"
+#include "common/util/hash.h"
+
+#define TP_MAX_LISTENERS 32		/* per worker */
+#define TP_MAX_BOX 16384		/* messages and sends that wait for one worker; more are dropped and counted */
+#define TP_UDP_BATCH 32			/* datagrams per recvmmsg */
+#define TP_DGRAM_BYTES 65536
+#define TP_READS_PER_TURN 4		/* per connection: others have their turn too */
+#define TP_ACCEPTS_PER_TURN 64
+#define TP_ACCEPT_PAUSE_MS 1000		/* out of descriptors: no spinning on accept */
+#define TP_LINGER_MS 2000		/* to send the answer to what broke the framing */
+
+struct listener {
+	struct loop_fd f;		/* f.fd < 0: closed by transport_stop_listening(), still an address of ours */
+	struct transport *t;
+	enum sip_proto proto;
+	struct addr a;
+};
+
+/* Work that one worker leaves for another. */
+struct job {
+	struct job *next;
+	enum { JOB_INPUT, JOB_SEND, JOB_FAILED } kind;
+	struct sip_flow flow;		/* INPUT: from; SEND: to */
+	struct arena *arena;		/* INPUT: the job lives in it */
+	struct str raw;
+	struct bytes *wire;		/* SEND */
+	uint64_t origin;
+	uint16_t asker;			/* SEND: whose origin it is */
+	int err;			/* FAILED */
+};
+
+/* Jobs for one worker: a stack that producers push to and the consumer takes whole.  It belongs to the group, so a late
+ * post finds it even when the transport has gone. */
+struct box {
+	_Alignas(64) _Atomic(struct job *) head;
+	atomic_uint n;
+	atomic_bool posted;		/* box_run() is in the loop's mailbox */
+	_Atomic(struct transport *) t;
+};
+
+struct local {
+	enum sip_proto proto;
+	struct addr a;
+};
+
+struct transport_group {
+	unsigned n_workers;
+	pthread_mutex_t lock;		/* of adding to local[] */
+	atomic_uint n_local;
+	struct local local[TP_MAX_LISTENERS];
+	struct box box[];
+};
+
+struct conn_slot {
+	struct conn *c;
+	uint32_t gen;
+};
+
+struct transport {
+	struct transport_group *group;
+	uint16_t worker;
+	struct loop *loop;
+	struct transport_limits lim;
+	const struct transport_ops *ops;
+	void *u;
+	struct listener *listener[TP_MAX_LISTENERS];
+	unsigned n_listeners;
+	struct timer accept_timer;
+	struct conn_slot *slot;
+	uint32_t n_slots, *free_slot, n_free;
+	struct htab by_remote;
+	struct udp_batch *batch;
+	struct transport_stats stats;
+	struct job *doing;		/* taken from the box, not yet run */
+};
+
+/* How octets get in and out of a connection; TLS brings another row. */
+struct conn_io {
+	ssize_t (*read)(struct conn *c, char *dst, size_t n);			/* octets, 0 at the end, -errno */
+	ssize_t (*write)(struct conn *c, const char *src, size_t n);
+};
+
+struct out {
+	struct out *next;
+	struct bytes *wire;
+	size_t sent;
+	uint64_t origin;
+	uint16_t asker;
+};
+
+struct conn {
+	struct hnode by_remote;
+	bool in_by_remote;
+	struct loop_fd f;
+	struct transport *t;
+	const struct conn_io *io;
+	struct sip_flow flow;		/* with our slot and generation */
+	bool accepted, connecting;
+	bool closing;			/* no more input; gone when the queue is empty or the timer fires */
+	int failed;			/* 0, or why it will be closed from its timer */
+	struct timer timer;
+	struct stream in;
+	struct out *out_first, **out_last;
+	uint32_t queued_bytes;
+	uint64_t born_ms, active_ms, partial_ms;	/* partial_ms: since when half a message waits; 0: none */
+};
+
+/* group.c */
+void box_open(struct transport *t);
+void box_close(struct transport *t);
+int box_post(struct transport_group *g, uint16_t worker, struct job *j);	/* takes over j unless it fails */
+void job_free(struct job *j);
+bool group_knows(const struct transport_group *g, enum sip_proto proto, const struct addr *a);	/* exact */
+int group_add(struct transport_group *g, enum sip_proto proto, const struct addr *a);
+
+/* input.c */
+/* One whole message: handed to the worker that owns its Call-ID, parsed there.  raw is copied. */
+void input_message(struct transport *t, const struct sip_flow *from, struct str raw);
+/* What arrived by a job: owns the arena. */
+void input_parse(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw);
+/* What cannot be a message: told with the given status, and with as much of the message as can be read. */
+void input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why);
+
+/* transport.c */
+struct listener *listener_for(struct transport *t, enum sip_proto proto, const struct addr *local, int family);
+int socket_open(enum sip_proto proto, const struct addr *a, bool share);	/* bound; descriptor or -errno */
+void tell_error(struct transport *t, uint16_t asker, uint64_t origin, int err);
+bool addr_is_any(const struct addr *a);
+
+/* udp.c */
+int udp_open(struct listener *ls);
+int udp_send(struct transport *t, const struct sip_flow *to, struct bytes *wire);
+
+/* tcp.c */
+int tcp_open(struct listener *ls);
+void tcp_stop(struct listener *ls);
+int tcp_connect(struct transport *t, const struct sip_flow *to, struct conn **ret);
+void tcp_accept_again(struct timer *tm);
+
+/* conn.c */
+struct conn *conn_new(struct transport *t, int fd, const struct sip_flow *flow, bool connecting);	/* fd stays the caller's when NULL */
+struct conn *conn_find(struct transport *t, uint32_t id, uint32_t gen);
+struct conn *conn_to(struct transport *t, const struct sip_flow *to);
+int conn_send(struct conn *c, struct bytes *wire, uint64_t origin, uint16_t asker);
+void conn_free(struct conn *c, int err, bool tell);
+int stream_send(struct transport *t, const struct sip_flow *to, struct bytes *wire, uint64_t origin, uint16_t asker);
+extern const struct conn_io conn_io_tcp;

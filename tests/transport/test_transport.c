@@ -1,0 +1,236 @@
+/* tests/transport/test_transport.c - datagrams and streams over real loopback sockets: RFC 3261 §18, RFC 5626 §4.4.1. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "common/transport/transport.h"
+#include "tests/check.h"
+
+#define WAIT_MS 5000
+
+struct side {
+	struct loop *l;
+	struct transport *t;
+	unsigned messages, bad, errors, closed, bad_status;
+	int err;
+	struct sip_flow from;
+	struct str last_body;
+};
+
+static struct transport_group *g;
+static struct side side[2];
+
+static void stop_all(void)
+{
+	loop_stop(side[0].l, 0);
+}
+
+static void on_message(void *u, struct sip_msg *m)
+{
+	struct side *s = u;
+
+	s->messages++;
+	s->from = m->flow;
+	ck_assert_uint_eq(transport_worker_of(g, m->call_id), (unsigned)(s - side));
+}
+static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, struct str raw, const struct sip_parse_error *e)
+{
+	struct side *s = u;
+
+	(void)m, (void)from, (void)raw;
+	s->bad++;
+	s->bad_status = e->status;
+}
+static void on_error(void *u, uint64_t origin, int err)
+{
+	struct side *s = u;
+
+	ck_assert_uint_eq(origin, 77);
+	s->errors++;
+	s->err = err;
+}
+static void on_closed(void *u, const struct sip_flow *flow)
+{
+	struct side *s = u;
+
+	(void)flow;
+	s->closed++;
+}
+static const struct transport_ops ops = { on_message, on_bad, on_error, on_closed };
+
+static void turns_until(const unsigned *n, unsigned want)
+{
+	for (unsigned i = 0; *n < want && i < WAIT_MS / 2; i++) {
+		loop_run_for(side[0].l, 1);
+		loop_run_for(side[1].l, 1);
+	}
+	ck_assert_uint_ge(*n, want);
+}
+
+static struct addr at(uint16_t port)
+{
+	struct addr a;
+
+	ck_assert_int_eq(addr_parse(STR("127.0.101.7"), port, &a), 0);
+	return a;
+}
+
+static void open_both(void)
+{
+	struct addr a = at(25060);
+
+	g = transport_group_new(2);
+	for (unsigned i = 0; i < 2; i++) {
+		side[i] = (struct side){ .l = loop_new() };
+		side[i].t = transport_new(g, (uint16_t)i, side[i].l, &transport_limits_default, &ops, &side[i]);
+		ck_assert_ptr_nonnull(side[i].t);
+		ck_assert_int_eq(transport_listen(side[i].t, SIP_UDP, &a), 0);
+		ck_assert_int_eq(transport_listen(side[i].t, SIP_TCP, &a), 0);
+	}
+}
+
+static void close_both(void)
+{
+	stop_all();
+	for (unsigned i = 0; i < 2; i++) {
+		transport_free(side[i].t);
+		loop_free(side[i].l);
+	}
+	transport_group_free(g);
+}
+
+static struct str make(char *dst, size_t size, unsigned id)
+{
+	int n = snprintf(dst, size,
+			 "OPTIONS sip:a@127.0.101.7 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.101.8:5060;branch=z9hG4bK%u\r\n"
+			 "From: <sip:x@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: id-%u\r\nCSeq: 1 OPTIONS\r\n"
+			 "Max-Forwards: 70\r\nContent-Length: 2\r\n\r\nok", id, id);
+
+	return str_make(dst, (size_t)n);
+}
+
+static int peer(int type)
+{
+	struct addr a = at(25060);
+	int fd = socket(AF_INET, type, 0);
+
+	ck_assert_int_eq(connect(fd, &a.sa, addr_len(&a)), 0);
+	return fd;
+}
+
+START_TEST(test_udp_hand_over)
+{
+	char text[600];
+	unsigned total = 0;
+	int fd;
+
+	open_both();
+	fd = peer(SOCK_DGRAM);
+	ck_assert_int_eq(send(fd, "\r\n\r\n", 4, 0), 4);
+	for (unsigned i = 0; i < 20; i++) {
+		struct str m = make(text, sizeof(text), i);
+
+		ck_assert_int_eq(send(fd, m.p, m.l, 0), (ssize_t)m.l);
+	}
+	for (unsigned i = 0; total < 20 && i < WAIT_MS; i++) {
+		loop_run_for(side[0].l, 1);
+		loop_run_for(side[1].l, 1);
+		total = side[0].messages + side[1].messages;
+	}
+	ck_assert_uint_eq(total, 20);
+	ck_assert_uint_gt(side[0].messages, 0);
+	ck_assert_uint_gt(side[1].messages, 0);
+	close(fd);
+	close_both();
+}
+END_TEST
+
+START_TEST(test_tcp_stream)
+{
+	char text[600], back[8];
+	struct bytes *wire;
+	unsigned w;
+	struct str m = make(text, sizeof(text), 5);
+	int fd;
+
+	open_both();
+	w = transport_worker_of(g, STR("id-5"));
+	fd = peer(SOCK_STREAM);
+	for (size_t i = 0; i < m.l; i += 100)	/* in pieces: RFC 3261 §18.3 */
+		ck_assert_int_gt(send(fd, m.p + i, m.l - i < 100 ? m.l - i : 100, 0), 0);
+	turns_until(&side[w].messages, 1);
+	/* The worker of the Call-ID answers over the connection, whoever has accepted it. */
+	wire = bytes_new(STR("SIP/2.0"));
+	ck_assert_int_eq(transport_send(side[w].t, &side[w].from, wire, 77), 0);
+	bytes_unref(wire);
+	loop_run_for(side[0].l, 20);
+	loop_run_for(side[1].l, 20);
+	ck_assert_int_eq(recv(fd, back, 7, MSG_WAITALL | MSG_DONTWAIT), 7);
+	ck_assert_int_eq(send(fd, "\r\n\r\n", 4, 0), 4);	/* RFC 5626 §4.4.1 */
+	loop_run_for(side[0].l, 20);
+	loop_run_for(side[1].l, 20);
+	ck_assert_int_eq(recv(fd, back, sizeof(back), MSG_DONTWAIT), 2);
+	close(fd);
+	for (unsigned i = 0; side[0].closed + side[1].closed == 0 && i < WAIT_MS; i++) {
+		loop_run_for(side[0].l, 1);
+		loop_run_for(side[1].l, 1);
+	}
+	ck_assert_uint_eq(side[0].closed + side[1].closed, 1);
+	close_both();
+}
+END_TEST
+
+START_TEST(test_tcp_bad_length)
+{
+	static const char bad[] = "OPTIONS sip:a@h SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nContent-Length: x\r\n\r\n";
+	int fd;
+
+	open_both();
+	fd = peer(SOCK_STREAM);
+	ck_assert_int_gt(send(fd, bad, sizeof(bad) - 1, 0), 0);
+	for (unsigned i = 0; side[0].closed + side[1].closed == 0 && i < WAIT_MS; i++) {
+		loop_run_for(side[0].l, 1);
+		loop_run_for(side[1].l, 1);
+	}
+	ck_assert_uint_eq(side[0].bad + side[1].bad, 1);
+	ck_assert_uint_eq(side[0].bad_status + side[1].bad_status, 400);
+	close(fd);
+	close_both();
+}
+END_TEST
+
+START_TEST(test_connect_refused)
+{
+	struct sip_flow to = { .proto = SIP_TCP };
+	struct bytes *wire = bytes_new(STR("x"));
+
+	open_both();
+	to.remote = at(1);
+	if (transport_send(side[0].t, &to, wire, 77) == 0) {
+		turns_until(&side[0].errors, 1);
+		ck_assert_int_eq(side[0].err, -ECONNREFUSED);
+	}
+	bytes_unref(wire);
+	ck_assert_uint_eq(side[0].closed, 0);
+	close_both();
+}
+END_TEST
+
+START_TEST(test_address_in_use)
+{
+	struct addr a = at(25061);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	ck_assert_int_eq(bind(fd, &a.sa, addr_len(&a)), 0);
+	open_both();
+	ck_assert_int_eq(transport_listen(side[0].t, SIP_UDP, &a), -EADDRINUSE);
+	ck_assert_int_eq(transport_listen(side[0].t, SIP_TLS, &a), -ENOTSUP);
+	a = at(25060);
+	ck_assert(transport_is_local(g, SIP_UDP, &a));
+	close(fd);
+	close_both();
+}
+END_TEST
+
+TEST_MAIN("transport", TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
+	  TEST_ONE(test_connect_refused), TEST_ONE(test_address_in_use))
