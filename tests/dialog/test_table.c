@@ -1,0 +1,201 @@
+/* tests/dialog/test_table.c - dialogs as a proxy sees them pass: RFC 3261 §12.1, §12.3, §13.2.2.4, §15. */
+#include <stdio.h>
+#include "common/dialog/dialog.h"
+#include "tests/check.h"
+
+static struct wheel w;
+static struct dialog_table *t;
+static char seen[1024];
+
+static void setup(uint32_t max, uint32_t max_age_s)
+{
+	wheel_init(&w, 1000);
+	t = dialog_table_new(&w, max, max_age_s);
+	ck_assert_ptr_nonnull(t);
+}
+
+/* One step: "INVITE A - 1", "180 INVITE A B 1", "BYE B A 5": [status] method from-tag to-tag cseq; '-' is no tag. */
+static void pass_in(const char *call_id, const char *step)
+{
+	char method[16], from[16], to[16], to_param[32] = "", text[512];
+	unsigned status = 0, cseq;
+	struct sip_parse_error err;
+	struct sip_msg *m;
+	int n;
+
+	if (step[0] >= '0' && step[0] <= '9')
+		n = sscanf(step, "%u %15s %15s %15s %u", &status, method, from, to, &cseq) - 1;
+	else
+		n = sscanf(step, "%15s %15s %15s %u", method, from, to, &cseq);
+	ck_assert_int_eq(n, 4);
+	if (strcmp(to, "-"))
+		snprintf(to_param, sizeof(to_param), ";tag=%s", to);
+	if (status)
+		snprintf(text, sizeof(text), "SIP/2.0 %u X\r\n", status);
+	else
+		snprintf(text, sizeof(text), "%s sip:b@b SIP/2.0\r\n", method);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\n"
+		 "From: <sip:%s@x>;tag=%s\r\nTo: <sip:to@x>%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n", from,
+		 from, to_param, call_id, cseq, method);
+	ck_assert_msg(sip_msg_parse_copy(str_from_c(text), NULL, &m, &err) == 0, "%s: %s", step, err.why);
+	if (status)
+		dialog_table_response(t, m, 0);
+	else
+		dialog_table_request(t, m, 1, STR("icid1"));
+	sip_msg_unref(m);
+}
+
+static void view_note(void *arg, const struct dialog_view *v)
+{
+	size_t l = strlen(seen);
+	(void)arg;
+
+	snprintf(seen + l, sizeof(seen) - l, "%s%s/%.*s/%.*s", l ? " " : "", v->state, STR_ARG(v->from_tag), STR_ARG(v->to_tag));
+	ck_assert_uint_eq(v->side, 1);
+	ck_assert(str_eq_c(v->icid, "icid1"));
+	ck_assert_uint_gt(v->started_wall_us, 0);
+	ck_assert((v->answered_wall_us != 0) == !strcmp(v->state, "confirmed") || !strcmp(v->state, "terminated"));
+}
+
+static const char *all(void)
+{
+	seen[0] = 0;
+	dialog_table_each(t, 0, 100, view_note, NULL);
+	return seen;
+}
+
+static const struct {
+	const char *name, *steps[8], *want;
+} rows[] = {
+	{ "attempt", { "INVITE A - 1" }, "early/A/" },
+	{ "INVITE twice", { "INVITE A - 1", "INVITE A - 1" }, "early/A/" },
+	{ "100", { "INVITE A - 1", "100 INVITE A - 1" }, "early/A/" },
+	{ "early", { "INVITE A - 1", "180 INVITE A B 1" }, "early/A/B" },
+	{ "early, again", { "INVITE A - 1", "180 INVITE A B 1", "183 INVITE A B 1" }, "early/A/B" },
+	{ "fork", { "INVITE A - 1", "180 INVITE A B 1", "180 INVITE A C 1" }, "early/A/B early/A/C" },
+	{ "confirmed", { "INVITE A - 1", "200 INVITE A B 1" }, "confirmed/A/B" },
+	{ "confirmed early one", { "INVITE A - 1", "180 INVITE A B 1", "200 INVITE A B 1", "200 INVITE A B 1" }, "confirmed/A/B" },
+	{ "fork, one answers", { "INVITE A - 1", "180 INVITE A B 1", "180 INVITE A C 1", "200 INVITE A C 1" },
+	  "early/A/B confirmed/A/C" },
+	{ "two answer, §13.2.2.4", { "INVITE A - 1", "200 INVITE A B 1", "200 INVITE A C 1" }, "confirmed/A/B confirmed/A/C" },
+	{ "refused", { "INVITE A - 1", "404 INVITE A B 1" }, "" },
+	{ "refused after ringing", { "INVITE A - 1", "180 INVITE A B 1", "180 INVITE A C 1", "486 INVITE A B 1" }, "" },
+	{ "BYE by the caller", { "INVITE A - 1", "200 INVITE A B 1", "BYE A B 2" }, "terminated/A/B" },
+	{ "BYE answered", { "INVITE A - 1", "200 INVITE A B 1", "BYE A B 2", "200 BYE A B 2" }, "" },
+	{ "BYE by the callee", { "INVITE A - 1", "200 INVITE A B 1", "BYE B A 1", "200 BYE B A 1" }, "" },
+	{ "BYE answered 481", { "INVITE A - 1", "200 INVITE A B 1", "BYE A B 2", "481 BYE A B 2" }, "" },
+	{ "BYE challenged", { "INVITE A - 1", "200 INVITE A B 1", "BYE A B 2", "407 BYE A B 2" }, "confirmed/A/B" },
+	{ "BYE of another dialog", { "INVITE A - 1", "200 INVITE A B 1", "BYE A X 2", "200 BYE A X 2" }, "confirmed/A/B" },
+	{ "re-INVITE refused", { "INVITE A - 1", "200 INVITE A B 1", "INVITE A B 2", "488 INVITE A B 2" }, "confirmed/A/B" },
+	{ "re-INVITE 481, §12.2.1.2", { "INVITE A - 1", "200 INVITE A B 1", "INVITE B A 2", "481 INVITE B A 2" }, "" },
+	{ "INFO 481", { "INVITE A - 1", "200 INVITE A B 1", "INFO A B 2", "481 INFO A B 2" }, "" },
+	{ "PRACK 481 of an early one", { "INVITE A - 1", "180 INVITE A B 1", "PRACK A B 2", "481 PRACK A B 2" }, "early/A/B" },
+	{ "challenged, tried again", { "INVITE A - 1", "407 INVITE A B 1", "INVITE A - 2", "200 INVITE A C 2" }, "confirmed/A/C" },
+	{ "MESSAGE makes none", { "MESSAGE A - 1", "200 MESSAGE A B 1" }, "" },
+	{ "response out of nothing", { "200 INVITE A B 1" }, "" },
+};
+
+START_TEST(test_row)
+{
+	setup(100, 3600);
+	for (unsigned i = 0; i < 8 && rows[_i].steps[i]; i++)
+		pass_in("call", rows[_i].steps[i]);
+	ck_assert_msg(!strcmp(all(), rows[_i].want), "%s: %s", rows[_i].name, seen);
+	dialog_table_free(t);
+}
+END_TEST
+
+START_TEST(test_losers)			/* other forks are forgotten 64*T1 after the 2xx */
+{
+	setup(100, 3600);
+	pass_in("call", "INVITE A - 1");
+	pass_in("call", "180 INVITE A B 1");
+	pass_in("call", "200 INVITE A C 1");
+	wheel_advance(&w, w.now_ms + 31000);
+	ck_assert_str_eq(all(), "early/A/B confirmed/A/C");
+	wheel_advance(&w, w.now_ms + 2000);
+	ck_assert_str_eq(all(), "confirmed/A/C");
+	dialog_table_free(t);
+}
+END_TEST
+
+START_TEST(test_bye_unanswered)		/* the peer never answers */
+{
+	setup(100, 3600);
+	pass_in("call", "INVITE A - 1");
+	pass_in("call", "200 INVITE A B 1");
+	pass_in("call", "BYE A B 2");
+	wheel_advance(&w, w.now_ms + 33000);
+	ck_assert_uint_eq(dialog_table_count(t), 0);
+	dialog_table_free(t);
+}
+END_TEST
+
+START_TEST(test_max_age)		/* anything within keeps it alive */
+{
+	setup(100, 60);
+	pass_in("call", "INVITE A - 1");
+	pass_in("call", "200 INVITE A B 1");
+	wheel_advance(&w, w.now_ms + 50000);
+	pass_in("call", "UPDATE B A 9");
+	wheel_advance(&w, w.now_ms + 50000);
+	ck_assert_uint_eq(dialog_table_count(t), 1);
+	wheel_advance(&w, w.now_ms + 11000);
+	ck_assert_uint_eq(dialog_table_count(t), 0);
+	dialog_table_free(t);
+}
+END_TEST
+
+START_TEST(test_limits)
+{
+	char id[16], step[32];
+
+	setup(10, 3600);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "c%u", i);
+		pass_in(id, "INVITE A - 1");
+	}
+	ck_assert_uint_eq(dialog_table_count(t), 10);
+	dialog_table_free(t);
+	setup(1000, 3600);
+	pass_in("call", "INVITE A - 1");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(step, sizeof(step), "180 INVITE A T%u 1", i);
+		pass_in("call", step);
+	}
+	ck_assert_uint_eq(dialog_table_count(t), 64);
+	dialog_table_free(t);
+}
+END_TEST
+
+static void id_note(void *arg, const struct dialog_view *v)
+{
+	uint64_t *last = arg;
+
+	ck_assert_uint_gt(v->id, *last);
+	*last = v->id;
+}
+
+START_TEST(test_pages)
+{
+	uint64_t last = 0, before = 0;
+	unsigned pages = 0;
+	char id[16];
+
+	setup(100, 3600);
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(id, sizeof(id), "c%u", i);
+		pass_in(id, "INVITE A - 1");
+	}
+	do {
+		before = last;
+		dialog_table_each(t, last, 4, id_note, &last);
+		pages += last != before;
+	} while (last != before);
+	ck_assert_uint_eq(pages, 3);
+	dialog_table_free(t);
+}
+END_TEST
+
+TEST_MAIN("dialog table", TEST_ROWS(test_row, rows), TEST_ONE(test_losers), TEST_ONE(test_bye_unanswered),
+	  TEST_ONE(test_max_age), TEST_ONE(test_limits), TEST_ONE(test_pages))
