@@ -1,0 +1,215 @@
+/* tests/http/test_http.c - the REST server over a real socket: routes, tokens, limits, waiting answers.  Row O1. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/http/http.h"
+#include "tests/check.h"
+
+#define TOKEN "secret-token"
+
+static struct loop *l;
+static struct http_req *waiting;
+
+static void get_echo(void *u, struct http_req *r)
+{
+	cJSON *o = cJSON_CreateObject();
+	char text[256];
+
+	str_copy(http_param(r, "id"), text, sizeof(text));
+	cJSON_AddStringToObject(o, "id", text);
+	str_copy(http_query(r, "q"), text, sizeof(text));
+	cJSON_AddStringToObject(o, "q", text);
+	cJSON_AddStringToObject(o, "u", u);
+	http_reply_json(r, 200, o);
+}
+
+static void post_json(void *u, struct http_req *r)
+{
+	(void)u;
+	if (http_json(r))
+		http_reply(r, 204, NULL, STR_NONE);
+}
+
+static void answer_later(void *arg)
+{
+	struct http_req *r = waiting;
+
+	(void)arg;
+	http_problem(r, 504, "PEER_SILENT", "the worker had \"no\" answer");
+}
+
+static void *elsewhere(void *arg)
+{
+	(void)arg;
+	loop_post(l, answer_later, NULL);
+	return NULL;
+}
+
+static void get_later(void *u, struct http_req *r)
+{
+	pthread_t th;
+
+	(void)u;
+	waiting = r;
+	http_suspend(r);
+	pthread_create(&th, NULL, elsewhere, NULL);
+	pthread_detach(th);
+}
+
+static void get_nothing(void *u, struct http_req *r)
+{
+	(void)u, (void)r;
+}
+
+static void get_page(void *u, struct http_req *r)
+{
+	struct str cursor;
+	unsigned limit;
+	char next[32];
+
+	(void)u;
+	if (!http_page(r, &limit, &cursor))
+		return;
+	snprintf(next, sizeof(next), "%u", limit);
+	http_reply_page(r, cJSON_CreateArray(), next);
+}
+
+static const struct http_route routes[] = {
+	{ "GET", "/healthz", HTTP_OPEN, get_echo, "Open." },
+	{ "GET", "/api/v1/things/{id}", HTTP_VIEW, get_echo, "One thing." },
+	{ "DELETE", "/api/v1/things/{id}", HTTP_ADMIN, get_echo, "Deletes it." },
+	{ "GET", "/api/v1/things", HTTP_VIEW, get_page, "All things." },
+	{ "POST", "/api/v1/things", HTTP_OPERATE, post_json, "A new thing." },
+	{ "GET", "/api/v1/later", HTTP_VIEW, get_later, "Waits for a worker." },
+	{ "GET", "/api/v1/nothing", HTTP_VIEW, get_nothing, "A handler without an answer." },
+	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
+};
+
+#define AUTH "Authorization: Bearer " TOKEN "\r\n"
+static const struct { const char *name, *method, *path, *headers; int body; unsigned status; const char *has; } rows[] = {
+	{ "open without a token", "GET", "/healthz", "", 0, 200, "\"u\":\"ctx\"" },
+	{ "no token", "GET", "/api/v1/things/1", "", 0, 401, "WWW-Authenticate: Bearer" },
+	{ "wrong token", "GET", "/api/v1/things/1", "Authorization: Bearer secret-tokem\r\n", 0, 401, "UNAUTHORIZED" },
+	{ "longer token", "GET", "/api/v1/things/1", "Authorization: Bearer " TOKEN "x\r\n", 0, 401, "UNAUTHORIZED" },
+	{ "basic", "GET", "/api/v1/things/1", "Authorization: Basic " TOKEN "\r\n", 0, 401, "UNAUTHORIZED" },
+	{ "right token", "GET", "/api/v1/things/1", AUTH, 0, 200, "\"id\":\"1\"" },
+	{ "escapes stay in their segment", "GET", "/api/v1/things/sip%3a%2B49%2f1%40h?q=tel:+49%20x", AUTH, 0, 200, "\"id\":\"sip:+49/1@h\",\"q\":\"tel:+49 x\"" },
+	{ "NUL in the path", "GET", "/api/v1/things/a%00b", AUTH, 0, 404, "RESOURCE_NOT_FOUND" },
+	{ "unknown path", "GET", "/api/v1/other", AUTH, 0, 404, "application/problem+json" },
+	{ "other method", "PUT", "/api/v1/things/1", AUTH, 0, 405, "Allow: GET, DELETE" },
+	{ "JSON", "POST", "/api/v1/things", AUTH, 10, 204, "" },
+	{ "no JSON", "POST", "/api/v1/things", AUTH, 0, 400, "JSON_SYNTAX" },
+	{ "too deep", "POST", "/api/v1/things", AUTH, -100, 400, "JSON_TOO_DEEP" },
+	{ "too large", "POST", "/api/v1/things", AUTH, 300000, 413, "BODY_TOO_LARGE" },
+	{ "later, from another thread", "GET", "/api/v1/later", AUTH, 0, 504, "the worker had \\\"no\\\" answer" },
+	{ "handler forgot", "GET", "/api/v1/nothing", AUTH, 0, 500, "NO_ANSWER" },
+	{ "page", "GET", "/api/v1/things?limit=7", AUTH, 0, 200, "{\"items\":[],\"page\":{\"nextCursor\":\"7\"}}" },
+	{ "limit 0", "GET", "/api/v1/things?limit=0", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
+	{ "limit 1001", "GET", "/api/v1/things?limit=1001", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
+};
+
+struct client {
+	struct addr to;
+	int row;
+	char answer[16384];
+};
+
+static void body_make(struct buf *b, int kind)
+{
+	if (kind < 0)
+		for (int i = 0; i < -kind; i++)
+			buf_putc(b, '[');
+	else if (kind > 0) {
+		buf_putc(b, '"');
+		for (int i = 2; i < kind; i++)
+			buf_putc(b, 'x');
+		buf_putc(b, '"');
+	}
+}
+
+static void *client_main(void *arg)
+{
+	struct client *c = arg;
+	int fd = socket(c->to.sa.sa_family, SOCK_STREAM, 0);
+	struct buf req, body;
+	size_t n = 0, sent = 0;
+	ssize_t got;
+
+	buf_init(&req, 1 << 20);
+	buf_init(&body, 1 << 20);
+	body_make(&body, rows[c->row].body);
+	buf_printf(&req, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n", rows[c->row].method,
+		   rows[c->row].path, rows[c->row].headers, body.l);
+	buf_put(&req, buf_str(&body));
+	if (connect(fd, &c->to.sa, addr_len(&c->to)) == 0) {
+		while (sent < req.l && (got = write(fd, req.p + sent, req.l - sent)) > 0)
+			sent += (size_t)got;
+		while (n < sizeof(c->answer) - 1 && (got = read(fd, c->answer + n, sizeof(c->answer) - 1 - n)) > 0)
+			n += (size_t)got;
+	}
+	close(fd);
+	buf_fini(&req);
+	buf_fini(&body);
+	loop_stop(l, 0);
+	return NULL;
+}
+
+static struct http_server *serve(struct addr *a)
+{
+	struct http_config c = { .token = TOKEN, .nf = "test" };
+	struct http_server *s = NULL;
+	int rc = -1;
+
+	l = loop_new();
+	for (uint16_t port = 28080; port < 28180 && rc < 0; port++) {	/* another run may hold one */
+		addr_parse(STR("127.0.103.1"), port, &c.listen);
+		rc = http_server_new(&s, l, &c);
+	}
+	ck_assert_int_eq(rc, 0);
+	http_server_routes(s, routes, (void *)"ctx");
+	*a = c.listen;
+	return s;
+}
+
+START_TEST(test_request_row)
+{
+	struct client c = { .row = _i };
+	struct http_server *s = serve(&c.to);
+	unsigned status = 0;
+	pthread_t th;
+
+	pthread_create(&th, NULL, client_main, &c);
+	loop_run(l);
+	pthread_join(th, NULL);
+	sscanf(c.answer, "HTTP/1.1 %u", &status);
+	ck_assert_msg(status == rows[_i].status && strstr(c.answer, rows[_i].has), "%s: %s", rows[_i].name, c.answer);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
+START_TEST(test_openapi_names_every_route)
+{
+	struct addr a;
+	struct http_server *s = serve(&a);
+	struct buf b;
+	cJSON *doc, *paths;
+
+	buf_init(&b, 1 << 16);
+	http_server_openapi(s, &b);
+	buf_putc(&b, '\0');
+	doc = cJSON_Parse(b.p);
+	ck_assert_ptr_nonnull(doc);
+	paths = cJSON_GetObjectItemCaseSensitive(doc, "paths");
+	for (const struct http_route *r = routes; r->method; r++)
+		ck_assert_ptr_nonnull(cJSON_GetObjectItem(cJSON_GetObjectItemCaseSensitive(paths, r->path), r->method));
+	ck_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(doc, "openapi")), "3.1.0");
+	cJSON_Delete(doc);
+	buf_fini(&b);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
+TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_openapi_names_every_route))
