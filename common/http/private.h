@@ -45,7 +45,7 @@ struct http_req {
 	unsigned n_params;
 	struct {
 		const char *raw;
-		char *value;			/* percent-decoded; a '+' stays one: telephone numbers */
+		char *value;			/* percent-decoded; libmicrohttpd made a bare '+' a blank: numbers need %2B */
 	} query[HTTP_MAX_QUERIES];
 	unsigned n_queries;
 	struct buf body;
