@@ -146,11 +146,17 @@ void sip_out_fix_via(struct sip_out *o)
 		return;
 	rest = str_trim(rest);
 	if (rest.l) {
-		fixed = arena_printf(o->arena, "%.*s, %.*s", STR_ARG(fixed), STR_ARG(rest));
-		if (!fixed.p) {
+		char *both = arena_alloc(o->arena, fixed.l + 2 + rest.l);
+
+		if (!both) {
 			o->failed = true;
 			return;
 		}
+		/* Not with a format: the texts may hold NUL. */
+		memcpy(both, fixed.p, fixed.l);
+		memcpy(both + fixed.l, ", ", 2);
+		memcpy(both + fixed.l + 2, rest.p, rest.l);
+		fixed = str_make(both, fixed.l + 2 + rest.l);
 	}
 	sip_out_set_line(o, h, fixed);
 }

@@ -96,6 +96,7 @@ int sip_via_parse_lenient(struct str value, struct sip_via *ret, bool *ret_clean
 			*ret_clean = false;
 		} else if (name.l == 6 && str_ieq(name, STR("branch"))) {
 			v.branch = val;
+			*ret_clean &= val.l == 0 || sip_is_token(val);
 		} else if (name.l == 8 && str_ieq(name, STR("received"))) {
 			v.received = val;
 		} else if (name.l == 5 && str_ieq(name, STR("rport"))) {

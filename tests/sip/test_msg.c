@@ -113,6 +113,8 @@ static const struct {
 	{ "Via rport not a number", START "Via: SIP/2.0/UDP h;rport=x\r\n" FROM TO CALLID CSEQ END, false, 400, "bad Via parameter" },
 	{ "open quote in From", START VIA "From: \"A <sip:a@h>;tag=1\r\n" TO CALLID CSEQ END, false, 400, "bad From" },
 	{ "open quote in a To parameter", START VIA FROM "To: <sip:b@h>;x=\"y\r\n" CALLID CSEQ END, false, 400, "bad To" },
+	{ "Via branch is no token", START "Via: SIP/2.0/UDP h;branch=a\"b\r\n" FROM TO CALLID CSEQ END, false, 400,
+	  "bad Via parameter" },
 	{ "open quote in a Via parameter", START "Via: SIP/2.0/UDP h;x=\"y\r\n" FROM TO CALLID CSEQ END, false, 400,
 	  "bad Via parameter" },
 	{ "From *", START VIA "From: *\r\n" TO CALLID CSEQ END, false, 400, "bad From" },
