@@ -39,6 +39,8 @@ void sip_out_add_token(struct sip_out *o, enum sip_hdr_id id, const char *token)
 void sip_out_set_body(struct sip_out *o, struct str type, struct str body);		/* Content-Type and Content-Length follow */
 /* received and rport in the topmost Via of a received request, from its flow: RFC 3261 §18.2.1, RFC 3581 §4. */
 void sip_out_fix_via(struct sip_out *o);
+/* The topmost value of that header as the plan stands, without writing it.  0, -ENOENT, -ENOMEM. */
+int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret);
 /* Edits apply in the order they were made.  CR, LF in given texts become SP: no value makes a second line.
  * Content-Length is written right in every case.  Returns 0, -ENOMEM, -EMSGSIZE. */
 int sip_out_write(const struct sip_out *o, struct bytes **ret);

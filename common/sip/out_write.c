@@ -340,25 +340,49 @@ static size_t bound(const struct sip_out *o, const struct plan *p, struct str bo
 	return n;
 }
 
+static int plan_make(const struct sip_out *o, struct plan *p)
+{
+	unsigned n = 0;
+
+	*p = (struct plan){ .m = o->m, .arena = o->arena };
+	for (const struct sip_edit *e = o->edits; e; e = e->next)
+		n++;
+	p->marks = arena_zalloc(o->arena, (o->m->n_hdrs + 1u) * sizeof(*p->marks));
+	p->extras = n ? arena_alloc(o->arena, n * sizeof(*p->extras)) : NULL;
+	if (o->failed || !p->marks || (n && !p->extras))
+		return -ENOMEM;
+	for (const struct sip_edit *e = o->edits; e; e = e->next)
+		apply(p, e);
+	return p->failed ? -ENOMEM : 0;
+}
+
+int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret)
+{
+	struct cursor c = { 0 };
+	struct str rest;
+	struct mark *k;
+	struct extra *x;
+	struct plan p;
+	int rc = plan_make(o, &p);
+
+	if (rc)
+		return rc;
+	while (line_next(&p, &c, id, &k, &x, &rest))
+		if (sip_list_next(&rest, ret))
+			return 0;
+	return -ENOENT;
+}
+
 int sip_out_write(const struct sip_out *o, struct bytes **ret)
 {
-	struct plan p = { .m = o->m, .arena = o->arena };
+	struct plan p;
 	struct str body = o->body_set ? o->body : o->m->body;
 	struct bytes *b;
 	struct pen w = { 0 };
 	char digits[SIP_DECIMAL_MAX];
-	unsigned n = 0;
 	size_t size;
 
-	for (const struct sip_edit *e = o->edits; e; e = e->next)
-		n++;
-	p.marks = arena_zalloc(o->arena, (o->m->n_hdrs + 1u) * sizeof(*p.marks));
-	p.extras = n ? arena_alloc(o->arena, n * sizeof(*p.extras)) : NULL;
-	if (o->failed || !p.marks || (n && !p.extras))
-		return -ENOMEM;
-	for (const struct sip_edit *e = o->edits; e; e = e->next)
-		apply(&p, e);
-	if (p.failed)
+	if (plan_make(o, &p))
 		return -ENOMEM;
 	drop(&p, SIP_H_CONTENT_LENGTH);
 	size = bound(o, &p, body);
