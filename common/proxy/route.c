@@ -74,35 +74,21 @@ unsigned proxy_pop_own_routes(struct proxy_layer *l, struct sip_msg *m, struct s
 	return n_own;
 }
 
-/* The topmost Route value of a written message, or empty. */
-static struct str wire_first_route(struct str wire)
-{
-	struct str line, name, value, v;
-
-	while (str_cut(wire, '\n', &line, &wire)) {
-		line = str_trim(line);
-		if (!line.l)
-			break;
-		if (!str_istarts(line, STR("Route")) || !str_cut(line, ':', &name, &value) ||
-		    !str_ieq(str_trim(name), STR("Route")))
-			continue;
-		if (sip_list_next(&value, &v))
-			return v;
-	}
-	return STR_NONE;
-}
-
 /* §16.6 step 6: the next hop is a strict router, so it gets its own URI as Request-URI and the real one as last Route. */
-static int rewrite_strict(struct sip_out *o, struct str wire, struct sip_msg **ret_msg, struct sip_uri *ret)
+static int rewrite_strict(struct sip_out *o, struct sip_msg **ret_msg, struct sip_uri *ret)
 {
 	struct str values[PROXY_MAX_ROUTES], rest;
 	struct sip_parse_error err;
+	struct bytes *wire = NULL;
 	struct sip_nameaddr top;
-	struct sip_msg *m;
+	struct sip_msg *m = NULL;
 	unsigned n;
 	int rc;
 
-	rc = sip_msg_parse_copy(wire, &o->m->flow, &m, &err);
+	rc = sip_out_write(o, &wire);
+	if (!rc)
+		rc = sip_msg_parse_copy(bytes_str(wire), &o->m->flow, &m, &err);
+	bytes_unref(wire);
 	if (rc) {
 		sip_msg_unref(m);
 		return rc;
@@ -126,31 +112,19 @@ static int rewrite_strict(struct sip_out *o, struct str wire, struct sip_msg **r
 int proxy_next_hop(struct sip_out *o, struct sip_uri *ret, struct sip_msg **ret_msg)
 {
 	struct sip_nameaddr top;
-	struct bytes *wire = NULL;
 	struct str route;
 	int rc;
 
 	*ret_msg = NULL;
-	rc = sip_out_write(o, &wire);
+	rc = sip_out_top(o, SIP_H_ROUTE, &route);
+	if (rc == -ENOENT)
+		return sip_uri_parse(o->ruri.l ? o->ruri : o->m->ruri_text, ret, NULL);
+	if (!rc)
+		rc = sip_nameaddr_parse(route, &top);
 	if (rc)
 		return rc;
-	route = wire_first_route(bytes_str(wire));
-	if (!route.l) {
-		struct str ruri = o->ruri.l ? o->ruri : o->m->ruri_text;
-
-		rc = sip_uri_parse(ruri, ret, NULL);
-		goto out;
-	}
-	route = arena_dup(o->arena, route);
-	rc = route.p ? sip_nameaddr_parse(route, &top) : -ENOMEM;
-	if (rc)
-		goto out;
 	*ret = top.uri;
-	if (!sip_uri_has_lr(&top.uri))
-		rc = rewrite_strict(o, bytes_str(wire), ret_msg, ret);
-out:
-	bytes_unref(wire);
-	return rc;
+	return sip_uri_has_lr(&top.uri) ? 0 : rewrite_strict(o, ret_msg, ret);
 }
 
 void proxy_set_max_forwards(struct sip_out *o)
