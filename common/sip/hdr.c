@@ -37,6 +37,29 @@ static void __attribute__((constructor)) build(void)
 	}
 }
 
+/* Octets of `name` (ours: letters, digits, '-') and `s` may differ in bit 5 where ours has bit 6, a letter. */
+static uint64_t differ(const char *name, const char *s)
+{
+	uint64_t a, b;
+
+	memcpy(&a, name, sizeof(a));
+	memcpy(&b, s, sizeof(b));
+	return (a ^ b) & ~((a & UINT64_C(0x4040404040404040)) >> 1);
+}
+
+/* Eight octets at a time; the last step overlaps. */
+static bool same(struct str name, struct str s)
+{
+	if (name.l != s.l)
+		return false;
+	if (s.l < sizeof(uint64_t))
+		return str_ieq(name, s);
+	for (size_t i = 0; i + sizeof(uint64_t) < s.l; i += sizeof(uint64_t))
+		if (differ(name.p + i, s.p + i))
+			return false;
+	return differ(name.p + s.l - sizeof(uint64_t), s.p + s.l - sizeof(uint64_t)) == 0;
+}
+
 enum sip_hdr_id sip_hdr_id_from_name(struct str name)
 {
 	if (name.l == 0)
@@ -47,7 +70,7 @@ enum sip_hdr_id sip_hdr_id_from_name(struct str name)
 		return c < 128 ? (enum sip_hdr_id)compact[c] : SIP_H_OTHER;
 	}
 	for (unsigned k = key(name); slots[k]; k = (k + 1) % SLOTS)
-		if (str_ieq(table[slots[k]].name, name))
+		if (same(table[slots[k]].name, name))
 			return (enum sip_hdr_id)slots[k];
 	return SIP_H_OTHER;
 }

@@ -36,18 +36,22 @@ bool sip_line_next(struct str raw, size_t *pos, struct str *ret, unsigned *folds
 	return true;
 }
 
-bool sip_line_split(struct str line, struct str *name, struct str *value)
+bool sip_line_split(struct str line, struct str *name, struct str *value, enum sip_hdr_id *id)
 {
-	size_t i = 0, end = line.l;
+	const char *colon = line.l ? memchr(line.p, ':', line.l) : NULL;
+	size_t n, i, end = line.l;
 
-	while (i < line.l && (sip_char_class[(unsigned char)line.p[i]] & SIP_TOKEN_CHAR))
-		i++;
-	*name = str_head(line, i);
-	while (i < line.l && sip_is_blank(line.p[i]))
-		i++;
-	if (name->l == 0 || i == line.l || line.p[i] != ':')
+	if (!colon)
 		return false;
-	for (i++; i < end && (sip_is_blank(line.p[i]) || line.p[i] == '\r' || line.p[i] == '\n'); i++)
+	n = (size_t)(colon - line.p);
+	i = n + 1;
+	while (n && sip_is_blank(line.p[n - 1]))
+		n--;
+	*name = str_head(line, n);
+	*id = sip_hdr_id_from_name(*name);
+	if (*id == SIP_H_OTHER && !sip_is_token(*name))
+		return false;
+	for (; i < end && (sip_is_blank(line.p[i]) || line.p[i] == '\r' || line.p[i] == '\n'); i++)
 		;
 	while (end > i && (sip_is_blank(line.p[end - 1]) || line.p[end - 1] == '\r' || line.p[end - 1] == '\n'))
 		end--;
@@ -80,6 +84,7 @@ int sip_frame(struct str stream, size_t *ret_len)
 	size_t start = skip_line_ends(stream), pos = start;
 	struct str line, name, value;
 	uint32_t length = 0, n;
+	enum sip_hdr_id id;
 	bool have = false;
 	unsigned folds;
 
@@ -95,8 +100,8 @@ int sip_frame(struct str stream, size_t *ret_len)
 		if (pos - start > SIP_MSG_MAX_BYTES)
 			return -EMSGSIZE;
 		/* Cheap look first: only 'C', 'c', 'L' and 'l' can start it. */
-		if (((line.p[0] | 0x20) != 'c' && (line.p[0] | 0x20) != 'l') || !sip_line_split(line, &name, &value) ||
-		    sip_hdr_id_from_name(name) != SIP_H_CONTENT_LENGTH)
+		if (((line.p[0] | 0x20) != 'c' && (line.p[0] | 0x20) != 'l') || !sip_line_split(line, &name, &value, &id) ||
+		    id != SIP_H_CONTENT_LENGTH)
 			continue;
 		if (str_to_u32(value, &n) < 0 || (have && n != length))
 			return -EBADMSG;
@@ -110,11 +115,12 @@ struct str sip_scan_call_id(struct str raw)
 {
 	size_t pos = skip_line_ends(raw);
 	struct str line, name, value;
+	enum sip_hdr_id id;
 	unsigned folds;
 
 	while (sip_line_next(raw, &pos, &line, &folds) && line.l)
-		if (((line.p[0] | 0x20) == 'c' || (line.p[0] | 0x20) == 'i') && sip_line_split(line, &name, &value) &&
-		    sip_hdr_id_from_name(name) == SIP_H_CALL_ID)
+		if (((line.p[0] | 0x20) == 'c' || (line.p[0] | 0x20) == 'i') && sip_line_split(line, &name, &value, &id) &&
+		    id == SIP_H_CALL_ID)
 			return value;
 	return STR_NONE;
 }

@@ -1,6 +1,6 @@
 /* common/sip/lines.h - the logical lines of a message head, folds included: RFC 3261 §7.3.1.  Private to common/sip. */
 #pragma once
-#include "common/util/str.h"
+#include "common/sip/hdr.h"
 
 #define SIP_TOKEN_CHAR 1u
 #define SIP_HOST_CHAR 2u
@@ -22,7 +22,7 @@ static inline bool sip_is_token(struct str s)
  * belongs to the line (*folds counts them), except behind an empty line, where the body starts.  false: no line end. */
 bool sip_line_next(struct str raw, size_t *pos, struct str *ret, unsigned *folds);
 /* Splits "Name : value" of a logical line; the value is trimmed.  false: no colon, or the name is no token. */
-bool sip_line_split(struct str line, struct str *name, struct str *value);
+bool sip_line_split(struct str line, struct str *name, struct str *value, enum sip_hdr_id *id);
 /* Replaces the line ends inside a folded line by SP.  The text must be writable. */
 void sip_line_unfold(struct str line);
 /* Every quoted string ends (nameaddr.c): else what we put behind would land inside. */

@@ -117,7 +117,7 @@ static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_
 	*ret_end = false;
 	for (; sip_line_next(m->raw, &pos, &line, &folds); start = pos) {
 		struct sip_hdr *h;
-		unsigned id;
+		enum sip_hdr_id id;
 
 		if (line.l == 0) {
 			*ret_end = true;
@@ -131,7 +131,7 @@ static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_
 			bad(p, 400, line.p, "CR inside a header");
 			continue;
 		}
-		if (!sip_line_split(line, &name, &value)) {
+		if (!sip_line_split(line, &name, &value, &id)) {
 			bad(p, 400, line.p, "bad header line");
 			continue;
 		}
@@ -142,7 +142,6 @@ static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_
 		h = hdr_new(p);
 		if (!h)
 			return -ENOMEM;
-		id = sip_hdr_id_from_name(name);
 		*h = (struct sip_hdr){ .name = name, .value = value, .off = (uint32_t)start, .len = (uint32_t)(pos - start),
 				       .id = (uint16_t)id, .next = SIP_NO_HDR };
 		if (m->first[id] == SIP_NO_HDR)

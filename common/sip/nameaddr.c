@@ -85,6 +85,12 @@ int sip_nameaddr_parse(struct str in, struct sip_nameaddr *ret)
 
 bool sip_list_next(struct str *rest, struct str *ret)
 {
+	/* One value is the common case. */
+	if (rest->l && !memchr(rest->p, ',', rest->l)) {
+		*ret = str_trim(*rest);
+		*rest = STR_NONE;
+		return ret->l > 0;
+	}
 	while (rest->l) {
 		size_t i = 0;
 		bool angle = false;

@@ -35,10 +35,10 @@ static void __attribute__((constructor)) build(void)
 static bool all(struct str s, unsigned class, size_t *bad)
 {
 	for (size_t i = 0; i < s.l; i++) {
-		bool escape_ok = s.p[i] != '%' || (i + 2 < s.l && isxdigit((unsigned char)s.p[i + 1]) &&
-						   isxdigit((unsigned char)s.p[i + 2]));
+		unsigned char c = (unsigned char)s.p[i];
 
-		if (!(cls[(unsigned char)s.p[i]] & class) || !escape_ok) {
+		if (!(cls[c] & class) || (c == '%' && (i + 2 >= s.l || !isxdigit((unsigned char)s.p[i + 1]) ||
+						       !isxdigit((unsigned char)s.p[i + 2])))) {
 			*bad = i;
 			return false;
 		}
