@@ -1,0 +1,129 @@
+/* common/resolver/cache.c - answers by name and type, merged questions, stale answers while DNS is down. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include "common/resolver/private.h"
+
+#define TTL_MIN_S 1u
+#define TTL_MAX_S 86400u
+#define RETRY_DOWN_MS 5000u		/* how long a stale answer serves before DNS is asked again */
+#define ERROR_MS 1000u
+
+struct key {
+	uint16_t type;
+	const char *name;
+};
+
+static bool same(const struct hnode *n, const void *key)
+{
+	const struct answer *a = container_of(n, struct answer, node);
+	const struct key *k = key;
+
+	return a->type == k->type && strcasecmp(a->name, k->name) == 0;
+}
+
+static void drop(struct answer *a)
+{
+	htab_del(&a->r->cache, &a->node);
+	list_del(&a->lru);
+	free(a->rec);
+	free(a);
+}
+
+static void evict(struct resolver *r)
+{
+	struct list *p, *tmp;
+
+	list_for_each_safe(p, tmp, &r->lru) {
+		struct answer *a = list_entry(p, struct answer, lru);
+
+		if (r->cache.n < r->c.cache_max)
+			return;
+		if (!a->pending && list_empty(&a->waiters))
+			drop(a);
+	}
+}
+
+int cache_get(struct resolver_query *q, uint16_t type, const char *name, struct answer **ret)
+{
+	struct resolver *r = q->r;
+	struct key k = { type, name };
+	uint64_t h = hash_mix(hash_istr(str_from_c(name)), type);
+	struct hnode *n = htab_find(&r->cache, h, same, &k);
+	struct answer *a = n ? container_of(n, struct answer, node) : NULL;
+
+	if (!a) {
+		evict(r);
+		a = calloc(1, sizeof(*a));
+		if (!a)
+			return -ENOMEM;
+		a->r = r;
+		a->type = type;
+		str_copy(str_from_c(name), a->name, sizeof(a->name));
+		list_init(&a->waiters);
+		list_add_tail(&r->lru, &a->lru);
+		htab_add(&r->cache, &a->node, h);
+	}
+	list_del(&a->lru);
+	list_add_tail(&r->lru, &a->lru);
+	if (!a->pending && loop_now_ms(r->loop) >= a->expires_ms) {
+		a->pending = true;
+		dns_ask(a);			/* may answer at once */
+	}
+	if (a->pending) {
+		list_del(&q->wait);
+		list_add_tail(&a->waiters, &q->wait);
+		return -EINPROGRESS;
+	}
+	*ret = a;
+	return a->err;
+}
+
+void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, uint32_t ttl_s)
+{
+	struct resolver *r = a->r;
+	uint64_t now = loop_now_ms(r->loop);
+	struct list woken;
+
+	a->pending = false;
+	if (err && a->rec && now < a->good_until_ms) {
+		a->err = 0;			/* old truth is better than none: row C12 */
+		a->expires_ms = now + RETRY_DOWN_MS;
+	} else if (err) {
+		a->err = err;
+		a->expires_ms = now + ERROR_MS;
+	} else {
+		ttl_s = ttl_s < TTL_MIN_S ? TTL_MIN_S : ttl_s > TTL_MAX_S ? TTL_MAX_S : ttl_s;
+		free(a->rec);
+		a->rec = n ? calloc(n, sizeof(*rec)) : NULL;
+		a->n = a->rec ? n : 0;
+		if (a->rec)
+			memcpy(a->rec, rec, n * sizeof(*rec));
+		a->err = 0;
+		a->expires_ms = now + (uint64_t)ttl_s * 1000;
+		a->good_until_ms = a->expires_ms + (uint64_t)r->c.stale_max_s * 1000;
+	}
+	if (r->closing)
+		return;
+	/* Each may cancel others, or ask again for this very name: take them one by one. */
+	list_init(&woken);
+	while (!list_empty(&a->waiters)) {
+		struct list *p = a->waiters.next;
+
+		list_del(p);
+		list_add_tail(&woken, p);
+	}
+	while (!list_empty(&woken)) {
+		struct resolver_query *q = list_entry(woken.next, struct resolver_query, wait);
+
+		list_del(&q->wait);
+		query_step(q);
+	}
+}
+
+void cache_free(struct resolver *r)
+{
+	while (!list_empty(&r->lru))
+		drop(list_entry(r->lru.next, struct answer, lru));
+	htab_fini(&r->cache);
+}

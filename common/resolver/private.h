@@ -1,0 +1,80 @@
+/* common/resolver/private.h - what resolver.c, cache.c and dns.c share. */
+#pragma once
+#include <ares.h>
+#include "common/resolver/resolver.h"
+#include "common/util/hash.h"
+
+#define DNS_MAX_RECS 16			/* of one answer; more are not looked at */
+#define DNS_NAME_MAX 256
+#define DNS_HELD_MAX 64
+
+enum { DNS_A = 1, DNS_AAAA = 28, DNS_SRV = 33, DNS_NAPTR = 35 };
+
+struct rec {
+	uint16_t prio, weight, port;	/* SRV; NAPTR: order, preference */
+	char flag;
+	char service[16];
+	char name[DNS_NAME_MAX];	/* SRV target, NAPTR replacement */
+	struct addr a;
+};
+
+struct answer {				/* one name and type; in the cache, or asked for */
+	struct hnode node;
+	struct list lru, waiters;	/* struct resolver_query.wait */
+	struct resolver *r;
+	uint16_t type;
+	char name[DNS_NAME_MAX];	/* lower case */
+	bool pending;
+	int err;			/* 0 (also without records), or why DNS did not answer */
+	uint64_t expires_ms, good_until_ms;
+	unsigned n;
+	struct rec *rec;
+};
+
+struct static_hop {
+	char *name;
+	enum sip_proto proto;
+	bool has_proto;
+	struct addr a;
+};
+
+struct resolver {
+	struct loop *loop;
+	struct resolver_config c;
+	struct static_hop *hops;
+	size_t n_hops;
+	struct htab cache;
+	struct list lru, queries, fds;
+	ares_channel channel;
+	bool has_channel, closing;
+	struct timer timer;
+	struct { enum sip_proto proto; struct addr a; uint64_t until_ms; } held[DNS_HELD_MAX];
+	unsigned next_held;
+};
+
+struct resolver_query {
+	struct list link, wait;
+	struct resolver *r;
+	resolver_fn fn;
+	void *arg;
+	uint64_t seed;			/* keeps the weighted order over the rounds */
+	unsigned rounds;
+	bool sips;
+	bool *done;			/* of resolver_lookup() while it runs, else NULL */
+	uint16_t port;
+	int proto;			/* of ;transport=, or -1 */
+	char host[DNS_NAME_MAX];
+};
+
+/* cache.c: 0 (*ret is valid until the next call), -EINPROGRESS (q waits for it), or why there is no answer. */
+int cache_get(struct resolver_query *q, uint16_t type, const char *name, struct answer **ret);
+void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, uint32_t ttl_s);
+void cache_free(struct resolver *r);
+/* dns.c */
+int dns_open(struct resolver *r);
+void dns_close(struct resolver *r);
+void dns_ask(struct answer *a);
+/* Least TTL of the answer records; the text is untrusted.  0, -ENOENT (no record), -EBADMSG. */
+int dns_min_ttl(const uint8_t *p, size_t n, uint32_t *ret);
+/* resolver.c */
+void query_step(struct resolver_query *q);

@@ -1,0 +1,172 @@
+/* tests/resolver/test_resolver.c - RFC 3263 §4.1, §4.2 against static hops and a real dnsmasq. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "common/resolver/resolver.h"
+#include "tests/check.h"
+
+#define DNSMASQ "/usr/sbin/dnsmasq"
+
+static struct loop *l;
+static struct resolver *r;
+static struct resolver_result got;
+static unsigned calls;
+
+static void on_result(void *arg, const struct resolver_result *res)
+{
+	(void)arg;
+	got = *res;
+	calls++;
+}
+
+static void look(const char *text)
+{
+	struct sip_uri u;
+
+	ck_assert_int_eq(sip_uri_parse(str_from_c(text), &u, NULL), 0);
+	calls = 0;
+	resolver_lookup(r, &u, on_result, NULL);
+	for (unsigned i = 0; !calls && i < 400; i++)
+		loop_run_for(l, 10);
+	ck_assert_uint_eq(calls, 1);
+}
+
+static void open_with(const struct addr *server)
+{
+	static const struct resolver_static hops[] = {
+		{ { "scscf.lab", 9 }, { "tcp:127.0.101.30:6060", 21 } },
+		{ { "Plain.lab", 9 }, { "127.0.101.31:6061", 17 } },
+	};
+	struct resolver_config c = { .servers = server, .n_servers = server ? 1 : 0, .timeout_ms = 300, .tries = 2,
+				     .cache_max = 100, .stale_max_s = 60, .negative_ttl_s = 5, .statics = hops, .n_statics = 2 };
+
+	l = loop_new();
+	r = resolver_new(l, &c);
+	ck_assert_ptr_nonnull(r);
+}
+
+static void done(void)
+{
+	resolver_free(r);
+	loop_free(l);
+}
+
+static const struct row {
+	const char *uri;
+	int err;
+	const char *first;
+	bool fixed;
+} plain[] = {
+	{ "sip:scscf.lab", 0, "tcp:127.0.101.30:6060", true },
+	{ "sip:a@plain.LAB;transport=tcp", 0, "tcp:127.0.101.31:6061", true },
+	{ "sip:plain.lab", 0, "udp:127.0.101.31:6061", false },
+	{ "sip:127.0.101.9", 0, "udp:127.0.101.9:5060", false },
+	{ "sip:[::1]:5070;transport=tcp", 0, "tcp:[::1]:5070", true },
+	{ "sip:nobody.lab", -ENOENT, NULL, false },
+	{ "sip:127.0.0.1;transport=sctp", -EINVAL, NULL, false },
+	{ "tel:+49301234", -EINVAL, NULL, false },
+}, dns[] = {
+	{ "sip:host.test:5099", 0, "udp:127.0.101.41:5099", false },
+	{ "sip:host.test", 0, "udp:127.0.101.41:5060", false },
+	{ "sip:srv.test", 0, "udp:127.0.101.41:5081", false },
+	{ "sip:srv.test;transport=tcp", 0, "tcp:127.0.101.42:5082", true },
+	{ "sip:naptr.test", 0, "tcp:127.0.101.42:5082", true },
+	{ "sip:missing.test", -ENOENT, NULL, false },
+};
+
+static void check_row(const struct row *w)
+{
+	char text[SIP_FLOW_STRLEN];
+
+	look(w->uri);
+	ck_assert_msg(got.err == w->err, "%s: err %d (%s)", w->uri, got.err, got.err ? got.why : "");
+	if (w->err)
+		return;
+	ck_assert_str_eq(sip_flow_fmt(&got.target[0], text), w->first);
+	ck_assert_msg(got.explicit_proto == w->fixed, "%s: explicit_proto", w->uri);
+}
+
+START_TEST(test_without_dns)
+{
+	open_with(NULL);
+	check_row(&plain[_i]);
+	done();
+}
+END_TEST
+
+static pid_t dnsmasq(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a failed test leaves nothing behind */
+		execl(DNSMASQ, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+		      "--pid-file=", "--listen-address=127.0.101.53", "--bind-interfaces", "--port=15353", "--local=/test/",
+		      "--address=/host.test/127.0.101.41", "--address=/tcp.test/127.0.101.42",
+		      "--srv-host=_sip._udp.srv.test,host.test,5081,1,1", "--srv-host=_sip._udp.srv.test,tcp.test,5089,2,1",
+		      "--srv-host=_sip._tcp.srv.test,tcp.test,5082,1,1",
+		      "--naptr-record=naptr.test,20,1,S,SIP+D2U,,_sip._udp.srv.test",
+		      "--naptr-record=naptr.test,10,1,S,SIP+D2T,,_sip._tcp.srv.test", (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+START_TEST(test_with_dns)
+{
+	struct addr server;
+	struct sip_flow failed;
+	pid_t pid;
+
+	if (access(DNSMASQ, X_OK) < 0)
+		return;
+	pid = dnsmasq();
+	ck_assert_int_eq(addr_parse(STR("127.0.101.53"), 15353, &server), 0);
+	open_with(&server);
+	for (unsigned i = 0; i < 50; i++) {		/* until it serves */
+		look("sip:host.test:1");
+		if (got.err == 0)
+			break;
+		usleep(20000);
+		loop_run_for(l, 1001);			/* past the pause after an error */
+	}
+	for (unsigned i = 0; i < sizeof(dns) / sizeof(dns[0]); i++)
+		check_row(&dns[i]);
+	/* A target that failed goes behind: RFC 3263 §4.3. */
+	look("sip:srv.test");
+	ck_assert_uint_ge(got.n, 2);
+	failed = got.target[0];
+	resolver_target_failed(r, &failed, 60);
+	look("sip:srv.test");
+	ck_assert(!addr_eq(&got.target[0].remote, &failed.remote));
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	done();
+}
+END_TEST
+
+START_TEST(test_cancel)
+{
+	struct addr server;
+	struct sip_uri u;
+	struct resolver_query *q;
+
+	ck_assert_int_eq(addr_parse(STR("127.0.101.54"), 15354, &server), 0);	/* nobody there */
+	open_with(&server);
+	ck_assert_int_eq(sip_uri_parse(STR("sip:a.test"), &u, NULL), 0);
+	calls = 0;
+	q = resolver_lookup(r, &u, on_result, NULL);
+	if (q)
+		resolver_cancel(q);
+	loop_run_for(l, 50);
+	ck_assert_uint_eq(calls, q ? 0 : 1);
+	look("sip:b.test:5060");
+	ck_assert_int_lt(got.err, 0);
+	done();
+}
+END_TEST
+
+TEST_MAIN("resolver", TEST_ROWS(test_without_dns, plain), TEST_ONE(test_with_dns), TEST_ONE(test_cancel))
