@@ -63,6 +63,7 @@ START_TEST(test_workers)
 	int fd;
 
 	ck_assert_int_eq(addr_parse(STR("127.0.101.9"), 25080, &a), 0);
+	atomic_store(&answered, 0);
 	g = transport_group_new(N_WORKERS);
 	for (unsigned i = 0; i < N_WORKERS; i++) {
 		side[i] = (struct side){ .id = i, .l = loop_new() };
