@@ -1,0 +1,46 @@
+/* scscf/registrar.h - the registrations that one worker owns: TS 24.229 §5.4.1, §5.4.1.2.
+ *
+ * One struct registration per private identity: authentication (auth.c), server assignment (assign.c), bindings
+ * (binding.c), timers.  Requests for it come by worker_call() from the worker of the REGISTER's transaction; the answer
+ * goes back by worker_respond().  Cx answers come back here, so everything below runs on one thread. */
+#pragma once
+#include "scscf/scscf.h"
+
+struct reg_config {			/* registrar.*; names as in the configuration */
+	uint32_t default_expires_s, min_expires_s, max_expires_s;
+	uint32_t max_contacts;		/* per registration */
+	uint32_t await_auth_s;		/* reg-await-auth, TS 24.229 §7.8: 240 */
+	uint32_t vectors;		/* asked for in one MAR: 1..CX_MAX_VECTORS */
+	uint32_t max_resyncs;		/* AUTS answers in a row before 403 */
+	bool sar_on_refresh;		/* SAR RE_REGISTRATION when nothing changed */
+	bool challenge_refresh;		/* challenge re-registrations that are not integrity protected */
+	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
+	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */
+};
+
+struct registrar *registrar_new(struct scscf_worker *sw);
+void registrar_free(struct registrar *r);
+size_t registrar_count(const struct registrar *r);
+
+/* A REGISTER on its way to its owner.  The job owns a reference of m; it is freed with the answer. */
+struct reg_job {
+	struct scscf *s;
+	struct worker *from;		/* the transaction's worker */
+	struct tx_handle h;
+	struct sip_msg *m;
+	struct str impi, impu;		/* canonical; in m's arena */
+};
+void registrar_job(struct worker *owner, void *job);		/* fn of worker_call(): struct reg_job */
+
+/* REST and RTR: de-registration by the network (§5.4.1.5).  `impus` empty: the whole registration.  done runs on the owner. */
+enum reg_dereg_cause { REG_DEREG_ADMIN, REG_DEREG_RTR_PERMANENT, REG_DEREG_RTR_NEW_SERVER, REG_DEREG_RTR_SERVER_CHANGE,
+		       REG_DEREG_RTR_REMOVE };
+/* Has the owner of `impi` de-register; on any thread of ours.  SAR is sent for REG_DEREG_ADMIN only (the HSS knows of the
+ * others already).  found: there was such a registration.  done may be NULL; it runs on the owner's worker. */
+int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs *impus, enum reg_dereg_cause cause,
+			 void (*done)(void *arg, bool found), void *arg);
+/* PPR: a new profile for a registered user (TS 29.228 §6.2.2).  xml is copied.  done: 0, -ENOENT, -EBADMSG, -EFBIG. */
+int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, void (*done)(void *arg, int rc), void *arg);
+/* One page for REST, on the owner's thread (stack_gather_page); and one registration as JSON, NULL when unknown here. */
+void registrar_list(struct worker *w, struct gather *g);
+cJSON *registrar_show(struct registrar *r, struct str key);		/* key: private identity, or any identity of the set */

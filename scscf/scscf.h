@@ -1,0 +1,54 @@
+/* scscf/scscf.h - what the S-CSCF's files share: one struct for the daemon, one per worker.
+ *
+ * struct scscf is read-only once the workers run (its cmaps lock for themselves); struct scscf_worker belongs to its thread. */
+#pragma once
+#include "common/daemon/stack.h"
+#include "common/diameter/cx.h"
+#include "scscf/view.h"
+
+struct registrar;			/* registrations that this worker owns: registrar.h */
+struct reg_config;
+
+enum hss_profile { HSS_STANDARD, HSS_PYHSS, HSS_OPEN5GS };
+
+struct scscf {
+	struct stack *stack;
+	struct reg_directory *dir;	/* published registrations, all workers */
+	const struct reg_config *reg;	/* registrar.* of the configuration */
+	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
+	enum hss_profile hss;		/* diameter.hss_profile: which HSS it is, where it differs (assign.c) */
+};
+
+struct scscf_worker {			/* worker.role */
+	struct scscf *s;
+	struct worker *w;
+	struct registrar *registrar;
+};
+static inline struct scscf_worker *scscf_of(struct worker *w)
+{
+	return w->role;
+}
+
+/* ---- request.c: every request that is not a retransmission comes in here ---- */
+void scscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m);
+void scscf_ack(struct worker *w, struct sip_msg *m);
+
+/* ---- the procedures ---- */
+void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_msg *m);		/* register.c, TS 24.229 §5.4.1 */
+/* originating.c, §5.4.3.2: `token` is the verified Service-Route token of the topmost Route, NULL when the request came
+ * with an `orig` parameter instead (an application server on behalf of a user). */
+struct session_in {
+	struct tx_server *st;
+	struct sip_msg *m;
+	struct sip_out out;			/* own Routes popped already */
+	const struct token *token;		/* NULL: none */
+};
+void scscf_originating(struct scscf_worker *sw, struct session_in *in);
+void scscf_terminating(struct scscf_worker *sw, struct session_in *in);				/* terminating.c, §5.4.3.3 */
+void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in);				/* indialog.c, §5.4.3.2, .3 */
+
+/* ---- Cx pushes: push.c.  Called on the main thread by cx_serve() ---- */
+extern const struct cx_server_ops scscf_push_ops;
+
+extern const struct http_route scscf_routes[];		/* rest.c; u is struct scscf */
+extern const struct cfg_row scscf_schema[];		/* config.c */

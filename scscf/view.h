@@ -1,0 +1,45 @@
+/* scscf/view.h - published registrations: what the call path reads.  Rows S8, S12, T13.
+ *
+ * The owner worker of a private identity builds a new immutable struct reg_view on every change and publishes it; all
+ * workers look it up without asking the owner.  A public identity may be shared by several private identities (TS 23.228
+ * §4.3.3.4), so an address of record maps to a set of views. */
+#pragma once
+#include "scscf/profile.h"
+
+#define REG_MAX_CONTACTS 32u		/* upper limit of registrar.max_contacts */
+#define REG_MAX_PATH 8u			/* Path values of one contact; more: 400 */
+#define REG_MAX_SHARED 8u		/* private identities that share a public one */
+
+struct reg_contact_view {
+	char *uri;			/* "sip:001010000000001@127.0.77.100:5066;transport=tcp": the new Request-URI */
+	char *params;			/* header parameters as registered ("+sip.instance=...;+g.3gpp.smsip"); may be "" */
+	unsigned n_path;
+	char *path[REG_MAX_PATH];	/* Route values toward it, [0] topmost: "<sip:TOKEN@...;lr>" */
+	uint16_t q;			/* 0..1000 */
+	uint64_t expires_wall_us;
+};
+struct reg_view {
+	struct obj o;
+	uint64_t id;			/* random; the id in our Service-Route token; keeps over re-registrations */
+	struct profile *profile;	/* a reference */
+	unsigned n_contacts;		/* none: unregistered, profile kept for services (TS 29.228 §6.1.2) */
+	struct reg_contact_view *contacts;
+};
+/* All views of one address of record. */
+struct aor_view {
+	struct obj o;
+	unsigned n;
+	struct reg_view *v[REG_MAX_SHARED];
+};
+
+struct reg_directory;
+struct reg_directory *reg_directory_new(void);
+void reg_directory_free(struct reg_directory *d);
+/* Replaces what id had published before under every identity of the old and the new profile (barred ones too: they must
+ * be found to be refused).  Any worker's thread; publications are serialised.  Takes a reference.  0, -ENOMEM, -ENOSPC
+ * (REG_MAX_SHARED). */
+int reg_directory_publish(struct reg_directory *d, struct reg_view *v);
+void reg_directory_withdraw(struct reg_directory *d, uint64_t id);
+struct aor_view *reg_directory_aor(struct reg_directory *d, struct str aor);	/* a reference, or NULL; aor from sip_uri_aor() */
+struct reg_view *reg_directory_id(struct reg_directory *d, uint64_t id);	/* a reference, or NULL */
+size_t reg_directory_count(const struct reg_directory *d);			/* registrations */
