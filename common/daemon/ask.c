@@ -157,7 +157,11 @@ void stack_gather_page(struct stack *s, struct http_req *r, void (*fn)(struct wo
 	uint32_t worker = 0;
 	unsigned limit;
 
-	if (!b || !http_page(r, &limit, &cursor)) {
+	if (!b) {
+		http_problem(r, 500, "OUT_OF_MEMORY", "the question cannot be asked");
+		return;
+	}
+	if (!http_page(r, &limit, &cursor)) {
 		free(b);
 		return;
 	}

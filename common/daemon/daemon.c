@@ -90,6 +90,23 @@ static void apply_log_levels(const struct cfg *c)
 	}
 }
 
+/* What every daemon needs and no row of the schema can say. */
+static void check_common(const struct daemon *d, const struct cfg *c, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(c);
+
+	if (cfg_home_domain(c).l == 0)
+		cfg_error(r, "domain", errors, "the home domain is not known: give plmn or domain");
+	if (d->needs_diameter && !cfg_has(r, "diameter"))
+		cfg_error(r, "diameter", errors, "diameter is missing: %sd asks the HSS", d->name);
+	/* Neither is served: never fall back to clear text in silence. */
+	if (cfg_has(r, "rest.tls"))
+		cfg_error(r, "rest.tls", errors, "rest.tls: TLS is not served; use rest.unix_socket or a loopback address");
+	for (size_t i = 0; i < cfg_list_len(r, "sip.listen"); i++)
+		if (str_istarts(cfg_strs_at(r, "sip.listen", i), STR("tls:")))
+			cfg_error(r, "sip.listen", errors, "sip.listen: TLS is not served");
+}
+
 static int load(const struct daemon *d, struct cfg **ret, struct buf *errors)
 {
 	int rc = cfg_load(d->config_file, d->priv->schemas, ret, errors);
@@ -97,6 +114,7 @@ static int load(const struct daemon *d, struct cfg **ret, struct buf *errors)
 
 	if (rc < 0)
 		return rc;
+	check_common(d, *ret, errors);
 	if (d->check)
 		d->check(*ret, errors);
 	if (errors->l == before)
@@ -203,10 +221,23 @@ static void usage(const struct daemon *d, FILE *out)
 {
 	fprintf(out,
 		"usage: %sd -c FILE [-t]\n"
+		"       %sd -s | -V | -h\n"
 		"  -c FILE  configuration\n"
 		"  -t       check the configuration and exit: 0, or 78 with one line per mistake\n"
-		"  -V       version\n",
-		d->name);
+		"  -s       print a sample configuration with every key\n"
+		"  -V       version\n"
+		"  -h       this text\n",
+		d->name, d->name);
+}
+
+static void print_sample(const struct daemon *d)
+{
+	struct buf out;
+
+	buf_init(&out, 1u << 20);
+	cfg_schema_write_sample(d->priv->schemas, &out);
+	printf("%.*s", (int)out.l, out.l ? out.p : "");
+	buf_fini(&out);
 }
 
 static int check_only_or_load(struct daemon *d, bool check_only)
@@ -240,7 +271,7 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 		return EXIT_FAILURE;
 	d->priv->schemas[0] = cfg_common_schema;
 	d->priv->schemas[1] = d->schema;
-	while ((opt = getopt(argc, argv, "c:tVh")) != -1) {
+	while ((opt = getopt(argc, argv, "c:tsVh")) != -1) {
 		switch (opt) {
 		case 'c':
 			d->config_file = optarg;
@@ -250,6 +281,9 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 			break;
 		case 'V':
 			printf("%sd %s\n", d->name, daemon_version());
+			return 0;
+		case 's':
+			print_sample(d);
 			return 0;
 		case 'h':
 			usage(d, stdout);

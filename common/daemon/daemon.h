@@ -1,6 +1,7 @@
 /* common/daemon/daemon.h - what every main() does: options, configuration, log, privileges, signals, readiness, stop.
  *
- *   -c FILE  configuration (required)   -t  check it and exit (0, or 78 with one line per mistake)   -V  version
+ *   -c FILE  configuration (required)   -t  check it and exit (0, or 78 with one line per mistake)
+ *   -s  print a sample configuration   -V  version   -h  usage
  * SIGTERM, SIGINT: drain and stop; SIGHUP: reload; SIGUSR2: nothing; SIGPIPE ignored. */
 #pragma once
 #include "common/config/config.h"
@@ -14,6 +15,7 @@ struct daemon {
 	const struct cfg_row *schema;			/* the daemon's own rows */
 	/* Checks what a schema cannot (references, names); appends mistakes with cfg_error().  May be NULL. */
 	void (*check)(const struct cfg *c, struct buf *errors);
+	bool needs_diameter;				/* a file without `diameter` is refused */
 	void (*reload)(void *u, const struct cfg *c);	/* SIGHUP, after the new file was found good */
 	void (*drain)(void *u);				/* SIGTERM: must end in daemon_stopped() */
 	void *u;

@@ -229,11 +229,10 @@ static void get_transactions(void *u, struct http_req *r)
 
 static void gather_flow(struct worker *w, struct gather *g)
 {
-	int before = cJSON_GetArraySize(g->items), now;
+	int before = cJSON_GetArraySize(g->items);
 
-	trace_to_json(w->trace, g->filter, g->limit, g->items);
-	now = cJSON_GetArraySize(g->items);
-	g->limit -= (unsigned)(now - before);
+	g->more = trace_to_json(w->trace, g->filter, g->after, g->limit, g->items, &g->last);
+	g->limit -= (unsigned)(cJSON_GetArraySize(g->items) - before);
 }
 
 static void get_flows(void *u, struct http_req *r)

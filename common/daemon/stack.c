@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/daemon/private.h"
+#include "common/diameter/cx.h"
 #include "common/log/log.h"
 #include "common/util/hash.h"
 #include "common/util/rand.h"
@@ -168,32 +169,44 @@ static int start_diameter(struct stack *s)
 		peers[c.n_peers++] = (struct dia_peer_config){ cfg_cstr(p, "identity"), cfg_cstr(p, "realm"),
 							       cfg_cstr(p, "address"), (uint16_t)cfg_int(p, "port") };
 	}
+	cx_set_destination(cfg_has(r, "diameter.destination_realm") ? cfg_cstr(r, "diameter.destination_realm") : NULL,
+			   cfg_has(r, "diameter.destination_host") ? cfg_cstr(r, "diameter.destination_host") : NULL);
 	rc = dia_start(&c);
 	s->diameter = rc == 0;
 	return rc;
 }
 
-static char *read_token(const struct cfg_node *r)
+/* The first line of the token file.  A file that was named must yield a token: 0, or -errno with the reason logged. */
+static int read_token(const struct cfg_node *r, char **ret)
 {
 	const char *file = cfg_cstr(r, "rest.token_file"), *direct = cfg_cstr(r, "rest.token");
-	char text[256];
-	struct str t;
+	struct str line, rest;
+	char text[1024];
+	int fd, rc = 0;
 	ssize_t n;
-	int fd;
 
-	if (direct && *direct)
-		return strdup(direct);
-	if (!file || !*file)
-		return NULL;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		log_error(LOG_REST, "the token file cannot be read", LOG_C("file", file), LOG_C("error", strerror(errno)));
-		return NULL;
+	*ret = NULL;
+	if (direct && *direct) {
+		*ret = strdup(direct);
+		return *ret ? 0 : -ENOMEM;
 	}
-	n = read(fd, text, sizeof(text));
-	close(fd);
-	t = str_trim(str_make(text, n > 0 ? (size_t)n : 0));
-	return t.l ? str_dup(t) : NULL;
+	if (!file || !*file)
+		return 0;
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (n < 0)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	str_cut(str_make(text, n > 0 ? (size_t)n : 0), '\n', &line, &rest);
+	line = str_trim(line);
+	if (rc == 0 && line.l == 0)
+		rc = -ENODATA;
+	if (rc == 0 && !(*ret = str_dup(line)))
+		rc = -ENOMEM;
+	if (rc < 0)
+		log_error(LOG_REST, "the token file cannot be used", LOG_C("file", file), LOG_C("error", strerror(-rc)));
+	return rc;
 }
 
 static int start_rest(struct stack *s)
@@ -207,13 +220,15 @@ static int start_rest(struct stack *s)
 	if (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &c.listen) < 0)
 		return -EINVAL;
 	c.unix_socket = cfg_has(r, "rest.unix_socket") ? cfg_cstr(r, "rest.unix_socket") : NULL;
-	s->rest_token = read_token(r);
+	if ((rc = read_token(r, &s->rest_token)) < 0)
+		return rc;
 	c.token = s->rest_token;
 	if (addr_is_set(&c.listen) && !c.token)
 		log_warn(LOG_REST, "no rest.token_file: over TCP only the open resources are served");
 	rc = http_server_new(&s->http, s->main_loop, &c);
 	if (rc < 0) {
-		log_error(LOG_REST, "the REST interface cannot be opened", LOG_C("listen", cfg_cstr(r, "rest.listen")),
+		log_error(LOG_REST, "the REST interface cannot be opened",
+			  LOG_C("listen", addr_is_set(&c.listen) ? cfg_cstr(r, "rest.listen") : c.unix_socket),
 			  LOG_C("error", strerror(-rc)));
 		return rc;
 	}
@@ -295,13 +310,22 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 
 /* ---- drain: new work gets 503, open transactions end ---- */
 
+static void count_open(void *arg, const struct tx_view *v)
+{
+	unsigned *n = arg;
+
+	/* Answered ones only absorb retransmissions, for half a minute: not worth the wait. */
+	if (v->server && (strcmp(v->state, "trying") == 0 || strcmp(v->state, "proceeding") == 0))
+		(*n)++;
+}
+
 static void count_busy(struct worker *w, void *arg)
 {
 	struct stack *s = arg;
-	struct tx_stats st;
+	unsigned n = 0;
 
-	tx_layer_stats(w->tx, &st);
-	atomic_fetch_add(&s->drain_busy, st.server_now);
+	tx_layer_each(w->tx, count_open, &n);
+	atomic_fetch_add(&s->drain_busy, n);
 	atomic_fetch_sub(&s->drain_asked, 1);
 }
 

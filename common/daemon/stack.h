@@ -39,6 +39,7 @@ struct role_ops {
 	enum tx_side (*side)(struct worker *w, const struct sip_flow *from);	/* NULL: TX_CORE */
 	void (*flow_closed)(struct worker *w, const struct sip_flow *flow);	/* NULL: nothing */
 	bool uses_diameter;
+	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */
 	const struct http_route *routes;		/* the role's REST table; `u` below is its argument */
 };

@@ -63,20 +63,6 @@ static void on_message(void *u, struct sip_msg *m)
 	struct worker *w = u;
 
 	correlate(m);
-	if (m->request && atomic_load_explicit(&w->stack->draining, memory_order_relaxed) && m->method != SIP_ACK &&
-	    m->method != SIP_CANCEL && m->to_tag.l == 0) {
-		char extra[48];
-		struct sip_flow to;
-		struct bytes *wire;
-
-		snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 2 + rand_below(5));
-		wire = sip_reply_make(m, 503, NULL, STR("drain"), str_from_c(extra), STR_NONE, STR_NONE);
-		tx_response_flow(m, &to);
-		if (wire)
-			transport_send(w->transport, &to, wire, 0);
-		bytes_unref(wire);
-		return;
-	}
 	tx_input(w->tx, m);
 	log_correlation(STR_NONE);
 }
@@ -134,8 +120,16 @@ static int on_send(void *u, const struct sip_flow *to, struct bytes *wire, struc
 static void on_request(void *u, struct tx_server *st, struct sip_msg *m)
 {
 	struct worker *w = u;
+	char extra[48];
 
-	dialog_table_request(w->dialogs, m, 0, log_correlation_get());
+	/* New work while we drain: another instance may take it (RFC 3261 §21.5.4).  Retransmissions never come here. */
+	if (atomic_load_explicit(&w->stack->draining, memory_order_relaxed) && m->to_tag.l == 0) {
+		snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 2 + rand_below(5));
+		tx_server_reply(st, 503, NULL, str_from_c(extra));
+		return;
+	}
+	if (!w->stack->ops->off_route)
+		dialog_table_request(w->dialogs, m, 0, log_correlation_get());
 	w->stack->ops->request(w, st, m);
 }
 
@@ -179,7 +173,7 @@ static void on_observe(void *u, bool sent, const struct sip_flow *flow, struct s
 	else
 		metric_add(&m_requests, sip_method_name(sip_method_from_str(str_head(wire, (size_t)(
 						str_chr(wire, ' ') < 0 ? 0 : str_chr(wire, ' '))))), dir, 1);
-	if (m && !m->request)
+	if (m && !m->request && !w->stack->ops->off_route)
 		dialog_table_response(w->dialogs, m, 0);
 	trace_sip(w->trace, sent, flow, wire, m);
 }
@@ -380,11 +374,14 @@ void worker_close(struct worker_full *f)
 	if (!w->loop)
 		return;
 	timer_stop(&f->stats_timer);
-	dia_client_free(w->dia);
+	/* Proxies and transactions first: their `gone` callbacks still find the role and may end its Cx requests. */
 	proxy_layer_free(w->proxy);
+	tx_layer_free(w->tx);
+	w->proxy = NULL;
+	w->tx = NULL;
 	if (w->stack->ops->worker_free && w->role)
 		w->stack->ops->worker_free(w, w->role);
-	tx_layer_free(w->tx);
+	dia_client_free(w->dia);
 	resolver_free(w->resolver);
 	transport_free(w->transport);
 	dialog_table_free(w->dialogs);

@@ -45,18 +45,19 @@ static struct trace_event *next_slot(struct trace *t)
 	return e;
 }
 
-/* Value of a header in text that was never parsed (what we send): the first line of that name. */
-static struct str scan_header(struct str wire, const char *name)
+/* Value of a header in text that was never parsed (what we send): the first line of that name.  What is forwarded keeps
+ * the spelling it came with: compact forms too. */
+static struct str scan_header(struct str wire, enum sip_hdr_id id)
 {
-	struct str rest = wire, line;
+	struct str rest = wire, line, name, value;
 
+	str_cut(rest, '\n', &line, &rest);	/* the start line */
 	while (rest.l) {
 		str_cut(rest, '\n', &line, &rest);
-		line = str_trim(line);
-		if (line.l == 0)
+		if (str_trim(line).l == 0)
 			break;
-		if (str_istarts(line, str_from_c(name)))
-			return str_trim(str_from(line, strlen(name)));
+		if (str_cut(line, ':', &name, &value) && sip_hdr_id_from_name(str_trim(name)) == id)
+			return str_trim(value);
 	}
 	return STR_NONE;
 }
@@ -93,11 +94,11 @@ void trace_sip(struct trace *t, bool sent, const struct sip_flow *flow, struct s
 	if (!e)
 		return;
 	e->kind = sent ? TRACE_SIP_OUT : TRACE_SIP_IN;
-	str_copy(m ? m->call_id : scan_header(wire, "Call-ID:"), e->call_id, sizeof(e->call_id));
-	icid = icid_of(m ? sip_msg_value(m, SIP_H_PCV) : scan_header(wire, "P-Charging-Vector:"));
+	str_copy(m ? m->call_id : scan_header(wire, SIP_H_CALL_ID), e->call_id, sizeof(e->call_id));
+	icid = icid_of(m ? sip_msg_value(m, SIP_H_PCV) : scan_header(wire, SIP_H_PCV));
 	str_copy(icid.l ? icid : log_correlation_get(), e->icid, sizeof(e->icid));
 	sip_flow_fmt(flow, e->peer);
-	describe(e, wire, m ? sip_msg_value(m, SIP_H_CSEQ) : scan_header(wire, "CSeq:"));
+	describe(e, wire, m ? sip_msg_value(m, SIP_H_CSEQ) : scan_header(wire, SIP_H_CSEQ));
 }
 
 void trace_add(struct trace *t, enum trace_kind k, struct str call_id, struct str icid, const char *peer, const char *fmt, ...)
@@ -129,29 +130,34 @@ static bool matches(const struct trace_event *e, struct str key)
 	return str_eq(id, cut) || str_eq_c(key, e->icid);
 }
 
-void trace_to_json(const struct trace *t, struct str key, unsigned max, cJSON *array)
+bool trace_to_json(const struct trace *t, struct str key, uint64_t after, unsigned max, cJSON *array, uint64_t *last)
 {
 	uint64_t first = t && t->n > t->size ? t->n - t->size : 0;
-	char when[40];
+	char when[40], number[24];
 
 	if (!t || !t->ev)
-		return;
-	for (uint64_t i = first; i < t->n && max; i++) {
+		return false;
+	for (uint64_t i = first > after ? first : after; i < t->n; i++) {
 		const struct trace_event *e = &t->ev[i % t->size];
 		cJSON *o;
 
 		if (!matches(e, key))
 			continue;
+		if (max == 0)
+			return true;
 		o = cJSON_CreateObject();
 		clock_rfc3339(e->wall_us, when);
 		cJSON_AddStringToObject(o, "ts", when);
-		cJSON_AddNumberToObject(o, "wallUs", (double)e->wall_us);
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)e->wall_us);
+		cJSON_AddRawToObject(o, "wallUs", number);	/* as a double it may come out with an exponent */
 		cJSON_AddStringToObject(o, "kind", kind_names[e->kind]);
 		cJSON_AddStringToObject(o, "callId", e->call_id);
 		cJSON_AddStringToObject(o, "icid", e->icid);
 		cJSON_AddStringToObject(o, "peer", e->peer);
 		cJSON_AddStringToObject(o, "text", e->text);
 		cJSON_AddItemToArray(array, o);
+		*last = i + 1;		/* events count from 1: `after` 0 is all of them */
 		max--;
 	}
+	return false;
 }

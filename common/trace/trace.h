@@ -23,5 +23,6 @@ void trace_free(struct trace *t);
 void trace_sip(struct trace *t, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m);
 void trace_add(struct trace *t, enum trace_kind k, struct str call_id, struct str icid, const char *peer, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
-/* Appends matching events (Call-ID or ICID equal to key; empty: all) as JSON objects to `array`, oldest first, at most max. */
-void trace_to_json(const struct trace *t, struct str key, unsigned max, cJSON *array);
+/* Appends matching events (Call-ID or ICID equal to key; empty: all) with numbers above `after` as JSON objects to `array`,
+ * oldest first, at most max.  *last: number of the last one appended, else unchanged.  True when more would match. */
+bool trace_to_json(const struct trace *t, struct str key, uint64_t after, unsigned max, cJSON *array, uint64_t *last);
