@@ -34,7 +34,8 @@ static const struct cx_row uaa_rows[] = {
 static const struct cx_row lir_rows[] = {
 	{ 293, true, CX_K_STR, S(cx_lir, dest_host), NULL, 0 },
 	{ 601, false, CX_K_STR, S(cx_lir, impu), NULL, 0 },
-	{ 633, false, CX_K_BOOL, S(cx_lir, originating), NULL, 0 },
+	{ 633, false, CX_K_PRESENT, S(cx_lir, originating), NULL, 0 },
+	{ 650, false, CX_K_U32_OR_MAX, S(cx_lir, session_priority), NULL, 0 },
 	{ 0 },
 };
 static const struct cx_row lia_rows[] = {
@@ -157,7 +158,7 @@ const struct cx_avp_def cx_avps[] = {	/* TS 29.229 table 6.3.1 */
 	{ 630, "Feature-List", CX_AVP_U32, false }, { 632, "Associated-Identities", CX_AVP_GROUP, false },
 	{ 633, "Originating-Request", CX_AVP_U32, true }, { 634, "Wildcarded-Public-Identity", CX_AVP_OCTETS, false },
 	{ 635, "SIP-Digest-Authenticate", CX_AVP_GROUP, false }, { 636, "Wildcarded-IMPU", CX_AVP_OCTETS, false },
-	{ 637, "UAR-Flags", CX_AVP_U32, false }, { 0 },
+	{ 637, "UAR-Flags", CX_AVP_U32, false }, { 650, "Session-Priority", CX_AVP_U32, false }, { 0 },
 };
 
 const char *cx_result_name(uint32_t code, bool experimental)

@@ -3,7 +3,17 @@
 #pragma once
 #include "common/diameter/cx.h"
 
-enum cx_kind { CX_K_STR, CX_K_U32, CX_K_U32_OPT, CX_K_BOOL, CX_K_STRS, CX_K_U32S, CX_K_GROUP, CX_K_ITEMS };
+enum cx_kind {
+	CX_K_STR,			/* not sent when empty */
+	CX_K_U32,			/* always sent */
+	CX_K_U32_OPT,			/* 0: absent */
+	CX_K_U32_OR_MAX,		/* UINT32_MAX: absent */
+	CX_K_BOOL,			/* always sent, 0 or 1 */
+	CX_K_PRESENT,			/* a bool: sent with value 0 when true */
+	CX_K_STRS, CX_K_U32S,
+	CX_K_GROUP,			/* sent when something is in it, or when the bool at n_off says so */
+	CX_K_ITEMS
+};
 struct cx_row {
 	uint32_t code;
 	bool base;			/* of the base protocol, not 3GPP */

@@ -12,8 +12,10 @@ static const struct cx_avp_def *def_of(uint32_t code)
 
 static size_t width(enum cx_kind k)
 {
-	static const size_t w[] = { sizeof(struct str), 4, 4, sizeof(bool), sizeof(struct cx_strs), sizeof(struct cx_u32s), 0,
-				    CX_MAX_VECTORS * sizeof(struct cx_auth_item) };
+	static const size_t w[] = { [CX_K_STR] = sizeof(struct str), [CX_K_U32] = 4, [CX_K_U32_OPT] = 4, [CX_K_U32_OR_MAX] = 4,
+				    [CX_K_BOOL] = sizeof(bool), [CX_K_PRESENT] = sizeof(bool),
+				    [CX_K_STRS] = sizeof(struct cx_strs), [CX_K_U32S] = sizeof(struct cx_u32s), [CX_K_GROUP] = 0,
+				    [CX_K_ITEMS] = CX_MAX_VECTORS * sizeof(struct cx_auth_item) };
 
 	return w[k];
 }
@@ -23,7 +25,8 @@ static void check_rows(const struct cx_row *rows, size_t size, const char *name)
 	for (const struct cx_row *r = rows; r->code; r++) {
 		const struct cx_avp_def *d = def_of(r->code);
 		bool group = r->kind == CX_K_GROUP || r->kind == CX_K_ITEMS;
-		bool number = r->kind == CX_K_U32 || r->kind == CX_K_U32_OPT || r->kind == CX_K_BOOL || r->kind == CX_K_U32S;
+		bool number = r->kind == CX_K_U32 || r->kind == CX_K_U32_OPT || r->kind == CX_K_BOOL || r->kind == CX_K_U32S ||
+			      r->kind == CX_K_U32_OR_MAX || r->kind == CX_K_PRESENT;
 
 		ck_assert_msg(r->off + width(r->kind) <= size, "%s: AVP %u lies outside", name, r->code);
 		ck_assert_msg(r->base || d, "%s: AVP %u is not in the dictionary", name, r->code);

@@ -1,0 +1,459 @@
+/* common/diameter/client.c - requests that leave a worker: one completion each, in the worker's own time.
+ *
+ *   worker: pending (deadline on its wheel) -> fd_msg_send_timeout -> ... library ... -> library thread: on_answer() copies the
+ *   values -> loop_post -> worker: delivered() finds the pending by its id, or counts a late answer. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "common/diameter/private.h"
+#include "common/log/log.h"
+#include "common/util/clock.h"
+#include "common/util/obj.h"
+#include "common/util/rand.h"
+
+#define SESSION_ID_BYTES 320
+#define LIBRARY_GRACE_S 2		/* the library forgets a request that long after our own deadline */
+#define ANSWER_ARENA_BYTES 2048
+
+static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Cx requests by command and result.", "command",
+		  "result");
+static METRIC_DEF(m_seconds, "cscf_diameter_request_seconds", METRIC_HISTOGRAM, "Time until the answer.", "command", NULL);
+static METRIC_DEF(m_late, "cscf_diameter_late_answers_total", METRIC_COUNTER, "Answers that came after the deadline.", "command",
+		  NULL);
+
+typedef void (*any_fn)(void);
+
+struct pending {
+	struct dia_client *c;
+	struct timer timer;
+	uint32_t slot, gen;
+	enum cx_command_id cmd;
+	any_fn fn;
+	void *arg;
+	uint64_t sent_us;
+	int err;			/* known at once: delivered by the timer */
+	bool sent;
+};
+
+/* What the library's threads know of a client; outlives it. */
+struct mailbox {
+	struct obj o;
+	pthread_mutex_t lock;
+	struct loop *loop;		/* NULL: the client is gone */
+	struct dia_client *c;		/* own thread only */
+};
+
+struct dia_client {
+	struct loop *loop;
+	struct mailbox *box;
+	uint32_t timeout_ms, max_outstanding, outstanding;
+	struct pending **slot;
+	uint32_t *gen, n_slots, hint;
+};
+
+struct flight {				/* with the library */
+	struct mailbox *box;
+	uint64_t id;
+	enum cx_command_id cmd;
+};
+
+struct delivery {			/* on its way to the worker; lives in its own arena */
+	struct arena *a;
+	struct mailbox *box;
+	uint64_t id;
+	enum cx_command_id cmd;
+	void *answer;
+};
+
+static void box_free(struct obj *o)
+{
+	struct mailbox *b = container_of(o, struct mailbox, o);
+
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+/* ---- pending requests ---- */
+
+static struct pending *pending_find(struct dia_client *c, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id - 1, gen = (uint32_t)(id >> 32);
+
+	return slot < c->n_slots && c->slot[slot] && c->slot[slot]->gen == gen ? c->slot[slot] : NULL;
+}
+
+static int grow(struct dia_client *c)
+{
+	uint32_t n = c->n_slots ? c->n_slots * 2 : 64;
+	struct pending **slot = realloc(c->slot, n * sizeof(*slot));
+	uint32_t *gen;
+
+	if (!slot)
+		return -ENOMEM;
+	c->slot = slot;
+	gen = realloc(c->gen, n * sizeof(*gen));
+	if (!gen)
+		return -ENOMEM;
+	c->gen = gen;
+	memset(&c->slot[c->n_slots], 0, (n - c->n_slots) * sizeof(*slot));
+	memset(&c->gen[c->n_slots], 0, (n - c->n_slots) * sizeof(*gen));
+	c->hint = c->n_slots;
+	c->n_slots = n;
+	return 0;
+}
+
+static struct pending *pending_new(struct dia_client *c)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+	uint32_t tries = 0;
+
+	if (!p)
+		return NULL;
+	while (tries < c->n_slots && c->slot[c->hint]) {
+		c->hint = (c->hint + 1) % c->n_slots;
+		tries++;
+	}
+	if (tries == c->n_slots && grow(c) < 0) {
+		free(p);
+		return NULL;
+	}
+	p->c = c;
+	p->slot = c->hint;
+	p->gen = ++c->gen[p->slot];
+	c->slot[p->slot] = p;
+	c->hint = (c->hint + 1) % c->n_slots;
+	return p;
+}
+
+static uint64_t pending_id(const struct pending *p)
+{
+	return (uint64_t)p->gen << 32 | (p->slot + 1);
+}
+
+static void pending_drop(struct pending *p)
+{
+	timer_stop(&p->timer);
+	if (p->sent)
+		p->c->outstanding--;
+	p->c->slot[p->slot] = NULL;
+	free(p);
+}
+
+static const char *err_name(int err)
+{
+	switch (err) {
+	case -ETIMEDOUT: return "timeout";
+	case -ENOTCONN: return "no_peer";
+	case -EBUSY: return "too_many";
+	case -EBADMSG: return "malformed";
+	default: return "failed";
+	}
+}
+
+static void call(enum cx_command_id cmd, any_fn fn, void *arg, const void *answer)
+{
+	switch (cmd) {
+	case CX_UA: ((cx_uaa_fn)fn)(arg, answer); break;
+	case CX_SA: ((cx_saa_fn)fn)(arg, answer); break;
+	case CX_LI: ((cx_lia_fn)fn)(arg, answer); break;
+	case CX_MA: ((cx_maa_fn)fn)(arg, answer); break;
+	case CX_RT: ((cx_rta_fn)fn)(arg, answer); break;
+	case CX_PP: ((cx_ppa_fn)fn)(arg, answer); break;
+	case CX_N_COMMANDS: break;
+	}
+}
+
+static void complete(struct pending *p, const void *answer)
+{
+	union {
+		struct dia_result result;
+		struct cx_uaa uaa;
+		struct cx_saa saa;
+		struct cx_lia lia;
+		struct cx_maa maa;
+		struct cx_rta rta;
+		struct cx_ppa ppa;
+	} none;
+	const struct dia_result *r;
+	enum cx_command_id cmd = p->cmd;
+	any_fn fn = p->fn;
+	void *arg = p->arg;
+
+	if (!answer) {
+		memset(&none, 0, sizeof(none));
+		none.result.err = p->err;
+		answer = &none;
+	}
+	r = answer;
+	metric_add(&m_requests, cx_commands[cmd].request_name, r->err ? err_name(r->err) : cx_result_name(r->code, r->experimental), 1);
+	metric_observe_us(&m_seconds, cx_commands[cmd].request_name, NULL, clock_mono_us() - p->sent_us);
+	if (r->err)
+		log_info(LOG_DIA, "request without an answer", LOG_C("command", cx_commands[cmd].request_name),
+			 LOG_C("why", err_name(r->err)));
+	pending_drop(p);
+	call(cmd, fn, arg, answer);
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct pending *p = container_of(t, struct pending, timer);
+
+	if (p->err == 0)
+		p->err = -ETIMEDOUT;
+	complete(p, NULL);
+}
+
+static void delivered(void *arg)
+{
+	struct delivery *d = arg;
+	struct dia_client *c = d->box->c;
+	struct pending *p = c ? pending_find(c, d->id) : NULL;
+
+	if (p)
+		complete(p, d->answer);
+	else if (c)
+		metric_add(&m_late, cx_commands[d->cmd].request_name, NULL, 1);
+	obj_unref(d->box);
+	arena_unref(d->a);
+}
+
+/* ---- the library's threads ---- */
+
+static void read_answer(struct msg *m, const struct flight *f, struct arena *a, void *answer)
+{
+	struct dia_result *r = answer;
+	DiamId_t from = NULL;
+	size_t len;
+	int rc;
+
+	/* An answer without a source is the library's own: nobody to send the request to. */
+	if (fd_msg_source_get(m, &from, &len) == 0 && !from) {
+		r->err = -ENOTCONN;
+		return;
+	}
+	rc = codec_read(m, cx_commands[f->cmd].answer, answer, a);
+	if (rc == 0)
+		rc = codec_read_result(m, r);
+	r->err = rc;
+}
+
+static void post(struct flight *f, struct msg *m, int err)
+{
+	struct arena *a = arena_new(ANSWER_ARENA_BYTES);
+	struct delivery *d = a ? arena_zalloc(a, sizeof(*d)) : NULL;
+	bool posted = false;
+
+	if (d)
+		d->answer = arena_zalloc(a, cx_commands[f->cmd].answer_size);
+	if (d && d->answer) {
+		d->a = a;
+		d->box = f->box;
+		d->id = f->id;
+		d->cmd = f->cmd;
+		if (m)
+			read_answer(m, f, a, d->answer);
+		else
+			((struct dia_result *)d->answer)->err = err;
+		pthread_mutex_lock(&f->box->lock);
+		posted = f->box->loop && loop_post(f->box->loop, delivered, d) == 0;
+		pthread_mutex_unlock(&f->box->lock);
+	}
+	if (!posted) {			/* the deadline completes it */
+		obj_unref(f->box);
+		arena_unref(a);
+	}
+	free(f);
+}
+
+static void on_answer(void *data, struct msg **m)
+{
+	post(data, *m, 0);
+	fd_msg_free(*m);
+	*m = NULL;
+}
+
+static void on_expiry(void *data, DiamId_t to, size_t len, struct msg **m)
+{
+	(void)to;
+	(void)len;
+	post(data, NULL, -ETIMEDOUT);
+	fd_msg_free(*m);
+	*m = NULL;
+}
+
+/* ---- sending ---- */
+
+/* RFC 6733 §8.8; unique in time and space: our identity, the clock, a random number. */
+static int add_session_id(struct msg *m)
+{
+	char text[SESSION_ID_BYTES];
+	union avp_value v;
+	struct avp *avp;
+	int rc = fd_msg_avp_new(dictionary_avp(263, true), 0, &avp);
+
+	if (rc)
+		return -rc;
+	v.os.data = (uint8_t *)text;
+	v.os.len = (size_t)snprintf(text, sizeof(text), "%s;%u;%u", dia_node()->identity, (unsigned)time(NULL), rand_u32());
+	rc = fd_msg_avp_setvalue(avp, &v);
+	if (rc == 0)
+		rc = fd_msg_avp_add(m, MSG_BRW_FIRST_CHILD, avp);
+	if (rc)
+		fd_msg_free(avp);
+	return -rc;
+}
+
+static bool names_host(const struct cx_command *c, const void *req)
+{
+	for (const struct cx_row *r = c->request; r->code; r++)
+		if (r->code == 293 && r->base)
+			return ((const struct str *)(const void *)((const char *)req + r->off))->l != 0;
+	return false;
+}
+
+static int make(enum cx_command_id cmd, const void *req, struct msg **ret)
+{
+	const struct cx_command *c = &cx_commands[cmd];
+	struct msg *m = NULL;
+	int rc = -fd_msg_new(dictionary_command(cmd, true), MSGFL_ALLOC_ETEID, &m);
+
+	if (rc == 0)
+		rc = add_session_id(m);
+	if (rc == 0)
+		rc = codec_add_application(m);
+	if (rc == 0)
+		rc = -fd_msg_add_origin(m, 0);
+	if (rc == 0)
+		rc = codec_add_str(m, 283, true, str_from_c(dia_node()->dest_realm));
+	if (rc == 0 && dia_node()->dest_host[0] && !names_host(c, req))
+		rc = codec_add_str(m, 293, true, str_from_c(dia_node()->dest_host));
+	if (rc == 0)
+		rc = codec_write(m, c->request, req);
+	if (rc < 0 && m) {
+		fd_msg_free(m);
+		m = NULL;
+	}
+	*ret = m;
+	return rc;
+}
+
+static int hand_over(struct pending *p, const void *req)
+{
+	struct flight *f;
+	struct timespec until;
+	struct msg *m;
+	int rc = make(p->cmd, req, &m);
+
+	if (rc < 0)
+		return rc;
+	f = malloc(sizeof(*f));
+	if (!f) {
+		fd_msg_free(m);
+		return -ENOMEM;
+	}
+	*f = (struct flight){ obj_ref(p->c->box), pending_id(p), p->cmd };
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += p->c->timeout_ms / 1000 + LIBRARY_GRACE_S;
+	rc = -fd_msg_send_timeout(&m, on_answer, f, on_expiry, &until);
+	if (rc < 0) {
+		obj_unref(f->box);
+		free(f);
+		if (m)
+			fd_msg_free(m);
+	}
+	return rc;
+}
+
+static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const void *req, any_fn fn, void *arg)
+{
+	struct pending *p = pending_new(c);
+
+	if (!p)
+		return 0;
+	p->cmd = cmd;
+	p->fn = fn;
+	p->arg = arg;
+	p->sent_us = clock_mono_us();
+	timer_init(&p->timer, on_deadline);
+	if (c->outstanding >= c->max_outstanding)
+		p->err = -EBUSY;
+	else if (!dia_any_open())
+		p->err = -ENOTCONN;
+	else
+		p->err = hand_over(p, req);
+	p->sent = p->err == 0;
+	if (p->sent)
+		c->outstanding++;
+	timer_start(loop_wheel(c->loop), &p->timer, p->sent ? c->timeout_ms : 0);
+	return pending_id(p);
+}
+
+#define SEND(name, req, ans, cmd) \
+	uint64_t name(struct dia_client *c, const struct req *r, ans fn, void *arg) \
+	{ \
+		return send_request(c, cmd, r, (any_fn)fn, arg); \
+	}
+SEND(cx_uar_send, cx_uar, cx_uaa_fn, CX_UA)
+SEND(cx_sar_send, cx_sar, cx_saa_fn, CX_SA)
+SEND(cx_lir_send, cx_lir, cx_lia_fn, CX_LI)
+SEND(cx_mar_send, cx_mar, cx_maa_fn, CX_MA)
+SEND(cx_rtr_send, cx_rtr, cx_rta_fn, CX_RT)
+SEND(cx_ppr_send, cx_ppr, cx_ppa_fn, CX_PP)
+
+/* ---- life ---- */
+
+struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding)
+{
+	struct dia_client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->box = calloc(1, sizeof(*c->box));
+	if (!c->box) {
+		free(c);
+		return NULL;
+	}
+	obj_init(&c->box->o, box_free);
+	pthread_mutex_init(&c->box->lock, NULL);
+	c->box->loop = l;
+	c->box->c = c;
+	c->loop = l;
+	c->timeout_ms = request_timeout_ms;
+	c->max_outstanding = max_outstanding;
+	metrics_register(&m_requests);
+	metrics_register(&m_seconds);
+	metrics_register(&m_late);
+	return c;
+}
+
+void dia_client_free(struct dia_client *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->box->lock);
+	c->box->loop = NULL;
+	c->box->c = NULL;
+	pthread_mutex_unlock(&c->box->lock);
+	for (uint32_t i = 0; i < c->n_slots; i++)
+		if (c->slot[i])
+			pending_drop(c->slot[i]);
+	obj_unref(c->box);
+	free(c->slot);
+	free(c->gen);
+	free(c);
+}
+
+void dia_client_cancel(struct dia_client *c, uint64_t request)
+{
+	struct pending *p = pending_find(c, request);
+
+	if (p)
+		pending_drop(p);
+}
+
+uint32_t dia_client_outstanding(const struct dia_client *c)
+{
+	return c->outstanding;
+}

@@ -1,0 +1,44 @@
+/* common/diameter/private.h - what this folder's files share.  The only header that sees freeDiameter. */
+#pragma once
+#include <freeDiameter/freeDiameter-host.h>
+#include <freeDiameter/libfdcore.h>
+#include <freeDiameter/libfdproto.h>
+#include "common/diameter/cx_tables.h"
+#include "common/util/arena.h"
+
+#define CX_APPLICATION 16777216u
+#define VENDOR_3GPP 10415u
+
+/* ---- dictionary.c ---- */
+int dictionary_open(struct dictionary *d);			/* once, after fd_core_initialize() */
+struct dictionary *dictionary_get(void);
+struct dict_object *dictionary_application(void);
+struct dict_object *dictionary_vendor(void);
+struct dict_object *dictionary_command(enum cx_command_id c, bool request);
+struct dict_object *dictionary_avp(uint32_t code, bool base);	/* NULL: not defined */
+
+/* ---- codec.c: rows to AVPs and back ---- */
+int codec_add_u32(msg_or_avp *parent, uint32_t code, bool base, uint32_t v);
+int codec_add_str(msg_or_avp *parent, uint32_t code, bool base, struct str v);
+/* Vendor-Specific-Application-Id and Auth-Session-State: TS 29.229 §5.1, §5.2. */
+int codec_add_application(struct msg *m);
+int codec_write(msg_or_avp *parent, const struct cx_row *rows, const void *in);
+/* Everything is copied into `a`; lists longer than their place are cut. */
+int codec_read(msg_or_avp *parent, const struct cx_row *rows, void *out, struct arena *a);
+int codec_write_result(struct msg *m, const struct dia_result *r);
+/* Result-Code or Experimental-Result.  0, or -EBADMSG when there is neither. */
+int codec_read_result(struct msg *m, struct dia_result *ret);
+/* Octets as they came from a peer, before the library parses them: rewrites in place what would make it abort or lose an
+ * answer (README.md, traps 1 and 2). */
+void codec_defuse(uint8_t *p, size_t n);
+
+/* ---- node.c ---- */
+struct dia_node {
+	struct dia_config c;
+	char identity[256], realm[256], dest_realm[256], dest_host[256];
+	bool running;
+};
+const struct dia_node *dia_node(void);
+
+/* ---- server.c ---- */
+int server_register(bool home);		/* dispatch callbacks, before fd_core_start() */

@@ -1,0 +1,141 @@
+/* tests/diameter/cx_peer.c - a HSS in one file for test_node: answers each command with every field set, as the private
+ * identity asks.  A process of its own, so that tests can kill it.
+ *
+ *   cx_peer PORT        prints "ready" when it listens
+ *
+ * Private (LIR: public) identity: "silent" is not answered, "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
+ * before it answers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/diameter/cx.h"
+#include "common/log/log.h"
+
+static struct dia_client *client;
+static struct cx_peer_request *waiting;
+static unsigned pushes;
+
+static bool unusual(struct str id, struct dia_result *r)
+{
+	if (str_eq(id, STR("unknown")))
+		*r = (struct dia_result){ 0, CX_USER_UNKNOWN, true };
+	else if (str_eq(id, STR("busy")))
+		*r = (struct dia_result){ 0, DIA_TOO_BUSY, false };
+	else
+		return false;
+	return true;
+}
+
+static void on_uar(void *u, struct cx_peer_request *q, const struct cx_uar *r)
+{
+	struct cx_uaa a = { .result = { 0, CX_FIRST_REGISTRATION, true } };
+
+	(void)u;
+	if (str_eq(r->impi, STR("silent")))
+		return;
+	if (!unusual(r->impi, &a.result)) {
+		a.has_caps = true;
+		a.caps.mandatory = (struct cx_u32s){ 2, { 7, r->type } };
+		a.caps.optional = (struct cx_u32s){ 1, { r->flags } };
+		a.caps.server_names = (struct cx_strs){ 2, { r->impu, r->visited_network } };
+	}
+	cx_uaa_send(q, &a);
+}
+
+static void on_rta(void *arg, const struct cx_rta *a)
+{
+	(void)arg;
+	if (a->result.err == 0 && a->result.code == DIA_SUCCESS && a->associated_impis.n == 1)
+		pushes++;
+}
+
+static void on_ppa(void *arg, const struct cx_ppa *a)
+{
+	struct cx_lia lia = { .result = { 0, DIA_SUCCESS, false }, .server_name = STR("sip:pushed") };
+
+	(void)arg;
+	if (a->result.err == 0 && a->result.code == CX_TOO_MUCH_DATA && a->result.experimental && pushes == 1 && waiting)
+		cx_lia_send(waiting, &lia);
+	waiting = NULL;
+}
+
+static void push(struct cx_peer_request *q)
+{
+	static const struct cx_rtr rtr = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } },
+					   .associated_impis = { 1, { STR("other") } }, .reason_code = 2,
+					   .reason_info = STR("moved"), .dest_host = STR("client.test") };
+	static const struct cx_ppr ppr = { .impi = STR("me"), .user_data = STR("<x/>"), .primary_ccf = STR("aaa://c1"),
+					   .secondary_ecf = STR("aaa://e2"), .dest_host = STR("client.test") };
+
+	waiting = q;
+	if (!cx_rtr_send(client, &rtr, on_rta, NULL) || !cx_ppr_send(client, &ppr, on_ppa, NULL))
+		exit(3);
+}
+
+static void on_lir(void *u, struct cx_peer_request *q, const struct cx_lir *r)
+{
+	struct cx_lia a = { .result = { 0, DIA_SUCCESS, false }, .server_name = r->originating ? STR("sip:o") : STR("sip:t"),
+			    .wildcarded_impu = STR("sip:wild"), .wildcarded_psi = STR("sip:psi") };
+
+	(void)u;
+	if (str_eq(r->impu, STR("silent")))
+		return;
+	if (str_eq(r->impu, STR("push"))) {
+		push(q);
+		return;
+	}
+	if (!unusual(r->impu, &a.result) && r->session_priority != UINT32_MAX) {
+		a.has_caps = true;
+		a.caps.mandatory = (struct cx_u32s){ 1, { r->session_priority } };
+	}
+	cx_lia_send(q, &a);
+}
+
+static void on_mar(void *u, struct cx_peer_request *q, const struct cx_mar *r)
+{
+	struct cx_maa a = { .result = { 0, DIA_SUCCESS, false }, .impi = r->impi, .impu = r->impu };
+
+	(void)u;
+	for (a.n_items = 0; a.n_items < r->n_items && a.n_items < CX_MAX_VECTORS; a.n_items++)
+		a.item[a.n_items] = (struct cx_auth_item){ a.n_items + 1, r->item.scheme, r->server_name, r->item.authorization,
+							   STR("\0ck"), STR("ik\0"), STR("realm"), STR("ha1"), STR("auth"),
+							   STR("MD5") };
+	cx_maa_send(q, &a);
+}
+
+static void on_sar(void *u, struct cx_peer_request *q, const struct cx_sar *r)
+{
+	struct cx_saa a = { .result = { 0, DIA_SUCCESS, false }, .impi = r->impi };
+
+	(void)u;
+	if (unusual(r->impi, &a.result)) {
+		cx_saa_send(q, &a);
+		return;
+	}
+	a.user_data = r->user_data_available ? STR("") : STR("<IMSSubscription/>");
+	a.primary_ccf = r->server_name;
+	a.secondary_ccf = r->impus.v[0];
+	a.primary_ecf = r->impus.v[r->impus.n - 1];
+	a.secondary_ecf = r->type == CX_SAR_REGISTRATION ? STR("registration") : STR("else");
+	a.associated_impis = (struct cx_strs){ 2, { STR("i1"), STR("i2") } };
+	cx_saa_send(q, &a);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct cx_server_ops ops = { .uar = on_uar, .lir = on_lir, .mar = on_mar, .sar = on_sar };
+	struct loop *l = loop_new();
+	struct dia_config c = { .identity = "hss.test", .realm = "test", .request_timeout_ms = 60000, .max_outstanding = 16,
+				.watchdog_s = 6, .serve_cx_home = true };
+
+	if (argc != 2 || !l)
+		return 2;
+	log_open("hss", LOG_TEXT, LOG_WARN);
+	c.listen_port = (uint16_t)strtoul(argv[1], NULL, 10);
+	cx_serve(l, &ops, NULL);
+	if (dia_start(&c) < 0)
+		return 1;
+	client = dia_client_new(l, 2000, 16);
+	puts("ready");
+	fflush(stdout);
+	return loop_run(l);
+}

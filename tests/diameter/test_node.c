@@ -1,0 +1,300 @@
+/* tests/diameter/test_node.c - Cx between two processes over TCP: every field of the six commands, silence, loss and return of
+ * the peer, bounds.  TS 29.229 §6; RFC 6733; rows D1 to D10; cx_peer.c is the other process. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "common/diameter/cx.h"
+#include "common/log/log.h"
+#include "common/util/clock.h"
+#include "tests/check.h"
+
+#define FIRST_PORT 39010
+#define WAIT_MS 20000
+
+static struct loop *loop;
+static struct dia_client *client;
+static pid_t peer;
+static unsigned answers;
+static int last_err;
+static uint32_t last_code;
+static bool last_experimental;
+
+static void start_peer(unsigned port)
+{
+	char text[16], line[8] = "";
+	const char *path = "tests/diameter/cx_peer";
+	int out[2];
+
+	ck_assert_int_eq(pipe(out), 0);
+	snprintf(text, sizeof(text), "%u", port);
+	peer = fork();
+	if (peer == 0) {
+		dup2(out[1], 1);
+		close(out[0]);
+		execl(path, path, text, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	ck_assert_msg(read(out[0], line, sizeof(line)) > 0 && strncmp(line, "ready", 5) == 0, "the peer did not start");
+	close(out[0]);
+}
+
+static void kill_peer(void)
+{
+	kill(peer, SIGKILL);
+	waitpid(peer, NULL, 0);
+}
+
+/* Waits for a condition that the loop brings about; the loop serves meanwhile. */
+#define AWAIT(cond) \
+	do { \
+		uint64_t end_ = clock_mono_ms() + WAIT_MS; \
+		while (!(cond) && clock_mono_ms() < end_) \
+			loop_run_for(loop, 5); \
+		ck_assert_msg(cond, "did not happen: %s", #cond); \
+	} while (0)
+
+/* Each test is a process of its own: the library starts once per process. */
+static void start_client(unsigned port, uint32_t timeout_ms, uint32_t max)
+{
+	static struct dia_peer_config p;
+	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = &p, .n_peers = 1,
+				.request_timeout_ms = timeout_ms, .max_outstanding = max, .watchdog_s = 6 };
+
+	p = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
+	log_open("test", LOG_TEXT, LOG_ERROR);
+	if (!loop)
+		loop = loop_new();
+	ck_assert_int_eq(dia_start(&c), 0);
+	client = dia_client_new(loop, timeout_ms, max);
+	ck_assert_ptr_nonnull(client);
+}
+
+static void end(void)
+{
+	dia_client_free(client);
+	dia_stop();
+	loop_free(loop);
+}
+
+static void note(const struct dia_result *r)
+{
+	answers++;
+	last_err = r->err;
+	last_code = r->code;
+	last_experimental = r->experimental;
+}
+
+static void on_uaa(void *arg, const struct cx_uaa *a)
+{
+	note(&a->result);
+	if (!arg)
+		return;
+	ck_assert(str_eq(a->origin_host, STR("hss.test")));
+	ck_assert(a->has_caps && a->caps.mandatory.n == 2 && a->caps.mandatory.v[0] == 7 && a->caps.mandatory.v[1] == CX_UAR_DE_REGISTRATION);
+	ck_assert(a->caps.optional.n == 1 && a->caps.optional.v[0] == 1);
+	ck_assert(a->caps.server_names.n == 2 && str_eq(a->caps.server_names.v[0], STR("sip:me@test")) &&
+		  str_eq(a->caps.server_names.v[1], STR("visited.test")));
+}
+
+static void on_lia(void *arg, const struct cx_lia *a)
+{
+	note(&a->result);
+	if (!arg)
+		return;
+	ck_assert(str_eq(a->server_name, str_from_c(arg)));
+	if (str_eq(a->server_name, STR("sip:o"))) {
+		ck_assert(a->has_caps && a->caps.mandatory.n == 1 && a->caps.mandatory.v[0] == 0);
+		ck_assert(str_eq(a->wildcarded_impu, STR("sip:wild")) && str_eq(a->wildcarded_psi, STR("sip:psi")));
+	}
+}
+
+static void on_maa(void *arg, const struct cx_maa *a)
+{
+	(void)arg;
+	note(&a->result);
+	ck_assert(str_eq(a->impi, STR("me")) && str_eq(a->impu, STR("sip:me")));
+	ck_assert_uint_eq(a->n_items, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct cx_auth_item *it = &a->item[i];
+
+		ck_assert_uint_eq(it->number, i + 1);
+		ck_assert(str_eq(it->scheme, STR("Digest-AKAv1-MD5")) && str_eq(it->authenticate, STR("sip:s")));
+		ck_assert(str_eq(it->authorization, STR("\x01\0\x02")) && str_eq(it->ck, STR("\0ck")) && str_eq(it->ik, STR("ik\0")));
+		ck_assert(str_eq(it->digest_realm, STR("realm")) && str_eq(it->digest_ha1, STR("ha1")));
+		ck_assert(str_eq(it->digest_qop, STR("auth")) && str_eq(it->digest_algorithm, STR("MD5")));
+	}
+}
+
+static void on_saa(void *arg, const struct cx_saa *a)
+{
+	note(&a->result);
+	if (!arg)
+		return;
+	ck_assert(str_eq(a->user_data, STR("<IMSSubscription/>")) && str_eq(a->primary_ccf, STR("sip:s")));
+	ck_assert(str_eq(a->secondary_ccf, STR("sip:a")) && str_eq(a->primary_ecf, STR("tel:+1")));
+	ck_assert(str_eq(a->secondary_ecf, STR("registration")));
+	ck_assert(a->associated_impis.n == 2 && str_eq(a->associated_impis.v[1], STR("i2")));
+}
+
+static void expect(int err, uint32_t code, bool experimental)
+{
+	unsigned before = answers;
+
+	AWAIT(answers == before + 1);
+	ck_assert_int_eq(last_err, err);
+	ck_assert_uint_eq(last_code, code);
+	ck_assert(last_experimental == experimental);
+}
+
+START_TEST(test_every_field_of_every_command)
+{
+	struct cx_uar uar = { .impi = STR("me"), .impu = STR("sip:me@test"), .visited_network = STR("visited.test"),
+			      .type = CX_UAR_DE_REGISTRATION, .flags = 1 };
+	struct cx_lir lir = { .impu = STR("sip:x"), .originating = true, .session_priority = 0 };
+	struct cx_mar mar = { .impi = STR("me"), .impu = STR("sip:me"), .server_name = STR("sip:s"), .n_items = 3,
+			      .item = { .scheme = STR("Digest-AKAv1-MD5"), .authorization = STR("\x01\0\x02") } };
+	struct cx_sar sar = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } }, .server_name = STR("sip:s"),
+			      .type = CX_SAR_REGISTRATION };
+
+	start_peer(FIRST_PORT);
+	start_client(FIRST_PORT, 5000, 16);
+	AWAIT(dia_any_open());
+	ck_assert(cx_uar_send(client, &uar, on_uaa, &uar) != 0);
+	ck_assert_uint_eq(answers, 0);			/* never from inside the call */
+	expect(0, CX_FIRST_REGISTRATION, true);
+	cx_lir_send(client, &lir, on_lia, (void *)(uintptr_t)"sip:o");
+	expect(0, DIA_SUCCESS, false);
+	lir.originating = false;
+	lir.session_priority = UINT32_MAX;
+	cx_lir_send(client, &lir, on_lia, (void *)(uintptr_t)"sip:t");
+	expect(0, DIA_SUCCESS, false);
+	cx_mar_send(client, &mar, on_maa, NULL);
+	expect(0, DIA_SUCCESS, false);
+	cx_sar_send(client, &sar, on_saa, &sar);
+	expect(0, DIA_SUCCESS, false);
+	sar.impi = STR("unknown");
+	cx_sar_send(client, &sar, on_saa, NULL);
+	expect(0, CX_USER_UNKNOWN, true);
+	uar.impi = STR("busy");
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	expect(0, DIA_TOO_BUSY, false);
+	ck_assert_uint_eq(dia_client_outstanding(client), 0);
+	end();
+	kill_peer();
+}
+END_TEST
+
+static unsigned rtrs, pprs;
+
+static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *r)
+{
+	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false }, .associated_impis = { 1, { STR("other") } } };
+
+	(void)u;
+	ck_assert(str_eq(r->impi, STR("me")) && r->impus.n == 2 && str_eq(r->impus.v[1], STR("tel:+1")));
+	ck_assert(r->associated_impis.n == 1 && str_eq(r->associated_impis.v[0], STR("other")));
+	ck_assert(r->reason_code == 2 && str_eq(r->reason_info, STR("moved")) && str_eq(r->origin_host, STR("hss.test")));
+	rtrs++;
+	cx_rta_send(q, &a);
+}
+
+static void on_ppr(void *u, struct cx_peer_request *q, const struct cx_ppr *r)
+{
+	struct cx_ppa a = { .result = { 0, CX_TOO_MUCH_DATA, true } };
+
+	(void)u;
+	ck_assert(str_eq(r->impi, STR("me")) && str_eq(r->user_data, STR("<x/>")));
+	ck_assert(str_eq(r->primary_ccf, STR("aaa://c1")) && str_eq(r->secondary_ecf, STR("aaa://e2")) && r->primary_ecf.l == 0);
+	pprs++;
+	cx_ppa_send(q, &a);
+}
+
+START_TEST(test_pushes_of_the_hss_reach_the_loop_S16_S17)
+{
+	static const struct cx_server_ops ops = { .rtr = on_rtr, .ppr = on_ppr };
+	struct cx_lir lir = { .impu = STR("push"), .session_priority = UINT32_MAX };
+
+	start_peer(FIRST_PORT + 1);
+	loop = loop_new();
+	cx_serve(loop, &ops, NULL);
+	start_client(FIRST_PORT + 1, 5000, 16);
+	AWAIT(dia_any_open());
+	cx_lir_send(client, &lir, on_lia, (void *)(uintptr_t)"sip:pushed");
+	expect(0, DIA_SUCCESS, false);
+	ck_assert(rtrs == 1 && pprs == 1);
+	end();
+	kill_peer();
+}
+END_TEST
+
+START_TEST(test_silence_ends_at_the_deadline_and_bounds_hold)
+{
+	struct cx_uar uar = { .impi = STR("silent"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	uint64_t began, id;
+
+	start_peer(FIRST_PORT + 2);
+	start_client(FIRST_PORT + 2, 300, 2);
+	AWAIT(dia_any_open());
+	began = clock_mono_ms();
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	cx_uar_send(client, &uar, on_uaa, NULL);	/* the third is over max_outstanding */
+	expect(-EBUSY, 0, false);
+	AWAIT(answers == 3);
+	ck_assert_int_eq(last_err, -ETIMEDOUT);
+	ck_assert(clock_mono_ms() - began >= 300);
+	ck_assert_uint_eq(dia_client_outstanding(client), 0);
+	id = cx_uar_send(client, &uar, on_uaa, NULL);
+	dia_client_cancel(client, id);
+	uar.impi = STR("unknown");			/* answered after the cancelled one would have timed out */
+	loop_run_for(loop, 400);
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	AWAIT(answers == 4);
+	ck_assert_uint_eq(last_code, CX_USER_UNKNOWN);
+	end();
+	kill_peer();
+}
+END_TEST
+
+START_TEST(test_the_peer_dies_and_comes_back)
+{
+	struct cx_uar uar = { .impi = STR("unknown"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	struct dia_peer_view v;
+	uint64_t began;
+
+	start_client(FIRST_PORT + 3, 1000, 16);		/* up without its HSS */
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	expect(-ENOTCONN, 0, false);
+	ck_assert_uint_eq(dia_peers(&v, 1), 1);
+	ck_assert(!v.open);
+	ck_assert_str_eq(v.identity, "hss.test");
+	start_peer(FIRST_PORT + 3);
+	AWAIT(dia_any_open());
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	expect(0, CX_USER_UNKNOWN, true);
+	ck_assert_uint_eq(dia_peers(&v, 1), 1);
+	ck_assert(v.open && v.reason[0] == '\0');
+	ck_assert_str_eq(v.state, "open");
+	kill_peer();
+	began = clock_mono_ms();
+	AWAIT(!dia_any_open());
+	dia_peers(&v, 1);
+	ck_assert_msg(v.reason[0] != '\0', "why it is not open is not said");
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	expect(-ENOTCONN, 0, false);
+	start_peer(FIRST_PORT + 3);
+	AWAIT(dia_any_open());
+	ck_assert_msg(clock_mono_ms() - began < 10000, "back after %lu ms", (unsigned long)(clock_mono_ms() - began));
+	cx_uar_send(client, &uar, on_uaa, NULL);
+	expect(0, CX_USER_UNKNOWN, true);
+	end();
+	kill_peer();
+}
+END_TEST
+
+TEST_MAIN("node", TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
+	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_the_peer_dies_and_comes_back))
