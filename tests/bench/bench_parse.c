@@ -10,6 +10,9 @@
 
 #define REPEATS 3		/* the first ones warm caches of the C library */
 
+int bench_parse_min(struct str raw);		/* global: --toggle-collect finds them by name */
+int bench_parse_full(struct str raw);
+
 /* The least a proxy needs: the message in its arena, start line, top Via, Call-ID, CSeq, tags, first Route. */
 __attribute__((noinline)) int bench_parse_min(struct str raw)
 {
