@@ -100,9 +100,9 @@ static void check_common(const struct daemon *d, const struct cfg *c, struct buf
 	if (d->needs_diameter && !cfg_has(r, "diameter"))
 		cfg_error(r, "diameter", errors, "diameter is missing: %sd asks the HSS", d->name);
 	/* Neither is served: never fall back to clear text in silence. */
-	if (cfg_has(r, "rest.tls"))
+	if (!d->common && cfg_has(r, "rest.tls"))
 		cfg_error(r, "rest.tls", errors, "rest.tls: TLS is not served; use rest.unix_socket or a loopback address");
-	for (size_t i = 0; i < cfg_list_len(r, "sip.listen"); i++)
+	for (size_t i = 0; !d->common && i < cfg_list_len(r, "sip.listen"); i++)
 		if (str_istarts(cfg_strs_at(r, "sip.listen", i), STR("tls:")))
 			cfg_error(r, "sip.listen", errors, "sip.listen: TLS is not served");
 }
@@ -269,7 +269,7 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 	d->priv = calloc(1, sizeof(*d->priv));
 	if (!d->priv)
 		return EXIT_FAILURE;
-	d->priv->schemas[0] = cfg_common_schema;
+	d->priv->schemas[0] = d->common ? d->common : cfg_common_schema;
 	d->priv->schemas[1] = d->schema;
 	while ((opt = getopt(argc, argv, "c:tsVh")) != -1) {
 		switch (opt) {

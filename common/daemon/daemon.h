@@ -13,6 +13,7 @@
 struct daemon {
 	const char *name;				/* "pcscf": program "pcscfd" */
 	const struct cfg_row *schema;			/* the daemon's own rows */
+	const struct cfg_row *common;			/* instead of cfg_common_schema; NULL: that one.  A program without SIP */
 	/* Checks what a schema cannot (references, names); appends mistakes with cfg_error().  May be NULL. */
 	void (*check)(const struct cfg *c, struct buf *errors);
 	bool needs_diameter;				/* a file without `diameter` is refused */
@@ -32,4 +33,7 @@ void daemon_status(struct daemon *d, const char *text);		/* sd_notify STATUS= */
 void daemon_stopped(struct daemon *d);				/* the drain is over: the main loop ends */
 int daemon_exit(struct daemon *d, int rc);			/* frees; 0 on rc >= 0 */
 const char *daemon_version(void);
+/* The bearer token of rest.token or rest.token_file's first line, on the heap; NULL when neither is there.  A file that was
+ * named must yield one: 0, or -errno with the reason logged. */
+int daemon_rest_token(const struct cfg_node *root, char **ret);
 uint64_t daemon_start_wall_us(void);

@@ -176,8 +176,7 @@ static int start_diameter(struct stack *s)
 	return rc;
 }
 
-/* The first line of the token file.  A file that was named must yield a token: 0, or -errno with the reason logged. */
-static int read_token(const struct cfg_node *r, char **ret)
+int daemon_rest_token(const struct cfg_node *r, char **ret)
 {
 	const char *file = cfg_cstr(r, "rest.token_file"), *direct = cfg_cstr(r, "rest.token");
 	struct str line, rest;
@@ -220,7 +219,7 @@ static int start_rest(struct stack *s)
 	if (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &c.listen) < 0)
 		return -EINVAL;
 	c.unix_socket = cfg_has(r, "rest.unix_socket") ? cfg_cstr(r, "rest.unix_socket") : NULL;
-	if ((rc = read_token(r, &s->rest_token)) < 0)
+	if ((rc = daemon_rest_token(r, &s->rest_token)) < 0)
 		return rc;
 	c.token = s->rest_token;
 	if (addr_is_set(&c.listen) && !c.token)

@@ -2,7 +2,7 @@
  *
  * Application 16777216, vendor 10415.  Both directions come from one table per command (cx_tables.c): the S-CSCF's
  * encoder is the lab HSS's decoder.  struct str members of requests are borrowed for the call; those of a delivered
- * answer or request live until the callback returns: copy what is kept. */
+ * answer live until the callback returns, those of a delivered request until it is answered: copy what is kept. */
 #pragma once
 #include "common/diameter/dia.h"
 
@@ -40,6 +40,7 @@ struct cx_uar {
 	uint32_t type;
 	uint32_t flags;				/* UAR-Flags; bit 0 emergency; 0: not sent */
 	struct str dest_host;			/* empty: by realm */
+	struct str origin_host;			/* when received */
 };
 struct cx_caps {
 	struct cx_u32s mandatory, optional;
@@ -57,6 +58,7 @@ struct cx_lir {
 	bool originating;			/* Originating-Request */
 	uint32_t session_priority;		/* UINT32_MAX: absent */
 	struct str dest_host;
+	struct str origin_host;			/* when received */
 };
 struct cx_lia {
 	struct dia_result result;
@@ -81,6 +83,7 @@ struct cx_mar {
 	uint32_t n_items;			/* SIP-Number-Auth-Items */
 	struct cx_auth_item item;		/* scheme, and authorization for a resync */
 	struct str dest_host;
+	struct str origin_host;			/* when received */
 };
 struct cx_maa {
 	struct dia_result result;
@@ -96,6 +99,7 @@ struct cx_sar {
 	uint32_t type;
 	bool user_data_available;		/* User-Data-Already-Available */
 	struct str dest_host;
+	struct str origin_host;			/* when received */
 };
 struct cx_saa {
 	struct dia_result result;
@@ -162,3 +166,4 @@ void cx_uaa_send(struct cx_peer_request *q, const struct cx_uaa *a);
 void cx_lia_send(struct cx_peer_request *q, const struct cx_lia *a);
 void cx_maa_send(struct cx_peer_request *q, const struct cx_maa *a);
 void cx_saa_send(struct cx_peer_request *q, const struct cx_saa *a);
+void cx_request_drop(struct cx_peer_request *q);	/* the lab HSS that plays dead: nothing is answered, ever */

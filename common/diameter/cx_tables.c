@@ -17,6 +17,7 @@ static const struct cx_row caps_rows_lia[] = {
 	{ 0 },
 };
 static const struct cx_row uar_rows[] = {
+	{ 264, true, CX_K_STR, S(cx_uar, origin_host), NULL, 0 },
 	{ 1, true, CX_K_STR, S(cx_uar, impi), NULL, 0 },
 	{ 293, true, CX_K_STR, S(cx_uar, dest_host), NULL, 0 },
 	{ 601, false, CX_K_STR, S(cx_uar, impu), NULL, 0 },
@@ -32,6 +33,7 @@ static const struct cx_row uaa_rows[] = {
 	{ 0 },
 };
 static const struct cx_row lir_rows[] = {
+	{ 264, true, CX_K_STR, S(cx_lir, origin_host), NULL, 0 },
 	{ 293, true, CX_K_STR, S(cx_lir, dest_host), NULL, 0 },
 	{ 601, false, CX_K_STR, S(cx_lir, impu), NULL, 0 },
 	{ 633, false, CX_K_PRESENT, S(cx_lir, originating), NULL, 0 },
@@ -64,6 +66,7 @@ static const struct cx_row item_rows[] = {
 	{ 0 },
 };
 static const struct cx_row mar_rows[] = {
+	{ 264, true, CX_K_STR, S(cx_mar, origin_host), NULL, 0 },
 	{ 1, true, CX_K_STR, S(cx_mar, impi), NULL, 0 },
 	{ 293, true, CX_K_STR, S(cx_mar, dest_host), NULL, 0 },
 	{ 601, false, CX_K_STR, S(cx_mar, impu), NULL, 0 },
@@ -80,6 +83,7 @@ static const struct cx_row maa_rows[] = {
 	{ 0 },
 };
 static const struct cx_row sar_rows[] = {
+	{ 264, true, CX_K_STR, S(cx_sar, origin_host), NULL, 0 },
 	{ 1, true, CX_K_STR, S(cx_sar, impi), NULL, 0 },
 	{ 293, true, CX_K_STR, S(cx_sar, dest_host), NULL, 0 },
 	{ 601, false, CX_K_STRS, S(cx_sar, impus), NULL, 0 },

@@ -109,6 +109,14 @@ ANSWER(cx_lia_send, cx_lia, CX_LI)
 ANSWER(cx_maa_send, cx_maa, CX_MA)
 ANSWER(cx_saa_send, cx_saa, CX_SA)
 
+void cx_request_drop(struct cx_peer_request *q)
+{
+	if (q->msg)
+		fd_msg_free(q->msg);
+	timer_stop(&q->timer);
+	arena_unref(q->a);
+}
+
 /* ---- on the loop ---- */
 
 /* The handler kept it too long.  It may still hold q: the struct stays until it answers, but the peer is answered now. */

@@ -30,8 +30,10 @@ static void on_uar(void *u, struct cx_peer_request *q, const struct cx_uar *r)
 	struct cx_uaa a = { .result = { 0, CX_FIRST_REGISTRATION, true } };
 
 	(void)u;
-	if (str_eq(r->impi, STR("silent")))
+	if (str_eq(r->impi, STR("silent"))) {
+		cx_request_drop(q);
 		return;
+	}
 	if (!unusual(r->impi, &a.result)) {
 		a.has_caps = true;
 		a.caps.mandatory = (struct cx_u32s){ 2, { 7, r->type } };
@@ -112,6 +114,8 @@ static void on_sar(void *u, struct cx_peer_request *q, const struct cx_sar *r)
 		return;
 	}
 	a.user_data = r->user_data_available ? STR("") : STR("<IMSSubscription/>");
+	if (!str_eq(r->origin_host, STR("client.test")))
+		exit(3);
 	a.primary_ccf = r->server_name;
 	a.secondary_ccf = r->impus.v[0];
 	a.primary_ecf = r->impus.v[r->impus.n - 1];
