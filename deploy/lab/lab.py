@@ -1,0 +1,175 @@
+"""lab - a whole IMS core on this machine: P-, I- and S-CSCF, a HSS, DNS and simulated phones, by one command."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+
+import labcore
+from labnet import DEFAULT_NET, LabError, LabNet, check_net, parse_hss
+from labrest import RestError
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+EXIT_INTERRUPTED = 130
+
+
+def default_build():
+    """The build folder of this checkout."""
+    return os.path.join(TOP, "build")
+
+
+def lab_dir(args):
+    """Directory that --dir or --net names."""
+    return args.dir or labcore.default_dir(check_net(args.net))
+
+
+def load(args):
+    """The running lab that the options name."""
+    return labcore.Lab.load(lab_dir(args))
+
+
+def speaker(args):
+    """Words go to stdout, or to stderr when stdout is for JSON."""
+    out = sys.stderr if args.json else sys.stdout
+    return lambda text: print(text, file=out, flush=True)
+
+
+# ---- verbs ----
+
+def do_up(args):
+    """Starts a core."""
+    say, began = speaker(args), time.monotonic()
+    net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
+    lab = labcore.up(net, lab_dir(args), args.build, args.workers, args.subscribers, not args.no_dns, not args.no_ipsec, say)
+    if args.json:
+        print(json.dumps(lab.doc, indent=2))
+    say(f"the core is up after {time.monotonic() - began:.1f} s; {lab.dir.lab_json} says the rest; `lab down` ends it")
+    return 0
+
+
+def do_status(args):
+    """Shows a core."""
+    rows, good = labcore.status(load(args))
+    if args.json:
+        print(json.dumps({"ok": good, "nodes": rows}, indent=2))
+    else:
+        for r in rows:
+            state = "ready" if r["ready"] else "NOT READY: " + r["reason"]
+            regs = f", {r['registrations']} registrations" if "registrations" in r else ""
+            print(f"{r['node']:6} pid {r['pid']:<8} {state}{regs}")
+    return 0 if good else 1
+
+
+def do_down(args):
+    """Stops a core."""
+    return 0 if labcore.down(load(args), args.keep, speaker(args)) else 1
+
+
+def do_logs(args):
+    """Shows logs."""
+    import lablogs
+    return lablogs.show(load(args), args.daemon, args.follow)
+
+
+def do_subscriber(args):
+    """Lists or adds subscribers."""
+    import labsubs
+    lab = load(args)
+    if "hss" not in lab.doc["rest"]:
+        raise LabError("this lab uses a HSS of somebody else: provision there")
+    if args.action == "list":
+        rows = lab.rest("hss").items("/api/v1/subscribers")
+        if args.json:
+            print(json.dumps(rows, indent=2))
+        for r in [] if args.json else rows:
+            print(f"{r['impi']}  {r['state']}  {r.get('serverName') or ''}")
+        return 0
+    sub = {k: v for k, v in vars(args).items() if k in ("imsi", "msisdn", "k", "opc", "amf", "sqn", "password") and v}
+    if "imsi" not in sub or not ("password" in sub or {"k", "opc"} <= set(sub)):
+        raise LabError("subscriber add needs --imsi and either --k with --opc or --password")
+    doc = lab.rest("hss").send("POST", "/api/v1/subscribers", sub)
+    lab.doc["subscribers"].append(sub)
+    lab.save()
+    print(json.dumps(doc, indent=2) if args.json else f"added {labsubs.impi(lab.net, sub)}")
+    return 0
+
+
+# ---- the command line ----
+
+def add_place(p):
+    """Options that say which lab is meant."""
+    p.add_argument("--net", default=DEFAULT_NET, help=f"first three octets of its addresses (default {DEFAULT_NET})")
+    p.add_argument("--dir", help="its directory (default: one per user and net under the temporary directory)")
+    p.add_argument("--json", action="store_true", help="machine-readable output on stdout, words on stderr")
+
+
+def add_start(p):
+    """Options of what starts a core."""
+    add_place(p)
+    p.add_argument("--hss", metavar="IDENTITY@ADDR:PORT", help="use this HSS; the lab starts none of its own")
+    p.add_argument("--subscribers", metavar="FILE", help="subscribers (YAML) instead of the lab's five")
+    p.add_argument("--workers", type=int, default=1, metavar="N", help="workers of each CSCF; 0: by cores (default 1)")
+    p.add_argument("--no-ipsec", action="store_true", help="phones without security associations only (the default so far)")
+    p.add_argument("--no-dns", action="store_true", help="no dnsmasq: static next hops")
+    p.add_argument("--mcc", default="001", help="mobile country code (default 001)")
+    p.add_argument("--mnc", default="01", help="mobile network code (default 01)")
+
+
+def parser():
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="lab", description=__doc__.split(" - ")[1],
+                                  epilog="Exit status: 0 all well, 1 something failed (said in words), 2 wrong usage, 130 interrupted.")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    p = verbs.add_parser("up", help="start a core and return when it is ready")
+    add_start(p)
+    p.add_argument("--build", default=default_build(), metavar="DIR", help="build folder with the programs (default: build/)")
+    p.set_defaults(fn=do_up)
+    p = verbs.add_parser("status", help="is everything there and ready?")
+    add_place(p)
+    p.set_defaults(fn=do_status)
+    p = verbs.add_parser("down", help="stop a core and remove its files")
+    add_place(p)
+    p.add_argument("--keep", action="store_true", help="leave configuration and logs")
+    p.set_defaults(fn=do_down)
+    p = verbs.add_parser("logs", help="show the logs, merged by time")
+    add_place(p)
+    p.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
+    p.add_argument("daemon", nargs="?", help="only this one: pcscf, icscf, scscf, hss or dns")
+    p.set_defaults(fn=do_logs)
+    p = verbs.add_parser("subscriber", help="list or add subscribers of the lab HSS")
+    add_place(p)
+    p.add_argument("action", choices=("list", "add"))
+    for name, text in (("imsi", "15 digits"), ("msisdn", "number without +"), ("k", "hex"), ("opc", "hex"), ("amf", "hex"),
+                       ("sqn", "hex"), ("password", "makes it a SIP Digest subscriber")):
+        p.add_argument(f"--{name}", help=text)
+    p.set_defaults(fn=do_subscriber)
+    return top
+
+
+def on_term(_sig, _frame):
+    """SIGTERM ends as Ctrl-C does: what was started is stopped."""
+    raise KeyboardInterrupt
+
+
+def main():
+    """Runs one verb."""
+    signal.signal(signal.SIGTERM, on_term)
+    signal.signal(signal.SIGHUP, on_term)
+    args = parser().parse_args()
+    try:
+        return args.fn(args)
+    except (LabError, RestError) as e:
+        print(f"lab: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

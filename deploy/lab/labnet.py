@@ -1,0 +1,84 @@
+"""Addresses, ports and names of one lab: everything that follows from the net and the PLMN."""
+
+import re
+
+DIAMETER_NODES = ("hss", "icscf", "scscf")
+HOSTS = {"pcscf": 10, "icscf": 20, "scscf": 30, "hss": 40, "dns": 53, "as": 60}
+SIP_PORTS = {"pcscf": 5060, "icscf": 4060, "scscf": 6060}
+REST_PORT = 8080
+DNS_PORT = 53
+FIRST_PHONE_HOST = 101
+DEFAULT_NET = "127.0.77"
+
+
+class LabError(Exception):
+    """Something that the user must be told in words; not a fault of this program."""
+
+
+def check_net(text):
+    """The first three octets of the lab's addresses; only loopback, so that nothing leaves the machine."""
+    m = re.fullmatch(r"127\.(\d{1,3})\.(\d{1,3})", text)
+    if not m or any(int(o) > 255 for o in m.groups()):
+        raise LabError(f"--net {text}: give the first three octets of a loopback net, for example {DEFAULT_NET}")
+    return ".".join(str(int(o)) for o in text.split("."))
+
+
+def diameter_base(net):
+    """First of the lab's three Diameter ports.
+
+    freeDiameter binds every address, so two labs on one machine need different ports: the well-known one for
+    the default net, else one that the net says, below the ephemeral ports of Linux.
+    """
+    if net == DEFAULT_NET:
+        return 3868
+    _, b, c = (int(o) for o in net.split("."))
+    return 20000 + 4 * ((b * 256 + c) % 3000)
+
+
+def parse_hss(text):
+    """IDENTITY@ADDR:PORT of a HSS that is not ours; IPv6 in brackets."""
+    m = re.fullmatch(r"([A-Za-z0-9.-]+)@(\[[0-9a-fA-F:]+\]|[^:@]+):(\d{1,5})", text)
+    if not m or not 0 < int(m.group(3)) < 65536:
+        raise LabError(f"--hss {text}: must read IDENTITY@ADDRESS:PORT, for example hss.example.org@192.0.2.7:3868")
+    return {"identity": m.group(1), "address": m.group(2).strip("[]"), "port": int(m.group(3))}
+
+
+class LabNet:
+    """One lab's addresses.  `hss` is a foreign HSS from parse_hss(), or None for the lab's own."""
+
+    def __init__(self, net=DEFAULT_NET, mcc="001", mnc="01", hss=None):
+        self.net = check_net(net)
+        self.mcc, self.mnc = mcc, mnc
+        self.domain = f"ims.mnc{mnc.zfill(3)}.mcc{mcc}.3gppnetwork.org"
+        base = diameter_base(self.net)
+        self.diameter_port = {node: base + i for i, node in enumerate(DIAMETER_NODES)}
+        self.own_hss = hss is None
+        self.hss = hss or {"identity": self.name("hss"), "address": self.ip("hss"), "port": self.diameter_port["hss"]}
+
+    def ip(self, node):
+        """Address of a node of the lab."""
+        return f"{self.net}.{HOSTS[node]}"
+
+    def phone_ip(self, index):
+        """Address of the index-th simulated phone."""
+        return f"{self.net}.{FIRST_PHONE_HOST + index}"
+
+    def name(self, node):
+        """DNS name of a node."""
+        return f"{node}.{self.domain}"
+
+    def sip(self, node):
+        """ADDRESS:PORT where a CSCF takes SIP."""
+        return f"{self.ip(node)}:{SIP_PORTS[node]}"
+
+    def rest(self, node):
+        """Root of a daemon's REST interface."""
+        return f"http://{self.ip(node)}:{REST_PORT}"
+
+    def daemons(self):
+        """The daemons in the order in which they start."""
+        return (["hss"] if self.own_hss else []) + ["scscf", "icscf", "pcscf"]
+
+    def lanes(self):
+        """Which node an address belongs to, for ladders: "127.0.77.10" -> "pcscf"."""
+        return {self.ip(node): node for node in HOSTS}
