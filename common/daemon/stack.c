@@ -116,10 +116,19 @@ static int read_listeners(struct stack *s)
 
 static int make_name(struct stack *s)
 {
-	const char *name = cfg_cstr(cfg_root(s->config), "sip.name");
-	char text[ADDR_STRLEN];
+	struct str name = cfg_str(cfg_root(s->config), "sip.name");
+	const struct addr *first = &s->listener[0].a;
+	char text[512];
+	struct addr literal;
 
-	s->name = strdup(name && *name ? name : addr_fmt(&s->listener[0].a, text));
+	/* Always with the port: the name alone would be looked up as 5060 (RFC 3263 §4.2). */
+	if (name.l == 0)
+		addr_fmt(first, text);
+	else if (addr_parse(name, addr_port(first), &literal) == 0)
+		addr_fmt(&literal, text);
+	else
+		snprintf(text, sizeof(text), "%.*s:%u", STR_ARG(name), addr_port(first));
+	s->name = strdup(text);
 	return s->name ? 0 : -ENOMEM;
 }
 

@@ -55,7 +55,8 @@ struct worker *stack_worker(struct stack *s, unsigned i);
 const struct token_key *stack_token_key(const struct stack *s);
 struct str stack_home_domain(const struct stack *s);
 bool stack_is_home_domain(const struct stack *s, struct str host);	/* the domain or an alias, any case */
-/* Our own URI host:port as others reach us: sip.name, or the first listener ("127.0.77.30:6060"). */
+/* Our own URI host:port as others reach us: sip.name with the first listener's port ("scscf.ims.example:6060"), or that
+ * listener ("127.0.77.30:6060"). */
 struct str stack_sip_name(const struct stack *s);
 bool stack_is_self(const struct stack *s, const struct sip_uri *uri);	/* host names a listener of ours, or sip.name */
 const struct cfg *stack_config(const struct stack *s);
