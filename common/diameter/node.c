@@ -36,7 +36,7 @@ const struct dia_node *dia_node(void)
 /* ---- log ---- */
 
 /* The library writes a dump of the message, identities included, for each routing error: an outage would flood the log. */
-static void on_log(int level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_log(int level, const char *fmt, va_list ap)
 {
 	char text[512];
 

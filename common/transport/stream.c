@@ -60,8 +60,8 @@ static struct str take(struct stream *s, size_t n)
 	return r;
 }
 
-/* Is there a line end right behind a line end?  Only then framing is worth a try. */
-static bool head_ends(struct stream *s, struct str in)
+/* Is there a line end right behind a line end?  Only then framing is worth a try.  *ret_l: octets up to there. */
+static bool head_ends(struct stream *s, struct str in, size_t *ret_l)
 {
 	size_t i = s->scanned;
 	const char *lf;
@@ -69,8 +69,10 @@ static bool head_ends(struct stream *s, struct str in)
 	while (i < in.l && (lf = memchr(in.p + i, '\n', in.l - i)) != NULL) {
 		size_t at = (size_t)(lf - in.p);
 
-		if (at + 1 < in.l && (in.p[at + 1] == '\n' || (in.p[at + 1] == '\r' && at + 2 < in.l && in.p[at + 2] == '\n')))
+		if (at + 1 < in.l && (in.p[at + 1] == '\n' || (in.p[at + 1] == '\r' && at + 2 < in.l && in.p[at + 2] == '\n'))) {
+			*ret_l = at + (in.p[at + 1] == '\n' ? 2 : 3);
 			return true;
+		}
 		if (at + 2 >= in.l) {		/* undecided: look at this one again */
 			s->scanned = at;
 			return false;
@@ -117,11 +119,13 @@ enum stream_event stream_next(struct stream *s, struct str *ret)
 	if (s->need == 0 && (in.p[0] == '\r' || in.p[0] == '\n'))
 		return between_messages(s, in, ret);
 	if (s->need == 0) {
-		if (!head_ends(s, in)) {
+		if (!head_ends(s, in, &len)) {
 			if (in.l > s->max)
 				return lost(s, STREAM_TOO_LARGE, ret);
 			return STREAM_MORE;
 		}
+		if (len > s->max)			/* as it would have been, had less arrived at a time */
+			return lost(s, STREAM_TOO_LARGE, ret);
 		rc = sip_frame(in, &len);
 		if (rc == -EBADMSG)
 			return lost(s, STREAM_BAD, ret);
