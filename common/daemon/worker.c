@@ -3,13 +3,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "common/daemon/private.h"
+#include "common/diameter/cx.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "common/util/rand.h"
 
 #define STATS_EVERY_MS 1000
 #define TRACE_EVENTS 8192
+#define CALL_CORRELATION 64		/* longer ones are cut */
 #define MAX_DIALOGS 200000
 #define MAX_DIALOG_AGE_S (24 * 3600)
 
@@ -107,6 +110,21 @@ static void on_closed(void *u, const struct sip_flow *flow)
 }
 
 static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_closed };
+
+/* ---- Diameter -> trace ---- */
+
+static void on_diameter(void *u, const char *name, const struct dia_result *r, struct str correlation)
+{
+	struct worker *w = u;
+
+	if (!r)
+		trace_add(w->trace, TRACE_DIA_OUT, correlation, correlation, "hss", "%s", name);
+	else if (r->err)
+		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, "hss", "%s: none, %s", name, strerror(-r->err));
+	else
+		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, "hss", "%s %u %s", name, r->code,
+			  cx_result_name(r->code, r->experimental));
+}
 
 /* ---- transactions -> transport, role ---- */
 
@@ -332,6 +350,7 @@ int worker_open(struct stack *s, unsigned id)
 					(uint32_t)cfg_int(r, "diameter.max_outstanding"));
 		if (!w->dia)
 			return -ENOMEM;
+		dia_client_watch(w->dia, on_diameter, w);
 	}
 	timer_init(&f->stats_timer, on_stats);
 	timer_start(w->wheel, &f->stats_timer, STATS_EVERY_MS);
@@ -396,13 +415,16 @@ struct call {
 	struct worker *w;
 	void (*fn)(struct worker *w, void *arg);
 	void *arg;
+	char correlation[CALL_CORRELATION];	/* goes along: the work belongs to the same request */
 };
 
 static void run_call(void *arg)
 {
 	struct call *c = arg;
 
+	log_correlation(str_from_c(c->correlation));
 	c->fn(c->w, c->arg);
+	log_correlation(STR_NONE);
 	free(c);
 }
 
@@ -413,7 +435,10 @@ int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void 
 
 	if (!c)
 		return -EAGAIN;
-	*c = (struct call){ w, fn, arg };
+	c->w = w;
+	c->fn = fn;
+	c->arg = arg;
+	str_copy(log_correlation_get(), c->correlation, sizeof(c->correlation));
 	rc = loop_post(w->loop, run_call, c);
 	if (rc < 0)
 		free(c);

@@ -16,6 +16,7 @@
 #define SESSION_ID_BYTES 320
 #define LIBRARY_GRACE_S 2		/* the library forgets a request that long after our own deadline */
 #define ANSWER_ARENA_BYTES 2048
+#define CORRELATION_BYTES 64		/* longer ones are cut */
 
 static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Cx requests by command and result.", "command",
 		  "result");
@@ -35,6 +36,7 @@ struct pending {
 	uint64_t sent_us;
 	int err;			/* known at once: delivered by the timer */
 	bool sent;
+	char correlation[CORRELATION_BYTES];
 };
 
 /* What the library's threads know of a client; outlives it. */
@@ -51,6 +53,8 @@ struct dia_client {
 	uint32_t timeout_ms, max_outstanding, outstanding;
 	struct pending **slot;
 	uint32_t *gen, n_slots, hint;
+	dia_watch_fn watch;
+	void *watch_u;
 };
 
 struct flight {				/* with the library */
@@ -165,6 +169,12 @@ static void call(enum cx_command_id cmd, any_fn fn, void *arg, const void *answe
 	}
 }
 
+static void tell_watcher(const struct pending *p, const char *name, const struct dia_result *r)
+{
+	if (p->c->watch)
+		p->c->watch(p->c->watch_u, name, r, str_from_c(p->correlation));
+}
+
 static void complete(struct pending *p, const void *answer)
 {
 	union {
@@ -187,13 +197,16 @@ static void complete(struct pending *p, const void *answer)
 		answer = &none;
 	}
 	r = answer;
+	log_correlation(str_from_c(p->correlation));
 	metric_add(&m_requests, cx_commands[cmd].request_name, r->err ? err_name(r->err) : cx_result_name(r->code, r->experimental), 1);
 	metric_observe_us(&m_seconds, cx_commands[cmd].request_name, NULL, clock_mono_us() - p->sent_us);
 	if (r->err)
 		log_info(LOG_DIA, "request without an answer", LOG_C("command", cx_commands[cmd].request_name),
 			 LOG_C("why", err_name(r->err)));
+	tell_watcher(p, cx_commands[cmd].answer_name, r);
 	pending_drop(p);
 	call(cmd, fn, arg, answer);
+	log_correlation(STR_NONE);
 }
 
 static void on_deadline(struct timer *t)
@@ -376,6 +389,7 @@ static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const
 	p->fn = fn;
 	p->arg = arg;
 	p->sent_us = clock_mono_us();
+	str_copy(log_correlation_get(), p->correlation, sizeof(p->correlation));
 	timer_init(&p->timer, on_deadline);
 	if (c->outstanding >= c->max_outstanding)
 		p->err = -EBUSY;
@@ -384,8 +398,10 @@ static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const
 	else
 		p->err = hand_over(p, req);
 	p->sent = p->err == 0;
-	if (p->sent)
+	if (p->sent) {
 		c->outstanding++;
+		tell_watcher(p, cx_commands[cmd].request_name, NULL);
+	}
 	timer_start(loop_wheel(c->loop), &p->timer, p->sent ? c->timeout_ms : 0);
 	return pending_id(p);
 }
@@ -443,6 +459,12 @@ void dia_client_free(struct dia_client *c)
 	free(c->slot);
 	free(c->gen);
 	free(c);
+}
+
+void dia_client_watch(struct dia_client *c, dia_watch_fn fn, void *u)
+{
+	c->watch = fn;
+	c->watch_u = u;
 }
 
 void dia_client_cancel(struct dia_client *c, uint64_t request)

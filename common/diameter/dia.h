@@ -47,3 +47,8 @@ struct dia_result {
 	uint32_t code;
 	bool experimental;
 };
+
+/* Sees requests leave (r NULL) and end (r), for ladders.  correlation: log_correlation() of the time when the request left;
+ * it is set again while the answer is handled, so that what the answer brings about can be found by the same key. */
+typedef void (*dia_watch_fn)(void *u, const char *name, const struct dia_result *r, struct str correlation);
+void dia_client_watch(struct dia_client *c, dia_watch_fn fn, void *u);

@@ -296,5 +296,47 @@ START_TEST(test_the_peer_dies_and_comes_back)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
+static char watched[256];
+
+static void on_watch(void *u, const char *name, const struct dia_result *r, struct str correlation)
+{
+	size_t l = strlen(watched);
+
+	snprintf(watched + l, sizeof(watched) - l, "%s%s %.*s %d %u;", (const char *)u, name, STR_ARG(correlation),
+		 r ? r->err : 0, r ? r->code : 0);
+}
+
+static void on_uaa_correlated(void *arg, const struct cx_uaa *a)
+{
+	note(&a->result);
+	ck_assert(str_eq(log_correlation_get(), str_from_c(arg)));
+}
+
+START_TEST(test_a_watcher_sees_what_belongs_to_which_request)
+{
+	struct cx_uar uar = { .impi = STR("unknown"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	static char one[] = "icid-1", two[] = "icid-2";
+
+	start_client(FIRST_PORT + 4, 5000, 16);
+	dia_client_watch(client, on_watch, (void *)(uintptr_t)"*");
+	log_correlation(str_from_c(one));
+	cx_uar_send(client, &uar, on_uaa_correlated, one);
+	log_correlation(STR_NONE);
+	expect(-ENOTCONN, 0, false);
+	ck_assert_str_eq(watched, "*UAA icid-1 -107 0;");
+	watched[0] = '\0';
+	start_peer(FIRST_PORT + 4);
+	AWAIT(dia_any_open());
+	log_correlation(str_from_c(two));
+	cx_uar_send(client, &uar, on_uaa_correlated, two);
+	log_correlation(STR("something else"));
+	expect(0, CX_USER_UNKNOWN, true);
+	ck_assert_str_eq(watched, "*UAR icid-2 0 0;*UAA icid-2 0 5001;");
+	ck_assert_uint_eq(log_correlation_get().l, 0);		/* nothing sticks to what the thread does next */
+	end();
+	kill_peer();
+}
+END_TEST
+
+TEST_MAIN("node", TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_the_peer_dies_and_comes_back))
