@@ -36,13 +36,29 @@ def speaker(args):
     return lambda text: print(text, file=out, flush=True)
 
 
+def read_extra(options, net):
+    """{node: YAML} of the --extra options."""
+    extra = {}
+    for option in options:
+        node, _, path = option.partition("=")
+        if node not in net.daemons():
+            raise LabError(f"--extra {option}: must read NODE=FILE, NODE one of {', '.join(net.daemons())}")
+        try:
+            with open(path, encoding="utf-8") as f:
+                extra[node] = f.read()
+        except OSError as e:
+            raise LabError(f"--extra {option}: {path}: {e.strerror}") from e
+    return extra
+
+
 # ---- verbs ----
 
 def do_up(args):
     """Starts a core."""
     say, began = speaker(args), time.monotonic()
     net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
-    lab = labcore.up(net, lab_dir(args), args.build, args.workers, args.subscribers, not args.no_dns, not args.no_ipsec, say)
+    lab = labcore.up(net, lab_dir(args), args.build, args.workers, args.subscribers, not args.no_dns, not args.no_ipsec, say,
+                    read_extra(args.extra, net))
     if args.json:
         print(json.dumps(lab.doc, indent=2))
     say(f"the core is up after {time.monotonic() - began:.1f} s; {lab.dir.lab_json} says the rest; `lab down` ends it")
@@ -111,6 +127,8 @@ def add_start(p):
     p.add_argument("--hss", metavar="IDENTITY@ADDR:PORT", help="use this HSS; the lab starts none of its own")
     p.add_argument("--subscribers", metavar="FILE", help="subscribers (YAML) instead of the lab's five")
     p.add_argument("--workers", type=int, default=1, metavar="N", help="workers of each CSCF; 0: by cores (default 1)")
+    p.add_argument("--extra", action="append", default=[], metavar="NODE=FILE",
+                   help="YAML for the configuration of pcscf, icscf, scscf or hss that wins over what the lab writes")
     p.add_argument("--no-ipsec", action="store_true", help="phones without security associations only (the default so far)")
     p.add_argument("--no-dns", action="store_true", help="no dnsmasq: static next hops")
     p.add_argument("--mcc", default="001", help="mobile country code (default 001)")

@@ -97,8 +97,11 @@ def dnsmasq_part(net):
     return text
 
 
-def write_all(net, labdir, subscribers, workers, with_dns):
-    """Every file of the lab except lab.json.  Returns {node: configuration file}."""
+def write_all(net, labdir, subscribers, workers, with_dns, extra=None):
+    """Every file of the lab except lab.json.  Returns {node: configuration file}.
+
+    `extra` is {node: YAML}: what it says wins over what the lab would write, which is included under it.
+    """
     for sub in ("conf", "log", "state"):
         os.makedirs(os.path.join(labdir.path, sub), mode=0o700, exist_ok=True)
     write_private(labdir.token_file, secrets.token_hex(24) + "\n")
@@ -109,6 +112,10 @@ def write_all(net, labdir, subscribers, workers, with_dns):
     if net.own_hss:
         configs["hss"] = labdir.conf("hss.yaml")
         write_private(configs["hss"], hss_part(net, labdir, subscribers))
+    for node, text in (extra or {}).items():
+        base = labdir.conf(f"{node}.lab.yaml")
+        os.rename(configs[node], base)
+        write_private(configs[node], f"include: {os.path.basename(base)}\n{text}")
     if with_dns:
         configs["dns"] = labdir.conf("dnsmasq.conf")
         write_private(configs["dns"], dnsmasq_part(net))

@@ -205,7 +205,7 @@ def dns_obstacle(net, wanted):
     return None
 
 
-def up(net, path, build, workers=1, subscribers=None, dns=True, ipsec=True, say=quiet):
+def up(net, path, build, workers=1, subscribers=None, dns=True, ipsec=True, say=quiet, extra=None):
     """Starts a core and returns its Lab when every daemon is ready.  On failure nothing is left running."""
     for node in net.daemons():
         program(build, node)
@@ -218,7 +218,7 @@ def up(net, path, build, workers=1, subscribers=None, dns=True, ipsec=True, say=
     made = claim_dir(path) or made_before
     labdir = LabDir(path)
     subs_file, subs = prepare_subscribers(net, labdir, subscribers)
-    configs = write_all(net, labdir, subs_file, workers, not obstacle)
+    configs = write_all(net, labdir, subs_file, workers, not obstacle, extra)
     lab = Lab(labdir, describe(net, labdir, configs, subs, build, made, ipsec))
     lab.save()
     try:
