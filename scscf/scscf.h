@@ -8,6 +8,7 @@
 
 struct registrar;			/* registrations that this worker owns: registrar.h */
 struct reg_config;
+struct session_config;			/* sessions.*: session.h */
 
 enum hss_profile { HSS_STANDARD, HSS_PYHSS, HSS_OPEN5GS };
 
@@ -15,6 +16,7 @@ struct scscf {
 	struct stack *stack;
 	struct reg_directory *dir;	/* published registrations, all workers */
 	const struct reg_config *reg;	/* registrar.* of the configuration */
+	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
 	enum hss_profile hss;		/* diameter.hss_profile: which HSS it is, where it differs (assign.c) */
 };
@@ -35,13 +37,17 @@ void scscf_ack(struct worker *w, struct sip_msg *m);
 
 /* ---- the procedures ---- */
 void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_msg *m);		/* register.c, TS 24.229 §5.4.1 */
-/* originating.c, §5.4.3.2: `token` is the verified Service-Route token of the topmost Route, NULL when the request came
- * with an `orig` parameter instead (an application server on behalf of a user). */
+/* A request of the call path as request.c hands it on.  originating.c, §5.4.3.2: `token` is the verified Service-Route token of
+ * the topmost Route, NULL when the request came with an `orig` parameter instead (an application server on behalf of a user). */
 struct session_in {
 	struct tx_server *st;
 	struct sip_msg *m;
 	struct sip_out out;			/* own Routes popped already */
-	const struct token *token;		/* NULL: none */
+	struct sip_uri ruri;			/* as it stands in out */
+	struct sip_nameaddr own[2];		/* the Routes popped, [0] was topmost */
+	struct token own_token[2];		/* verified; kind 0: the Route had none */
+	unsigned n_own;
+	const struct token *token;		/* the first of own_token that there is; NULL: none */
 };
 void scscf_originating(struct scscf_worker *sw, struct session_in *in);
 void scscf_terminating(struct scscf_worker *sw, struct session_in *in);				/* terminating.c, §5.4.3.3 */

@@ -1,0 +1,129 @@
+/* scscf/number.c - telephone numbers: RFC 3966, RFC 3261 §19.1.6, TS 23.228 §5.3.2 (non-international numbers); row C3. */
+#include <errno.h>
+#include <stdio.h>
+#include "scscf/session.h"
+
+#define SHORTEST_SUBSCRIBER_DIGITS 7u	/* without a national prefix, shorter ones are short codes: 112, 1001 */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_separator(char c)
+{
+	return c == '-' || c == '.' || c == '(' || c == ')' || c == ' ';
+}
+
+/* RFC 3966 §3: phonedigit-hex of local numbers has letters, too; service codes are '*' and '#'. */
+static bool is_dialled(char c)
+{
+	return is_digit(c) || c == '*' || c == '#';
+}
+
+static int take(struct str text, struct number *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.l; i++) {
+		char c = text.p[i];
+
+		if (is_separator(c))
+			continue;
+		if (!is_dialled(c) && !(c == '+' && n == 0))
+			return -ENOENT;
+		if (n > NUMBER_MAX_DIGITS)
+			return -ENOSPC;
+		ret->text[n++] = c;
+	}
+	ret->text[n] = '\0';
+	ret->s = str_make(ret->text, n);
+	return n > (ret->text[0] == '+') ? 0 : -ENOENT;
+}
+
+int number_from_uri(const struct sip_uri *u, struct number *ret)
+{
+	struct str text = u->user, params = u->params, context, user;
+	char plain[NUMBER_MAX_DIGITS * 4];
+
+	*ret = (struct number){ 0 };
+	if (u->scheme == SIP_SCHEME_OTHER || text.l == 0)
+		return -ENOENT;
+	if (u->scheme != SIP_SCHEME_TEL) {	/* the telephone-subscriber with its parameters is the user part */
+		str_cut(text, ';', &text, &params);
+		if (sip_unescape(text, plain, sizeof(plain), &user) < 0)
+			return -ENOENT;
+		text = user;
+	}
+	if (sip_param_get(params, "phone-context", &context))
+		str_copy(context, ret->context, sizeof(ret->context));
+	return take(text, ret);
+}
+
+/* ---- readings ---- */
+
+static void form_add(struct number *ret, unsigned *n, struct str a, struct str b)
+{
+	struct number f = { 0 };
+	int l = snprintf(f.text, sizeof(f.text), "%.*s%.*s", STR_ARG(a), STR_ARG(b));
+
+	if (*n == NUMBER_MAX_FORMS || l < 0 || (size_t)l >= sizeof(f.text))
+		return;
+	for (unsigned i = 0; i < *n; i++)
+		if (strcmp(ret[i].text, f.text) == 0)
+			return;
+	ret[*n] = f;
+	ret[*n].s = str_make(ret[*n].text, (size_t)l);
+	(*n)++;
+}
+
+static struct str without(struct str s, struct str prefix)
+{
+	return prefix.l && str_starts(s, prefix) ? str_from(s, prefix.l) : s;
+}
+
+static bool only_digits(struct str s)
+{
+	for (size_t i = 0; i < s.l; i++)
+		if (!is_digit(s.p[i]))
+			return false;
+	return true;
+}
+
+static void dial_plan(const struct session_config *c, struct str s, struct number *ret, unsigned *n)
+{
+	struct str national = without(s, c->national_prefix);
+	char plus_cc[16];
+
+	if (c->international_prefix.l && str_starts(s, c->international_prefix)) {
+		form_add(ret, n, STR("+"), str_from(s, c->international_prefix.l));
+		return;
+	}
+	if (c->country_code.l == 0)
+		return;
+	snprintf(plus_cc, sizeof(plus_cc), "+%.*s", STR_ARG(c->country_code));
+	if (c->national_prefix.l ? national.l < s.l : s.l >= SHORTEST_SUBSCRIBER_DIGITS)
+		form_add(ret, n, str_from_c(plus_cc), national);
+}
+
+unsigned number_forms(const struct session_config *c, const struct number *num, struct number ret[NUMBER_MAX_FORMS])
+{
+	static const struct session_config none;
+	struct str s = num->s;
+	unsigned n = 0;
+
+	c = c ? c : &none;
+	if (s.l && s.p[0] == '+') {
+		form_add(ret, &n, s, STR_NONE);
+		return n;
+	}
+	if (only_digits(s)) {
+		if (num->context[0] == '+')	/* RFC 3966 §5.1.5: a global context says what to put in front */
+			form_add(ret, &n, str_from_c(num->context), without(s, c->national_prefix));
+		dial_plan(c, s, ret, &n);
+		if (s.p[0] != '0')		/* dialled with the country code, without the plus */
+			form_add(ret, &n, STR("+"), s);
+	}
+	form_add(ret, &n, s, STR_NONE);
+	return n;
+}

@@ -1,0 +1,181 @@
+/* scscf/originating.c - requests from a user of ours: TS 24.229 §5.4.3.2; rows T1, T9, T16, T19.
+ *
+ * Who it is comes from the registration in the Service-Route token and from what the P-CSCF asserted, never from From. */
+#include "common/log/log.h"
+#include "scscf/session.h"
+
+struct caller {
+	struct reg_view *view;
+	const struct profile_identity *id;	/* asserted, or the default one */
+	struct str display;			/* as the P-CSCF wrote it */
+};
+
+/* TS 24.229 §5.4.3.2, TS 23.380 §4.4: the registration behind a good token is gone, with the phone not knowing.  It is told to
+ * register anew; P-Asserted-Identity is our Service-Route URI, by which the phone recognises whom this comes from. */
+static void refuse_unknown(struct scscf_worker *sw, struct session_in *in)
+{
+	static const struct str body = STR(
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"
+		"<ims-3gpp version=\"1\"><alternative-service><type>restoration</type>"
+		"<reason>registration lost</reason><action>initial-registration</action></alternative-service></ims-3gpp>\r\n");
+
+	session_refuse_body(sw, in, 504, "the registration is not known any more",
+			    arena_printf(in->m->arena, "P-Asserted-Identity: <%.*s>\r\n", STR_ARG(in->own[0].uri.text)),
+			    STR("application/3gpp-ims+xml;sv=\"1,1\""), body);
+}
+
+static bool has_contact(const struct reg_view *v)
+{
+	return v->n_contacts > 0;
+}
+
+/* An identity of the profile that the value of a header names. */
+static const struct profile_identity *identity_of(const struct profile *p, struct str value, struct sip_nameaddr *ret)
+{
+	char text[512];
+	struct str aor;
+
+	if (sip_nameaddr_parse(value, ret) < 0 || sip_uri_aor(&ret->uri, text, sizeof(text), &aor) < 0)
+		return NULL;
+	return profile_find(p, aor);
+}
+
+/* The asserted identity, of P-Asserted-Identity's two values the first that is the user's. */
+static void asserted(const struct session_in *in, struct caller *c)
+{
+	struct sip_values it = sip_values(in->m, SIP_H_PAI);
+	struct sip_nameaddr n;
+	struct str value;
+
+	while (!c->id && sip_values_next(&it, &value)) {
+		c->id = identity_of(c->view->profile, value, &n);
+		if (c->id)
+			c->display = n.display;
+	}
+}
+
+/* From a phone: the registration is the token's. */
+static bool caller_by_token(struct scscf_worker *sw, struct session_in *in, struct caller *c)
+{
+	c->view = reg_directory_id(sw->s->dir, in->token->id);
+	if (!c->view) {
+		refuse_unknown(sw, in);
+		return false;
+	}
+	if (!has_contact(c->view)) {
+		session_refuse(sw, in, 403, "the user is not registered", STR_NONE);
+		return false;
+	}
+	asserted(in, c);
+	if (!c->id && sip_msg_value(in->m, SIP_H_PAI).l)
+		log_info(LOG_SESS, "asserted identity is not of that user, the default one is taken",
+			 LOG_S("asserted", sip_msg_value(in->m, SIP_H_PAI)), LOG_C("impi", c->view->profile->impi),
+			 LOG_S("call_id", in->m->call_id));
+	if (!c->id)
+		c->id = profile_default(c->view->profile);
+	return true;
+}
+
+/* From an application server: P-Served-User (RFC 5502), else P-Asserted-Identity.  One that nobody has registered would be
+ * asked of the HSS (SAR UNREGISTERED_USER): that comes with the services. */
+static bool caller_by_header(struct scscf_worker *sw, struct session_in *in, struct caller *c)
+{
+	enum sip_hdr_id id = sip_msg_hdr(in->m, SIP_H_PSERVED_USER) ? SIP_H_PSERVED_USER : SIP_H_PAI;
+	struct sip_values it = sip_values(in->m, id);
+	struct str value, aor;
+	struct sip_nameaddr n;
+	struct aor_view *set;
+	char text[512];
+
+	if (!sip_values_next(&it, &value) || sip_nameaddr_parse(value, &n) < 0 ||
+	    sip_uri_aor(&n.uri, text, sizeof(text), &aor) < 0) {
+		session_refuse(sw, in, 403, "no served user is named", STR_NONE);
+		return false;
+	}
+	set = reg_directory_aor(sw->s->dir, aor);
+	if (set && set->n) {
+		c->view = obj_ref(set->v[0]);
+		c->id = profile_find(c->view->profile, aor);
+	}
+	obj_unref(set);
+	if (!c->id)
+		session_refuse(sw, in, 403, "the served user has no profile here", STR_NONE);
+	return c->id != NULL;
+}
+
+static void put_name(struct buf *b, const struct profile_identity *id, struct str display)
+{
+	struct str name = id->display ? str_from_c(id->display) : STR_NONE;
+
+	if (name.l) {			/* subscribed: it wins over what the phone calls itself */
+		buf_putc(b, '"');
+		for (size_t i = 0; i < name.l; i++) {
+			if (name.p[i] == '"' || name.p[i] == '\\')
+				buf_putc(b, '\\');
+			if ((unsigned char)name.p[i] >= ' ')
+				buf_putc(b, name.p[i]);
+		}
+		buf_puts(b, "\" ");
+	} else if (display.l) {
+		buf_put(b, display);
+		buf_putc(b, ' ');
+	}
+	buf_putc(b, '<');
+	buf_puts(b, id->uri);
+	buf_putc(b, '>');
+}
+
+/* §5.4.3.2: one sip and one tel form, so that every network can show a number. */
+static void assert_identity(struct session_in *in, const struct caller *c)
+{
+	const struct profile_identity *other = profile_other_form(c->view->profile, c->id);
+	struct buf b;
+
+	buf_init(&b, 2048);
+	put_name(&b, c->id, c->display);
+	if (other) {
+		buf_puts(&b, ", ");
+		put_name(&b, other, c->display);
+	}
+	if (b.failed)
+		in->out.failed = true;
+	else
+		sip_out_set(&in->out, SIP_H_PAI, arena_dup(in->m->arena, buf_str(&b)));
+	buf_fini(&b);
+	sip_out_drop(&in->out, SIP_H_PPI);
+	sip_out_drop(&in->out, SIP_H_PSERVED_USER);	/* between S-CSCF and application servers only, RFC 5502 §3 */
+}
+
+static void proceed(struct scscf_worker *sw, struct session_in *in, const struct caller *c)
+{
+	struct session_target *targets = NULL;
+	const char *why = NULL;
+	struct session *s;
+	unsigned status;
+
+	assert_identity(in, c);
+	s = session_new(sw, in, SIDE_ORIGINATING, str_from_c(c->id->aor));
+	if (!s || services_apply(s, in, c->view->profile, c->id, CASE_ORIGINATING))
+		return;
+	status = nexthop_find(sw, in, &targets, &why);
+	if (status) {
+		session_refuse(sw, in, status, why, STR_NONE);
+		return;
+	}
+	for (struct session_target *t = targets; t; t = t->next)
+		t->id = c->view->id;
+	session_start(s, in, targets, SESSION_IN_TURN);
+}
+
+void scscf_originating(struct scscf_worker *sw, struct session_in *in)
+{
+	struct caller c = { 0 };
+	bool known = in->token ? caller_by_token(sw, in, &c) : caller_by_header(sw, in, &c);
+
+	/* §5.4.3.2: a barred identity may not originate; nor may one who has no other. */
+	if (known && (!c.id || c.id->barred))
+		session_refuse(sw, in, 403, "the public user identity is barred", STR_NONE);
+	else if (known)
+		proceed(sw, in, &c);
+	obj_unref(c.view);
+}

@@ -1,0 +1,233 @@
+/* scscf/session.c - a request of the call path on its way through the proxy: Record-Route, border, best response, log.
+ * TS 24.229 §5.4.3.2, §5.4.3.3, §4.4; RFC 3261 §16.6, §16.7; RFC 4320 §4.2; rows M1-M15, C14, R8, R9, R10, R18. */
+#include <errno.h>
+#include <stdio.h>
+#include "common/log/log.h"
+#include "scscf/session.h"
+
+static METRIC_DEF(m_requests, "cscf_scscf_requests_total", METRIC_COUNTER,
+		  "Requests of the call path by side and outcome: forwarded, or the status refused with.", "side", "outcome");
+static METRIC_DEF(m_finals, "cscf_scscf_finals_total", METRIC_COUNTER,
+		  "Final responses to initial requests that were forwarded, by side and status.", "side", "status");
+
+static const char *side_name(enum session_side side)
+{
+	switch (side) {
+	case SIDE_ORIGINATING:
+		return "originating";
+	case SIDE_TERMINATING:
+		return "terminating";
+	default:
+		return "in-dialog";
+	}
+}
+
+static void count_final(const struct session *s, unsigned status)
+{
+	char text[12];
+
+	snprintf(text, sizeof(text), "%u", status);
+	if (s->side != SIDE_DIALOG)
+		metric_add(&m_finals, side_name(s->side), text, 1);
+}
+
+/* ---- refusals ---- */
+
+void session_refuse_body(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra,
+			 struct str content_type, struct str body)
+{
+	struct arena *a = in->m->arena;
+	char text[12];
+
+	snprintf(text, sizeof(text), "%u", status);
+	metric_add(&m_requests, in->m->to_tag.l ? "in-dialog" : in->token ? "originating" : "terminating", text, 1);
+	log_info(LOG_SESS, "refused", LOG_S("method", in->m->method_name), LOG_U("status", status), LOG_C("why", why),
+		 LOG_S("ruri", in->m->ruri_text), LOG_S("call_id", in->m->call_id));
+	/* Row R18: the trace shows who said no, and why. */
+	extra = arena_printf(a, "Warning: 399 %.*s \"%s\"\r\n%.*s", STR_ARG(stack_sip_name(sw->w->stack)), why, STR_ARG(extra));
+	tx_server_reply_body(in->st, status, NULL, extra, content_type, body);
+}
+
+void session_refuse(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra)
+{
+	session_refuse_body(sw, in, status, why, extra, STR_NONE, STR_NONE);
+}
+
+/* ---- what the proxy asks ---- */
+
+struct str session_record_route(struct scscf_worker *sw, struct arena *a, enum session_side side, uint64_t id)
+{
+	const struct token t = { .kind = TOKEN_RECORD_ROUTE, .flags = (uint8_t)side, .id = id };
+	char text[TOKEN_STRLEN];
+
+	token_make(stack_token_key(sw->w->stack), &t, text);
+	return arena_printf(a, "<sip:%s@%.*s;lr>", text, STR_ARG(stack_sip_name(sw->w->stack)));
+}
+
+/* RFC 3325 §5, RFC 3323: `id` among the priv-values, which a semicolon parts. */
+static bool asks_for_anonymity(const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_PRIVACY);
+	struct str v, one;
+
+	while (sip_values_next(&it, &v)) {
+		while (v.l) {
+			str_cut(v, ';', &one, &v);
+			if (str_ieq_c(str_trim(one), "id"))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What stays inside the trust domain: TS 24.229 §4.4; RFC 7315 §5.4 (location), RFC 3325 §5 (identity). */
+static void leave_trust(struct sip_out *o)
+{
+	static const enum sip_hdr_id inside[] = { SIP_H_PAANI, SIP_H_PCFA, SIP_H_PCV, SIP_H_PASSERTED_SERVICE };
+
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		sip_out_drop(o, inside[i]);
+	if (asks_for_anonymity(o->m))
+		sip_out_drop(o, SIP_H_PAI);
+}
+
+static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const struct sip_flow *to, struct sip_out *o)
+{
+	struct session *s = user;
+	const struct session_target *t = proxy_branch_tag(b);
+
+	(void)p, (void)to;
+	if (s->record)
+		sip_out_push(o, SIP_H_RECORD_ROUTE, session_record_route(s->sw, o->arena, s->side, t->id));
+	if (!t->trusted)
+		leave_trust(o);
+}
+
+static void log_final(struct session *s, unsigned status, bool ours)
+{
+	const struct sip_msg *m = proxy_request(s->p);
+
+	count_final(s, status);
+	if (s->side == SIDE_DIALOG)
+		return;
+	log_info(LOG_SESS, status < 300 ? "answered" : "failed", LOG_S("method", m->method_name), LOG_U("status", status),
+		 LOG_C("side", side_name(s->side)), LOG_S("served", s->served), LOG_S("ruri", m->ruri_text),
+		 LOG_C("by", ours ? "us" : "peer"), LOG_S("call_id", m->call_id));
+}
+
+static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+{
+	struct session *s = user;
+
+	(void)p, (void)b;
+	if (s->side != SIDE_DIALOG)
+		charging_response(s, o, stack_home_domain(s->sw->w->stack));
+	if (m->status >= 200 && m->status < 300 && !s->answered) {
+		s->answered = true;
+		log_final(s, m->status, false);
+	}
+	return PROXY_PASS;
+}
+
+static int target_add(struct session *s, struct session_target *t)
+{
+	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t };
+
+	for (unsigned i = 0; i < t->n_routes; i++)
+		pt.route[i] = t->route[i];
+	return proxy_target_add(s->p, &pt);
+}
+
+/* Nobody has that number: the next reading of it, and behind them the way out of the IMS (TS 23.228 §5.19, row R9). */
+static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b, unsigned status, struct sip_msg *m)
+{
+	struct session *s = user;
+	struct session_target *t = s->next;
+
+	(void)p, (void)b, (void)m;
+	if (!t || (status != 404 && status != 484))
+		return;
+	s->next = t->next;
+	if (target_add(s, t) == 0)
+		log_debug(LOG_SESS, "not known there, the next reading of the number", LOG_S("ruri", t->ruri));
+}
+
+static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
+{
+	struct session *s = user;
+	bool silent = status == 408 && s->method != SIP_INVITE;
+
+	/* RFC 4320 §4.2: no 408 to a non-INVITE, it would come too late; the callee's silence is 480, a server's 504. */
+	if (silent)
+		status = s->side == SIDE_TERMINATING ? 480 : 504;
+	log_final(s, status, !m);
+	if (silent && proxy_server(p))
+		tx_server_reply(proxy_server(p), status, NULL, STR_NONE);
+	return silent;
+}
+
+static const struct proxy_ops session_ops = {
+	.branch = on_branch, .response = on_response, .branch_failed = on_branch_failed, .final = on_final,
+};
+
+/* ---- life ---- */
+
+struct session_target *session_target_new(struct session_in *in)
+{
+	return arena_zalloc(in->m->arena, sizeof(struct session_target));
+}
+
+/* A proxy has to be on the route of what makes a dialog: TS 24.229 §5.4.3.2, §5.4.3.3.  A method nobody knows may make one. */
+static bool makes_dialog(const struct sip_msg *m)
+{
+	switch (m->method) {
+	case SIP_INVITE:
+	case SIP_SUBSCRIBE:
+	case SIP_REFER:
+	case SIP_UNKNOWN_METHOD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum session_side side, struct str served)
+{
+	struct session *s = arena_zalloc(in->m->arena, sizeof(*s));
+
+	if (!s) {
+		session_refuse(sw, in, 500, "out of memory", STR_NONE);
+		return NULL;
+	}
+	s->sw = sw;
+	s->side = side;
+	s->method = in->m->method;
+	s->served = arena_dup(in->m->arena, served);
+	if (side != SIDE_DIALOG) {
+		s->record = makes_dialog(in->m);
+		charging_request(s, &in->out, stack_home_domain(sw->w->stack));
+	}
+	return s;
+}
+
+void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode)
+{
+	struct session_target *t = first;
+	int rc;
+
+	s->p = proxy_new(s->sw->w->proxy, in->st, in->m, &session_ops, s);
+	if (!s->p) {
+		session_refuse(s->sw, in, 500, "out of memory", STR_NONE);
+		return;
+	}
+	metric_add(&m_requests, side_name(s->side), "forwarded", 1);
+	sip_out_copy(proxy_out(s->p), &in->out);
+	rc = target_add(s, t);
+	for (t = t->next; t && mode == SESSION_FORK; t = t->next)
+		if (target_add(s, t) < 0)
+			rc = -ENOSPC;
+	if (rc < 0)
+		log_warn(LOG_SESS, "not every target was taken", LOG_I("errno", -rc), LOG_S("call_id", in->m->call_id));
+	s->next = mode == SESSION_IN_TURN ? first->next : NULL;
+	proxy_start(s->p);
+}

@@ -1,0 +1,98 @@
+/* scscf/session.h - what the files of the call path share: TS 24.229 §5.4.3.
+ *
+ * A request comes in as struct session_in (scscf.h); the procedure edits in->out, finds targets and calls session_start().
+ * Then struct session goes along with the proxy until the request's transaction ends.  It and all its texts live in the
+ * arena of the request, which the proxy keeps: nothing here is freed on its own, and no view is held. */
+#pragma once
+#include "scscf/scscf.h"
+
+/* Flags of our Record-Route tokens: whose side of the call this node stood on (TS 24.229 §5.4.3.2, §5.4.3.3). */
+enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 };
+
+#define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
+#define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
+#define NUMBER_MAX_FORMS 4u		/* readings of one dialled number */
+
+struct session_route {			/* sessions.routes[] */
+	struct str prefix;		/* of a number, "+44"; "+": every global one.  Empty: the row is for a domain */
+	struct str domain;		/* host of the Request-URI */
+	struct str next_hop;		/* "<sip:...;lr>" */
+	bool trusted;
+};
+struct session_config {			/* sessions.*; texts borrowed from the configuration */
+	struct str country_code, national_prefix, international_prefix;
+	const struct cfg_node *root;
+	struct session_route *routes;
+	size_t n_routes;
+};
+extern const struct cfg_row scscf_session_schema[];
+/* Checks what rows cannot; appends mistakes. */
+void session_config_check(const struct cfg *c, struct buf *errors);
+/* c must live as long.  0 or -ENOMEM; *ret is to be freed in both cases. */
+int session_config_new(const struct cfg *c, struct session_config **ret);
+void session_config_free(struct session_config *c);
+bool session_config_trusts_domain(const struct session_config *c, struct str host);
+bool session_config_is_as(const struct session_config *c, const struct sip_flow *from);	/* may send `orig` (row T9) */
+
+struct session_target {
+	struct str ruri;		/* empty: stays */
+	struct str route[4];		/* pushed, [0] topmost */
+	unsigned n_routes, q;
+	bool trusted;			/* inside the trust domain (TS 24.229 §4.4) */
+	uint64_t id;			/* registration whose side our Record-Route stands for */
+	struct session_target *next;
+};
+enum session_mode {
+	SESSION_FORK,			/* all targets, by q */
+	SESSION_IN_TURN,		/* the next one when the one before does not know the user */
+};
+
+struct session {
+	struct scscf_worker *sw;
+	enum session_side side;
+	enum sip_method method;
+	struct str served;		/* public identity, for the log */
+	struct str icid, orig_ioi;	/* P-Charging-Vector of the request; orig_ioi as it came */
+	bool record;			/* we stay on the route */
+	bool answered;
+	struct session_target *next;	/* SESSION_IN_TURN: what is left */
+	struct proxy *p;
+};
+
+/* ---- session.c ---- */
+/* NULL when out of memory: 500 was answered. */
+struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum session_side side, struct str served);
+void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode);
+/* Answers by ourselves: Warning 399 says why (RFC 3261 §20.43), the log too, and it is counted.  extra: header lines. */
+void session_refuse(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra);
+void session_refuse_body(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra,
+			 struct str content_type, struct str body);
+struct session_target *session_target_new(struct session_in *in);	/* zeroed; NULL when out of memory */
+/* Our Record-Route URI "<sip:TOKEN@name;lr>"; in the arena. */
+struct str session_record_route(struct scscf_worker *sw, struct arena *a, enum session_side side, uint64_t id);
+
+/* ---- charging.c: P-Charging-Vector, RFC 7315 §4.6, TS 24.229 §5.4.3.2, §5.4.3.3 ---- */
+void charging_request(struct session *s, struct sip_out *o, struct str home);
+void charging_response(const struct session *s, struct sip_out *o, struct str home);
+
+/* ---- number.c: RFC 3966, TS 23.228 §5.3.2 ---- */
+struct number {
+	char text[NUMBER_MAX_DIGITS + 2];	/* no visual separators; global ones begin with '+' */
+	struct str s;
+	char context[256];			/* phone-context, or "" */
+};
+/* The telephone number that a tel URI, or a sip URI with user=phone or with nothing but a number in its user part, names.
+ * 0; -ENOENT (none), -ENOSPC (too long). */
+int number_from_uri(const struct sip_uri *u, struct number *ret);
+/* What a dialled number can mean, likeliest first: global numbers ("+49..."), last the digits as they are.  Returns how many. */
+unsigned number_forms(const struct session_config *c, const struct number *n, struct number ret[NUMBER_MAX_FORMS]);
+
+/* ---- nexthop.c ---- */
+/* Where in->ruri leads; a list of targets to be tried in turn.  0, or the status to refuse with and *why. */
+unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, struct session_target **ret, const char **why);
+
+/* ---- services.c ---- */
+enum session_case { CASE_ORIGINATING, CASE_TERMINATING_REGISTERED, CASE_TERMINATING_UNREGISTERED };	/* TS 29.228 annex B */
+/* The place of the initial filter criteria.  true: an application server has the request now. */
+bool services_apply(struct session *s, struct session_in *in, const struct profile *p, const struct profile_identity *id,
+		    enum session_case c);

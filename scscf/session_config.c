@@ -1,0 +1,128 @@
+/* scscf/session_config.c - sessions.*: the dial plan, the static routes, the trust domain, the application servers. */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/config/config.h"
+#include "scscf/session.h"
+
+const struct cfg_row scscf_session_schema[] = {
+	{ "sessions", CFG_MAP, .help = "How requests of and to our users are routed (TS 24.229 §5.4.3)." },
+	{ "sessions.country_code", CFG_STR, 1, 3, NULL, "@digits", 0, NULL,
+	  "Country code that national numbers get; absent: only numbers with it are understood." },
+	{ "sessions.national_prefix", CFG_STR, 0, 8, "0", NULL, 0, NULL,
+	  "What is dialled before a national number; \"\" where there is none." },
+	{ "sessions.international_prefix", CFG_STR, 0, 8, "00", NULL, 0, NULL, "What is dialled before a country code." },
+	{ "sessions.routes", CFG_LIST, .help = "Static next hops: for domains, and for numbers that no home user has." },
+	{ "sessions.routes[].prefix", CFG_STR, 1, 32, NULL, NULL, 0, NULL,
+	  "Beginning of a number, \"+44\" or \"+\" for every global one; the longest one counts." },
+	{ "sessions.routes[].domain", CFG_STR, 1, 253, NULL, "@hostip", 0, NULL, "Host of the Request-URI, instead of a prefix." },
+	{ "sessions.routes[].next_hop", CFG_STR, 5, 253, NULL, NULL, CFG_REQUIRED, NULL, "SIP URI that the request goes to." },
+	{ "sessions.routes[].trusted", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Inside the trust domain: keeps P-headers and identities that ask for privacy." },
+	{ "sessions.trusted_domains", CFG_STR_LIST, 1, 253, NULL, "@hostip", 0, NULL,
+	  "Other domains inside the trust domain (TS 24.229 §4.4)." },
+	{ "sessions.application_servers", CFG_STR_LIST, 1, 72, NULL, "@ip", 0, NULL,
+	  "Addresses of application servers that may originate for a user." },
+	{ 0 },
+};
+
+static bool next_hop_is_uri(const struct cfg_node *n)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(cfg_str(n, "next_hop"), &u, NULL) == 0 && u.host.l &&
+	       (u.scheme == SIP_SCHEME_SIP || u.scheme == SIP_SCHEME_SIPS);
+}
+
+void session_config_check(const struct cfg *c, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(c);
+	size_t n = cfg_list_len(r, "sessions.routes");
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cfg_node *e = cfg_list_at(r, "sessions.routes", i);
+
+		if (cfg_has(e, "prefix") == cfg_has(e, "domain"))
+			cfg_error(e, cfg_has(e, "prefix") ? "domain" : "next_hop", errors,
+				  "a route is for a prefix or for a domain, one of both");
+		if (!next_hop_is_uri(e))
+			cfg_error(e, "next_hop", errors, "must be a SIP URI, as in \"sip:mgcf.example:5060\"");
+	}
+	if (n > SESSION_MAX_ROUTES)
+		cfg_error(r, "sessions.routes", errors, "at most %u routes are taken", SESSION_MAX_ROUTES);
+}
+
+/* "<URI;lr>"; NUL-terminated and owned by the route. */
+static char *as_route(struct str uri)
+{
+	struct sip_uri u;
+	struct buf b;
+	char *s;
+
+	buf_init(&b, 1024);
+	buf_putc(&b, '<');
+	buf_put(&b, uri);
+	if (sip_uri_parse(uri, &u, NULL) == 0 && !sip_uri_has_lr(&u))
+		buf_puts(&b, ";lr");
+	buf_putc(&b, '>');
+	s = b.failed ? NULL : str_dup(buf_str(&b));
+	buf_fini(&b);
+	return s;
+}
+
+int session_config_new(const struct cfg *c, struct session_config **ret)
+{
+	const struct cfg_node *r = cfg_root(c);
+	struct session_config *s = calloc(1, sizeof(*s));
+	size_t n = cfg_list_len(r, "sessions.routes");
+
+	*ret = s;
+	if (!s)
+		return -ENOMEM;
+	s->root = r;
+	s->country_code = cfg_str(r, "sessions.country_code");
+	s->national_prefix = cfg_str(r, "sessions.national_prefix");
+	s->international_prefix = cfg_str(r, "sessions.international_prefix");
+	s->routes = calloc(n ? n : 1, sizeof(*s->routes));
+	for (; s->routes && s->n_routes < n; s->n_routes++) {
+		const struct cfg_node *e = cfg_list_at(r, "sessions.routes", s->n_routes);
+		char *hop = as_route(cfg_str(e, "next_hop"));
+
+		if (!hop)
+			break;
+		s->routes[s->n_routes] = (struct session_route){ cfg_str(e, "prefix"), cfg_str(e, "domain"), str_from_c(hop),
+								 cfg_bool(e, "trusted") };
+	}
+	return s->routes && s->n_routes == n ? 0 : -ENOMEM;
+}
+
+void session_config_free(struct session_config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_routes; i++)
+		free((void *)(uintptr_t)c->routes[i].next_hop.p);
+	free(c->routes);
+	free(c);
+}
+
+bool session_config_trusts_domain(const struct session_config *c, struct str host)
+{
+	size_t n = c ? cfg_list_len(c->root, "sessions.trusted_domains") : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (str_ieq(cfg_strs_at(c->root, "sessions.trusted_domains", i), host))
+			return true;
+	return false;
+}
+
+bool session_config_is_as(const struct session_config *c, const struct sip_flow *from)
+{
+	size_t n = c ? cfg_list_len(c->root, "sessions.application_servers") : 0;
+	struct addr a;
+
+	for (size_t i = 0; i < n; i++)
+		if (addr_parse(cfg_strs_at(c->root, "sessions.application_servers", i), 0, &a) == 0 &&
+		    addr_host_eq(&a, &from->remote))
+			return true;
+	return false;
+}
