@@ -89,6 +89,23 @@ def do_logs(args):
     return lablogs.show(load(args), args.daemon, args.follow)
 
 
+def do_call(args):
+    """Two phones on a running core."""
+    import labdemo
+    args.dir = lab_dir(args)
+    if bool(args.a) != bool(args.b):
+        raise LabError("call takes no subscriber or two: lab call 001010000000001 001010000000002")
+    return labdemo.call(args)
+
+
+def do_demo(args):
+    """The main job, from nothing."""
+    import labdemo
+    args.top = TOP
+    net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
+    return labdemo.demo(args, net)
+
+
 def do_subscriber(args):
     """Lists or adds subscribers."""
     import labsubs
@@ -135,11 +152,22 @@ def add_start(p):
     p.add_argument("--mnc", default="01", help="mobile network code (default 01)")
 
 
+def add_call(p):
+    """Options of what makes a call."""
+    p.add_argument("--hold", type=float, default=3.0, metavar="S", help="how long the call is held (default 3)")
+    p.add_argument("--proto", choices=("udp", "tcp"), default="udp", help="how the phones reach the P-CSCF (default udp)")
+
+
 def parser():
     """The whole command line."""
     top = argparse.ArgumentParser(prog="lab", description=__doc__.split(" - ")[1],
                                   epilog="Exit status: 0 all well, 1 something failed (said in words), 2 wrong usage, 130 interrupted.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    p = verbs.add_parser("demo", help="packages, build, core up, two phones register, message and call: a verdict")
+    add_start(p)
+    add_call(p)
+    p.add_argument("--build", metavar="DIR", help="use this build folder and neither install nor build anything")
+    p.set_defaults(fn=do_demo)
     p = verbs.add_parser("up", help="start a core and return when it is ready")
     add_start(p)
     p.add_argument("--build", default=default_build(), metavar="DIR", help="build folder with the programs (default: build/)")
@@ -147,6 +175,12 @@ def parser():
     p = verbs.add_parser("status", help="is everything there and ready?")
     add_place(p)
     p.set_defaults(fn=do_status)
+    p = verbs.add_parser("call", help="two phones register on a running core, message and call")
+    add_place(p)
+    add_call(p)
+    p.add_argument("a", nargs="?", metavar="A", help="IMSI, number or public identity of the caller")
+    p.add_argument("b", nargs="?", metavar="B", help="of the callee (default: the first two subscribers)")
+    p.set_defaults(fn=do_call)
     p = verbs.add_parser("down", help="stop a core and remove its files")
     add_place(p)
     p.add_argument("--keep", action="store_true", help="leave configuration and logs")
