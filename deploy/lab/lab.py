@@ -103,6 +103,7 @@ def do_demo(args):
     import labdemo
     args.top = TOP
     net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
+    args.settings = read_extra(args.extra, net)
     return labdemo.demo(args, net)
 
 
