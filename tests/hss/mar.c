@@ -1,0 +1,128 @@
+/* tests/hss/mar.c - authentication vectors for the S-CSCF.  TS 29.228 §6.3.1; SIP Digest: TS 33.203 annex N. */
+#include <errno.h>
+#include <stdio.h>
+#include "common/log/log.h"
+#include "tests/hss/auc.h"
+#include "tests/hss/hss.h"
+
+enum scheme { SCHEME_NONE, SCHEME_AKA, SCHEME_DIGEST };
+
+static enum scheme choose(const struct sub *b, struct str asked)
+{
+	if (asked.l == 0 || str_ieq(asked, STR("Unknown")))
+		return b->aka ? SCHEME_AKA : SCHEME_DIGEST;
+	if (str_ieq(asked, STR("Digest-AKAv1-MD5")) && b->aka)
+		return SCHEME_AKA;
+	if (str_ieq(asked, STR("SIP Digest")) && b->password)
+		return SCHEME_DIGEST;
+	return SCHEME_NONE;
+}
+
+static unsigned wanted(const struct hss *h, const struct cx_mar *r)
+{
+	unsigned n = r->n_items ? r->n_items : 1, max = h->set.max_vectors;
+
+	if (max == 0 || max > CX_MAX_VECTORS)
+		max = CX_MAX_VECTORS;
+	return n < max ? n : max;
+}
+
+static void put_vectors(const struct hss *h, struct sub *b, unsigned n, struct cx_maa *a, struct mar_work *w)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct aka_vector *v = &w->v[i];
+
+		auc_vector(b, h->set.zero_in_res, v);
+		memcpy(w->rand_autn[i], v->rand, 16);
+		memcpy(w->rand_autn[i] + 16, v->autn, 16);
+		a->item[i] = (struct cx_auth_item){ .number = i + 1, .scheme = STR("Digest-AKAv1-MD5"),
+						    .authenticate = str_make(w->rand_autn[i], 32),
+						    .authorization = str_make((const char *)v->xres, v->xres_len),
+						    .ck = str_make((const char *)v->ck, 16), .ik = str_make((const char *)v->ik, 16) };
+	}
+	a->n_items = n;
+	b->n.vectors += n;
+}
+
+static void put_digest(const struct hss *h, const struct sub *b, struct cx_maa *a, struct mar_work *w)
+{
+	struct str realm = str_from_c(b->digest_realm ? b->digest_realm : h->subs->domain);
+
+	auth_ha1(b->digest, str_from_c(b->impi), realm, str_from_c(b->password), w->ha1);
+	a->item[0] = (struct cx_auth_item){ .number = 1, .scheme = STR("SIP Digest"), .digest_realm = realm,
+					    .digest_ha1 = str_from_c(w->ha1), .digest_qop = STR("auth"),
+					    .digest_algorithm = str_from_c(auth_algorithm_name(b->digest)) };
+	a->n_items = 1;
+}
+
+/* Steps of a synchronisation failure: only the S-CSCF that has the challenge may ask (§6.3.1). */
+static bool resync(struct sub *b, const struct cx_mar *r, struct dia_result *ret)
+{
+	int rc;
+
+	if (!b->d.server_name || !str_ieq_c(r->server_name, b->d.server_name)) {
+		*ret = res_base(DIA_UNABLE_TO_COMPLY);
+		return false;
+	}
+	rc = auc_resync(b, r->item.authorization);
+	if (rc < 0) {
+		log_warn(LOG_SEC, "resynchronisation refused", LOG_C("impi", b->impi),
+			 LOG_C("why", rc == -EBADMSG ? "length of RAND and AUTS" : "MAC-S is wrong"));
+		*ret = res_base(rc == -EBADMSG ? DIA_INVALID_AVP_VALUE : DIA_UNABLE_TO_COMPLY);
+		return false;
+	}
+	b->n.resyncs++;
+	return true;
+}
+
+/* The S-CSCF that asks has the challenge out: it is remembered, and the next UAR leads to it. */
+static bool remember(struct hss *h, struct sub *b, const struct cx_mar *r)
+{
+	const char *name = subs_intern(h->subs, r->server_name), *host = NULL;
+
+	if (r->origin_host.l)
+		host = subs_intern(h->subs, r->origin_host);
+	if (!name || (r->origin_host.l && !host))
+		return false;
+	/* A registered user keeps the host that holds its registration until a SAR says otherwise: it will be told to let go. */
+	if (b->d.state != SUB_REGISTERED || !b->d.server_host)
+		b->d.server_host = host;
+	b->d.server_name = name;
+	b->d.auth_pending = true;
+	return true;
+}
+
+void hss_mar(struct hss *h, const struct cx_mar *r, struct cx_maa *a, struct mar_work *w)
+{
+	const struct sub_impu *id;
+	struct sub_dyn before;
+	enum scheme s;
+	struct sub *b;
+
+	if (!hss_identify(h, r->impi, r->impu, &b, &id, &a->result))
+		return;
+	b->n.mar++;
+	before = b->d;
+	s = choose(b, r->item.scheme);
+	if (s == SCHEME_NONE) {
+		a->result = res_exp(CX_AUTH_SCHEME_NOT_SUPPORTED);
+		return;
+	}
+	if (r->server_name.l == 0) {
+		a->result = res_base(DIA_MISSING_AVP);
+		return;
+	}
+	if (s == SCHEME_AKA && r->item.authorization.l && !resync(b, r, &a->result))
+		return;
+	if (s == SCHEME_AKA)
+		put_vectors(h, b, wanted(h, r), a, w);
+	else
+		put_digest(h, b, a, w);
+	a->impi = r->impi;
+	a->impu = r->impu;
+	a->result = res_base(DIA_SUCCESS);
+	if (!remember(h, b, r) || hss_store(h, b) < 0) {
+		b->d = before;
+		*a = (struct cx_maa){ .result = res_base(DIA_UNABLE_TO_COMPLY) };
+	}
+}
