@@ -4,7 +4,8 @@
 
 #define SIP_TOKEN_CHAR 1u
 #define SIP_HOST_CHAR 2u
-extern const uint8_t sip_char_class[256];	/* RFC 3261 §25.1: token, host */
+#define SIP_LWS_CHAR 4u			/* SP, HTAB, CR, LF */
+extern const uint8_t sip_char_class[256];	/* RFC 3261 §25.1: token, host, LWS */
 
 static inline bool sip_is_blank(char c)
 {
@@ -18,9 +19,14 @@ static inline bool sip_is_token(struct str s)
 	return s.l > 0;
 }
 
-/* Cuts the logical line at *pos: *ret without its last line end, *pos behind it.  A line end followed by SP or HTAB
- * belongs to the line (*folds counts them), except behind an empty line, where the body starts.  false: no line end. */
-bool sip_line_next(struct str raw, size_t *pos, struct str *ret, unsigned *folds);
+struct sip_line {
+	struct str text;		/* without its last line end */
+	unsigned folds;			/* line ends inside */
+	bool lone_cr;			/* holds a CR that ends no line */
+};
+/* Cuts the logical line at *pos, which moves behind it.  A line end followed by SP or HTAB belongs to the line, except
+ * behind an empty line, where the body starts.  false: no line end. */
+bool sip_line_next(struct str raw, size_t *pos, struct sip_line *ret);
 /* Splits "Name : value" of a logical line; the value is trimmed.  false: no colon, or the name is no token. */
 bool sip_line_split(struct str line, struct str *name, struct str *value, enum sip_hdr_id *id);
 /* Replaces the line ends inside a folded line by SP.  The text must be writable. */

@@ -111,11 +111,12 @@ static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_
 {
 	struct sip_msg *m = p->m;
 	size_t start = pos;
-	struct str line, name, value;
-	unsigned folds;
+	struct str name, value;
+	struct sip_line l;
 
 	*ret_end = false;
-	for (; sip_line_next(m->raw, &pos, &line, &folds); start = pos) {
+	for (; sip_line_next(m->raw, &pos, &l); start = pos) {
+		struct str line = l.text;
 		struct sip_hdr *h;
 		enum sip_hdr_id id;
 
@@ -124,10 +125,10 @@ static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_
 			*ret_body = pos;
 			return 0;
 		}
-		if (folds)
+		if (l.folds)
 			sip_line_unfold(line);
 		/* A lone CR is a line end to some implementations: never let it through. */
-		if (memchr(line.p, '\r', line.l)) {
+		if (l.lone_cr) {
 			bad(p, 400, line.p, "CR inside a header");
 			continue;
 		}
@@ -289,9 +290,8 @@ static void content(struct parse *p, size_t body, bool stream)
 static int parse(struct parse *p, bool stream, bool *ret_answerable)
 {
 	struct sip_msg *m = p->m;
-	struct str line;
+	struct sip_line line;
 	size_t pos = 0, body = m->raw.l;
-	unsigned folds;
 	bool end;
 	int rc;
 
@@ -300,17 +300,17 @@ static int parse(struct parse *p, bool stream, bool *ret_answerable)
 	m->raw = str_from(m->raw, pos);		/* RFC 3261 §7.5: leading CRLFs are skipped */
 	pos = 0;
 	*ret_answerable = false;
-	if (m->raw.l == 0 || !sip_line_next(m->raw, &pos, &line, &folds)) {
+	if (m->raw.l == 0 || !sip_line_next(m->raw, &pos, &line)) {
 		bad(p, 0, NULL, "no start line");
 		return 0;
 	}
 	m->start_len = (uint32_t)pos;
-	if (str_istarts(line, STR("SIP/")))
-		status_line(p, line);
+	if (str_istarts(line.text, STR("SIP/")))
+		status_line(p, line.text);
 	else
-		request_line(p, line);
-	if (folds || memchr(line.p, '\r', line.l))
-		bad(p, 400, line.p, "line end in the start line");
+		request_line(p, line.text);
+	if (line.folds || line.lone_cr)
+		bad(p, 400, line.text.p, "line end in the start line");
 	rc = header_lines(p, pos, &end, &body);
 	if (rc < 0)
 		return rc;

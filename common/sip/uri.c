@@ -4,7 +4,7 @@
 #include "common/sip/uri.h"
 
 /* Character classes of RFC 3261 §25.1, as bits. */
-enum { C_USER = 1, C_PASS = 2, C_PARAM = 4, C_HDR = 8, C_HOST = 16, C_SCHEME = 32, C_TEL = 64 };
+enum { C_USER = 1, C_PASS = 2, C_PARAM = 4, C_HDR = 8, C_HOST = 16, C_SCHEME = 32, C_TEL = 64, C_NO_ESCAPE = 128 };
 static uint8_t cls[256];
 
 static void __attribute__((constructor)) build(void)
@@ -12,6 +12,8 @@ static void __attribute__((constructor)) build(void)
 	for (int c = 0; c < 128; c++) {
 		bool alnum = isalnum(c), mark = c && strchr("-_.!~*'()", c);
 
+		if (c != '%')
+			cls[c] |= C_NO_ESCAPE;
 		if (alnum || mark || c == '%')
 			cls[c] |= C_USER | C_PASS | C_PARAM | C_HDR;
 		if (c && strchr("&=+$,;?/", c))
@@ -32,8 +34,24 @@ static void __attribute__((constructor)) build(void)
 	cls['"'] |= C_PARAM;	/* quoted values appear in phones' contact parameters */
 }
 
+/* Without an escape, the usual case, the classes of all characters are just and-ed. */
+static bool all_plain(struct str s, unsigned class)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	unsigned acc = class | C_NO_ESCAPE;
+	size_t i = 0;
+
+	for (; i + 4 <= s.l; i += 4)
+		acc &= cls[p[i]] & cls[p[i + 1]] & cls[p[i + 2]] & cls[p[i + 3]];
+	for (; i < s.l; i++)
+		acc &= cls[p[i]];
+	return acc == (class | C_NO_ESCAPE);
+}
+
 static bool all(struct str s, unsigned class, size_t *bad)
 {
+	if (all_plain(s, class))
+		return true;
 	for (size_t i = 0; i < s.l; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
