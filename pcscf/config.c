@@ -74,34 +74,6 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 		cfg_error(r, "access.icscf", errors, "access.icscf: not a SIP URI");
 }
 
-static struct str keep(struct pcscf_config *c, char *text)
-{
-	for (size_t i = 0; i < sizeof(c->owned) / sizeof(c->owned[0]); i++) {
-		if (c->owned[i])
-			continue;
-		c->owned[i] = text;
-		return str_from_c(text);
-	}
-	free(text);
-	return STR_NONE;
-}
-
-/* Our name with the port of the first listener: with a port nobody looks for SRV records (RFC 3263 §4.2). */
-static char *path_host(const struct cfg_node *r, struct str sip_name)
-{
-	struct str proto, rest, first = cfg_strs_at(r, "sip.listen", 0);
-	struct addr a = { 0 };
-	char *text = NULL;
-	bool has_port = sip_name.l && sip_name.p[sip_name.l - 1] != ']' && str_rchr(sip_name, ':') > str_rchr(sip_name, ']');
-
-	str_cut(first, ':', &proto, &rest);
-	if (has_port || addr_parse_hostport(rest, 5060, &a) < 0)
-		return str_dup(sip_name);
-	if (asprintf(&text, "%.*s:%u", STR_ARG(sip_name), addr_port(&a)) < 0)
-		return NULL;
-	return text;
-}
-
 static char *icscf_route(struct str uri)
 {
 	struct sip_uri u;
@@ -128,14 +100,15 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
 	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
-	c->path_host = keep(c, path_host(r, sip_name));
-	if (cfg_has(r, "access.icscf"))
-		c->icscf = keep(c, icscf_route(cfg_str(r, "access.icscf")));
-	return c->path_host.l ? 0 : -ENOMEM;
+	c->path_host = sip_name;		/* the stack's: lives longer than we do */
+	if (!cfg_has(r, "access.icscf"))
+		return 0;
+	c->icscf_text = icscf_route(cfg_str(r, "access.icscf"));
+	c->icscf = str_from_c(c->icscf_text);
+	return c->icscf_text ? 0 : -ENOMEM;
 }
 
 void pcscf_config_fini(struct pcscf_config *c)
 {
-	for (size_t i = 0; i < sizeof(c->owned) / sizeof(c->owned[0]); i++)
-		free(c->owned[i]);
+	free(c->icscf_text);
 }

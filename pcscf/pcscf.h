@@ -24,7 +24,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	bool match_by_address;
 	uint32_t max_contacts;			/* of one REGISTER */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
-	char *owned[4];				/* texts made for the above */
+	char *icscf_text;			/* its memory */
 };
 
 struct pcscf {
