@@ -110,7 +110,7 @@ void event_uris(cJSON *e, const char *key, const struct sip_msg *m, enum sip_hdr
 void event_put(struct ue *u, cJSON *e, bool bad);
 void event_error(struct ue *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- commands.c ---- */
+/* ---- queue.c: commands ---- */
 
 int commands_open(struct ue *u);
 void commands_close(struct ue *u);

@@ -1,4 +1,4 @@
-/* tests/ue/test_commands.c - how a list of commands is cut. */
+/* tests/ue/test_queue.c - how a list of commands is cut. */
 #include "tests/check.h"
 #include "tests/ue/commands.h"
 
@@ -38,4 +38,4 @@ START_TEST(test_words)
 }
 END_TEST
 
-TEST_MAIN("commands", TEST_ROWS(test_split_row, rows), TEST_ONE(test_words))
+TEST_MAIN("queue", TEST_ROWS(test_split_row, rows), TEST_ONE(test_words))
