@@ -10,7 +10,8 @@
 struct reader {
 	XML_Parser x;
 	struct profile *p;
-	struct profile_identity *id;	/* the PublicIdentity in hand */
+	struct profile_identity hand, *id;	/* the PublicIdentity in hand; id NULL: none */
+	unsigned room;			/* identities there is memory for */
 	struct str xml;
 	char path[PROFILE_MAX_DEPTH][40];
 	unsigned depth;
@@ -43,6 +44,28 @@ static bool in(const struct reader *r, unsigned up, const char *name)
 	return r->depth > up && strcmp(r->path[r->depth - 1 - up], name) == 0;
 }
 
+static void identity_clear(struct profile_identity *id)
+{
+	free(id->uri);
+	free(id->aor);
+	free(id->display);
+	free(id->alias_group);
+	*id = (struct profile_identity){ 0 };
+}
+
+static void begin_service(struct reader *r)
+{
+	struct str *more = realloc(r->p->ifc, (r->p->n_services + 1) * sizeof(*more));
+
+	if (!more) {
+		stop(r, -ENOMEM, "out of memory");
+		return;
+	}
+	r->p->ifc = more;
+	r->p->ifc[r->p->n_services++] = STR_NONE;
+	r->ifc_from = SIZE_MAX;
+}
+
 static void on_start(void *u, const char *full, const char **attr)
 {
 	struct reader *r = u;
@@ -65,15 +88,15 @@ static void on_start(void *u, const char *full, const char **attr)
 			stop(r, -EFBIG, "too many ServiceProfile elements");
 			return;
 		}
-		r->p->n_services++;
-		r->ifc_from = SIZE_MAX;
+		begin_service(r);
 	} else if (in(r, 0, "PublicIdentity") && in(r, 1, "ServiceProfile")) {
 		if (r->p->n_identities == PROFILE_MAX_IDENTITIES) {
 			stop(r, -EFBIG, "too many public identities");
 			return;
 		}
-		r->id = &r->p->identity[r->p->n_identities];
-		*r->id = (struct profile_identity){ .service = (uint8_t)(r->p->n_services - 1) };
+		identity_clear(&r->hand);
+		r->id = &r->hand;
+		r->id->service = (uint8_t)(r->p->n_services - 1);
 	} else if (in(r, 0, "InitialFilterCriteria") && in(r, 1, "ServiceProfile") && r->ifc_from == SIZE_MAX) {
 		r->ifc_from = (size_t)XML_GetCurrentByteIndex(r->x);
 	}
@@ -118,6 +141,24 @@ static void identity_member(struct reader *r, struct str t)
 		replace(r, &r->id->alias_group, t);
 }
 
+static void keep_identity(struct reader *r)
+{
+	unsigned room = r->room ? r->room * 2 : 4;
+	struct profile_identity *more;
+
+	if (r->p->n_identities == r->room) {
+		more = realloc(r->p->identity, room * sizeof(*more));
+		if (!more) {
+			stop(r, -ENOMEM, "out of memory");
+			return;
+		}
+		r->p->identity = more;
+		r->room = room;
+	}
+	r->p->identity[r->p->n_identities++] = r->hand;
+	r->hand = (struct profile_identity){ 0 };
+}
+
 /* Keeps the identity when it can be used; a bad one is left out, not the whole profile (row D15). */
 static void end_identity(struct reader *r)
 {
@@ -128,13 +169,10 @@ static void end_identity(struct reader *r)
 	if (r->id->uri && sip_uri_parse(str_from_c(r->id->uri), &u, NULL) == 0 &&
 	    sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && !profile_find(r->p, aor)) {
 		replace(r, &r->id->aor, aor);
-		r->p->n_identities++;
-	} else {
-		free(r->id->uri);
-		free(r->id->display);
-		free(r->id->alias_group);
-		*r->id = (struct profile_identity){ 0 };
+		if (r->id->aor)
+			keep_identity(r);
 	}
+	identity_clear(&r->hand);
 	r->id = NULL;
 }
 
@@ -184,14 +222,12 @@ static void profile_free(struct obj *o)
 {
 	struct profile *p = (struct profile *)o;
 
-	for (unsigned i = 0; i < PROFILE_MAX_IDENTITIES; i++) {
-		free(p->identity[i].uri);
-		free(p->identity[i].aor);
-		free(p->identity[i].display);
-		free(p->identity[i].alias_group);
-	}
+	for (unsigned i = 0; i < p->n_identities; i++)
+		identity_clear(&p->identity[i]);
 	for (unsigned i = 0; i < p->n_services; i++)
 		free((void *)(uintptr_t)p->ifc[i].p);
+	free(p->identity);
+	free(p->ifc);
 	free(p->impi);
 	free(p);
 }
@@ -216,6 +252,15 @@ static int run(struct reader *r)
 		return -EBADMSG;
 	}
 	return 0;
+}
+
+/* Gives back what doubling took too much. */
+static void fit(struct reader *r)
+{
+	struct profile_identity *less = realloc(r->p->identity, r->p->n_identities * sizeof(*less));
+
+	if (less)
+		r->p->identity = less;
 }
 
 int profile_parse(struct str xml, struct profile **ret, char reterr[160])
@@ -246,7 +291,9 @@ int profile_parse(struct str xml, struct profile **ret, char reterr[160])
 		obj_unref(r.p);
 	} else {
 		*ret = r.p;
+		fit(&r);
 	}
+	identity_clear(&r.hand);
 	XML_ParserFree(r.x);
 	return rc;
 }

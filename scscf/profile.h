@@ -33,9 +33,9 @@ struct profile {
 	struct obj o;
 	char *impi;			/* PrivateID */
 	unsigned n_identities;
-	struct profile_identity identity[PROFILE_MAX_IDENTITIES];
+	struct profile_identity *identity;	/* as many as there are: a user costs what the HSS said about it */
 	unsigned n_services;
-	struct str ifc[PROFILE_MAX_SERVICES];	/* raw InitialFilterCriteria elements of each service; owned */
+	struct str *ifc;		/* raw InitialFilterCriteria elements of each service; owned */
 };
 
 /* xml: SIP User-Data as received.
