@@ -2,16 +2,20 @@
  *
  * One struct registration per private identity: authentication (auth.c), server assignment (assign.c), bindings
  * (binding.c), timers.  Requests for it come by worker_call() from the worker of the REGISTER's transaction; the answer
- * goes back by worker_respond().  Cx answers come back here, so everything below runs on one thread. */
+ * goes back the same way and is written there.  Cx answers come back here, so everything below runs on one thread. */
 #pragma once
 #include "scscf/scscf.h"
 
+enum reg_qop { REG_QOP_NONE, REG_QOP_AUTH, REG_QOP_AUTH_INT };
 struct reg_config {			/* registrar.*; names as in the configuration */
 	uint32_t default_expires_s, min_expires_s, max_expires_s;
 	uint32_t max_contacts;		/* per registration */
 	uint32_t await_auth_s;		/* reg-await-auth, TS 24.229 §7.8: 240 */
 	uint32_t vectors;		/* asked for in one MAR: 1..CX_MAX_VECTORS */
 	uint32_t max_resyncs;		/* AUTS answers in a row before 403 */
+	uint32_t challenge_reuse_s;	/* an unanswered challenge is sent again that long instead of a new one */
+	uint32_t nonce_lifetime_s;	/* SIP Digest */
+	enum reg_qop qop;
 	bool sar_on_refresh;		/* SAR RE_REGISTRATION when nothing changed */
 	bool challenge_refresh;		/* challenge re-registrations that are not integrity protected */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
@@ -22,25 +26,24 @@ struct registrar *registrar_new(struct scscf_worker *sw);
 void registrar_free(struct registrar *r);
 size_t registrar_count(const struct registrar *r);
 
-/* A REGISTER on its way to its owner.  The job owns a reference of m; it is freed with the answer. */
-struct reg_job {
-	struct scscf *s;
-	struct worker *from;		/* the transaction's worker */
-	struct tx_handle h;
-	struct sip_msg *m;
-	struct str impi, impu;		/* canonical; in m's arena */
-};
-void registrar_job(struct worker *owner, void *job);		/* fn of worker_call(): struct reg_job */
+void registrar_job(struct worker *owner, void *job);		/* fn of worker_call(): struct reg_job of registration.h */
 
 /* REST and RTR: de-registration by the network (§5.4.1.5).  `impus` empty: the whole registration.  done runs on the owner. */
 enum reg_dereg_cause { REG_DEREG_ADMIN, REG_DEREG_RTR_PERMANENT, REG_DEREG_RTR_NEW_SERVER, REG_DEREG_RTR_SERVER_CHANGE,
 		       REG_DEREG_RTR_REMOVE };
+struct reg_dereg_result {
+	bool found;			/* there was such a registration */
+	struct dia_result hss;		/* REG_DEREG_ADMIN: what the HSS said */
+};
 /* Has the owner of `impi` de-register; on any thread of ours.  SAR is sent for REG_DEREG_ADMIN only (the HSS knows of the
- * others already).  found: there was such a registration.  done may be NULL; it runs on the owner's worker. */
+ * others already).  The registration is gone before the HSS answers.  done may be NULL; it runs on the owner's worker.
+ * 0; -EAGAIN, -ENOMEM: done is not called. */
 int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs *impus, enum reg_dereg_cause cause,
-			 void (*done)(void *arg, bool found), void *arg);
-/* PPR: a new profile for a registered user (TS 29.228 §6.2.2).  xml is copied.  done: 0, -ENOENT, -EBADMSG, -EFBIG. */
-int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, void (*done)(void *arg, int rc), void *arg);
+			 void (*done)(void *arg, const struct reg_dereg_result *r), void *arg);
+/* PPR: a new profile, new charging addresses, or both for a registered user (TS 29.228 §6.2.2).  Texts are copied; xml, pcfa
+ * may be empty.  done on the owner's worker: 0, -ENOENT, -EBADMSG, -EFBIG, -ENOMEM, -ENOSPC.  Returns like the above. */
+int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, struct str pcfa, void (*done)(void *arg, int rc),
+			   void *arg);
 /* One page for REST, on the owner's thread (stack_gather_page); and one registration as JSON, NULL when unknown here. */
 void registrar_list(struct worker *w, struct gather *g);
 cJSON *registrar_show(struct registrar *r, struct str key);		/* key: private identity, or any identity of the set */

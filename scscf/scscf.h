@@ -12,7 +12,12 @@ struct session_config;			/* sessions.*: session.h */
 
 enum hss_profile { HSS_STANDARD, HSS_PYHSS, HSS_OPEN5GS };
 
+struct scscf_cx {			/* the way to the HSS; tests put their own in its place */
+	uint64_t (*mar)(struct dia_client *c, const struct cx_mar *r, cx_maa_fn fn, void *arg);
+	uint64_t (*sar)(struct dia_client *c, const struct cx_sar *r, cx_saa_fn fn, void *arg);
+};
 struct scscf {
+	const struct scscf_cx *cx;
 	struct stack *stack;
 	struct reg_directory *dir;	/* published registrations, all workers */
 	const struct reg_config *reg;	/* registrar.* of the configuration */
@@ -57,4 +62,13 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in);				/* indi
 extern const struct cx_server_ops scscf_push_ops;
 
 extern const struct http_route scscf_routes[];		/* rest.c; u is struct scscf */
-extern const struct cfg_row scscf_schema[];		/* config.c */
+/* ---- config.c ---- */
+const struct cfg_row *scscf_schema(void);			/* registrar.* and sessions.* */
+void scscf_check(const struct cfg *c, struct buf *errors);
+void reg_config_read(struct reg_config *ret, const struct cfg *c);
+
+/* ---- scscf.c: the daemon's struct, and one for each worker ---- */
+int scscf_new(struct scscf **ret, const struct cfg *c);		/* stack is set by the caller */
+void scscf_free(struct scscf *s);
+int scscf_worker_new(void *u, struct worker *w, void **ret_role);
+void scscf_worker_free(struct worker *w, void *role);

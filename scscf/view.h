@@ -14,13 +14,14 @@ struct reg_contact_view {
 	char *uri;			/* "sip:001010000000001@127.0.77.100:5066;transport=tcp": the new Request-URI */
 	char *params;			/* header parameters as registered ("+sip.instance=...;+g.3gpp.smsip"); may be "" */
 	unsigned n_path;
-	char *path[REG_MAX_PATH];	/* Route values toward it, [0] topmost: "<sip:TOKEN@...;lr>" */
+	char **path;			/* Route values toward it, [0] topmost: "<sip:TOKEN@...;lr>" */
 	uint16_t q;			/* 0..1000 */
 	uint64_t expires_wall_us;
 };
 struct reg_view {
 	struct obj o;
 	uint64_t id;			/* random; the id in our Service-Route token; keeps over re-registrations */
+	char *impi;			/* the private identity as the phone gave it: whose worker owns the registration */
 	struct profile *profile;	/* a reference */
 	unsigned n_contacts;		/* none: unregistered, profile kept for services (TS 29.228 §6.1.2) */
 	struct reg_contact_view *contacts;
@@ -29,15 +30,18 @@ struct reg_view {
 struct aor_view {
 	struct obj o;
 	unsigned n;
-	struct reg_view *v[REG_MAX_SHARED];
+	struct reg_view *v[];
 };
+
+/* One block that holds copies of every text; takes a reference of p.  NULL when out of memory. */
+struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, unsigned n, const struct reg_contact_view *contacts);
 
 struct reg_directory;
 struct reg_directory *reg_directory_new(void);
 void reg_directory_free(struct reg_directory *d);
 /* Replaces what id had published before under every identity of the old and the new profile (barred ones too: they must
  * be found to be refused).  Any worker's thread; publications are serialised.  Takes a reference.  0, -ENOMEM, -ENOSPC
- * (REG_MAX_SHARED). */
+ * (REG_MAX_SHARED); then what was published before still stands. */
 int reg_directory_publish(struct reg_directory *d, struct reg_view *v);
 void reg_directory_withdraw(struct reg_directory *d, uint64_t id);
 struct aor_view *reg_directory_aor(struct reg_directory *d, struct str aor);	/* a reference, or NULL; aor from sip_uri_aor() */

@@ -1,0 +1,186 @@
+/* scscf/assign.c - server assignment: SAR/SAA, and what Cx results mean for the phone.  TS 29.228 §6.1.2, TS 29.229 §6.2;
+ * TS 24.229 §5.4.1.2; rows S7, D4, D10, D2.
+ *
+ * 403 is for policy.  A HSS that fails, is silent or away gives 5xx with Retry-After: phones give up on 403 (row R8). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "scscf/registration.h"
+
+/* ---- results ---- */
+
+static const struct {
+	uint32_t code;
+	bool experimental;
+	struct cx_verdict v;
+} rows[] = {
+	{ DIA_SUCCESS, false, { 0, false, "ok", "done" } },
+	{ DIA_SUCCESS, true, { 0, false, "ok", "done" } },	/* base code in Experimental-Result: Open5GS */
+	{ CX_SUBSEQUENT_REGISTRATION, true, { 0, false, "ok", "done" } },
+	{ CX_USER_UNKNOWN, true, { 403, false, "unknown_user", "the HSS does not know this user" } },
+	{ CX_IDENTITIES_DONT_MATCH, true, { 403, false, "identities", "the public identity does not belong to the private identity" } },
+	{ CX_IDENTITY_NOT_REGISTERED, true, { 403, false, "not_allowed", "the HSS says that the identity may not register" } },
+	{ CX_ROAMING_NOT_ALLOWED, true, { 403, false, "roaming", "roaming in the visited network is not allowed" } },
+	{ CX_IDENTITY_ALREADY_REGISTERED, true, { 403, false, "elsewhere", "another S-CSCF serves this identity, or the HSS does not know it" } },
+	{ CX_AUTH_SCHEME_NOT_SUPPORTED, true, { 403, false, "scheme", "the HSS has no such authentication for this user" } },
+	{ DIA_AUTHORIZATION_REJECTED, false, { 403, false, "rejected", "the HSS rejected the registration" } },
+	{ CX_IN_ASSIGNMENT_TYPE, true, { 500, true, "hss_answer", "the HSS does not allow this assignment in its state" } },
+	{ CX_TOO_MUCH_DATA, true, { 500, true, "hss_answer", "the HSS has more data than it may send" } },
+	{ DIA_UNABLE_TO_DELIVER, false, { 504, true, "hss_away", "no HSS could be reached" } },
+	{ DIA_TOO_BUSY, false, { 503, true, "hss_busy", "the HSS is too busy" } },
+	{ DIA_UNABLE_TO_COMPLY, false, { 500, true, "hss_failed", "the HSS could not comply" } },
+};
+
+static struct cx_verdict no_answer(int err)
+{
+	switch (err) {
+	case -ETIMEDOUT:
+		return (struct cx_verdict){ 504, true, "hss_silent", "the HSS did not answer in time" };
+	case -ENOTCONN:
+	case -ECONNRESET:
+		return (struct cx_verdict){ 504, true, "hss_away", "no Diameter peer is open" };
+	case -EBUSY:
+		return (struct cx_verdict){ 503, true, "hss_busy", "too many requests to the HSS are outstanding" };
+	case -ENOMEM:
+		return (struct cx_verdict){ 503, true, "failed", "out of memory" };
+	default:
+		return (struct cx_verdict){ 500, true, "hss_answer", "the HSS's answer could not be read" };
+	}
+}
+
+struct cx_verdict cx_judge(const struct dia_result *r, enum hss_profile hss)
+{
+	struct cx_verdict v = { 500, true, "hss_answer", "the HSS answered with a result that has no meaning here" };
+
+	if (r->err < 0)
+		return no_answer(r->err);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].code == r->code && rows[i].experimental == r->experimental)
+			v = rows[i].v;
+	/* Open5GS writes base codes there: 5004 is "invalid value", 5005 "missing AVP".  That is our fault or its, not the user's. */
+	if (hss == HSS_OPEN5GS && r->experimental && (r->code == 5004 || r->code == 5005))
+		v = (struct cx_verdict){ 500, true, "hss_answer", "the HSS found an AVP missing or wrong" };
+	return v;
+}
+
+/* ---- which assignments which HSS bears ---- */
+
+#define T(t) (1u << (t))
+static const uint32_t borne[] = {
+	[HSS_STANDARD] = UINT32_MAX,
+	/* Everything but 1 and 2 clears the S-CSCF there, also of a user who is registered: 9 and 10 must not be sent. */
+	[HSS_PYHSS] = T(CX_SAR_REGISTRATION) | T(CX_SAR_RE_REGISTRATION) | T(CX_SAR_TIMEOUT_DEREGISTRATION) |
+		      T(CX_SAR_USER_DEREGISTRATION) | T(CX_SAR_ADMINISTRATIVE_DEREGISTRATION) |
+		      T(CX_SAR_DEREGISTRATION_TOO_MUCH_DATA),
+	[HSS_OPEN5GS] = T(CX_SAR_REGISTRATION) | T(CX_SAR_RE_REGISTRATION) | T(CX_SAR_UNREGISTERED_USER) |
+			T(CX_SAR_TIMEOUT_DEREGISTRATION) | T(CX_SAR_USER_DEREGISTRATION) |
+			T(CX_SAR_ADMINISTRATIVE_DEREGISTRATION) | T(CX_SAR_AUTHENTICATION_FAILURE) | T(CX_SAR_AUTHENTICATION_TIMEOUT),
+};
+#undef T
+
+bool assign_wanted(const struct scscf *s, enum cx_sar_type t)
+{
+	return borne[s->hss] >> t & 1;
+}
+
+/* ---- SAR ---- */
+
+struct asking {
+	struct registration *g;		/* stays while this is its current work */
+	enum cx_sar_type type;
+	assign_fn fn;
+	void *arg;
+};
+
+/* What could break the header is left out: Open5GS sends a bare word. */
+char *charging_addresses(const struct str address[4])
+{
+	static const char *const name[] = { "ccf", "ccf", "ecf", "ecf" };
+	char *ret = NULL;
+	struct buf b;
+
+	buf_init(&b, 4096);
+	for (unsigned i = 0; i < 4; i++) {
+		bool clean = address[i].l > 0;
+
+		for (size_t k = 0; k < address[i].l; k++)
+			clean = clean && (unsigned char)address[i].p[k] > ' ' && address[i].p[k] != '"' && address[i].p[k] != '\\';
+		if (clean)
+			buf_printf(&b, "%s%s=\"%.*s\"", b.l ? ";" : "", name[i], STR_ARG(address[i]));
+	}
+	if (b.l && !b.failed)
+		ret = str_dup(buf_str(&b));
+	buf_fini(&b);
+	return ret;
+}
+
+/* What a SAA says beside its result.  User-Data of a de-registration is of no use (PyHSS sends it). */
+static void read_profile(const struct asking *k, const struct cx_saa *a, struct assign_result *r)
+{
+	char why[160];
+	int rc;
+
+	if (a->user_data.l == 0 || (k->type != CX_SAR_REGISTRATION && k->type != CX_SAR_RE_REGISTRATION))
+		return;
+	rc = profile_parse(a->user_data, &r->profile, why);
+	if (rc == 0)
+		return;
+	log_warn(LOG_REG, "User-Data of the HSS cannot be used", LOG_C("impi", k->g->impi), LOG_C("why", why));
+	r->status = rc == -ENOMEM ? 503 : 500;
+	r->retry_after = true;
+	r->cause = rc == -EFBIG ? "too_much_data" : "profile";
+	r->why = "the profile that the HSS sent cannot be used";
+}
+
+static void on_saa(void *arg, const struct cx_saa *a)
+{
+	struct asking *k = arg;
+	struct cx_verdict v = cx_judge(&a->result, registration_scscf(k->g)->hss);
+	struct assign_result r = { v.status, v.retry_after, v.cause, v.why, NULL, NULL, a->result };
+	const struct str charging[] = { a->primary_ccf, a->secondary_ccf, a->primary_ecf, a->secondary_ecf };
+	char *pcfa = NULL;
+
+	if (r.status == 0) {
+		read_profile(k, a, &r);
+		pcfa = charging_addresses(charging);
+		r.pcfa = pcfa;
+	}
+	k->fn(k->arg, &r);
+	obj_unref(r.profile);
+	free(pcfa);
+	free(k);
+}
+
+void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg)
+{
+	struct scscf *s = registration_scscf(g);
+	struct cx_sar sar = { .impi = str_from_c(g->impi), .impus = { 1, { impu } }, .server_name = s->server_name, .type = t,
+			      .user_data_available = t != CX_SAR_REGISTRATION && g->profile };
+	struct asking *k = calloc(1, sizeof(*k));
+
+	if (k)
+		*k = (struct asking){ g, t, fn, arg };
+	if (!k || s->cx->sar(g->r->sw->w->dia, &sar, on_saa, k) == 0) {
+		struct cx_verdict v = no_answer(-ENOMEM);
+		struct assign_result r = { v.status, v.retry_after, v.cause, v.why, NULL, NULL, { -ENOMEM, 0, false } };
+
+		free(k);
+		fn(arg, &r);
+	}
+}
+
+static void reported(void *arg, const struct assign_result *r)
+{
+	struct registration *g = arg;
+
+	if (r->status)
+		log_info(LOG_REG, "the HSS did not take a report", LOG_C("impi", g->impi), LOG_C("why", r->why));
+	registration_done(g);
+}
+
+void assign_report(struct registration *g, enum cx_sar_type t, struct str impu)
+{
+	g->current = &g->reporting;
+	assign_send(g, t, impu, reported, g);
+}

@@ -1,0 +1,606 @@
+/* scscf/auth.c - who is it?  Vectors, challenges and their answers: TS 24.229 §5.4.1.2.1 (unprotected REGISTER), §5.4.1.2.2
+ * (protected), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 7616; rows S1, S2, S4.
+ *
+ * A challenge is found again by its nonce, not by the Call-ID of its 401 as §5.4.1.2.2 does: the nonce is random and says
+ * the same, and a REGISTER that somebody else sends in the user's name cannot push the user's own challenge out.  For the
+ * same reason, and so that a flood of REGISTERs costs the HSS one MAR and moves the SQN once (reliability row SEC-10), a challenge
+ * that nobody answered yet is sent again for challenge_reuse_s.  §5.4.1.2.1 step 3 lets us select the vector.  A phone that had consumed
+ * it already says AUTS, and gets a new one. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/util/rand.h"
+#include "scscf/registration.h"
+
+#define MAX_CHALLENGES 4u		/* digest: several phones of one user */
+#define MAX_WRONG_ANSWERS 3u		/* then the challenge is void */
+#define AUTS_BYTES 14u
+#define NONCE_BYTES 16u
+
+static METRIC_DEF(m_challenges, "cscf_auth_challenges_total", METRIC_COUNTER, "Challenges sent, by algorithm and reason.",
+		  "algorithm", "reason");
+
+struct aka {				/* one vector: TS 33.203 §6.1.1 */
+	uint8_t rand_autn[32], xres[16], ck[16], ik[16];
+	uint8_t xres_len;
+	bool keys;			/* ck and ik came too */
+};
+struct challenge {
+	struct list link;
+	uint64_t sent_ms;
+	uint32_t last_nc;
+	uint8_t wrong;
+	bool answered;			/* SIP Digest: proven once; serves until nonce_lifetime_s */
+	bool used_without_qop;
+	struct aka aka;
+	char nonce[48];
+};
+struct auth {
+	enum auth_algorithm alg;	/* what the HSS says this user has */
+	struct list challenges;		/* oldest first */
+	unsigned n_challenges;
+	struct aka *vector;		/* not used yet: [next..n-1] */
+	unsigned next, n_vectors;
+	char ha1[AUTH_HEX_MAX], *realm, *qop;
+	uint64_t ha1_ms;
+	unsigned resyncs;
+	bool asked;			/* the HSS was asked and not told yet how it ended */
+	char *impu;			/* for which identity */
+};
+
+/* ---- state ---- */
+
+static void challenge_drop(struct auth *a, struct challenge *c)
+{
+	list_del(&c->link);
+	a->n_challenges--;
+	OPENSSL_cleanse(c, sizeof(*c));
+	free(c);
+}
+
+static void drop_vectors(struct auth *a)
+{
+	if (a->vector)
+		OPENSSL_cleanse(a->vector, a->n_vectors * sizeof(*a->vector));
+	free(a->vector);
+	a->vector = NULL;
+	a->next = a->n_vectors = 0;
+	OPENSSL_cleanse(a->ha1, sizeof(a->ha1));
+	free(a->realm);
+	free(a->qop);
+	a->realm = a->qop = NULL;
+}
+
+void auth_forget(struct registration *g)
+{
+	struct auth *a = g->auth;
+
+	timer_stop(&g->await);
+	if (!a)
+		return;
+	while (!list_empty(&a->challenges))
+		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
+	drop_vectors(a);
+	free(a->impu);
+	free(a);
+	g->auth = NULL;
+}
+
+bool auth_pending(const struct registration *g)
+{
+	return timer_pending(&g->await);
+}
+
+void auth_forget_unused(struct registration *g)
+{
+	if (!auth_pending(g))
+		auth_forget(g);
+}
+
+static struct auth *auth_get(struct registration *g)
+{
+	if (g->auth)
+		return g->auth;
+	g->auth = calloc(1, sizeof(*g->auth));
+	if (g->auth) {
+		g->auth->alg = AUTH_ALG_UNKNOWN;
+		list_init(&g->auth->challenges);
+	}
+	return g->auth;
+}
+
+static bool too_old(const struct registration *g, const struct challenge *c)
+{
+	const struct reg_config *cfg = registration_scscf(g)->reg;
+
+	return registration_now_ms(g) - c->sent_ms >= (uint64_t)(c->answered ? cfg->nonce_lifetime_s : cfg->await_auth_s) * 1000;
+}
+
+static struct challenge *find(const struct registration *g, struct str nonce)
+{
+	struct list *pos;
+
+	if (!g->auth || nonce.l == 0)
+		return NULL;
+	list_for_each(pos, &g->auth->challenges) {
+		struct challenge *c = list_entry(pos, struct challenge, link);
+
+		if (str_eq_c(nonce, c->nonce) && (c->answered || !too_old(g, c)))
+			return c;
+	}
+	return NULL;
+}
+
+static struct challenge *outstanding(const struct registration *g)	/* the youngest without an answer */
+{
+	struct list *pos;
+
+	if (g->auth)
+		for (pos = g->auth->challenges.prev; pos != &g->auth->challenges; pos = pos->prev)
+			if (!list_entry(pos, struct challenge, link)->answered)
+				return list_entry(pos, struct challenge, link);
+	return NULL;
+}
+
+/* ---- judging a REGISTER ---- */
+
+enum step { PASS, CHALLENGE, RESYNC, REFUSE };
+struct verdict {
+	enum step step;
+	bool stale;			/* CHALLENGE: there was an answer, to a nonce that does not serve any more */
+	bool failed;			/* REFUSE: the HSS is told */
+	const char *cause, *why;
+	struct challenge *c;		/* RESYNC: what AUTS belongs to */
+};
+
+static bool is_protected(struct str integrity)
+{
+	return str_ieq(integrity, STR("yes"));
+}
+
+/* SIP Digest: the P-CSCF knows this phone by its address or its TLS session (TS 24.229 §5.2.2.4, §5.2.2.5). */
+static bool is_associated(struct str integrity)
+{
+	return str_ieq(integrity, STR("ip-assoc-yes")) || str_ieq(integrity, STR("tls-yes"));
+}
+
+/* The phone could not accept our challenge: §5.4.1.2.3. */
+static struct verdict judge_rejected(const struct registration *g, const struct auth_params *p, struct challenge *c)
+{
+	uint8_t auts[AUTS_BYTES];
+	size_t n = 0;
+
+	if (p->auts.l == 0)
+		return (struct verdict){ REFUSE, false, true, "network_refused", "the phone did not trust our challenge (MAC failure)", c };
+	if (base64_decode(p->auts, false, auts, sizeof(auts), &n) < 0 || n != sizeof(auts))
+		return (struct verdict){ REFUSE, false, true, "bad_auts", "AUTS is not 14 octets in base64", c };
+	if (g->auth->resyncs >= registration_scscf(g)->reg->max_resyncs)
+		return (struct verdict){ REFUSE, false, true, "resync_loop", "the sequence numbers of phone and HSS do not come together", c };
+	return (struct verdict){ .step = RESYNC, .cause = "resync", .c = c };
+}
+
+static bool right_answer(const struct reg_job *job, const struct challenge *c)
+{
+	const struct auth *a = job->g->auth;
+	struct auth_params p = job->auth;
+	char ha1[AUTH_HEX_MAX];
+	bool ok;
+
+	if (p.algorithm_text.l == 0)
+		p.algorithm = a->alg;
+	if (p.algorithm != a->alg)
+		return false;
+	if (a->alg == AUTH_AKAV1_MD5)		/* RFC 3310 §3.3: RES, binary, is the password */
+		auth_ha1(a->alg, p.username, p.realm, str_make((const char *)c->aka.xres, c->aka.xres_len), ha1);
+	else
+		str_copy(str_from_c(a->ha1), ha1, sizeof(ha1));
+	ok = ha1[0] && auth_response_matches(&p, str_from_c(ha1), STR("REGISTER"), job->m->body);
+	OPENSSL_cleanse(ha1, sizeof(ha1));
+	return ok;
+}
+
+/* RFC 7616 §3.4: a counter that does not grow is a replay.  Gaps are fine: requests get lost.  Without qop there is no counter, and
+ * a nonce serves once. */
+static bool replayed(struct challenge *c, const struct auth_params *p)
+{
+	uint8_t raw[4];
+	size_t n = 0;
+	uint32_t nc;
+
+	if (p->qop.l == 0) {
+		bool before = c->used_without_qop;
+
+		c->used_without_qop = true;
+		return before;
+	}
+	if (p->nc.l != 8 || hex_decode(p->nc, raw, sizeof(raw), &n) < 0)
+		return true;
+	nc = (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
+	if (nc <= c->last_nc)
+		return true;
+	c->last_nc = nc;
+	return false;
+}
+
+static struct verdict judge_answer(const struct reg_job *job, struct challenge *c)
+{
+	const struct reg_config *cfg = registration_scscf(job->g)->reg;
+
+	if (job->g->auth->alg == AUTH_AKAV1_MD5 && !is_protected(job->auth.integrity_protected) && !cfg->allow_unprotected_aka)
+		return (struct verdict){ REFUSE, false, false, "unprotected", "AKA without an IPsec association is not allowed here", NULL };
+	if (!right_answer(job, c))
+		return (struct verdict){ REFUSE, false, true, "wrong_answer", "the answer to the challenge is wrong", c };
+	if (job->g->auth->alg != AUTH_AKAV1_MD5 && (replayed(c, &job->auth) || too_old(job->g, c)))
+		return (struct verdict){ .step = CHALLENGE, .stale = true, .cause = "stale", .c = c };
+	return (struct verdict){ .step = PASS, .c = c };
+}
+
+static struct verdict judge(const struct reg_job *job)
+{
+	const struct registration *g = job->g;
+	const struct auth_params *p = &job->auth;
+	struct challenge *c = find(g, p->nonce);
+	bool registered = g->profile && g->n_bindings;
+
+	if (c && !c->answered && p->response.l == 0 && g->auth->alg == AUTH_AKAV1_MD5)
+		return judge_rejected(g, p, c);
+	if (c && p->auts.l && g->auth->alg == AUTH_AKAV1_MD5)
+		return judge_rejected(g, p, c);
+	if (c && p->response.l)
+		return judge_answer(job, c);
+	/* §5.4.1.2.2: it came through the association that an earlier authentication made, and nothing was asked of it. */
+	if (registered && is_protected(p->integrity_protected))
+		return (struct verdict){ .step = PASS };
+	if (registered && !registration_scscf(g)->reg->challenge_refresh && p->username.l &&
+	    (is_associated(p->integrity_protected) || binding_known(g, &job->plan)))
+		return (struct verdict){ .step = PASS };
+	/* An answer to a nonce we do not know, perhaps of before a restart: "stale" keeps clients from taking it for a wrong password. */
+	return (struct verdict){ .step = CHALLENGE, .stale = p->response.l > 0, .cause = p->response.l ? "unknown_nonce" : "first" };
+}
+
+/* ---- the 401 ---- */
+
+static const char *qop_of(const struct registration *g)
+{
+	static const char *const names[] = { [REG_QOP_NONE] = NULL, [REG_QOP_AUTH] = "auth", [REG_QOP_AUTH_INT] = "auth-int" };
+
+	return g->auth->qop ? g->auth->qop : names[registration_scscf(g)->reg->qop];
+}
+
+/* TS 24.229 §5.4.1.2.1: realm, nonce = RAND||AUTN in base64 (RFC 3310 §3.2), algorithm; ck and ik for the P-CSCF, which takes them out. */
+static void write_challenge(const struct registration *g, const struct challenge *c, bool stale, struct buf *out)
+{
+	const struct auth *a = g->auth;
+	struct str home = stack_home_domain(registration_scscf(g)->stack);
+	const char *qop = qop_of(g);
+	char hex[33];
+
+	buf_puts(out, "WWW-Authenticate: Digest realm=\"");
+	buf_put(out, a->realm ? str_from_c(a->realm) : home);
+	buf_printf(out, "\", nonce=\"%s\", algorithm=%s", c->nonce, auth_algorithm_name(a->alg));
+	if (a->alg == AUTH_AKAV1_MD5 && c->aka.keys) {
+		hex_encode(c->aka.ck, sizeof(c->aka.ck), hex);
+		buf_printf(out, ", ck=\"%s\"", hex);
+		hex_encode(c->aka.ik, sizeof(c->aka.ik), hex);
+		buf_printf(out, ", ik=\"%s\"", hex);
+		OPENSSL_cleanse(hex, sizeof(hex));
+	}
+	if (qop)
+		buf_printf(out, ", qop=\"%s\"", qop);
+	if (stale)
+		buf_puts(out, ", stale=true");
+	buf_puts(out, "\r\n");
+}
+
+static void finish(struct reg_job *job)
+{
+	struct registration *g = job->g;
+
+	reg_job_free(job);
+	registration_done(g);
+}
+
+static void refuse_broken(struct reg_job *job, unsigned status, const char *cause, const char *why)
+{
+	reg_job_answer_later(job, status, cause, why);
+	finish(job);
+}
+
+static void send_challenge(struct reg_job *job, const struct challenge *c, bool stale, const char *reason)
+{
+	struct registration *g = job->g;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	write_challenge(g, c, stale, &out);
+	timer_start(g->r->sw->w->wheel, &g->await, (uint64_t)registration_scscf(g)->reg->await_auth_s * 1000);
+	metric_add(&m_challenges, auth_algorithm_name(g->auth->alg), reason, 1);
+	if (out.failed)
+		reg_job_answer_later(job, 503, "failed", "out of memory");
+	else
+		reg_job_answer(job, 401, "challenged", NULL, buf_str(&out));
+	buf_fini(&out);
+	finish(job);
+}
+
+/* A new challenge from what is there: an unused vector, or the kept H(A1).  NULL: nothing is there, or no memory. */
+static struct challenge *make_challenge(struct registration *g)
+{
+	struct auth *a = g->auth;
+	uint8_t nonce[NONCE_BYTES];
+	struct challenge *c;
+
+	if (a->alg == AUTH_AKAV1_MD5 ? a->next == a->n_vectors : a->ha1[0] == '\0')
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->sent_ms = registration_now_ms(g);
+	if (a->alg == AUTH_AKAV1_MD5) {
+		c->aka = a->vector[a->next];
+		OPENSSL_cleanse(&a->vector[a->next++], sizeof(c->aka));
+		base64_encode(c->aka.rand_autn, sizeof(c->aka.rand_autn), false, c->nonce);
+	} else {
+		rand_bytes(nonce, sizeof(nonce));
+		hex_encode(nonce, sizeof(nonce), c->nonce);
+	}
+	if (a->n_challenges == MAX_CHALLENGES)
+		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
+	list_add_tail(&a->challenges, &c->link);
+	a->n_challenges++;
+	return c;
+}
+
+/* ---- asking the HSS: TS 29.228 §6.3 ---- */
+
+struct query {				/* what on_maa needs beside the job; in the job's arena it could not be: that is not ours */
+	struct reg_job *job;
+	bool stale;
+	const char *reason;
+};
+
+static bool quotable(struct str s)
+{
+	for (size_t i = 0; i < s.l; i++)
+		if (s.p[i] == '"' || s.p[i] == '\\' || (unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool take_aka(struct auth *a, const struct cx_maa *m)
+{
+	struct aka *v = calloc(m->n_items, sizeof(*v));
+	unsigned n = 0;
+
+	for (unsigned i = 0; v && i < m->n_items; i++) {
+		const struct cx_auth_item *it = &m->item[i];
+
+		if (it->authenticate.l != sizeof(v->rand_autn) || it->authorization.l < 4 || it->authorization.l > sizeof(v->xres))
+			continue;
+		memcpy(v[n].rand_autn, it->authenticate.p, sizeof(v->rand_autn));
+		memcpy(v[n].xres, it->authorization.p, it->authorization.l);
+		v[n].xres_len = (uint8_t)it->authorization.l;
+		v[n].keys = it->ck.l == sizeof(v->ck) && it->ik.l == sizeof(v->ik);
+		if (v[n].keys) {
+			memcpy(v[n].ck, it->ck.p, sizeof(v->ck));
+			memcpy(v[n].ik, it->ik.p, sizeof(v->ik));
+		}
+		n++;
+	}
+	if (n == 0) {
+		free(v);
+		return false;
+	}
+	drop_vectors(a);
+	a->alg = AUTH_AKAV1_MD5;
+	a->vector = v;
+	a->n_vectors = n;
+	return true;
+}
+
+static bool take_digest(struct registration *g, const struct cx_auth_item *it)
+{
+	struct auth *a = g->auth;
+	bool sha = str_ieq(it->digest_algorithm, STR("SHA-256"));
+
+	if (it->digest_ha1.l != (sha ? 64u : 32u) || (it->digest_algorithm.l && !sha && !str_ieq(it->digest_algorithm, STR("MD5"))) ||
+	    !quotable(it->digest_realm) || !quotable(it->digest_qop))
+		return false;
+	drop_vectors(a);
+	a->alg = sha ? AUTH_SHA256 : AUTH_MD5;
+	str_copy(it->digest_ha1, a->ha1, sizeof(a->ha1));
+	for (char *c = a->ha1; *c; c++)
+		if (*c >= 'A' && *c <= 'F')
+			*c = (char)(*c | 0x20);
+	a->realm = it->digest_realm.l ? str_dup(it->digest_realm) : NULL;
+	a->qop = it->digest_qop.l ? str_dup(it->digest_qop) : NULL;
+	a->ha1_ms = registration_now_ms(g);
+	return true;
+}
+
+static bool take(struct registration *g, const struct cx_maa *m)
+{
+	if (m->n_items == 0)
+		return false;
+	if (m->item[0].digest_ha1.l)
+		return take_digest(g, &m->item[0]);
+	return take_aka(g->auth, m);
+}
+
+static void on_maa(void *arg, const struct cx_maa *m)
+{
+	struct query q = *(struct query *)arg;
+	struct registration *g = q.job->g;
+	struct cx_verdict v = cx_judge(&m->result, registration_scscf(g)->hss);
+	struct challenge *c;
+
+	free(arg);
+	if (v.status) {
+		if (v.retry_after)
+			reg_job_answer_later(q.job, v.status, v.cause, v.why);
+		else
+			reg_job_answer(q.job, v.status, v.cause, v.why, STR_NONE);
+		finish(q.job);
+	} else if (!auth_get(g)) {
+		refuse_broken(q.job, 503, "failed", "out of memory");
+	} else if (!take(g, m)) {
+		refuse_broken(q.job, 500, "hss_answer", "the HSS gave no vector that could be used");
+	} else if (!(c = make_challenge(g))) {
+		refuse_broken(q.job, 503, "failed", "out of memory");
+	} else {
+		g->auth->asked = true;
+		free(g->auth->impu);
+		g->auth->impu = str_dup(q.job->impu);
+		send_challenge(q.job, c, q.stale, q.reason);
+	}
+}
+
+/* TS 29.228 annex, row "scheme": what the phone's Authorization says; the HSS decides when it says nothing. */
+static struct str scheme_of(const struct auth_params *p)
+{
+	if (p->algorithm_text.l == 0 || p->algorithm == AUTH_ALG_UNKNOWN)
+		return STR("Unknown");
+	return p->algorithm == AUTH_AKAV1_MD5 ? STR("Digest-AKAv1-MD5") : STR("SIP Digest");
+}
+
+static void ask(struct reg_job *job, const struct verdict *v)
+{
+	struct scscf *s = registration_scscf(job->g);
+	uint8_t rand_auts[16 + AUTS_BYTES];
+	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = s->reg->vectors,
+			      .item = { .scheme = scheme_of(&job->auth) } };
+	struct query *q = malloc(sizeof(*q));
+	size_t n;
+
+	if (v->step == RESYNC) {		/* TS 29.228 §6.3: RAND || AUTS */
+		memcpy(rand_auts, v->c->aka.rand_autn, 16);
+		base64_decode(job->auth.auts, false, rand_auts + 16, AUTS_BYTES, &n);
+		mar.item.scheme = STR("Digest-AKAv1-MD5");
+		mar.item.authorization = str_make((const char *)rand_auts, sizeof(rand_auts));
+	}
+	if (q)
+		*q = (struct query){ job, v->stale, v->cause };
+	if (q && s->cx->mar(job->g->r->sw->w->dia, &mar, on_maa, q) != 0)
+		return;
+	free(q);
+	refuse_broken(job, 503, "failed", "out of memory");
+}
+
+/* ---- what follows from the verdict ---- */
+
+static void challenge(struct reg_job *job, const struct verdict *v)
+{
+	struct registration *g = job->g;
+	const struct reg_config *cfg = registration_scscf(g)->reg;
+	struct challenge *c = outstanding(g);
+	uint64_t now = registration_now_ms(g);
+
+	if (c && now - c->sent_ms < (uint64_t)cfg->challenge_reuse_s * 1000) {
+		send_challenge(job, c, v->stale, "reused");
+		return;
+	}
+	/* A password that was changed at the HSS must be seen: H(A1) is not kept longer than a nonce. */
+	if (g->auth && g->auth->alg != AUTH_AKAV1_MD5 && now - g->auth->ha1_ms >= (uint64_t)cfg->nonce_lifetime_s * 1000)
+		drop_vectors(g->auth);
+	c = g->auth ? make_challenge(g) : NULL;
+	if (c)
+		send_challenge(job, c, v->stale, v->cause);
+	else
+		ask(job, v);
+}
+
+static void resync(struct reg_job *job, const struct verdict *v)
+{
+	struct auth *a = job->g->auth;
+	struct challenge gone = *v->c;
+	struct verdict with = *v;
+
+	log_info(LOG_REG, "resynchronisation", LOG_S("impi", job->impi), LOG_U("in_a_row", a->resyncs + 1));
+	a->resyncs++;
+	drop_vectors(a);			/* of the old sequence: all would fail */
+	challenge_drop(a, v->c);
+	with.c = &gone;
+	ask(job, &with);
+	OPENSSL_cleanse(&gone, sizeof(gone));
+}
+
+static void refuse(struct reg_job *job, const struct verdict *v)
+{
+	struct registration *g = job->g;
+	struct auth *a = g->auth;
+	bool report = v->failed && a && a->asked && !g->profile && assign_wanted(registration_scscf(g), CX_SAR_AUTHENTICATION_FAILURE);
+
+	reg_job_answer(job, 403, v->cause, v->why, STR_NONE);
+	/* Somebody else may have answered in the user's name: the user's own answer still counts, a few times. */
+	if (v->c && (job->auth.response.l == 0 || ++v->c->wrong >= MAX_WRONG_ANSWERS))
+		challenge_drop(a, v->c);
+	if (a && a->alg != AUTH_AKAV1_MD5 && a->n_challenges == 0)
+		drop_vectors(a);		/* the password may have changed at the HSS */
+	if (!report) {
+		finish(job);
+		return;
+	}
+	a->asked = false;
+	assign_report(g, CX_SAR_AUTHENTICATION_FAILURE, job->impu);
+	reg_job_free(job);
+}
+
+static void pass(struct reg_job *job, struct challenge *c)
+{
+	struct registration *g = job->g;
+	struct auth *a = g->auth;
+
+	if (c && a->alg == AUTH_AKAV1_MD5) {	/* RES serves once; whatever else was outstanding is void now */
+		while (!list_empty(&a->challenges))
+			challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
+		if (a->next == a->n_vectors)
+			auth_forget(g);
+	} else if (c) {
+		c->answered = true;
+		c->wrong = 0;
+	}
+	if (c && g->auth) {
+		g->auth->resyncs = 0;
+		g->auth->asked = false;
+	}
+	if (c && !outstanding(g))
+		timer_stop(&g->await);
+	accept_run(job);
+}
+
+void auth_run(struct reg_job *job)
+{
+	struct verdict v = judge(job);
+
+	switch (v.step) {
+	case PASS: pass(job, v.c); break;
+	case CHALLENGE: challenge(job, &v); break;
+	case RESYNC: resync(job, &v); break;
+	case REFUSE: refuse(job, &v); break;
+	}
+}
+
+/* reg-await-auth is over: §5.4.1.2.3.  A registration that stands already stays. */
+void auth_await_run(struct registration *g, struct reg_work *w)
+{
+	struct auth *a = g->auth;
+	bool report = a && a->asked && !g->profile && a->impu &&
+		      assign_wanted(registration_scscf(g), CX_SAR_AUTHENTICATION_TIMEOUT);
+	struct challenge *c;
+
+	(void)w;
+	while ((c = outstanding(g)))
+		challenge_drop(a, c);
+	if (a) {
+		a->resyncs = 0;
+		a->asked = false;
+	}
+	registration_outcome("initial", "no_answer");
+	log_info(LOG_REG, "a challenge was not answered", LOG_C("impi", g->impi));
+	if (report)
+		assign_report(g, CX_SAR_AUTHENTICATION_TIMEOUT, str_from_c(a->impu));
+	else
+		registration_done(g);
+}

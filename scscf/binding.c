@@ -1,0 +1,391 @@
+/* scscf/binding.c - contacts: what a REGISTER asks for, and the bindings that come of it.  RFC 3261 §10.3, RFC 3327 (Path),
+ * RFC 5626 §6 (instance and flow); TS 24.229 §5.4.1.2.2; rows S11, S12. */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/util/clock.h"
+#include "scscf/registration.h"
+
+#define Q_DEFAULT 1000u
+
+/* ---- what is asked for ---- */
+
+/* "0.5" in thousandths; what is no q-value counts as the default. */
+static uint16_t read_q(struct str s)
+{
+	uint32_t n = 0, unit = 1000;
+
+	if (s.l == 0 || s.l > 5 || (s.p[0] != '0' && s.p[0] != '1') || (s.l > 1 && s.p[1] != '.'))
+		return Q_DEFAULT;
+	n = (uint32_t)(s.p[0] - '0') * 1000;
+	for (size_t i = 2; i < s.l; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return Q_DEFAULT;
+		unit /= 10;
+		n += (uint32_t)(s.p[i] - '0') * unit;
+	}
+	return n > 1000 ? 1000 : (uint16_t)n;
+}
+
+/* A value that is no number counts as not given (RFC 3261 §20.19); one that is too large as the largest. */
+static bool read_seconds(struct str s, uint32_t *ret)
+{
+	int rc = str_to_u32(s, ret);
+
+	if (rc == -ERANGE)
+		*ret = UINT32_MAX;
+	return rc != -EBADMSG;
+}
+
+/* Header parameters as they are kept: all but expires and q, which are ours to say. */
+static struct str kept_params(struct arena *a, struct str params)
+{
+	char *to = arena_alloc(a, params.l + 1), *at = to;
+	struct str rest = params, name, value;
+
+	if (!to)
+		return STR_NONE;
+	while (sip_param_next(&rest, &name, &value)) {
+		if (str_ieq(name, STR("expires")) || str_ieq(name, STR("q")))
+			continue;
+		if (at != to)
+			*at++ = ';';
+		memcpy(at, name.p, name.l);
+		at += name.l;
+		if (value.l) {
+			*at++ = '=';
+			memcpy(at, value.p, value.l);
+			at += value.l;
+		}
+	}
+	return str_make(to, (size_t)(at - to));
+}
+
+static int read_contact(struct sip_msg *m, struct str value, uint32_t header_s, const struct reg_config *c,
+			struct binding_change *ret, bool *ret_star)
+{
+	struct sip_nameaddr na;
+	struct str v;
+	uint32_t n;
+
+	if (sip_nameaddr_parse(value, &na) < 0)
+		return -EBADMSG;
+	*ret_star = na.star;
+	if (na.star)
+		return 0;
+	if (na.uri.scheme == SIP_SCHEME_OTHER || na.uri.scheme == SIP_SCHEME_TEL)
+		return -EBADMSG;		/* nothing we could send a request to */
+	*ret = (struct binding_change){ .uri = na.uri.text, .parsed = na.uri, .q = Q_DEFAULT, .expires_s = header_s };
+	if (sip_nameaddr_param(&na, "expires", &v) && read_seconds(v, &n))
+		ret->expires_s = n;
+	if (sip_nameaddr_param(&na, "q", &v))
+		ret->q = read_q(v);
+	if (sip_nameaddr_param(&na, "+sip.instance", &v))
+		ret->instance = sip_unquote(v);
+	if (sip_nameaddr_param(&na, "reg-id", &v) && str_to_u32(v, &n) == 0)
+		ret->reg_id = n;
+	ret->params = kept_params(m->arena, na.params);
+	if (!ret->params.p)
+		return -ENOMEM;
+	if (ret->expires_s > c->max_expires_s)
+		ret->expires_s = c->max_expires_s;
+	return 0;
+}
+
+static int read_path(struct sip_msg *m, struct binding_plan *p, const char **reterr)
+{
+	struct sip_values v = sip_values(m, SIP_H_PATH);
+	struct sip_nameaddr na;
+	struct str one;
+
+	while (sip_values_next(&v, &one)) {
+		if (p->n_path == REG_MAX_PATH) {
+			*reterr = "Too many Path values";
+			return -EBADMSG;
+		}
+		if (sip_nameaddr_parse(one, &na) < 0 || na.star || na.uri.scheme == SIP_SCHEME_OTHER ||
+		    na.uri.scheme == SIP_SCHEME_TEL) {
+			*reterr = "Path is not understood";
+			return -EBADMSG;
+		}
+		p->path[p->n_path++] = na.bracketed ? one : arena_printf(m->arena, "<%.*s>", STR_ARG(one));
+	}
+	return 0;
+}
+
+int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct binding_plan *ret, const char **reterr)
+{
+	unsigned n = sip_values_count(m, SIP_H_CONTACT);
+	uint32_t header_s = c->default_expires_s, text_s;
+	struct sip_values v = sip_values(m, SIP_H_CONTACT);
+	bool star, stars = false;
+	struct str one;
+	int rc;
+
+	*ret = (struct binding_plan){ .kind = n ? BIND_UPDATE : BIND_FETCH };
+	if (sip_msg_hdr(m, SIP_H_EXPIRES) && read_seconds(sip_msg_value(m, SIP_H_EXPIRES), &text_s))
+		header_s = text_s;
+	if (n > REG_MAX_CONTACTS) {
+		*reterr = "Too many contacts";
+		return -EBADMSG;
+	}
+	rc = read_path(m, ret, reterr);
+	if (rc < 0)
+		return rc;
+	ret->change = arena_zalloc(m->arena, (n + 1) * sizeof(*ret->change));
+	if (!ret->change)
+		return -ENOMEM;
+	while (sip_values_next(&v, &one)) {
+		rc = read_contact(m, one, header_s, c, &ret->change[ret->n], &star);
+		*reterr = "Contact is not understood";
+		if (rc < 0)
+			return rc;
+		stars = stars || star;
+		if (!star)
+			ret->n++;
+	}
+	if (!stars)
+		return 0;
+	/* RFC 3261 §10.3 step 6: "*" stands alone, with Expires: 0. */
+	if (n != 1 || !sip_msg_hdr(m, SIP_H_EXPIRES) || header_s != 0) {
+		*reterr = "Contact * needs Expires: 0 and no other contact";
+		return -EBADMSG;
+	}
+	ret->kind = BIND_REMOVE_ALL;
+	return 0;
+}
+
+bool binding_too_brief(const struct binding_plan *p, const struct reg_config *c)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->change[i].expires_s > 0 && p->change[i].expires_s < c->min_expires_s)
+			return true;
+	return false;
+}
+
+/* ---- what is there ---- */
+
+/* RFC 5626 §6: the same instance (and flow) is the same phone at a new address; else URIs are compared (RFC 3261 §19.1.4).
+ * An instance that comes without reg-id is the whole phone: it replaces what it had, flow or not. */
+static bool same(const struct binding *b, const struct binding_change *c)
+{
+	struct sip_uri u;
+
+	if (c->instance.l && str_eq_c(c->instance, b->instance) && (c->reg_id == b->reg_id || c->reg_id == 0))
+		return true;
+	return sip_uri_parse(str_from_c(b->uri), &u, NULL) == 0 && sip_uri_equal(&u, &c->parsed);
+}
+
+static struct binding *find(const struct registration *g, const struct binding_change *c)
+{
+	struct list *pos;
+
+	list_for_each(pos, &g->bindings) {
+		struct binding *b = list_entry(pos, struct binding, link);
+
+		if (same(b, c))
+			return b;
+	}
+	return NULL;
+}
+
+static bool stale(const struct binding *b, const struct sip_msg *m)
+{
+	return str_eq_c(m->call_id, b->call_id) && m->cseq <= b->cseq;
+}
+
+/* RFC 3261 §10.3 steps 6 and 7: an older request of the same Call-ID changes nothing, as a whole. */
+bool binding_out_of_order(const struct registration *g, const struct binding_plan *p, const struct sip_msg *m)
+{
+	struct list *pos;
+
+	if (p->kind == BIND_REMOVE_ALL) {
+		list_for_each(pos, &g->bindings)
+			if (stale(list_entry(pos, struct binding, link), m))
+				return true;
+		return false;
+	}
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct binding *b = find(g, &p->change[i]);
+
+		if (b && stale(b, m))
+			return true;
+	}
+	return false;
+}
+
+bool binding_known(const struct registration *g, const struct binding_plan *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (!find(g, &p->change[i]))
+			return false;
+	return p->n > 0;
+}
+
+bool binding_leaves_some(const struct registration *g, const struct binding_plan *p)
+{
+	struct list *pos;
+
+	if (p->kind == BIND_REMOVE_ALL)
+		return false;
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->change[i].expires_s > 0)
+			return true;
+	list_for_each(pos, &g->bindings) {
+		bool goes = false;
+
+		for (unsigned i = 0; i < p->n && !goes; i++)
+			goes = same(list_entry(pos, struct binding, link), &p->change[i]);
+		if (!goes)
+			return true;
+	}
+	return false;
+}
+
+/* ---- changes ---- */
+
+static char *put(char **at, struct str s)
+{
+	char *to = *at;
+
+	if (s.l)
+		memcpy(to, s.p, s.l);
+	to[s.l] = '\0';
+	*at += s.l + 1;
+	return to;
+}
+
+/* One block with all its texts. */
+static struct binding *make(const struct registration *g, const struct binding_plan *p, const struct binding_change *c,
+			    const struct sip_msg *m)
+{
+	size_t size = sizeof(struct binding) + p->n_path * sizeof(char *), text;
+	struct binding *b;
+	char *at;
+
+	text = c->uri.l + c->params.l + c->instance.l + m->call_id.l + 4;
+	for (unsigned i = 0; i < p->n_path; i++)
+		text += p->path[i].l + 1;
+	b = malloc(size + text);
+	if (!b)
+		return NULL;
+	*b = (struct binding){ .cseq = m->cseq, .reg_id = c->reg_id, .q = c->q, .n_path = p->n_path,
+			       .expires_ms = registration_now_ms(g) + (uint64_t)c->expires_s * 1000 };
+	list_init(&b->link);
+	b->path = (char **)(b + 1);
+	at = (char *)b + size;
+	b->uri = put(&at, c->uri);
+	b->params = put(&at, c->params);
+	b->instance = put(&at, c->instance);
+	b->call_id = put(&at, m->call_id);
+	for (unsigned i = 0; i < p->n_path; i++)
+		b->path[i] = put(&at, p->path[i]);
+	return b;
+}
+
+static void drop(struct registration *g, struct binding *b)
+{
+	list_del(&b->link);
+	free(b);
+	g->n_bindings--;
+}
+
+void binding_drop_all(struct registration *g)
+{
+	while (!list_empty(&g->bindings))
+		drop(g, list_entry(g->bindings.next, struct binding, link));
+}
+
+/* A phone that comes back with a new address and no instance leaves its old contact behind; with the table full the one
+ * that was refreshed longest ago makes room. */
+static void keep_limit(struct registration *g)
+{
+	while (g->n_bindings > registration_scscf(g)->reg->max_contacts) {
+		struct binding *b = list_entry(g->bindings.next, struct binding, link);
+
+		log_info(LOG_REG, "the oldest contact makes room", LOG_C("impi", g->impi), LOG_C("contact", b->uri),
+			 LOG_U("max_contacts", registration_scscf(g)->reg->max_contacts));
+		drop(g, b);
+	}
+}
+
+int binding_apply(struct registration *g, const struct binding_plan *p, const struct sip_msg *m)
+{
+	struct list fresh, *pos, *next;
+	struct binding *b;
+
+	if (p->kind == BIND_REMOVE_ALL) {
+		binding_drop_all(g);
+		return 0;
+	}
+	list_init(&fresh);
+	for (unsigned i = 0; i < p->n; i++) {		/* all or nothing: RFC 3261 §10.3 step 7 */
+		if (p->change[i].expires_s == 0)
+			continue;
+		b = make(g, p, &p->change[i], m);
+		if (!b) {
+			list_for_each_safe(pos, next, &fresh)
+				free(list_entry(pos, struct binding, link));
+			return -ENOMEM;
+		}
+		list_add_tail(&fresh, &b->link);
+	}
+	for (unsigned i = 0; i < p->n; i++)
+		while ((b = find(g, &p->change[i])))
+			drop(g, b);
+	list_for_each_safe(pos, next, &fresh) {
+		list_del(pos);
+		list_add_tail(&g->bindings, pos);
+		g->n_bindings++;
+	}
+	keep_limit(g);
+	return 0;
+}
+
+unsigned binding_expire(struct registration *g, uint64_t now_ms)
+{
+	struct list *pos, *next;
+	unsigned n = 0;
+
+	list_for_each_safe(pos, next, &g->bindings) {
+		struct binding *b = list_entry(pos, struct binding, link);
+
+		if (b->expires_ms > now_ms)
+			continue;
+		log_info(LOG_REG, "contact expired", LOG_C("impi", g->impi), LOG_C("contact", b->uri));
+		drop(g, b);
+		n++;
+	}
+	return n;
+}
+
+uint64_t binding_next_ms(const struct registration *g)
+{
+	uint64_t first = UINT64_MAX;
+	struct list *pos;
+
+	list_for_each(pos, &g->bindings) {
+		const struct binding *b = list_entry(pos, struct binding, link);
+
+		if (b->expires_ms < first)
+			first = b->expires_ms;
+	}
+	return first;
+}
+
+void binding_write_contacts(const struct registration *g, struct buf *out)
+{
+	uint64_t now = registration_now_ms(g);
+	struct list *pos;
+
+	list_for_each(pos, &g->bindings) {
+		const struct binding *b = list_entry(pos, struct binding, link);
+
+		buf_printf(out, "Contact: <%s>", b->uri);
+		if (*b->params)
+			buf_printf(out, ";%s", b->params);
+		if (b->q < Q_DEFAULT)
+			buf_printf(out, ";q=0.%03u", b->q);
+		buf_printf(out, ";expires=%llu\r\n", b->expires_ms > now ? (unsigned long long)(b->expires_ms - now + 999) / 1000 : 0ull);
+	}
+}

@@ -1,0 +1,90 @@
+/* scscf/config.c - registrar.*: what the S-CSCF's registrar can be told.  sessions.* is in session_config.c. */
+#include <assert.h>
+#include "scscf/registrar.h"
+#include "scscf/session.h"
+
+#define SCHEMA_MAX 64
+
+static const struct cfg_row rows[] = {
+	{ "registrar", CFG_MAP, .help = "Registration and authentication (TS 24.229 §5.4.1)." },
+	{ "registrar.server_name", CFG_STR, 5, 253, NULL, NULL, 0, NULL,
+	  "Our SIP URI as the HSS stores it; else sip: and sip.name with the port of the first listener." },
+	{ "registrar.default_expires_s", CFG_INT, 1, 31536000, "3600", NULL, 0, "s", "Granted when the phone asks for no time." },
+	{ "registrar.min_expires_s", CFG_INT, 0, 3600, "60", NULL, 0, "s", "Shorter gets 423 (RFC 3261 §10.3)." },
+	{ "registrar.max_expires_s", CFG_INT, 1, 31536000, "7200", NULL, 0, "s", "Longer is shortened to this." },
+	{ "registrar.max_contacts", CFG_INT, 1, REG_MAX_CONTACTS, "10", NULL, 0, NULL,
+	  "Contacts of one private identity; one more takes the place of the one refreshed longest ago." },
+	{ "registrar.await_auth_s", CFG_INT, 1, 3600, "240", NULL, 0, "s", "Timer reg-await-auth (TS 24.229 §7.8)." },
+	{ "registrar.vectors", CFG_INT, 1, CX_MAX_VECTORS, "3", NULL, 0, NULL,
+	  "Vectors asked for at a time; 1 where other services use up the same sequence numbers." },
+	{ "registrar.max_resyncs", CFG_INT, 0, 10, "2", NULL, 0, NULL, "Resynchronisations (AUTS) in a row; then 403." },
+	{ "registrar.challenge_reuse_s", CFG_INT, 0, 240, "10", NULL, 0, "s",
+	  "So long an unanswered challenge is sent again instead of a new one: a flood costs the HSS nothing." },
+	{ "registrar.nonce_lifetime_s", CFG_INT, 10, 604800, "3600", NULL, 0, "s", "SIP Digest: how long a nonce serves." },
+	{ "registrar.qop", CFG_ENUM, 0, 0, "auth", "none|auth|auth-int", 0, NULL,
+	  "Quality of protection in challenges when the HSS names none." },
+	{ "registrar.sar_on_refresh", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "Tell the HSS of re-registrations that change nothing (SAR RE_REGISTRATION)." },
+	{ "registrar.challenge_refresh", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Challenge re-registrations that did not come through a security association." },
+	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
+	{ "registrar.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s",
+	  "Retry-After when the HSS is away or silent; up to half more is added at random." },
+	{ 0 },
+};
+
+const struct cfg_row *scscf_schema(void)
+{
+	static struct cfg_row all[SCHEMA_MAX];
+	const struct cfg_row *const tables[] = { rows, scscf_session_schema };
+	size_t n = 0;
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+		for (const struct cfg_row *r = tables[t]; r->path; r++) {
+			assert(n < SCHEMA_MAX - 1);
+			all[n++] = *r;
+		}
+	}
+	return all;
+}
+
+void scscf_check(const struct cfg *c, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(c);
+	struct str name = cfg_str(r, "registrar.server_name");
+	struct sip_uri u;
+
+	if (cfg_int(r, "registrar.min_expires_s") > cfg_int(r, "registrar.max_expires_s"))
+		cfg_error(r, "registrar.min_expires_s", errors, "registrar.min_expires_s is longer than max_expires_s");
+	if (cfg_int(r, "registrar.default_expires_s") > cfg_int(r, "registrar.max_expires_s") ||
+	    cfg_int(r, "registrar.default_expires_s") < cfg_int(r, "registrar.min_expires_s"))
+		cfg_error(r, "registrar.default_expires_s", errors,
+			  "registrar.default_expires_s is not between min_expires_s and max_expires_s");
+	if (name.l && (sip_uri_parse(name, &u, NULL) < 0 || u.host.l == 0))
+		cfg_error(r, "registrar.server_name", errors, "must be a SIP URI, as in \"sip:scscf.example:6060\"");
+	session_config_check(c, errors);
+}
+
+void reg_config_read(struct reg_config *ret, const struct cfg *c)
+{
+	const struct cfg_node *r = cfg_root(c);
+	struct str qop = cfg_str(r, "registrar.qop");
+
+	*ret = (struct reg_config){
+		.default_expires_s = (uint32_t)cfg_int(r, "registrar.default_expires_s"),
+		.min_expires_s = (uint32_t)cfg_int(r, "registrar.min_expires_s"),
+		.max_expires_s = (uint32_t)cfg_int(r, "registrar.max_expires_s"),
+		.max_contacts = (uint32_t)cfg_int(r, "registrar.max_contacts"),
+		.await_auth_s = (uint32_t)cfg_int(r, "registrar.await_auth_s"),
+		.vectors = (uint32_t)cfg_int(r, "registrar.vectors"),
+		.max_resyncs = (uint32_t)cfg_int(r, "registrar.max_resyncs"),
+		.challenge_reuse_s = (uint32_t)cfg_int(r, "registrar.challenge_reuse_s"),
+		.nonce_lifetime_s = (uint32_t)cfg_int(r, "registrar.nonce_lifetime_s"),
+		.qop = str_eq(qop, STR("none")) ? REG_QOP_NONE : str_eq(qop, STR("auth")) ? REG_QOP_AUTH : REG_QOP_AUTH_INT,
+		.sar_on_refresh = cfg_bool(r, "registrar.sar_on_refresh"),
+		.challenge_refresh = cfg_bool(r, "registrar.challenge_refresh"),
+		.allow_unprotected_aka = cfg_bool(r, "registrar.allow_unprotected_aka"),
+		.retry_after_s = (uint32_t)cfg_int(r, "registrar.retry_after_s"),
+	};
+}

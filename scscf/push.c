@@ -1,0 +1,254 @@
+/* scscf/push.c - what the HSS pushes: RTR (TS 29.228 §6.1.3) and PPR (§6.2); rows S16, S17, D7, D8.
+ *
+ * Both come on the main thread, go to the owners of the private identities they name, and are answered from the main thread
+ * when all owners are through. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "scscf/registration.h"
+
+/* ---- RTR ---- */
+
+struct rtr {				/* one per request; owners count down */
+	struct scscf *s;
+	struct cx_peer_request *q;
+	atomic_uint left;
+	atomic_uint found, failed;
+	unsigned n;
+	struct rtr_part {
+		struct rtr *r;
+		struct str impi;	/* lives as long as the request */
+		atomic_bool found;
+	} part[CX_MAX_LIST + 1];
+};
+
+static const enum reg_dereg_cause rtr_causes[] = {	/* Reason-Code, TS 29.229 §6.3.17 */
+	REG_DEREG_RTR_PERMANENT, REG_DEREG_RTR_NEW_SERVER, REG_DEREG_RTR_SERVER_CHANGE, REG_DEREG_RTR_REMOVE
+};
+
+/* Main thread. */
+static void rtr_answer(void *arg)
+{
+	struct rtr *r = arg;
+	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false } };
+
+	if (atomic_load(&r->failed))
+		a.result = (struct dia_result){ 0, DIA_UNABLE_TO_COMPLY, false };
+	else if (atomic_load(&r->found) == 0)
+		a.result = (struct dia_result){ 0, CX_USER_UNKNOWN, true };
+	/* TS 29.228 §6.1.3: the private identities that went along, beside the one that was asked about. */
+	for (unsigned i = 1; i < r->n && a.associated_impis.n < CX_MAX_LIST; i++)
+		if (atomic_load(&r->part[i].found))
+			a.associated_impis.v[a.associated_impis.n++] = r->part[i].impi;
+	cx_rta_send(r->q, &a);
+	free(r);
+}
+
+static void rtr_count_down(struct rtr *r)
+{
+	if (atomic_fetch_sub(&r->left, 1) == 1 && loop_post(stack_main_loop(r->s->stack), rtr_answer, r) < 0)
+		free(r);		/* the daemon stops */
+}
+
+static void rtr_done(void *arg, const struct reg_dereg_result *res)
+{
+	struct rtr_part *p = arg;
+
+	if (res->found && res->hss.err == 0) {
+		atomic_store(&p->found, true);
+		atomic_fetch_add(&p->r->found, 1);
+	} else if (res->hss.err) {
+		atomic_fetch_add(&p->r->failed, 1);
+	}
+	rtr_count_down(p->r);
+}
+
+static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *m)
+{
+	struct scscf *s = u;
+	struct rtr *r = calloc(1, sizeof(*r));
+	struct cx_rta bad = { .result = { 0, DIA_UNABLE_TO_COMPLY, false } };
+
+	log_info(LOG_DIA, "RTR", LOG_S("impi", m->impi), LOG_U("impus", m->impus.n), LOG_U("reason_code", m->reason_code),
+		 LOG_S("reason", m->reason_info), LOG_S("from", m->origin_host));
+	if (!r || m->impi.l == 0 || m->reason_code >= sizeof(rtr_causes) / sizeof(rtr_causes[0])) {
+		if (r && m->impi.l == 0)
+			bad.result.code = DIA_MISSING_AVP;
+		free(r);
+		cx_rta_send(q, &bad);
+		return;
+	}
+	r->s = s;
+	r->q = q;
+	r->part[r->n++].impi = m->impi;
+	for (unsigned i = 0; i < m->associated_impis.n; i++)
+		if (!str_eq(m->associated_impis.v[i], m->impi))
+			r->part[r->n++].impi = m->associated_impis.v[i];
+	atomic_store(&r->left, r->n + 1);		/* one for us, until all are asked */
+	for (unsigned i = 0; i < r->n; i++) {
+		r->part[i].r = r;
+		if (registrar_deregister(s, r->part[i].impi, &m->impus, rtr_causes[m->reason_code], rtr_done, &r->part[i]) < 0) {
+			atomic_fetch_add(&r->failed, 1);
+			rtr_count_down(r);
+		}
+	}
+	rtr_count_down(r);
+}
+
+/* ---- PPR at the owner ---- */
+
+struct push {
+	struct reg_work work;		/* first */
+	char *impi, *xml, *pcfa;
+	size_t xml_l;
+	void (*done)(void *arg, int rc);
+	void *arg;
+};
+
+static void push_free(struct reg_work *w)
+{
+	struct push *p = (struct push *)w;
+
+	free(p->impi);
+	free(p->xml);
+	free(p->pcfa);
+	free(p);
+}
+
+static void push_end(struct push *p, int rc)
+{
+	p->done(p->arg, rc);
+	push_free(&p->work);
+}
+
+static int replace_profile(struct registration *g, struct str xml)
+{
+	struct profile *fresh, *old = g->profile;
+	char why[160];
+	int rc = profile_parse(xml, &fresh, why);
+
+	if (rc < 0) {
+		log_warn(LOG_REG, "a pushed profile cannot be used", LOG_C("impi", g->impi), LOG_C("why", why));
+		return rc;
+	}
+	g->profile = fresh;
+	rc = registration_publish(g);
+	if (rc < 0) {
+		g->profile = old;
+		obj_unref(fresh);
+		return rc;
+	}
+	obj_unref(old);
+	log_info(LOG_REG, "profile replaced", LOG_C("impi", g->impi), LOG_U("identities", fresh->n_identities));
+	return 0;
+}
+
+static void push_run(struct registration *g, struct reg_work *w)
+{
+	struct push *p = (struct push *)w;
+	int rc = g->profile ? 0 : -ENOENT;
+
+	if (rc == 0 && p->xml_l)
+		rc = replace_profile(g, str_make(p->xml, p->xml_l));
+	if (rc == 0 && p->pcfa) {
+		free(g->pcfa);
+		g->pcfa = p->pcfa;
+		p->pcfa = NULL;
+	}
+	push_end(p, rc);
+	registration_done(g);
+}
+
+static void push_here(struct worker *owner, void *arg)
+{
+	struct push *p = arg;
+	struct registration *g = registration_find(scscf_of(owner)->registrar, str_from_c(p->impi));
+
+	if (!g)
+		push_end(p, -ENOENT);
+	else if (registration_do(g, &p->work) < 0)
+		push_end(p, -EBUSY);
+}
+
+int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, struct str pcfa, void (*done)(void *arg, int rc),
+			   void *arg)
+{
+	struct push *p = calloc(1, sizeof(*p));
+	int rc = -ENOMEM;
+
+	if (!p)
+		return rc;
+	*p = (struct push){ .impi = str_dup(impi), .xml = str_dup(xml), .pcfa = pcfa.l ? str_dup(pcfa) : NULL, .xml_l = xml.l,
+			    .done = done, .arg = arg };
+	list_init(&p->work.link);
+	p->work.run = push_run;
+	p->work.drop = push_free;
+	if (p->impi && p->xml && (p->pcfa || !pcfa.l))
+		rc = worker_call(worker_current(), stack_owner(s->stack, impi), push_here, p);
+	if (rc < 0)
+		push_free(&p->work);
+	return rc;
+}
+
+/* ---- PPR ---- */
+
+struct ppr {
+	struct scscf *s;
+	struct cx_peer_request *q;
+	int rc;
+};
+
+/* TS 29.228 §6.2.2: what the HSS hears. */
+static struct dia_result ppr_result(int rc)
+{
+	switch (rc) {
+	case 0: return (struct dia_result){ 0, DIA_SUCCESS, false };
+	case -ENOENT: return (struct dia_result){ 0, CX_USER_UNKNOWN, true };
+	case -EBADMSG: return (struct dia_result){ 0, CX_NOT_SUPPORTED_USER_DATA, true };
+	case -EFBIG: return (struct dia_result){ 0, CX_TOO_MUCH_DATA, true };
+	default: return (struct dia_result){ 0, DIA_UNABLE_TO_COMPLY, false };
+	}
+}
+
+static void ppr_answer(void *arg)
+{
+	struct ppr *p = arg;
+	struct cx_ppa a = { .result = ppr_result(p->rc) };
+
+	cx_ppa_send(p->q, &a);
+	free(p);
+}
+
+static void ppr_done(void *arg, int rc)
+{
+	struct ppr *p = arg;
+
+	p->rc = rc;
+	if (loop_post(stack_main_loop(p->s->stack), ppr_answer, p) < 0)
+		free(p);
+}
+
+static void on_ppr(void *u, struct cx_peer_request *q, const struct cx_ppr *m)
+{
+	struct scscf *s = u;
+	struct ppr *p = calloc(1, sizeof(*p));
+	const struct str charging[] = { m->primary_ccf, m->secondary_ccf, m->primary_ecf, m->secondary_ecf };
+	char *pcfa = charging_addresses(charging);
+	int rc = p ? 0 : -ENOMEM;
+
+	log_info(LOG_DIA, "PPR", LOG_S("impi", m->impi), LOG_U("user_data_bytes", m->user_data.l), LOG_S("from", m->origin_host));
+	if (p) {
+		*p = (struct ppr){ s, q, 0 };
+		rc = registrar_push_profile(s, m->impi, m->user_data, str_from_c(pcfa), ppr_done, p);
+	}
+	if (rc < 0) {
+		struct cx_ppa a = { .result = ppr_result(rc) };
+
+		cx_ppa_send(q, &a);
+		free(p);
+	}
+	free(pcfa);
+}
+
+const struct cx_server_ops scscf_push_ops = { .rtr = on_rtr, .ppr = on_ppr };

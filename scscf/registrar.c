@@ -1,0 +1,286 @@
+/* scscf/registrar.c - the table of registrations of one worker, the order in which work on one is done, its timer and its
+ * publication.  TS 24.229 §5.4.1. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/util/clock.h"
+#include "common/util/rand.h"
+#include "scscf/registration.h"
+
+#define TIMER_AGAIN_MS 1000
+
+static METRIC_DEF(m_outcomes, "cscf_registrar_outcomes_total", METRIC_COUNTER, "Registrations and de-registrations by kind and cause.",
+		  "kind", "cause");
+static METRIC_DEF(m_now, "cscf_registrations", METRIC_GAUGE, "Private identities registered now.", NULL, NULL);
+
+void registration_outcome(const char *kind, const char *cause)
+{
+	metric_add(&m_outcomes, kind, cause, 1);
+}
+
+/* ---- the table ---- */
+
+static bool impi_eq(const struct hnode *n, const void *key)
+{
+	const struct registration *g = container_of(n, const struct registration, node);
+	const struct str *impi = key;
+
+	return str_eq_c(*impi, g->impi);
+}
+
+struct registration *registration_find(struct registrar *r, struct str impi)
+{
+	struct hnode *n = htab_find(&r->by_impi, hash_str(impi), impi_eq, &impi);
+
+	return n ? container_of(n, struct registration, node) : NULL;
+}
+
+/* A timer's piece of work queues like any other; when the queue is full it comes again. */
+static void do_timed(struct registration *g, struct timer *t, struct reg_work *w)
+{
+	if (g->current == w || !list_empty(&w->link))
+		return;			/* it is on its way already */
+	if (registration_do(g, w) < 0)
+		timer_start(g->r->sw->w->wheel, t, TIMER_AGAIN_MS);
+}
+
+static void on_expiry(struct timer *t)
+{
+	struct registration *g = container_of(t, struct registration, expiry);
+
+	do_timed(g, t, &g->expiry_work);
+}
+
+static void on_await(struct timer *t)
+{
+	struct registration *g = container_of(t, struct registration, await);
+
+	do_timed(g, t, &g->await_work);
+}
+
+struct registration *registration_get(struct registrar *r, struct str impi)
+{
+	struct registration *g = registration_find(r, impi);
+
+	if (g)
+		return g;
+	g = calloc(1, sizeof(*g) + impi.l + 1);
+	if (!g)
+		return NULL;
+	memcpy(g->impi, impi.p, impi.l);
+	g->r = r;
+	g->serial = ++r->next_serial;
+	g->id = rand_u64();
+	list_init(&g->queue);
+	list_init(&g->bindings);
+	list_init(&g->expiry_work.link);
+	g->expiry_work.run = release_expired;
+	list_init(&g->await_work.link);
+	list_init(&g->reporting.link);
+	g->await_work.run = auth_await_run;
+	timer_init(&g->expiry, on_expiry);
+	timer_init(&g->await, on_await);
+	htab_add(&r->by_impi, &g->node, hash_str(impi));
+	list_add_tail(&r->all, &g->link);
+	return g;
+}
+
+static void free_registration(struct registration *g)
+{
+	auth_forget(g);
+	timer_stop(&g->expiry);
+	timer_stop(&g->await);
+	binding_drop_all(g);
+	obj_unref(g->profile);
+	free(g->pcfa);
+	list_del(&g->link);
+	htab_del(&g->r->by_impi, &g->node);
+	free(g);
+}
+
+/* ---- one piece of work at a time ---- */
+
+int registration_do(struct registration *g, struct reg_work *w)
+{
+	if (g->current) {
+		if (g->n_queued == REG_MAX_QUEUE)
+			return -EBUSY;
+		list_add_tail(&g->queue, &w->link);
+		g->n_queued++;
+		return 0;
+	}
+	g->current = w;
+	w->run(g, w);
+	return 0;
+}
+
+void registration_done(struct registration *g)
+{
+	struct reg_work *w;
+
+	g->current = NULL;
+	if (!list_empty(&g->queue)) {
+		w = list_entry(g->queue.next, struct reg_work, link);
+		list_del(&w->link);
+		g->n_queued--;
+		g->current = w;
+		w->run(g, w);
+		return;
+	}
+	if (!g->profile && g->n_bindings == 0 && !auth_pending(g))
+		free_registration(g);
+}
+
+/* ---- publication ---- */
+
+static void start_expiry(struct registration *g)
+{
+	uint64_t next = binding_next_ms(g), now = registration_now_ms(g);
+
+	timer_stop(&g->expiry);
+	if (next != UINT64_MAX)
+		timer_start(g->r->sw->w->wheel, &g->expiry, next > now ? next - now : 0);
+}
+
+int registration_publish(struct registration *g)
+{
+	struct reg_contact_view contact[REG_MAX_CONTACTS];
+	uint64_t now = registration_now_ms(g), wall = clock_wall_us();
+	struct reg_view *v;
+	struct list *pos;
+	unsigned n = 0;
+	int rc;
+
+	list_for_each(pos, &g->bindings) {
+		const struct binding *b = list_entry(pos, struct binding, link);
+
+		if (n < REG_MAX_CONTACTS)
+			contact[n++] = (struct reg_contact_view){
+				b->uri, b->params, b->n_path, b->path, b->q,
+				wall + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000,
+			};
+	}
+	v = reg_view_new(g->id, str_from_c(g->impi), g->profile, n, contact);
+	if (!v)
+		return -ENOMEM;
+	rc = reg_directory_publish(registration_scscf(g)->dir, v);
+	obj_unref(v);
+	if (rc < 0)
+		return rc;
+	if (!g->registered_wall_us) {
+		g->registered_wall_us = wall;
+		metric_adjust(&m_now, NULL, NULL, 1);
+	}
+	start_expiry(g);
+	return 0;
+}
+
+void registration_clear(struct registration *g)
+{
+	reg_directory_withdraw(registration_scscf(g)->dir, g->id);
+	timer_stop(&g->expiry);
+	binding_drop_all(g);
+	auth_forget_unused(g);
+	obj_unref(g->profile);
+	g->profile = NULL;
+	free(g->pcfa);
+	g->pcfa = NULL;
+	if (g->registered_wall_us)
+		metric_adjust(&m_now, NULL, NULL, -1);
+	g->registered_wall_us = 0;
+	g->id = rand_u64();		/* an old Service-Route must not lead to what comes next */
+}
+
+/* ---- a REGISTER arrives ---- */
+
+static const char *kind_of(const struct reg_job *job)
+{
+	if (job->plan.kind == BIND_FETCH)
+		return "fetch";
+	if (!binding_leaves_some(job->g, &job->plan))
+		return "deregistration";
+	return job->g->profile && job->g->n_bindings ? "refresh" : "initial";
+}
+
+static void run_job(struct registration *g, struct reg_work *w)
+{
+	struct reg_job *job = (struct reg_job *)w;
+
+	job->g = g;
+	job->kind = kind_of(job);
+	log_correlation(job->correlation);
+	auth_run(job);
+	log_correlation(STR_NONE);
+}
+
+static void drop_job(struct reg_work *w)
+{
+	reg_job_free((struct reg_job *)w);
+}
+
+void registrar_job(struct worker *owner, void *arg)
+{
+	struct registrar *r = scscf_of(owner)->registrar;
+	struct reg_job *job = arg;
+	struct registration *g = registration_get(r, job->impi);
+
+	job->owner = owner;
+	job->work.run = run_job;
+	job->work.drop = drop_job;
+	list_init(&job->work.link);
+	if (g && registration_do(g, &job->work) == 0)
+		return;
+	reg_job_answer_later(job, 503, "busy", g ? "too many requests of this user wait" : "out of memory");
+	reg_job_free(job);
+}
+
+/* ---- life ---- */
+
+size_t registrar_count(const struct registrar *r)
+{
+	return r->by_impi.n;
+}
+
+struct registrar *registrar_new(struct scscf_worker *sw)
+{
+	struct registrar *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->sw = sw;
+	list_init(&r->all);
+	if (htab_init(&r->by_impi, 64) < 0) {
+		free(r);
+		return NULL;
+	}
+	metrics_register(&m_outcomes);
+	metrics_register(&m_now);
+	return r;
+}
+
+static void drop_work(struct reg_work *w)
+{
+	list_del(&w->link);
+	if (w->drop)
+		w->drop(w);
+}
+
+void registrar_free(struct registrar *r)
+{
+	struct list *pos, *next;
+
+	if (!r)
+		return;
+	list_for_each_safe(pos, next, &r->all) {
+		struct registration *g = list_entry(pos, struct registration, link);
+
+		while (!list_empty(&g->queue))
+			drop_work(list_entry(g->queue.next, struct reg_work, link));
+		if (g->current)
+			drop_work(g->current);
+		free_registration(g);
+	}
+	htab_fini(&r->by_impi);
+	free(r);
+}

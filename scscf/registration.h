@@ -1,0 +1,168 @@
+/* scscf/registration.h - one private identity at its owner: what registrar.c, auth.c, assign.c, binding.c, accept.c,
+ * release.c and push.c share.  Nobody else includes it (rest.c shows it).
+ *
+ * Work on a registration is done one piece at a time: a piece that waits for the HSS keeps the registration, later ones
+ * queue (reliability row REG-03: a REGISTER, a de-registration, an expiry and an RTR that cross never see half of each other). */
+#pragma once
+#include "common/daemon/stack.h"
+#include "common/sip/auth.h"
+#include "common/util/hash.h"
+#include "scscf/registrar.h"
+
+#define REG_MAX_QUEUE 16u		/* pieces of work that may wait for one registration; more: 503 */
+
+struct registration;
+struct auth;				/* auth.c: vectors, challenges */
+
+struct reg_work {
+	struct list link;
+	void (*run)(struct registration *g, struct reg_work *w);	/* ends in registration_done() */
+	void (*drop)(struct reg_work *w);				/* the daemon stops; NULL: nothing to free */
+};
+
+struct binding {
+	struct list link;		/* in registration.bindings, least recently refreshed first */
+	char *uri, *params;		/* as in struct reg_contact_view */
+	char *instance;			/* value of +sip.instance, or "" */
+	char *call_id;
+	char **path;
+	unsigned n_path;
+	uint32_t cseq, reg_id;		/* reg_id 0: none (RFC 5626 counts from 1) */
+	uint16_t q;
+	uint64_t expires_ms;		/* on the wheel: a wall clock that is set cannot expire it (reliability row F14) */
+};
+
+struct registrar {
+	struct scscf_worker *sw;
+	struct htab by_impi;
+	struct list all;		/* as they came */
+	uint64_t next_serial;
+};
+
+struct registration {
+	struct hnode node;
+	struct list link;
+	struct registrar *r;
+	uint64_t serial;		/* order for REST pages */
+	uint64_t id;			/* random; in our Service-Route token */
+	struct reg_work *current;
+	struct list queue;
+	unsigned n_queued;
+	struct auth *auth;		/* NULL: nothing is known */
+	struct timer await;		/* reg-await-auth: a challenge waits for its answer */
+	struct reg_work await_work;
+	struct reg_work reporting;	/* the current work while the HSS is told and nobody waits for it */
+	struct profile *profile;	/* NULL: not registered */
+	struct list bindings;
+	unsigned n_bindings;
+	struct timer expiry;		/* of the binding that ends first */
+	struct reg_work expiry_work;
+	uint64_t registered_wall_us;
+	char *pcfa;			/* value of P-Charging-Function-Addresses from the SAA; NULL: none */
+	char impi[];
+};
+
+/* ---- registrar.c ---- */
+struct registration *registration_find(struct registrar *r, struct str impi);
+struct registration *registration_get(struct registrar *r, struct str impi);	/* made when missing; NULL: out of memory */
+/* Runs w now, or when what is before it is done.  0, -EBUSY (REG_MAX_QUEUE). */
+int registration_do(struct registration *g, struct reg_work *w);
+/* The current piece is done: the next one runs; a registration that is nothing any more goes.  g may be gone after it. */
+void registration_done(struct registration *g);
+/* Shows the others what it is now, and sets the timer of the next expiry.  0, -ENOMEM, -ENOSPC. */
+int registration_publish(struct registration *g);
+/* Not registered any more: bindings, profile and unused vectors go, nobody finds it. */
+void registration_clear(struct registration *g);
+static inline uint64_t registration_now_ms(const struct registration *g)
+{
+	return g->r->sw->w->wheel->now_ms;
+}
+static inline struct scscf *registration_scscf(const struct registration *g)
+{
+	return g->r->sw->s;
+}
+void registration_outcome(const char *kind, const char *cause);			/* counts one */
+
+/* ---- a REGISTER: register.c makes it on the transaction's worker and takes the answer back ---- */
+struct binding_change {
+	struct str uri, params, instance;
+	struct sip_uri parsed;
+	uint32_t expires_s, reg_id;
+	uint16_t q;
+};
+struct binding_plan {			/* what the Contacts of a REGISTER ask for: RFC 3261 §10.3 */
+	enum { BIND_FETCH, BIND_UPDATE, BIND_REMOVE_ALL } kind;
+	unsigned n, n_path;
+	struct binding_change *change;
+	struct str path[REG_MAX_PATH];
+};
+struct reg_job {
+	struct reg_work work;		/* first */
+	struct scscf *s;
+	struct worker *from, *owner;	/* the transaction's worker; the registration's */
+	struct tx_handle h;
+	struct sip_msg *m;		/* a reference; read only: the transaction's worker may write into its arena */
+	struct str impi, impu;		/* impu canonical; both in m's arena */
+	struct str correlation;
+	struct auth_params auth;	/* empty when there is none */
+	struct binding_plan plan;
+	struct registration *g;		/* on the owner */
+	const char *kind;		/* "initial", "refresh", "deregistration", "fetch" */
+	uint64_t began_us;
+};
+/* Answers, logs the outcome in words, counts it.  cause: short and fixed; why: a sentence, or NULL.  extra: header
+ * lines, or empty.  The job stays the caller's. */
+void reg_job_answer(struct reg_job *job, unsigned status, const char *cause, const char *why, struct str extra);
+/* The same with Retry-After: somebody behind us failed (row D2). */
+void reg_job_answer_later(struct reg_job *job, unsigned status, const char *cause, const char *why);
+void reg_job_free(struct reg_job *job);
+
+/* ---- binding.c ---- */
+int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct binding_plan *ret, const char **reterr);	/* 0, -EBADMSG, -ENOMEM */
+bool binding_too_brief(const struct binding_plan *p, const struct reg_config *c);	/* 423 */
+bool binding_out_of_order(const struct registration *g, const struct binding_plan *p, const struct sip_msg *m);
+bool binding_known(const struct registration *g, const struct binding_plan *p);	/* all contacts are bound already */
+bool binding_leaves_some(const struct registration *g, const struct binding_plan *p);
+int binding_apply(struct registration *g, const struct binding_plan *p, const struct sip_msg *m);	/* 0, -ENOMEM: nothing changed */
+unsigned binding_expire(struct registration *g, uint64_t now_ms);		/* how many went */
+void binding_drop_all(struct registration *g);
+uint64_t binding_next_ms(const struct registration *g);				/* UINT64_MAX: none */
+void binding_write_contacts(const struct registration *g, struct buf *out);	/* Contact lines of the 200 */
+
+/* ---- auth.c ---- */
+void auth_run(struct reg_job *job);			/* challenges, refuses, or goes on with accept_run() */
+void auth_forget(struct registration *g);		/* vectors and challenges */
+void auth_forget_unused(struct registration *g);	/* what no phone is answering now */
+bool auth_pending(const struct registration *g);	/* a challenge waits for its answer */
+void auth_await_run(struct registration *g, struct reg_work *w);	/* run of await_work: reg-await-auth is over */
+
+/* ---- assign.c ---- */
+struct assign_result {
+	unsigned status;		/* 0: done; else what the phone should hear */
+	bool retry_after;
+	const char *cause, *why;
+	struct profile *profile;	/* borrowed: of User-Data; NULL: none came */
+	const char *pcfa;		/* borrowed; NULL: none came */
+	struct dia_result dia;
+};
+typedef void (*assign_fn)(void *arg, const struct assign_result *r);
+bool assign_wanted(const struct scscf *s, enum cx_sar_type t);		/* does this HSS bear it? */
+/* One completion, perhaps at once when nothing could be sent. */
+void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg);
+/* Value of P-Charging-Function-Addresses (RFC 7315 §4.5) from primary and secondary CCF, ECF.  malloc'd; NULL: none. */
+char *charging_addresses(const struct str address[4]);
+/* A Cx result as a SIP status; 0: good.  Also for MAA. */
+struct cx_verdict {
+	unsigned status;
+	bool retry_after;
+	const char *cause, *why;
+};
+struct cx_verdict cx_judge(const struct dia_result *r, enum hss_profile hss);
+/* Reports to the HSS and then ends the current work of g, whatever the HSS says. */
+void assign_report(struct registration *g, enum cx_sar_type t, struct str impu);
+
+/* ---- accept.c ---- */
+void accept_run(struct reg_job *job);			/* the phone is who it says */
+
+/* ---- release.c ---- */
+void release_expired(struct registration *g, struct reg_work *w);	/* run of expiry_work */

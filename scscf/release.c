@@ -1,0 +1,171 @@
+/* scscf/release.c - the network ends a registration: expiry, REST, RTR.  TS 24.229 §5.4.1.5; TS 29.228 §6.1.2, §6.1.3; rows S7, S16. */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "scscf/registration.h"
+
+/* Which SAR type ends it, and whether one is sent at all: the HSS that sent an RTR knows already. */
+static const struct {
+	const char *text;
+	bool sar;
+} causes[] = {
+	[REG_DEREG_ADMIN] = { "administrative", true },
+	[REG_DEREG_RTR_PERMANENT] = { "rtr_permanent_termination", false },
+	[REG_DEREG_RTR_NEW_SERVER] = { "rtr_new_server_assigned", false },
+	[REG_DEREG_RTR_SERVER_CHANGE] = { "rtr_server_change", false },
+	[REG_DEREG_RTR_REMOVE] = { "rtr_remove_scscf", false },
+};
+
+static void log_end(const struct registration *g, const char *impu, const char *cause)
+{
+	registration_outcome("network", cause);
+	log_info(LOG_REG, "ended by the network", LOG_C("impi", g->impi), LOG_C("impu", impu), LOG_U("contacts", g->n_bindings),
+		 LOG_C("cause", cause));
+}
+
+/* The identity that the HSS is told about: any one stands for its implicit set (TS 29.228 §6.1.2). */
+static const char *default_impu(const struct registration *g)
+{
+	const struct profile_identity *id = g->profile ? profile_default(g->profile) : NULL;
+
+	return id ? id->aor : g->profile && g->profile->n_identities ? g->profile->identity[0].aor : "";
+}
+
+/* ---- expiry ---- */
+
+void release_expired(struct registration *g, struct reg_work *w)
+{
+	char *impu;
+
+	(void)w;
+	if (binding_expire(g, registration_now_ms(g)) == 0 || g->n_bindings) {
+		if (g->profile && registration_publish(g) < 0)
+			log_error(LOG_REG, "out of memory: an expired contact is still shown", LOG_C("impi", g->impi));
+		registration_done(g);
+		return;
+	}
+	impu = strdup(default_impu(g));
+	log_end(g, impu ? impu : "", "expired");
+	registration_clear(g);
+	if (impu)
+		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));
+	else
+		registration_done(g);
+	free(impu);
+}
+
+/* ---- REST, RTR ---- */
+
+struct dereg {
+	struct reg_work work;		/* first */
+	struct scscf *s;
+	struct registration *g;
+	enum reg_dereg_cause cause;
+	void (*done)(void *arg, const struct reg_dereg_result *r);
+	void *arg;
+	char *impi;
+	unsigned n_impus;
+	char *impu[CX_MAX_LIST];
+};
+
+static void dereg_free(struct reg_work *w)
+{
+	struct dereg *d = (struct dereg *)w;
+
+	for (unsigned i = 0; i < d->n_impus; i++)
+		free(d->impu[i]);
+	free(d->impi);
+	free(d);
+}
+
+static void dereg_end(struct dereg *d, bool found, const struct dia_result *hss)
+{
+	struct registration *g = d->g;
+	struct reg_dereg_result r = { found, hss ? *hss : (struct dia_result){ 0 } };
+
+	if (d->done)
+		d->done(d->arg, &r);
+	dereg_free(&d->work);
+	if (g)
+		registration_done(g);
+}
+
+static void on_told(void *arg, const struct assign_result *r)
+{
+	dereg_end(arg, true, &r->dia);
+}
+
+/* An identity of an implicit set takes its whole set along (TS 24.229 §5.4.1.5). */
+static bool concerns(const struct dereg *d, const struct registration *g)
+{
+	char text[512];
+	struct sip_uri u;
+	struct str aor;
+
+	for (unsigned i = 0; i < d->n_impus; i++)
+		if (sip_uri_parse(str_from_c(d->impu[i]), &u, NULL) == 0 &&
+		    sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && profile_find(g->profile, aor))
+			return true;
+	return d->n_impus == 0;
+}
+
+static void dereg_run(struct registration *g, struct reg_work *w)
+{
+	struct dereg *d = (struct dereg *)w;
+	char *impu;
+
+	d->g = g;
+	if (!g->profile || !concerns(d, g)) {
+		dereg_end(d, false, NULL);
+		return;
+	}
+	impu = strdup(default_impu(g));
+	log_end(g, impu ? impu : "", causes[d->cause].text);
+	registration_clear(g);
+	if (causes[d->cause].sar && impu)
+		assign_send(g, CX_SAR_ADMINISTRATIVE_DEREGISTRATION, str_from_c(impu), on_told, d);
+	else
+		dereg_end(d, true, NULL);
+	free(impu);
+}
+
+static void dereg_here(struct worker *owner, void *arg)
+{
+	struct dereg *d = arg;
+	struct registration *g = registration_find(scscf_of(owner)->registrar, str_from_c(d->impi));
+
+	if (!g) {
+		dereg_end(d, false, NULL);
+		return;
+	}
+	if (registration_do(g, &d->work) < 0) {
+		struct dia_result busy = { -EBUSY, 0, false };
+
+		log_warn(LOG_REG, "too much waits for this registration: it is not ended", LOG_C("impi", d->impi));
+		dereg_end(d, true, &busy);
+	}
+}
+
+int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs *impus, enum reg_dereg_cause cause,
+			 void (*done)(void *arg, const struct reg_dereg_result *r), void *arg)
+{
+	struct dereg *d = calloc(1, sizeof(*d));
+	int rc = d ? 0 : -ENOMEM;
+
+	if (!d)
+		return rc;
+	*d = (struct dereg){ .s = s, .cause = cause, .done = done, .arg = arg, .impi = str_dup(impi) };
+	list_init(&d->work.link);
+	d->work.run = dereg_run;
+	d->work.drop = dereg_free;
+	for (; impus && d->n_impus < impus->n && rc == 0; d->n_impus++)
+		if (!(d->impu[d->n_impus] = str_dup(impus->v[d->n_impus])))
+			rc = -ENOMEM;
+	if (rc == 0 && !d->impi)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = worker_call(worker_current(), stack_owner(s->stack, impi), dereg_here, d);
+	if (rc < 0)
+		dereg_free(&d->work);
+	return rc;
+}

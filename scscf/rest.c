@@ -1,0 +1,230 @@
+/* scscf/rest.c - registrations over REST: list, one, and their end by an operator (row S16; TS 24.229 §5.4.1.5).
+ *
+ * Handlers run on the main thread; what they show is built on the owner's worker. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/util/clock.h"
+#include "scscf/registration.h"
+
+/* ---- JSON, on the owner ---- */
+
+static const char *state_of(const struct registration *g)
+{
+	if (!g->profile)
+		return "pending";
+	return g->n_bindings ? "registered" : "unregistered";
+}
+
+static void add_time(cJSON *o, const char *name, uint64_t wall_us)
+{
+	char text[40];
+
+	clock_rfc3339(wall_us, text);
+	cJSON_AddStringToObject(o, name, text);
+}
+
+static void add_features(cJSON *o, const char *params)
+{
+	struct str rest = str_from_c(params), name, value;
+	cJSON *f = cJSON_AddObjectToObject(o, "features");
+
+	while (sip_param_next(&rest, &name, &value)) {
+		char *n = str_dup(name), *v = str_dup(sip_unquote(value));
+
+		if (n && v)
+			cJSON_AddStringToObject(f, n, v);
+		free(n);
+		free(v);
+	}
+}
+
+static cJSON *contact_json(const struct registration *g, const struct binding *b)
+{
+	uint64_t now = registration_now_ms(g);
+	cJSON *o = cJSON_CreateObject(), *path;
+	char id[20];
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)hash_str(str_from_c(b->uri)));
+	cJSON_AddStringToObject(o, "id", id);
+	cJSON_AddStringToObject(o, "uri", b->uri);
+	if (*b->instance)
+		cJSON_AddStringToObject(o, "instance", b->instance);
+	if (b->reg_id)
+		cJSON_AddNumberToObject(o, "regId", b->reg_id);
+	cJSON_AddNumberToObject(o, "q", b->q / 1000.0);
+	add_time(o, "expiresAt", clock_wall_us() + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000);
+	path = cJSON_AddArrayToObject(o, "path");
+	for (unsigned i = 0; i < b->n_path; i++)
+		cJSON_AddItemToArray(path, cJSON_CreateString(b->path[i]));
+	add_features(o, b->params);
+	return o;
+}
+
+static void add_identities(cJSON *o, const struct profile *p)
+{
+	const struct profile_identity *def = profile_default(p);
+	cJSON *irs = cJSON_AddArrayToObject(o, "irs");
+
+	cJSON_AddStringToObject(o, "impu", def ? def->uri : p->n_identities ? p->identity[0].uri : "");
+	for (unsigned i = 0; i < p->n_identities; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "impu", p->identity[i].uri);
+		cJSON_AddBoolToObject(one, "barred", p->identity[i].barred);
+		cJSON_AddBoolToObject(one, "default", &p->identity[i] == def);
+		if (p->identity[i].display)
+			cJSON_AddStringToObject(one, "displayName", p->identity[i].display);
+		cJSON_AddItemToArray(irs, one);
+	}
+}
+
+static cJSON *registration_json(const struct registration *g)
+{
+	struct scscf *s = registration_scscf(g);
+	cJSON *o = cJSON_CreateObject(), *contacts;
+	char *server = str_dup(s->server_name);
+	struct list *pos;
+
+	cJSON_AddStringToObject(o, "impi", g->impi);
+	if (g->profile)
+		add_identities(o, g->profile);
+	else
+		cJSON_AddStringToObject(o, "impu", "");
+	cJSON_AddStringToObject(o, "state", state_of(g));
+	contacts = cJSON_AddArrayToObject(o, "contacts");
+	list_for_each(pos, &g->bindings)
+		cJSON_AddItemToArray(contacts, contact_json(g, list_entry(pos, struct binding, link)));
+	cJSON_AddStringToObject(o, "scscf", server ? server : "");
+	free(server);
+	if (g->registered_wall_us)
+		add_time(o, "registeredAt", g->registered_wall_us);
+	return o;
+}
+
+/* Without a filter what is only half way through its first authentication is left out. */
+static bool shown(const struct registration *g, struct str filter)
+{
+	return filter.l ? str_eq_c(filter, state_of(g)) : g->profile != NULL;
+}
+
+void registrar_list(struct worker *w, struct gather *g)
+{
+	struct registrar *r = scscf_of(w)->registrar;
+	struct list *pos;
+
+	list_for_each(pos, &r->all) {
+		const struct registration *one = list_entry(pos, struct registration, link);
+
+		if (one->serial <= g->after || !shown(one, g->filter))
+			continue;
+		if (g->limit == 0) {
+			g->more = true;
+			return;
+		}
+		cJSON_AddItemToArray(g->items, registration_json(one));
+		g->last = one->serial;
+		g->limit--;
+	}
+}
+
+cJSON *registrar_show(struct registrar *r, struct str impi)
+{
+	const struct registration *g = registration_find(r, impi);
+
+	return g ? registration_json(g) : NULL;
+}
+
+/* ---- routes, on the main thread ---- */
+
+/* The private identity that a key means: itself, or that of the first registration of a public identity. */
+static struct str impi_of(struct scscf *s, struct str key, char *text, size_t size)
+{
+	struct sip_uri u;
+	struct aor_view *v;
+	struct str aor;
+
+	if (sip_uri_parse(key, &u, NULL) < 0 || sip_uri_aor(&u, text, size, &aor) < 0)
+		return key;
+	v = reg_directory_aor(s->dir, aor);
+	if (v)
+		str_copy(str_from_c(v->v[0]->impi), text, size);
+	obj_unref(v);
+	return v ? str_from_c(text) : key;
+}
+
+static void list(void *u, struct http_req *r)
+{
+	struct scscf *s = u;
+	struct str state = http_query(r, "state");
+
+	if (state.l && !str_eq(state, STR("registered")) && !str_eq(state, STR("unregistered")) && !str_eq(state, STR("pending")))
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "state is registered, unregistered or pending");
+	else
+		stack_gather_page(s->stack, r, registrar_list, state);
+}
+
+static void show_here(struct worker *w, struct ask *a)
+{
+	a->json = registrar_show(scscf_of(w)->registrar, str_from_c(a->key));
+	if (a->json)
+		a->status = 200;
+}
+
+static void show(void *u, struct http_req *r)
+{
+	struct scscf *s = u;
+	char text[512];
+	struct str impi = impi_of(s, http_param(r, "id"), text, sizeof(text));
+
+	stack_ask(s->stack, r, stack_owner(s->stack, impi), impi, show_here);
+}
+
+static void problem(struct ask *a, unsigned status, const char *cause, const char *detail)
+{
+	a->status = status;
+	snprintf(a->cause, sizeof(a->cause), "%s", cause);
+	snprintf(a->detail, sizeof(a->detail), "%s", detail);
+}
+
+static void ended(void *arg, const struct reg_dereg_result *r)
+{
+	struct ask *a = arg;
+
+	a->status = 204;
+	if (!r->found)
+		problem(a, 404, "RESOURCE_NOT_FOUND", "no such registration");
+	else if (r->hss.err == -EBUSY)
+		problem(a, 503, "BUSY", "too much waits for this registration or for the HSS; it may still stand");
+	else if (r->hss.err)
+		problem(a, 504, "HSS_SILENT", "the registration is gone here, but the HSS did not answer");
+	else if (r->hss.code != DIA_SUCCESS)
+		problem(a, 502, "HSS_REFUSED", "the registration is gone here, but the HSS did not agree");
+	ask_done(a);
+}
+
+static void end_here(struct worker *w, struct ask *a)
+{
+	a->later = true;
+	if (registrar_deregister(scscf_of(w)->s, str_from_c(a->key), NULL, REG_DEREG_ADMIN, ended, a) < 0) {
+		a->later = false;
+		problem(a, 503, "BUSY", "out of memory");
+	}
+}
+
+static void end(void *u, struct http_req *r)
+{
+	struct scscf *s = u;
+	char text[512];
+	struct str impi = impi_of(s, http_param(r, "id"), text, sizeof(text));
+
+	stack_ask(s->stack, r, stack_owner(s->stack, impi), impi, end_here);
+}
+
+const struct http_route scscf_routes[] = {
+	{ "GET", "/api/v1/registrations", HTTP_VIEW, list, "Registrations; state= registered, unregistered or pending." },
+	{ "GET", "/api/v1/registrations/{id}", HTTP_VIEW, show, "One registration, by its private or any public identity." },
+	{ "DELETE", "/api/v1/registrations/{id}", HTTP_OPERATE, end,
+	  "De-registration by the network: the HSS is told (SAR ADMINISTRATIVE_DEREGISTRATION)." },
+	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
+};

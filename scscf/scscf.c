@@ -1,0 +1,96 @@
+/* scscf/scscf.c - the S-CSCF's parts put together: one struct for the daemon, one per worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include "scscf/registrar.h"
+#include "scscf/session.h"
+
+static const struct scscf_cx to_hss = { cx_mar_send, cx_sar_send };
+
+static enum hss_profile read_hss(const struct cfg *c)
+{
+	struct str s = cfg_str(cfg_root(c), "diameter.hss_profile");
+
+	if (str_eq(s, STR("pyhss")))
+		return HSS_PYHSS;
+	return str_eq(s, STR("open5gs")) ? HSS_OPEN5GS : HSS_STANDARD;
+}
+
+int scscf_new(struct scscf **ret, const struct cfg *c)
+{
+	struct scscf *s = calloc(1, sizeof(*s));
+	struct reg_config *reg = calloc(1, sizeof(*reg));
+	struct session_config *sessions = NULL;
+
+	*ret = s;
+	if (!s || !reg) {
+		free(reg);
+		return -ENOMEM;
+	}
+	reg_config_read(reg, c);
+	s->cx = &to_hss;
+	s->reg = reg;
+	s->hss = read_hss(c);
+	s->dir = reg_directory_new();
+	if (!s->dir || session_config_new(c, &sessions) < 0) {
+		session_config_free(sessions);
+		return -ENOMEM;
+	}
+	s->sessions = sessions;
+	return 0;
+}
+
+void scscf_free(struct scscf *s)
+{
+	if (!s)
+		return;
+	reg_directory_free(s->dir);
+	session_config_free((struct session_config *)(uintptr_t)s->sessions);
+	free((void *)(uintptr_t)s->reg);
+	free((char *)(uintptr_t)s->server_name.p);
+	free(s);
+}
+
+/* registrar.server_name, or "sip:" and our name. */
+static int make_server_name(struct scscf *s)
+{
+	struct str text = cfg_str(cfg_root(stack_config(s->stack)), "registrar.server_name");
+	struct buf b;
+	char *name;
+
+	buf_init(&b, 512);
+	if (text.l == 0)
+		buf_puts(&b, "sip:");
+	buf_put(&b, text.l ? text : stack_sip_name(s->stack));
+	name = b.failed ? NULL : str_dup(buf_str(&b));
+	buf_fini(&b);
+	if (!name)
+		return -ENOMEM;
+	s->server_name = str_from_c(name);
+	return 0;
+}
+
+int scscf_worker_new(void *u, struct worker *w, void **ret_role)
+{
+	struct scscf *s = u;
+	struct scscf_worker *sw = calloc(1, sizeof(*sw));
+
+	*ret_role = sw;
+	if (!sw)
+		return -ENOMEM;
+	s->stack = w->stack;
+	if (!s->server_name.l && make_server_name(s) < 0)
+		return -ENOMEM;
+	sw->s = s;
+	sw->w = w;
+	sw->registrar = registrar_new(sw);
+	return sw->registrar ? 0 : -ENOMEM;
+}
+
+void scscf_worker_free(struct worker *w, void *role)
+{
+	struct scscf_worker *sw = role;
+
+	(void)w;
+	registrar_free(sw->registrar);
+	free(sw);
+}
