@@ -129,9 +129,21 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	return PROXY_PASS;
 }
 
+/* An INVITE rings until timer C.  Anything else has to end before whoever asked us gives up. */
+static uint32_t wait_of(const struct session *s)
+{
+	const struct session_config *c = s->sw->s->sessions;
+	uint32_t wait = c ? c->non_invite_wait_ms : SESSION_NON_INVITE_WAIT_MS;
+
+	if (s->method == SIP_INVITE)
+		return 0;
+	return s->side == SIDE_TERMINATING ? wait : wait + SESSION_OUTER_WAIT_MS;
+}
+
 static int target_add(struct session *s, struct session_target *t)
 {
-	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t };
+	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t,
+				   .wait_ms = wait_of(s) };
 
 	for (unsigned i = 0; i < t->n_routes; i++)
 		pt.route[i] = t->route[i];
@@ -157,7 +169,7 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	struct session *s = user;
 	bool silent = status == 408 && s->method != SIP_INVITE;
 
-	/* RFC 4320 §4.2: no 408 to a non-INVITE, it would come too late; the callee's silence is 480, a server's 504. */
+	/* RFC 4320 §4.2: no 408 to a non-INVITE, it would come too late.  The callee's silence is 480, a server's 504. */
 	if (silent)
 		status = s->side == SIDE_TERMINATING ? 480 : 504;
 	log_final(s, status, !m);

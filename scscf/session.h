@@ -10,6 +10,8 @@
 enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 };
 
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
+#define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is not too late: RFC 4320 §3.2 */
+#define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
 #define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
 #define NUMBER_MAX_FORMS 4u		/* readings of one dialled number */
 
@@ -24,6 +26,7 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	const struct cfg_node *root;
 	struct session_route *routes;
 	size_t n_routes;
+	uint32_t non_invite_wait_ms;
 };
 extern const struct cfg_row scscf_session_schema[];
 /* Checks what rows cannot; appends mistakes. */

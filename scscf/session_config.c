@@ -18,6 +18,8 @@ const struct cfg_row scscf_session_schema[] = {
 	{ "sessions.routes[].next_hop", CFG_STR, 5, 253, NULL, NULL, CFG_REQUIRED, NULL, "SIP URI that the request goes to." },
 	{ "sessions.routes[].trusted", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Inside the trust domain: keeps P-headers and identities that ask for privacy." },
+	{ "sessions.non_invite_wait_ms", CFG_INT, 100, 600000, "28000", NULL, 0, "ms",
+	  "A request other than INVITE that a phone does not answer is given up; below 64 T1 of who waits (RFC 4320)." },
 	{ "sessions.trusted_domains", CFG_STR_LIST, 1, 253, NULL, "@hostip", 0, NULL,
 	  "Other domains inside the trust domain (TS 24.229 §4.4)." },
 	{ "sessions.application_servers", CFG_STR_LIST, 1, 72, NULL, "@ip", 0, NULL,
@@ -82,6 +84,7 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	s->country_code = cfg_str(r, "sessions.country_code");
 	s->national_prefix = cfg_str(r, "sessions.national_prefix");
 	s->international_prefix = cfg_str(r, "sessions.international_prefix");
+	s->non_invite_wait_ms = (uint32_t)cfg_int(r, "sessions.non_invite_wait_ms");
 	s->routes = calloc(n ? n : 1, sizeof(*s->routes));
 	for (; s->routes && s->n_routes < n; s->n_routes++) {
 		const struct cfg_node *e = cfg_list_at(r, "sessions.routes", s->n_routes);
