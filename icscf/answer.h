@@ -10,7 +10,6 @@
 enum icscf_action {
 	ICSCF_TO_SERVER,		/* the answer names the S-CSCF */
 	ICSCF_SELECT,			/* capabilities or neither: choose one (or take the configured default) */
-	ICSCF_ASK_CAPABILITIES,		/* the named one failed before: UAR again with REGISTRATION_AND_CAPABILITIES */
 	ICSCF_UNREGISTERED,		/* LIR 2003: choose one for services of the unregistered user */
 	ICSCF_REFUSE,			/* answer `status` */
 };

@@ -3,7 +3,8 @@
  * A suite is one source file: START_TEST(x) ... END_TEST, then
  *   TEST_MAIN("uri", TEST_ROWS(test_uri_row, rows), TEST_ONE(test_uri_long))
  * TEST_ROWS runs the test once per row of a static array, with the row's number in _i.
- * TEST_MAIN_NEEDS("dnsmasq", "/usr/sbin/dnsmasq", "package dnsmasq-base", ...) skips, saying so, where that program is missing. */
+ * TEST_MAIN_NEEDS("dnsmasq", "/usr/sbin/dnsmasq", "package dnsmasq-base", ...) skips, saying so, where that program is missing;
+ * TEST_MAIN_AS_ROOT where we are not root. */
 #pragma once
 #include <check.h>
 #include <stdio.h>
@@ -45,6 +46,16 @@ static inline int test_run(const char *name, const struct test_entry *e, size_t 
 	int main(void) \
 	{ \
 		const struct test_entry e_[] = { __VA_ARGS__ }; \
+		return test_run(suite_name, e_, sizeof(e_) / sizeof(e_[0])); \
+	}
+#define TEST_MAIN_AS_ROOT(suite_name, ...) \
+	int main(void) \
+	{ \
+		const struct test_entry e_[] = { __VA_ARGS__ }; \
+		if (geteuid() != 0) { \
+			printf("SKIP: only root can test this\n"); \
+			return TEST_SKIP; \
+		} \
 		return test_run(suite_name, e_, sizeof(e_) / sizeof(e_[0])); \
 	}
 #define TEST_MAIN_NEEDS(suite_name, program, where, ...) \

@@ -11,6 +11,8 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "plmn.mnc", CFG_STR, 2, 3, NULL, "@digits", CFG_REQUIRED, NULL, "Mobile network code, two or three digits." },
 	{ "domain", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Home domain, when it is not the one of the PLMN." },
 	{ "domain_aliases", CFG_STR_LIST, 1, 253, NULL, "@host", 0, NULL, "Other names that are this home domain too." },
+	{ "user", CFG_STR, 1, 32, NULL, NULL, 0, NULL,
+	  "Started as root, the daemon becomes this user once its sockets are open; it must be able to read this file." },
 	{ "workers", CFG_INT, 0, 64, "1", NULL, 0, NULL, "Threads that handle SIP; 0: the cores less one, at least one." },
 
 	{ "sip", CFG_MAP, .flags = CFG_REQUIRED, .help = "SIP listeners, timers and limits." },

@@ -304,6 +304,7 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 	log_open(d->name, str_eq_c(cfg_str(cfg_root(d->config), "log.format"), "json") ? LOG_JSON : LOG_TEXT, LOG_INFO);
 	apply_log_levels(d->config);
 	start_wall_us = clock_wall_us();
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);		/* nothing we might be made to execute gains rights */
 	raise_descriptor_limit();
 #ifndef __SANITIZE_ADDRESS__			/* the leak checker traces its own process */
 	prctl(PR_SET_DUMPABLE, 0);		/* keys live here: no core dumps, no ptrace by others */

@@ -6,6 +6,7 @@
 
 #define STACK_MAX_WORKERS 64
 #define STACK_MAX_LISTENERS 16
+#define TOKEN_KEY_FILE "token.key"	/* in state.dir */
 
 struct worker_full {
 	struct worker w;			/* what others see; first */
@@ -50,4 +51,6 @@ int worker_start(struct worker_full *f);
 void worker_stop(struct worker_full *f);		/* joins */
 void worker_close(struct worker_full *f);
 extern const struct http_route stack_routes[];
+/* To `user` (NULL or empty: stay who we are), with state_dir given to it.  0 or -errno with the reason logged. */
+int privileges_drop(const char *user, const char *state_dir);
 bool stack_ready(struct stack *s, struct buf *why);

@@ -144,7 +144,7 @@ static int load_token_key(struct stack *s)
 	}
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	snprintf(path, sizeof(path), "%s/token.key", dir);
+	snprintf(path, sizeof(path), "%s/" TOKEN_KEY_FILE, dir);
 	rc = token_key_load(&s->token_key, path);
 	if (rc < 0)
 		log_error(LOG_CORE, "the routing-token key cannot be read or made", LOG_C("file", path),
@@ -313,7 +313,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	for (unsigned i = 0; i < s->n_workers; i++)
 		if ((rc = worker_start(&s->workers[i])) < 0)
 			return rc;
-	return 0;
+	return privileges_drop(cfg_cstr(cfg_root(s->config), "user"), cfg_cstr(cfg_root(s->config), "state.dir"));
 }
 
 /* ---- drain: new work gets 503, open transactions end ---- */

@@ -44,7 +44,8 @@ struct role_ops {
 	const struct http_route *routes;		/* the role's REST table; `u` below is its argument */
 };
 
-/* Builds everything from the configuration, opens the SIP listeners, starts Diameter and REST, starts the threads.
+/* Builds everything from the configuration, opens the SIP listeners, starts Diameter and REST, starts the threads and
+ * changes to the configured user.
  * 0 or -errno with the reason logged. */
 int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops, void *u);
 void stack_drain(struct stack *s, void (*done)(void *), void *arg);	/* 503 to new work, then done on the main loop */

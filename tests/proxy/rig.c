@@ -220,6 +220,10 @@ static void on_request(void *u, struct tx_server *st, struct sip_msg *m)
 	struct rig *r = u;
 
 	r->st = st;
+	if (r->request) {
+		r->request(r, st, m);
+		return;
+	}
 	if (!proxy_check(r->pl, st, m, r->supported))
 		return;
 	r->p = proxy_new(r->pl, st, m, &role_ops, r);
@@ -240,6 +244,10 @@ static void on_ack(void *u, struct sip_msg *m)
 	struct rig *r = u;
 	struct sip_out o;
 
+	if (r->ack) {
+		r->ack(r, m);
+		return;
+	}
 	sip_out_init(&o, m);
 	r->n_own = proxy_pop_own_routes(r->pl, m, &o, r->own);
 	proxy_forward_ack(r->pl, m, &o, r->flow);

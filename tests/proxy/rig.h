@@ -26,6 +26,10 @@ struct rig {
 	int tcp_err, udp_err;			/* what a send returns at once */
 	char resolver_failed[256];		/* addresses given to resolver_target_failed() */
 
+	/* another role than the one of rig.c (NULL): tests of a daemon's handlers */
+	void (*request)(struct rig *r, struct tx_server *st, struct sip_msg *m);
+	void (*ack)(struct rig *r, struct sip_msg *m);
+
 	/* the role: what it does with a request */
 	bool by_hand;				/* does nothing: the test goes on by itself */
 	const char *targets[8];

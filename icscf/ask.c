@@ -1,0 +1,114 @@
+/* icscf/ask.c - a request in progress: made with its proxy, freed when the transaction is gone. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/util/clock.h"
+#include "icscf/icscf.h"
+
+static METRIC_DEF(m_outcomes, "cscf_icscf_requests_total", METRIC_COUNTER,
+		  "Requests by procedure and by where they went: how the S-CSCF was found, or the status of our refusal.",
+		  "procedure", "outcome");
+
+static METRIC_DEF(m_attempts, "cscf_icscf_scscf_attempts_total", METRIC_COUNTER, "Requests sent to each S-CSCF by how it took them.",
+		  "scscf", "result");
+
+void icscf_figures_register(void)
+{
+	metrics_register(&m_outcomes);
+	metrics_register(&m_attempts);
+}
+
+static const char *const procedures[] = { "register", "originating", "terminating", "forward" };
+
+struct icscf_ask *icscf_ask_new(struct icscf_worker *iw, struct tx_server *st, struct sip_msg *m, enum icscf_procedure proc)
+{
+	struct icscf_ask *a = calloc(1, sizeof(*a));
+
+	if (a)
+		a->p = proxy_new(iw->w->proxy, st, m, &icscf_proxy_ops, a);
+	if (!a || !a->p) {
+		free(a);
+		tx_server_reply(st, 500, NULL, STR_NONE);
+		return NULL;
+	}
+	a->iw = iw;
+	a->m = m;
+	a->proc = proc;
+	a->sel = icscf_selection(iw->i);
+	return a;
+}
+
+void icscf_ask_free(struct icscf_ask *a)
+{
+	if (a->cx)
+		dia_client_cancel(a->iw->w->dia, a->cx);
+	sip_msg_unref(a->last);
+	obj_unref(a->sel);
+	free(a);
+}
+
+bool icscf_ask_open(const struct icscf_ask *a)
+{
+	struct tx_server *st = proxy_server(a->p);
+
+	return st && !tx_server_final_sent(st);
+}
+
+void icscf_outcome(const struct icscf_ask *a, const char *outcome, struct str scscf)
+{
+	metric_add(&m_outcomes, procedures[a->proc], outcome, 1);
+	log_info(a->proc == PROC_REGISTER ? LOG_REG : LOG_SESS, "sent on", LOG_C("procedure", procedures[a->proc]),
+		 LOG_C("method", sip_method_name(a->m->method)), LOG_S("impi", a->impi), LOG_S("impu", a->impu),
+		 LOG_C("how", outcome), LOG_S("to", scscf), LOG_U("cx_ms", a->asked_us ? (clock_mono_us() - a->asked_us) / 1000 : 0),
+		 LOG_S("call_id", a->m->call_id));
+}
+
+void icscf_attempt(struct str scscf, const char *result)
+{
+	char text[128];
+
+	str_copy(scscf, text, sizeof(text));
+	metric_add(&m_attempts, text, result, 1);
+}
+
+void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *why)
+{
+	struct tx_server *st = proxy_server(a->p);
+	char extra[256] = "", code[8];
+	size_t n = 0;
+
+	if (!icscf_ask_open(a))
+		return;
+	snprintf(code, sizeof(code), "%u", status);
+	metric_add(&m_outcomes, procedures[a->proc], code, 1);
+	log_info(a->proc == PROC_REGISTER ? LOG_REG : LOG_SESS, "refused", LOG_C("procedure", procedures[a->proc]),
+		 LOG_C("method", sip_method_name(a->m->method)), LOG_U("status", status), LOG_C("why", why),
+		 LOG_S("impi", a->impi), LOG_S("impu", a->impu), LOG_S("call_id", a->m->call_id));
+	if (retry)
+		n = (size_t)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", a->sel->retry_after_s);
+	if (status / 100 == 5)
+		snprintf(extra + n, sizeof(extra) - n, "Warning: 399 icscf \"%s\"\r\n", why);
+	tx_server_reply(st, status, NULL, str_from_c(extra));
+}
+
+/* The answer lives until its callback returns, so all is copied; names in their canonical form. */
+void icscf_caps_keep(struct icscf_ask *a, const struct cx_caps *caps)
+{
+	struct cx_caps *c = arena_zalloc(a->m->arena, sizeof(*c));
+	char text[SCSCF_URI_MAX];
+	struct str uri;
+
+	if (!c)
+		return;
+	c->mandatory = caps->mandatory;
+	c->optional = caps->optional;
+	for (unsigned i = 0; i < caps->server_names.n; i++) {
+		if (scscf_uri(caps->server_names.v[i], text, &uri) < 0)
+			continue;
+		uri = arena_dup(a->m->arena, uri);
+		if (uri.p)
+			c->server_names.v[c->server_names.n++] = uri;
+	}
+	a->caps = c;
+}

@@ -1,0 +1,105 @@
+/* icscf/icscf.h - what the I-CSCF's files share: one struct for the daemon, one per worker, one per request in progress.
+ *
+ * struct icscf is read-only once the workers run, but for the selection, which a reload replaces under its lock.  struct
+ * icscf_worker and struct icscf_ask belong to their thread. */
+#pragma once
+#include "common/daemon/stack.h"
+#include "common/diameter/cx.h"
+#include "icscf/answer.h"
+#include "icscf/select.h"
+
+enum hss_profile { HSS_STANDARD, HSS_PYHSS, HSS_OPEN5GS };
+
+struct icscf {
+	struct stack *stack;
+	struct str home_domain;
+	enum hss_profile hss;			/* diameter.hss_profile: which HSS it is, where it differs */
+	struct str numbers_next_hop;		/* numbers.next_hop: where foreign numbers go; empty: 404 */
+	uint32_t message_wait_ms;		/* for a request that a phone answers: just below Timer F */
+	pthread_mutex_t lock;			/* the pointer below */
+	struct selection *selection;
+};
+
+struct icscf_worker {				/* worker.role */
+	struct icscf *i;
+	struct worker *w;
+};
+static inline struct icscf_worker *icscf_of(struct worker *w)
+{
+	return w->role;
+}
+
+/* ---- icscf.c: life ---- */
+int icscf_new(struct icscf **ret, const struct cfg *c);
+void icscf_free(struct icscf *i);
+void icscf_reload(struct icscf *i, const struct cfg *c);	/* selection.* */
+struct selection *icscf_selection(struct icscf *i);		/* a reference */
+extern const struct role_ops icscf_ops;
+
+/* ---- config.c ---- */
+extern const struct cfg_row icscf_schema[];
+void icscf_config_check(const struct cfg *c, struct buf *errors);
+
+/* ---- a request in progress: the proxy's user.  ask.c ---- */
+enum icscf_procedure { PROC_REGISTER, PROC_ORIGINATING, PROC_TERMINATING, PROC_FORWARD };
+
+#define ASK_MAX_FORMS 3
+struct icscf_ask {
+	struct icscf_worker *iw;
+	struct proxy *p;
+	struct sip_msg *m;			/* the proxy's */
+	enum icscf_procedure proc;
+	uint64_t cx;				/* the Cx request that is out; 0: none */
+	uint64_t asked_us;
+	struct str impi, impu;
+	/* REGISTER */
+	struct str visited;
+	bool deregister, emergency;
+	bool asked_caps;			/* REGISTRATION_AND_CAPABILITIES went out already */
+	/* others: the forms of the identity that the HSS is asked for, in turn (identity.c) */
+	struct str form[ASK_MAX_FORMS];
+	unsigned n_forms, at_form;
+	/* the choice of the S-CSCF */
+	struct selection *sel;			/* a reference */
+	struct scscf_tried tried;
+	bool may_choose;			/* the HSS left the choice to us, or told capabilities: another one may be tried */
+	struct cx_caps *caps;			/* NULL: none came */
+	/* how the last one failed */
+	unsigned last_status;			/* 408 silent, 503 not reached, or what it said */
+	struct sip_msg *last;			/* a reference; NULL: it said nothing */
+};
+
+/* The proxy of a request, not started.  NULL after an answer. */
+struct icscf_ask *icscf_ask_new(struct icscf_worker *iw, struct tx_server *st, struct sip_msg *m, enum icscf_procedure proc);
+void icscf_ask_free(struct icscf_ask *a);		/* from proxy_ops.gone */
+/* Is the transaction still waiting for us?  A CANCEL may have answered it while the HSS was thinking (row D11). */
+bool icscf_ask_open(const struct icscf_ask *a);
+/* An answer of ours.  retry: with Retry-After.  why is for the log, and goes into Warning when the fault is the network's:
+ * what the HSS knows of an identity is nobody's business (403, 404, 480). */
+void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *why);
+void icscf_outcome(const struct icscf_ask *a, const char *outcome, struct str scscf);	/* log and figure */
+void icscf_attempt(struct str scscf, const char *result);
+void icscf_figures_register(void);
+void icscf_caps_keep(struct icscf_ask *a, const struct cx_caps *caps);
+
+/* ---- forward.c: on to an S-CSCF, and to the next one when it fails (row I5) ---- */
+void icscf_to_named(struct icscf_ask *a, struct str server_name);
+void icscf_to_chosen(struct icscf_ask *a);		/* the first one by a->caps */
+bool icscf_to_next(struct icscf_ask *a);		/* another one; false: none is left */
+void icscf_to_route(struct icscf_ask *a, struct str uri);	/* Route <uri;lr> on top; empty: along Route and Request-URI */
+void icscf_answer_last(struct icscf_ask *a);		/* what the last S-CSCF said, or 504 */
+extern const struct proxy_ops icscf_proxy_ops;
+
+/* ---- the procedures ---- */
+void icscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m);		/* request.c */
+void icscf_ack(struct worker *w, struct sip_msg *m);
+void icscf_register(struct icscf_worker *iw, struct tx_server *st, struct sip_msg *m);	/* register.c, TS 24.229 §5.3.1 */
+/* REGISTRATION_AND_CAPABILITIES; false: it cannot be sent. */
+bool icscf_register_ask_capabilities(struct icscf_ask *a);
+void icscf_session(struct icscf_worker *iw, struct tx_server *st, struct sip_msg *m);	/* session.c, TS 24.229 §5.3.2 */
+
+/* identity.c: what to ask the HSS for, most likely first; texts in `ar`.  Returns how many, 0: no identity a HSS knows. */
+unsigned icscf_identity_forms(const struct icscf *i, struct arena *ar, const struct sip_uri *u, struct str form[ASK_MAX_FORMS]);
+bool icscf_is_number(const struct sip_uri *u);		/* tel, or sip with user=phone or a "+..." user */
+
+extern const struct http_route icscf_routes[];		/* rest.c; u is struct icscf */

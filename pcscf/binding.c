@@ -1,0 +1,273 @@
+/* pcscf/binding.c - one phone's registration, and the table of those that a worker owns. */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/util/hash.h"
+#include "pcscf/binding.h"
+
+static METRIC_DEF(m_bindings, "cscf_pcscf_bindings", METRIC_GAUGE, "Phones registered through this P-CSCF.", NULL, NULL);
+static METRIC_DEF(m_ended, "cscf_pcscf_bindings_ended_total", METRIC_COUNTER, "Bindings that ended, by reason.", "reason", NULL);
+
+struct owned {
+	struct hnode node;
+	struct list link;
+	struct timer expiry;
+	struct bindings *bs;
+	uint64_t serial;		/* cursor of lists */
+	struct binding *b;
+};
+struct bindings {
+	struct wheel *wheel;
+	struct phone_directory *dir;
+	struct htab by_key;
+	struct list all;
+	uint64_t last_serial;
+};
+
+/* ---- one binding ---- */
+
+static void binding_free(struct obj *o)
+{
+	struct binding *b = container_of(o, struct binding, o);
+
+	arena_unref(b->arena);
+	free(b);
+}
+
+struct binding *binding_new(size_t hint_bytes)
+{
+	struct binding *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->arena = arena_new(hint_bytes);
+	if (!b->arena) {
+		free(b);
+		return NULL;
+	}
+	obj_init(&b->o, binding_free);
+	return b;
+}
+
+static int room_for_identity(struct binding *b)
+{
+	struct binding_identity *more;
+
+	if (b->n_identities == BINDING_MAX_IDENTITIES)
+		return -ENOSPC;
+	if (b->n_identities & (b->n_identities - 1))	/* doubles at powers of two */
+		return 0;
+	more = arena_alloc(b->arena, (b->n_identities ? b->n_identities * 2 : 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	if (b->n_identities)
+		memcpy(more, b->identity, b->n_identities * sizeof(*more));
+	b->identity = more;
+	return 0;
+}
+
+int binding_add_identity(struct binding *b, struct str value)
+{
+	struct binding_identity id;
+	struct sip_nameaddr na;
+	char text[512];
+	struct str aor;
+	int rc = sip_nameaddr_parse(value, &na);
+
+	if (rc == 0 && na.star)
+		rc = -EBADMSG;
+	if (rc == 0)
+		rc = sip_uri_aor(&na.uri, text, sizeof(text), &aor);
+	if (rc < 0)
+		return rc;
+	rc = room_for_identity(b);
+	if (rc < 0)
+		return rc;
+	id.aor = arena_dup(b->arena, aor);
+	id.value = na.display.l ? arena_printf(b->arena, "%.*s <%.*s>", STR_ARG(na.display), STR_ARG(na.uri.text))
+				: arena_printf(b->arena, "<%.*s>", STR_ARG(na.uri.text));
+	if (!id.aor.p || !id.value.p)
+		return -ENOMEM;
+	b->identity[b->n_identities++] = id;
+	return 0;
+}
+
+const struct binding_identity *binding_identity_find(const struct binding *b, const struct sip_uri *uri)
+{
+	char text[512];
+	struct str aor;
+
+	if (sip_uri_aor(uri, text, sizeof(text), &aor) < 0)
+		return NULL;
+	for (unsigned i = 0; i < b->n_identities; i++)
+		if (str_eq(b->identity[i].aor, aor))
+			return &b->identity[i];
+	return NULL;
+}
+
+struct str binding_contact_aor(struct arena *a, const struct sip_uri *uri)
+{
+	unsigned port = uri->port ? uri->port : uri->scheme == SIP_SCHEME_SIPS ? 5061 : 5060;
+	struct str s = arena_printf(a, "%.*s@%.*s:%u", STR_ARG(uri->user), STR_ARG(uri->host), port);
+	char *c = (char *)s.p;
+
+	for (size_t i = uri->user.l; i < s.l; i++)
+		if (c[i] >= 'A' && c[i] <= 'Z')
+			c[i] = (char)(c[i] | 0x20);
+	return s;
+}
+
+/* ---- the owner's table ---- */
+
+static bool has_key(const struct hnode *n, const void *key)
+{
+	return str_eq(container_of(n, struct owned, node)->b->key, *(const struct str *)key);
+}
+
+static struct owned *owned_find(struct bindings *bs, struct str key)
+{
+	struct hnode *n = htab_find(&bs->by_key, hash_str(key), has_key, &key);
+
+	return n ? container_of(n, struct owned, node) : NULL;
+}
+
+static void owned_free(struct owned *o)
+{
+	timer_stop(&o->expiry);
+	htab_del(&o->bs->by_key, &o->node);
+	list_del(&o->link);
+	phone_directory_del(o->bs->dir, o->b);
+	metric_adjust(&m_bindings, NULL, NULL, -1);
+	obj_unref(o->b);
+	free(o);
+}
+
+static void owned_end(struct owned *o, const char *why)
+{
+	log_info(LOG_REG, "binding ended", LOG_C("why", why), LOG_S("impi", o->b->impi), LOG_S("contact", o->b->contact));
+	metric_add(&m_ended, why, NULL, 1);
+	owned_free(o);
+}
+
+static void on_expiry(struct timer *t)
+{
+	owned_end(container_of(t, struct owned, expiry), "expired");
+}
+
+struct bindings *bindings_new(struct wheel *w, struct phone_directory *d)
+{
+	struct bindings *bs = calloc(1, sizeof(*bs));
+
+	if (!bs)
+		return NULL;
+	bs->wheel = w;
+	bs->dir = d;
+	list_init(&bs->all);
+	if (htab_init(&bs->by_key, 64) < 0) {
+		free(bs);
+		return NULL;
+	}
+	metrics_register(&m_bindings);
+	metrics_register(&m_ended);
+	return bs;
+}
+
+void bindings_free(struct bindings *bs)
+{
+	if (!bs)
+		return;
+	while (!list_empty(&bs->all))
+		owned_free(list_entry(bs->all.next, struct owned, link));
+	htab_fini(&bs->by_key);
+	free(bs);
+}
+
+size_t bindings_count(const struct bindings *bs)
+{
+	return bs->by_key.n;
+}
+
+static struct owned *owned_new(struct bindings *bs, struct binding *b)
+{
+	struct owned *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->bs = bs;
+	o->b = b;
+	o->serial = ++bs->last_serial;
+	timer_init(&o->expiry, on_expiry);
+	htab_add(&bs->by_key, &o->node, hash_str(b->key));
+	list_add_tail(&bs->all, &o->link);
+	metric_adjust(&m_bindings, NULL, NULL, 1);
+	return o;
+}
+
+int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
+{
+	struct owned *o = owned_find(bs, b->key);
+	struct binding *old = o ? o->b : NULL;
+	int rc;
+
+	if (old)
+		b->registered_wall_us = old->registered_wall_us;
+	rc = phone_directory_put(bs->dir, b, old);
+	if (rc < 0) {
+		obj_unref(b);
+		return rc;
+	}
+	if (o) {
+		o->b = b;
+		obj_unref(old);
+	} else {
+		o = owned_new(bs, b);
+		if (!o) {
+			phone_directory_del(bs->dir, b);
+			obj_unref(b);
+			return -ENOMEM;
+		}
+	}
+	timer_start(bs->wheel, &o->expiry, (uint64_t)expires_s * 1000);
+	return 0;
+}
+
+bool bindings_del(struct bindings *bs, struct str key, const char *why)
+{
+	struct owned *o = owned_find(bs, key);
+
+	if (o)
+		owned_end(o, why);
+	return o != NULL;
+}
+
+unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why)
+{
+	struct list *i, *tmp;
+	unsigned n = 0;
+
+	list_for_each_safe(i, tmp, &bs->all) {
+		struct owned *o = list_entry(i, struct owned, link);
+
+		if (!str_eq(o->b->impi, impi))
+			continue;
+		owned_end(o, why);
+		n++;
+	}
+	return n;
+}
+
+void bindings_each(struct bindings *bs, uint64_t *after, bool (*fn)(void *arg, const struct binding *b), void *arg)
+{
+	struct list *i;
+
+	list_for_each(i, &bs->all) {
+		struct owned *o = list_entry(i, struct owned, link);
+
+		if (o->serial <= *after)
+			continue;
+		if (!fn(arg, o->b))
+			return;
+		*after = o->serial;
+	}
+}

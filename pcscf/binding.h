@@ -1,0 +1,70 @@
+/* pcscf/binding.h - phones that are registered through us: TS 24.229 §5.2.2, rows P7, P13.
+ *
+ * The worker of a private identity owns its bindings: only it writes (200 to REGISTER, expiry, REST).  What others read is a
+ * struct binding: immutable, counted, found in the directory by flow, address, identity or the id in our tokens. */
+#pragma once
+#include "common/daemon/stack.h"
+#include "common/util/arena.h"
+#include "common/util/obj.h"
+
+#define BINDING_MAX_IDENTITIES 64u	/* of P-Associated-URI; more are not taken */
+#define BINDING_MAX_ROUTES 8u		/* of Service-Route; more: the 200 is not believed */
+
+struct binding_identity {
+	struct str value;		/* "\"Alice\" <sip:alice@ims...>": into P-Asserted-Identity as it stands */
+	struct str aor;			/* canonical (sip_uri_aor) */
+};
+
+enum binding_auth { BINDING_AUTH_NONE, BINDING_AUTH_DIGEST, BINDING_AUTH_AKA };
+
+struct binding {
+	struct obj o;
+	struct arena *arena;		/* all texts */
+	uint64_t id;			/* random, in our tokens; keeps over re-registrations */
+	struct str key;			/* private identity and instance or contact: what one phone is told from another by */
+	struct str impi;
+	struct str contact;		/* URI */
+	struct str contact_aor;		/* "user@host:port" of it, to find the sender of other requests */
+	struct addr contact_addr;	/* when its host is a literal; else unset */
+	struct str user_agent;
+	struct sip_flow flow;		/* what the REGISTER came on */
+	enum binding_auth auth;		/* how that REGISTER was authenticated */
+	unsigned n_identities;
+	struct binding_identity *identity;	/* [0] is the default one */
+	unsigned n_routes;
+	struct str route[BINDING_MAX_ROUTES];	/* Service-Route */
+	uint64_t registered_wall_us, expires_wall_us;
+};
+
+struct binding *binding_new(size_t hint_bytes);			/* one reference; NULL when out of memory */
+/* -ENOSPC, -ENOMEM, -ENOTSUP (no address of record).  value: as in P-Associated-URI. */
+int binding_add_identity(struct binding *b, struct str value);
+const struct binding_identity *binding_identity_find(const struct binding *b, const struct sip_uri *uri);	/* or NULL */
+/* "user@host:port" of a contact URI, lower-case host; the port is always there. */
+struct str binding_contact_aor(struct arena *a, const struct sip_uri *uri);
+
+/* ---- directory.c: published bindings, any thread ---- */
+struct phone_directory;
+struct phone_directory *phone_directory_new(void);
+void phone_directory_free(struct phone_directory *d);
+int phone_directory_put(struct phone_directory *d, struct binding *b, struct binding *old);	/* old: what it replaces, or NULL */
+void phone_directory_del(struct phone_directory *d, struct binding *b);
+/* A reference, or NULL. */
+struct binding *phone_by_id(struct phone_directory *d, uint64_t id);
+struct binding *phone_by_key(struct phone_directory *d, struct str key);
+struct binding *phone_by_flow(struct phone_directory *d, const struct sip_flow *f);	/* the last one registered on it */
+struct binding *phone_by_flow_aor(struct phone_directory *d, const struct sip_flow *f, struct str aor);
+struct binding *phone_by_host_aor(struct phone_directory *d, const struct sip_flow *f, struct str aor);
+struct binding *phone_by_host_contact(struct phone_directory *d, const struct sip_flow *f, struct str contact_aor);
+
+/* ---- binding.c: what a worker owns ---- */
+struct bindings;
+struct bindings *bindings_new(struct wheel *w, struct phone_directory *d);
+void bindings_free(struct bindings *bs);
+size_t bindings_count(const struct bindings *bs);
+/* Takes b over and publishes it until expires_s have gone.  0 or -ENOMEM. */
+int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s);
+bool bindings_del(struct bindings *bs, struct str key, const char *why);		/* false: there was none */
+unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why);	/* Contact: * */
+/* In order of age, those above *after; fn returns false to stop.  *after is moved on. */
+void bindings_each(struct bindings *bs, uint64_t *after, bool (*fn)(void *arg, const struct binding *b), void *arg);

@@ -1,0 +1,114 @@
+/* pcscf/config.c - access.*: what only the P-CSCF has. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "pcscf/pcscf.h"
+
+const struct cfg_row pcscf_schema[] = {
+	{ "access", CFG_MAP, .help = "The side of the phones (TS 24.229 §5.2)." },
+	{ "access.trusted", CFG_STR_LIST, 1, 80, NULL, NULL, 0, NULL,
+	  "Core nodes, ADDRESS or ADDRESS/BITS.  Others are found out: dns.next_hops, where REGISTERs go, who uses a Path of ours." },
+	{ "access.icscf", CFG_STR, 5, 253, NULL, NULL, 0, NULL,
+	  "SIP URI that REGISTERs go to; else what the home domain resolves to." },
+	{ "access.roaming_domains", CFG_STR_LIST, 1, 253, NULL, "@host", 0, NULL,
+	  "Home domains of visitors; REGISTERs for any other foreign domain are refused." },
+	{ "access.visited_network", CFG_STR, 1, 253, NULL, NULL, 0, NULL,
+	  "P-Visited-Network-ID; else the home domain (RFC 7315 §4.3)." },
+	{ "access.match_by_address", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "A registered phone may send from another port of its address; off: only from where it registered." },
+	{ "access.pass_headers", CFG_STR_LIST, 1, 64, NULL, NULL, 0, NULL,
+	  "Headers of phones that pass although the trust border takes them out (\"X-Custom\")." },
+	{ "access.max_contacts", CFG_INT, 1, 32, "4", NULL, 0, NULL, "Contact values in one REGISTER." },
+	{ "access.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s", "Retry-After while the core does not answer." },
+	{ 0 },
+};
+
+/* "ADDRESS" or "ADDRESS/BITS". */
+static int prefix_parse(struct str text, struct addr *a, unsigned *bits)
+{
+	struct str host, len;
+	uint32_t n;
+	bool cut = str_cut(text, '/', &host, &len);
+	unsigned max;
+
+	if (addr_parse(host, 0, a) < 0)
+		return -EBADMSG;
+	max = a->sa.sa_family == AF_INET6 ? 128 : 32;
+	*bits = max;
+	if (!cut)
+		return 0;
+	if (str_to_u32(len, &n) < 0 || n > max)
+		return -EBADMSG;
+	*bits = n;
+	return 0;
+}
+
+static int icscf_parse(struct str text, struct sip_uri *ret)
+{
+	if (sip_uri_parse(text, ret, NULL) < 0 || ret->headers.l ||
+	    (ret->scheme != SIP_SCHEME_SIP && ret->scheme != SIP_SCHEME_SIPS))
+		return -EBADMSG;
+	return 0;
+}
+
+void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(cfg);
+	struct sip_uri u;
+	struct addr a;
+	unsigned bits;
+
+	for (size_t i = 0; i < cfg_list_len(r, "access.trusted"); i++) {
+		struct str one = cfg_strs_at(r, "access.trusted", i);
+
+		if (prefix_parse(one, &a, &bits) < 0)
+			cfg_error(r, "access.trusted", errors, "access.trusted: %.*s is neither ADDRESS nor ADDRESS/BITS",
+				  STR_ARG(one));
+	}
+	if (cfg_list_len(r, "access.trusted") > PCSCF_MAX_TRUSTED)
+		cfg_error(r, "access.trusted", errors, "access.trusted: more than %u entries", PCSCF_MAX_TRUSTED);
+	if (cfg_list_len(r, "access.pass_headers") > PCSCF_MAX_PASS)
+		cfg_error(r, "access.pass_headers", errors, "access.pass_headers: more than %u entries", PCSCF_MAX_PASS);
+	if (cfg_has(r, "access.icscf") && icscf_parse(cfg_str(r, "access.icscf"), &u) < 0)
+		cfg_error(r, "access.icscf", errors, "access.icscf: not a SIP URI");
+}
+
+static char *icscf_route(struct str uri)
+{
+	struct sip_uri u;
+	char *text = NULL;
+
+	if (icscf_parse(uri, &u) < 0 || asprintf(&text, "<%.*s%s>", STR_ARG(uri), sip_uri_has_lr(&u) ? "" : ";lr") < 0)
+		return NULL;
+	return text;
+}
+
+int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str sip_name)
+{
+	const struct cfg_node *r = cfg_root(cfg);
+
+	for (size_t i = 0; i < cfg_list_len(r, "access.trusted") && c->n_trusted < PCSCF_MAX_TRUSTED; i++) {
+		struct str one = cfg_strs_at(r, "access.trusted", i);
+
+		if (prefix_parse(one, &c->trusted[c->n_trusted].a, &c->trusted[c->n_trusted].bits) == 0)
+			c->n_trusted++;
+	}
+	for (size_t i = 0; i < cfg_list_len(r, "access.pass_headers") && c->n_pass < PCSCF_MAX_PASS; i++)
+		c->pass_headers[c->n_pass++] = cfg_strs_at(r, "access.pass_headers", i).p;
+	c->match_by_address = cfg_bool(r, "access.match_by_address");
+	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
+	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
+	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
+	c->path_host = sip_name;		/* the stack's: lives longer than we do */
+	if (!cfg_has(r, "access.icscf"))
+		return 0;
+	c->icscf_text = icscf_route(cfg_str(r, "access.icscf"));
+	c->icscf = str_from_c(c->icscf_text);
+	return c->icscf_text ? 0 : -ENOMEM;
+}
+
+void pcscf_config_fini(struct pcscf_config *c)
+{
+	free(c->icscf_text);
+}

@@ -1,0 +1,176 @@
+/* pcscf/forward.c - what every forwarded request has in common: Record-Route, the trust border for its responses, what a
+ * phone hears when the core is silent and the core when a phone is.  TS 24.229 §5.2.6.3, §5.2.6.4; RFC 4320; rows P12, R10. */
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "pcscf/pcscf.h"
+#include "pcscf/trust.h"
+
+struct forward {			/* user of the proxy */
+	struct pcscf_worker *pw;
+	struct binding *b;		/* the phone; NULL: to a phone that we do not know (any more) */
+	bool to_phone, dialog, learn;
+	bool heard;			/* a provisional response came */
+	struct str rr[2];		/* our Record-Route as it went out */
+	unsigned n_rr;
+};
+
+static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const struct sip_flow *to, struct sip_out *o)
+{
+	struct forward *f = user;
+
+	(void)b;
+	if (f->dialog)
+		f->n_rr = pcscf_record_route(f->pw, o, f->b ? f->b->id : 0, &proxy_request(p)->flow, to, f->to_phone, f->rr);
+	if (f->learn)
+		pcscf_learn(f->pw->p, to);
+}
+
+/* ---- responses ---- */
+
+static bool record_route_is_ours(const struct forward *f, const struct sip_msg *req, const struct sip_msg *m)
+{
+	struct sip_values got = sip_values(m, SIP_H_RECORD_ROUTE), sent = sip_values(req, SIP_H_RECORD_ROUTE);
+	struct str v, want;
+
+	for (unsigned i = 0; i < f->n_rr; i++)
+		if (!sip_values_next(&got, &v) || !str_eq(v, f->rr[i]))
+			return false;
+	while (sip_values_next(&sent, &want))
+		if (!sip_values_next(&got, &v) || !str_eq(v, want))
+			return false;
+	return !sip_values_next(&got, &v);
+}
+
+/* §5.2.6.4.4: a phone must give the route set back as it was; what it wrote instead is not passed on. */
+static void check_record_route(const struct forward *f, const struct sip_msg *req, struct sip_out *o)
+{
+	const struct sip_hdr *lines[SIP_MSG_MAX_HDRS], *h;
+	unsigned n = 0;
+
+	if (!f->n_rr || o->m->status >= 300 || !o->m->to_tag.l || record_route_is_ours(f, req, o->m))
+		return;
+	log_debug(LOG_SEC, "record-route of a phone replaced", LOG_S("call_id", req->call_id));
+	for (h = sip_msg_hdr(req, SIP_H_RECORD_ROUTE); h; h = sip_msg_hdr_next(req, h))
+		lines[n++] = h;
+	sip_out_drop(o, SIP_H_RECORD_ROUTE);
+	while (n)
+		sip_out_push(o, SIP_H_RECORD_ROUTE, lines[--n]->value);
+	for (unsigned i = f->n_rr; i-- > 0;)
+		sip_out_push(o, SIP_H_RECORD_ROUTE, f->rr[i]);
+}
+
+static void response_from_phone(struct forward *f, const struct sip_msg *req, struct sip_out *o)
+{
+	struct str pcv = sip_msg_value(req, SIP_H_PCV);
+
+	trust_strip(&f->pw->p->cfg, o, TRUST_RESP_FROM_PHONE);
+	if (f->b)
+		pcscf_assert_callee(o, req, f->b);
+	if (pcv.l)
+		sip_out_set(o, SIP_H_PCV, pcv);		/* the icid of the request: §5.2.6.4.4 */
+	check_record_route(f, req, o);
+}
+
+static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+{
+	struct forward *f = user;
+	const struct sip_msg *req = proxy_request(p);
+
+	(void)b;
+	if (m->status < 200)
+		f->heard = true;
+	else if (req->method == SIP_INVITE)
+		log_info(LOG_SESS, "INVITE answered", LOG_U("status", m->status), LOG_C("by", f->to_phone ? "phone" : "core"),
+			 LOG_S("call_id", req->call_id));
+	if (f->to_phone) {
+		response_from_phone(f, req, o);
+	} else {
+		trust_strip(&f->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
+		credentials_hide_keys(o);
+	}
+	return PROXY_PASS;
+}
+
+/* What we say when the next hop said nothing: rows R10, R14; RFC 4320 leaves no 408 to a non-INVITE. */
+static unsigned own_status(const struct forward *f, const struct sip_msg *req, unsigned status)
+{
+	if (f->to_phone)
+		return status == 503 || (status == 408 && req->method != SIP_INVITE) ? 480 : status;
+	if (status == 503)
+		return 500;
+	return status == 408 && !f->heard ? 504 : status;
+}
+
+static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
+{
+	struct forward *f = user;
+	struct sip_msg *req = proxy_request(p);
+	unsigned own = own_status(f, req, status);
+
+	if (own == status)
+		return false;
+	log_info(LOG_SESS, f->to_phone ? "the phone does not answer" : "the core does not answer",
+		 LOG_C("method", sip_method_name(req->method)), LOG_U("status", own), LOG_C("by", m ? "peer" : "us"),
+		 LOG_S("call_id", req->call_id));
+	tx_server_reply(proxy_server(p), own, NULL, f->to_phone ? STR_NONE : pcscf_retry_after(f->pw, req->arena));
+	return true;
+}
+
+static void on_gone(void *user, struct proxy *p)
+{
+	struct forward *f = user;
+
+	(void)p;
+	obj_unref(f->b);
+	free(f);
+}
+
+static const struct proxy_ops ops = { .branch = on_branch, .response = on_response, .final = on_final, .gone = on_gone };
+
+/* ---- sending ---- */
+
+static void forward(struct pcscf_req *r, const struct forward *what, const struct proxy_target *t)
+{
+	struct forward *f = malloc(sizeof(*f));
+	struct proxy *p = f ? proxy_new(r->pw->w->proxy, r->st, r->m, &ops, f) : NULL;
+
+	if (!p) {
+		free(f);
+		pcscf_refuse(r, 500, "out of memory", STR_NONE);
+		return;
+	}
+	*f = *what;
+	f->b = obj_ref(r->b);
+	sip_out_copy(proxy_out(p), &r->out);
+	if (proxy_target_add(p, t) < 0)
+		proxy_reject(p, 500, NULL, STR_NONE);
+	else
+		proxy_start(p);
+}
+
+void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
+{
+	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn };
+	const struct proxy_target t = { .side = TX_CORE };
+
+	if (r->st)
+		forward(r, &what, &t);
+	else
+		proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, NULL);
+}
+
+void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
+{
+	const struct forward what = { .pw = r->pw, .to_phone = true, .dialog = dialog };
+	struct proxy_target t = { .side = TX_UE };
+	struct sip_flow flow;
+
+	if (r->b) {
+		pcscf_access_path(r->b, &flow);
+		t.flow = &flow;
+	}
+	if (r->st)
+		forward(r, &what, &t);
+	else
+		proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, t.flow);
+}

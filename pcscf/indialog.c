@@ -1,0 +1,49 @@
+/* pcscf/indialog.c - requests within a dialog: our Record-Route token says whose.  TS 24.229 §5.2.6.3.7, §5.2.6.4.5, §5.2.7;
+ * rows C8, P14, SEC-09.
+ *
+ * The token names the binding.  A phone that has registered again from another port is reached where it is now.  After a
+ * restart the binding is unknown: toward the phone the Request-URI leads when its host is a literal; from a phone a verified
+ * token is enough once it has registered again. */
+#include "pcscf/pcscf.h"
+#include "pcscf/trust.h"
+
+static void to_phone(struct pcscf_req *r)
+{
+	struct addr a;
+
+	if (!r->b && sip_uri_host_addr(&r->m->ruri, &a) < 0) {
+		pcscf_refuse(r, 481, "dialog of a phone that is not known", STR_NONE);
+		return;
+	}
+	trust_strip(&r->pw->p->cfg, &r->out, TRUST_REQ_TO_PHONE);
+	pcscf_forward_to_phone(r, false);
+}
+
+static void from_phone(struct pcscf_req *r)
+{
+	if (r->b && !pcscf_phone_sent(r, r->b)) {
+		pcscf_refuse(r, 403, "dialog of another phone", STR_NONE);
+		return;
+	}
+	if (!r->b)
+		r->b = pcscf_phone_of(r);
+	if (!r->b) {	/* clients.md point 8: a phone may end its subscription after it has de-registered: no attack */
+		pcscf_refuse(r, 481, "dialog of a phone that is not registered", STR_NONE);
+		return;
+	}
+	if (credentials_set_integrity(&r->out, NULL) < 0) {
+		pcscf_refuse(r, 400, "authorization cannot be read", STR_NONE);
+		return;
+	}
+	trust_strip(&r->pw->p->cfg, &r->out, TRUST_REQ_FROM_PHONE);
+	pcscf_forward_to_core(r, false, false);
+}
+
+void pcscf_in_dialog(struct pcscf_req *r)
+{
+	r->b = phone_by_id(r->pw->p->phones, r->token.id);
+	if (r->core)
+		to_phone(r);
+	else
+		from_phone(r);
+}

@@ -1,0 +1,115 @@
+/* pcscf/neighbour.c - which addresses are core nodes.  Everything else is the access side: unknown is untrusted.
+ *
+ * Known are: access.trusted; the targets of dns.next_hops; where a REGISTER or an initial request went (the home domain and
+ * the Service-Route, never an address that a phone chose); and who sent a request with a Path token of ours.  That token is
+ * told to the core only - it is taken out of the 200 to a phone - so who has it belongs to the core.
+ * Learned entries are a UDP address with its port, or the address alone for streams, whose clients use any port. */
+#include <errno.h>
+#include "common/log/log.h"
+#include "pcscf/pcscf.h"
+
+#define NEIGHBOURS_MAX 4096u
+
+static struct str key_of(const struct sip_flow *f, char dst[SIP_FLOW_STRLEN])
+{
+	char host[ADDR_STRLEN];
+
+	if (!sip_proto_is_reliable(f->proto))
+		return str_from_c(sip_flow_fmt(f, dst));
+	str_copy(str_from_c(addr_host(&f->remote, host)), dst, SIP_FLOW_STRLEN);
+	return str_from_c(dst);
+}
+
+static const uint8_t *octets(const struct addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? (const uint8_t *)&a->in6.sin6_addr : (const uint8_t *)&a->in4.sin_addr;
+}
+
+static bool in_prefix(const struct addr *a, const struct addr *prefix, unsigned bits)
+{
+	const uint8_t *x = octets(a), *y = octets(prefix);
+
+	if (a->sa.sa_family != prefix->sa.sa_family || memcmp(x, y, bits / 8))
+		return false;
+	return bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & (0xff00 >> bits % 8) & 0xff) == 0;
+}
+
+bool pcscf_is_trusted(const struct pcscf *p, const struct sip_flow *from)
+{
+	char text[SIP_FLOW_STRLEN];
+	void *o;
+
+	for (unsigned i = 0; i < p->cfg.n_trusted; i++)
+		if (in_prefix(&from->remote, &p->cfg.trusted[i].a, p->cfg.trusted[i].bits))
+			return true;
+	o = cmap_get(p->learned, key_of(from, text));
+	obj_unref(o);
+	return o != NULL;
+}
+
+static void nothing(struct obj *o)
+{
+	(void)o;
+}
+
+/* One for all entries: only the key counts. */
+static struct obj present = { 1, nothing };
+
+static void learn_one(struct pcscf *p, const struct sip_flow *f, const char *how)
+{
+	char text[SIP_FLOW_STRLEN];
+	struct str key = key_of(f, text);
+	void *o = cmap_get(p->learned, key);
+
+	if (o) {
+		obj_unref(o);
+		return;
+	}
+	if (cmap_count(p->learned) >= NEIGHBOURS_MAX)
+		return;
+	if (cmap_put(p->learned, key, &present) == 0)
+		log_info(LOG_SEC, "core neighbour", LOG_S("address", key), LOG_C("by", how));
+}
+
+/* A node that is reached by UDP may send by TCP as well: large requests do (RFC 3261 §18.1.1). */
+static void learn_both(struct pcscf *p, const struct addr *a, const char *how)
+{
+	struct sip_flow f = { .remote = *a, .proto = SIP_UDP };
+
+	learn_one(p, &f, how);
+	f.proto = SIP_TCP;
+	learn_one(p, &f, how);
+}
+
+void pcscf_learn(struct pcscf *p, const struct sip_flow *core)
+{
+	learn_both(p, &core->remote, "next hop");
+}
+
+void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m)
+{
+	struct addr a = m->flow.remote, listener;
+
+	/* A stream's port says nothing; the Via tells the one it listens on. */
+	if (sip_proto_is_reliable(m->flow.proto)) {
+		addr_set_port(&a, 5060);
+		if (addr_parse(m->via.host, m->via.port ? m->via.port : 5060, &listener) == 0 && addr_host_eq(&listener, &a))
+			a = listener;
+	}
+	learn_both(p, &a, "path token");
+}
+
+void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg)
+{
+	struct str name, target, proto, rest;
+
+	for (size_t i = 0; cfg_map_at(cfg_root(cfg), "dns.next_hops", i, &name, &target); i++) {
+		enum sip_proto ignored;
+		struct addr a;
+
+		if (str_cut(target, ':', &proto, &rest) && sip_proto_from_name(proto, &ignored) == 0)
+			target = rest;
+		if (addr_parse_hostport(target, 5060, &a) == 0)
+			learn_both(p, &a, "dns.next_hops");
+	}
+}

@@ -1,0 +1,65 @@
+/* pcscf/path.c - our Path and Record-Route URIs, and the way to a phone.  RFC 3327, RFC 3261 §16.6 step 4, RFC 5658;
+ * TS 24.229 §5.2.2.1, §5.2.6.3.3, §5.2.6.4.3, §5.2.7; rows P1, P13, C8. */
+#include "pcscf/pcscf.h"
+
+static void token_text(struct pcscf_worker *pw, enum token_kind kind, uint64_t id, char dst[TOKEN_STRLEN])
+{
+	const struct token t = { .kind = (uint8_t)kind, .id = id };
+
+	token_make(stack_token_key(pw->p->stack), &t, dst);
+}
+
+struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id)
+{
+	char token[TOKEN_STRLEN];
+
+	token_text(pw, TOKEN_PATH, id, token);
+	return arena_printf(a, "<sip:%s@%.*s;lr>", token, STR_ARG(pw->p->cfg.path_host));
+}
+
+static struct str record_route_value(struct sip_out *o, const char *token, const struct addr *at, const char *transport)
+{
+	char hostport[ADDR_STRLEN];
+
+	return arena_printf(o->arena, "<sip:%s@%s%s%s;lr>", token, addr_fmt(at, hostport), transport ? ";transport=" : "",
+			    transport ? transport : "");
+}
+
+/* Literal addresses: a phone needs no DNS for them, and the dialog belongs to this node.  Each side finds the value that
+ * it can use first: the one for where the request goes is on top (RFC 5658 §3.3). */
+unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, const struct sip_flow *from,
+			    const struct sip_flow *to, bool to_phone, struct str ret[2])
+{
+	const struct sip_flow *phone = to_phone ? to : from, *core = to_phone ? from : to;
+	const char *transport = sip_proto_is_reliable(phone->proto) ? sip_proto_param(phone->proto) : NULL;
+	struct addr at_phone, at_core;
+	struct str phone_value, core_value;
+	char token[TOKEN_STRLEN];
+
+	if (pw->local_for(pw->w, phone, &at_phone) < 0 || pw->local_for(pw->w, core, &at_core) < 0) {
+		o->failed = true;
+		return 0;
+	}
+	token_text(pw, TOKEN_RECORD_ROUTE, id, token);
+	phone_value = record_route_value(o, token, &at_phone, transport);
+	if (!transport && addr_eq(&at_phone, &at_core)) {
+		sip_out_push(o, SIP_H_RECORD_ROUTE, phone_value);
+		ret[0] = phone_value;
+		return 1;
+	}
+	core_value = record_route_value(o, token, &at_core, NULL);
+	ret[0] = to_phone ? phone_value : core_value;
+	ret[1] = to_phone ? core_value : phone_value;
+	sip_out_push(o, SIP_H_RECORD_ROUTE, ret[1]);
+	sip_out_push(o, SIP_H_RECORD_ROUTE, ret[0]);
+	return 2;
+}
+
+/* UDP: to the port of the contact when it is on the address that the phone sent from, else back to where it sent from (a NAT
+ * is between).  A stream: the connection the phone opened; when that is gone a new one, to the port of its contact. */
+void pcscf_access_path(const struct binding *b, struct sip_flow *ret)
+{
+	*ret = b->flow;
+	if (addr_is_set(&b->contact_addr) && addr_host_eq(&b->contact_addr, &b->flow.remote))
+		ret->remote = b->contact_addr;
+}

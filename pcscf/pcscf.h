@@ -1,0 +1,124 @@
+/* pcscf/pcscf.h - what the P-CSCF's files share: one struct for the daemon, one per worker, one per request in hand.
+ *
+ * struct pcscf is read-only once the workers run (its directories lock for themselves); struct pcscf_worker belongs to its
+ * thread.  README.md follows a request through the files. */
+#pragma once
+#include "common/daemon/stack.h"
+#include "common/util/cmap.h"
+#include "pcscf/binding.h"
+
+#define PCSCF_MAX_TRUSTED 64u			/* entries of access.trusted */
+#define PCSCF_MAX_PASS 32u			/* entries of access.pass_headers */
+
+struct pcscf_config {				/* access.*; names as in the configuration */
+	struct {
+		struct addr a;
+		unsigned bits;
+	} trusted[PCSCF_MAX_TRUSTED];
+	unsigned n_trusted;
+	const char *pass_headers[PCSCF_MAX_PASS];
+	unsigned n_pass;
+	struct str icscf;			/* "<sip:...;lr>"; empty: what the home domain resolves to */
+	struct str visited_network;		/* P-Visited-Network-ID */
+	struct str path_host;			/* host:port of our Path */
+	bool match_by_address;
+	uint32_t max_contacts;			/* of one REGISTER */
+	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
+	char *icscf_text;			/* its memory */
+};
+
+struct pcscf {
+	struct stack *stack;
+	struct pcscf_config cfg;
+	struct phone_directory *phones;		/* published bindings, all workers */
+	struct cmap *learned;			/* core neighbours we found out about: neighbour.c */
+};
+
+struct pcscf_worker {				/* worker.role */
+	struct pcscf *p;
+	struct worker *w;
+	struct bindings *bindings;		/* those this worker owns */
+	/* Our address for a message to `to`: the transport's, or a test's. */
+	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
+};
+static inline struct pcscf_worker *pcscf_of(struct worker *w)
+{
+	return w->role;
+}
+
+/* A request on its way through the procedures.  Lives on the stack of the handler. */
+struct pcscf_req {
+	struct pcscf_worker *pw;
+	struct tx_server *st;			/* NULL: an ACK, which is never answered */
+	struct sip_msg *m;
+	struct sip_out out;			/* own Routes are popped already */
+	bool core;				/* came from the core side (neighbour.c); else from a phone, or who knows whom */
+	bool has_token;				/* `token` is the verified one of the topmost own Route that had any */
+	struct token token;
+	struct binding *b;			/* the phone that sent it, or is to get it: a reference, or NULL */
+};
+
+int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str sip_name);	/* 0 or -errno, logged */
+void pcscf_config_fini(struct pcscf_config *c);
+void pcscf_config_check(const struct cfg *cfg, struct buf *errors);
+extern const struct cfg_row pcscf_schema[];		/* config.c */
+
+int pcscf_init(struct pcscf *p);			/* before stack_start(): 0 or -ENOMEM */
+void pcscf_fini(struct pcscf *p);
+extern const struct role_ops pcscf_ops;			/* request.c */
+extern const struct http_route pcscf_routes[];		/* rest.c; u is struct pcscf */
+
+/* ---- request.c ---- */
+void pcscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m);
+void pcscf_ack(struct worker *w, struct sip_msg *m);
+/* Answers (nothing for an ACK), counts under `why` (a short phrase, also the log line's). */
+void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct str extra);
+/* Retry-After of access.retry_after_s as a header line. */
+struct str pcscf_retry_after(struct pcscf_worker *pw, struct arena *a);
+
+/* ---- the procedures: each consumes the request (answers, forwards or drops it) ---- */
+void pcscf_register(struct pcscf_req *r);		/* register.c, TS 24.229 §5.2.2 */
+void pcscf_originating(struct pcscf_req *r);		/* originating.c, §5.2.6.3 */
+void pcscf_terminating(struct pcscf_req *r);		/* terminating.c, §5.2.6.4 */
+void pcscf_in_dialog(struct pcscf_req *r);		/* indialog.c, §5.2.6.3.7 and the like */
+/* 380 with the ims-3gpp body: the phone turns to the circuit-switched domain.  emergency.c, §5.2.10; row P21 takes over here. */
+void pcscf_emergency(struct pcscf_req *r);
+bool pcscf_is_emergency(const struct sip_uri *ruri);	/* urn:service:sos and below it, RFC 5031 */
+
+/* ---- forward.c: through the proxy, with what is the same for every method ---- */
+/* Toward the core, along Route or Request-URI as r->out stands.  dialog: our Record-Route goes in.  learn: the next hop was
+ * not the phone's choice, so its address is a core neighbour. */
+void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn);
+/* To the phone r->b on its access path; r->b NULL: to the address in the Request-URI (after a restart). */
+void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog);
+
+/* ---- phone.c: who sent this? ---- */
+struct binding *pcscf_phone_of(struct pcscf_req *r);	/* a reference, or NULL: not registered (row P9) */
+/* May this message come from that phone (SEC-09)?  Its flow, or its address when nobody else's. */
+bool pcscf_phone_sent(struct pcscf_req *r, const struct binding *b);
+
+/* ---- neighbour.c: who is core? ---- */
+bool pcscf_is_trusted(const struct pcscf *p, const struct sip_flow *from);
+void pcscf_learn(struct pcscf *p, const struct sip_flow *core);
+void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m);
+void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg);	/* dns.next_hops */
+
+/* ---- path.c: routing tokens of ours and the way to a phone ---- */
+struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id);	/* of a Path header */
+/* Adds our Record-Route: one value, or two when both sides reach us differently (RFC 5658; clients.md point 7).
+ * from, to: the flows it came on and goes to.  Returns how many, topmost first in ret. */
+unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, const struct sip_flow *from,
+			    const struct sip_flow *to, bool to_phone, struct str ret[2]);
+/* THE choice of a flow toward a phone (rows C8, P13).  Port roles of security associations go here. */
+void pcscf_access_path(const struct binding *b, struct sip_flow *ret);
+
+/* ---- identity.c: rows P10, S6 ---- */
+/* Sets P-Asserted-Identity of a request from b: what P-Preferred-Identity names of its set (one sip and one tel at most),
+ * else the default identity. */
+void pcscf_assert_sender(struct sip_out *o, const struct binding *b);
+/* The same on a response from b to `req`: P-Preferred-Identity, else the identity that was called, else the default. */
+void pcscf_assert_callee(struct sip_out *o, const struct sip_msg *req, const struct binding *b);
+
+/* ---- charging.c: row G1 ---- */
+/* A new P-Charging-Vector; its icid becomes the log's correlation. */
+void pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o);

@@ -1,0 +1,325 @@
+/* pcscf/register.c - REGISTER from a phone to the home network and back.  TS 24.229 §5.2.2; rows M1, P1, P2, P7, R3, R7.
+ *
+ * The 200 waits until the owner of the private identity has published the binding: the phone's next request may come to any
+ * worker, and must find it. */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/util/rand.h"
+#include "pcscf/pcscf.h"
+#include "pcscf/registration.h"
+#include "pcscf/trust.h"
+
+static METRIC_DEF(m_registrations, "cscf_pcscf_registrations_total", METRIC_COUNTER, "REGISTERs by outcome.", "outcome", NULL);
+
+struct reg {				/* user of the proxy */
+	struct pcscf_worker *pw;
+	struct registration what;
+	uint64_t id;			/* in the Path; the binding's */
+	enum binding_auth auth;
+	unsigned refs;			/* the proxy, and a job on its way */
+	/* a 200 that waits for its owner */
+	struct proxy *p;		/* NULL: gone meanwhile */
+	struct proxy_branch *branch;
+	struct sip_msg *answer;
+	struct sip_out out;
+};
+
+static void reg_unref(struct reg *g)
+{
+	if (--g->refs)
+		return;
+	sip_msg_unref(g->answer);
+	free(g);
+}
+
+/* ---- publishing, on the owner's worker ---- */
+
+struct publish {
+	struct reg *g;			/* not looked into here */
+	struct worker *from;
+	enum { PUBLISH_PUT, PUBLISH_DEL, PUBLISH_DEL_ALL } what;
+	struct binding *b;		/* PUT: the new one; else its key and impi tell which */
+	uint32_t expires_s;
+	int rc;
+	bool away;			/* the owner is another worker */
+};
+
+static void publish_finish(struct publish *j);
+
+static void publish_back(struct worker *w, void *arg)
+{
+	(void)w;
+	publish_finish(arg);
+}
+
+static void publish_run(struct worker *owner, void *arg)
+{
+	struct bindings *bs = pcscf_of(owner)->bindings;
+	struct publish *j = arg;
+
+	switch (j->what) {
+	case PUBLISH_PUT:
+		j->rc = bindings_put(bs, obj_ref(j->b), j->expires_s);
+		break;
+	case PUBLISH_DEL:
+		bindings_del(bs, j->b->key, "de-registered");
+		break;
+	case PUBLISH_DEL_ALL:
+		bindings_del_impi(bs, j->b->impi, "de-registered");
+		break;
+	}
+	if (j->away && worker_post(j->from, publish_back, j) < 0)
+		log_error(LOG_REG, "a worker takes nothing: a 200 to REGISTER is lost");	/* the phone tries again */
+}
+
+/* Back on the transaction's worker: the 200 goes on. */
+static void publish_finish(struct publish *j)
+{
+	struct reg *g = j->g;
+
+	if (g->p) {
+		if (j->rc < 0)
+			proxy_reject(g->p, 500, NULL, pcscf_retry_after(g->pw, g->answer->arena));
+		else
+			proxy_resume(g->p, g->branch, g->answer, &g->out);
+	}
+	obj_unref(j->b);
+	free(j);
+	reg_unref(g);
+}
+
+/* 0: done; 1: under way, the answer is to be held; -errno. */
+static int publish(struct reg *g, struct binding *b, int what, uint32_t expires_s)
+{
+	struct worker *self = g->pw->w, *owner = stack_owner(g->pw->p->stack, b->impi);
+	struct publish *j = calloc(1, sizeof(*j));
+	int rc;
+
+	if (!j) {
+		obj_unref(b);
+		return -ENOMEM;
+	}
+	*j = (struct publish){ .g = g, .from = self, .what = what, .b = b, .expires_s = expires_s, .away = owner != self };
+	if (j->away && worker_post(owner, publish_run, j) == 0) {
+		g->refs++;
+		return 1;
+	}
+	rc = -EAGAIN;
+	if (!j->away) {
+		publish_run(owner, j);
+		rc = j->rc;
+	}
+	obj_unref(b);
+	free(j);
+	return rc;
+}
+
+/* ---- responses ---- */
+
+static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
+{
+	uint32_t granted = g->what.star || !g->what.key.l ? 0 : registration_granted(&g->what, m);
+	char from[SIP_FLOW_STRLEN];
+	struct binding *b;
+	int rc;
+
+	if (!g->what.star && !g->what.key.l) {
+		metric_add(&m_registrations, "query", NULL, 1);
+		return 0;
+	}
+	rc = registration_binding(&g->what, req, m, g->id, g->auth, granted, &b);
+	if (rc < 0) {
+		log_warn(LOG_REG, "the 200 cannot be used", LOG_I("errno", -rc), LOG_S("impi", g->what.impi));
+		return rc;
+	}
+	metric_add(&m_registrations, granted ? "registered" : "deregistered", NULL, 1);
+	if (granted)
+		log_info(LOG_REG, "registered", LOG_S("impi", b->impi), LOG_S("impu", b->identity[0].aor),
+			 LOG_S("contact", b->contact), LOG_C("flow", sip_flow_fmt(&b->flow, from)), LOG_U("expires_s", granted));
+	return publish(g, b, g->what.star ? PUBLISH_DEL_ALL : granted ? PUBLISH_PUT : PUBLISH_DEL, granted);
+}
+
+static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+{
+	struct reg *g = user;
+	int rc;
+
+	trust_strip(&g->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
+	credentials_hide_keys(o);
+	if (m->status / 100 != 2) {
+		if (m->status >= 200)
+			metric_add(&m_registrations, m->status == 401 || m->status == 407 ? "challenged" : "refused", NULL, 1);
+		return PROXY_PASS;		/* an earlier binding stays as it is: §5.2.2 */
+	}
+	rc = accepted(g, proxy_request(p), m);
+	if (rc == 0)
+		return PROXY_PASS;
+	if (rc < 0) {
+		proxy_reject(p, 500, NULL, pcscf_retry_after(g->pw, m->arena));
+		return PROXY_DROP;
+	}
+	g->answer = sip_msg_ref(m);
+	g->branch = b;
+	sip_out_copy(&g->out, o);
+	return PROXY_HOLD;
+}
+
+/* The home network is silent (504, RFC 4320 leaves no 408) or cannot be reached: try again later. */
+static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
+{
+	struct reg *g = user;
+	struct sip_msg *req = proxy_request(p);
+
+	if (status != 408 && status != 503)
+		return false;
+	metric_add(&m_registrations, m ? "refused" : "unanswered", NULL, 1);
+	log_info(LOG_REG, "the home network does not answer a REGISTER", LOG_U("status", status), LOG_C("by", m ? "peer" : "us"),
+		 LOG_S("impi", g->what.impi));
+	tx_server_reply(proxy_server(p), status == 408 ? 504 : 500, NULL, pcscf_retry_after(g->pw, req->arena));
+	return true;
+}
+
+static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const struct sip_flow *to, struct sip_out *o)
+{
+	struct reg *g = user;
+
+	(void)p;
+	(void)b;
+	(void)o;
+	pcscf_learn(g->pw->p, to);
+}
+
+static void on_gone(void *user, struct proxy *p)
+{
+	struct reg *g = user;
+
+	(void)p;
+	g->p = NULL;
+	reg_unref(g);
+}
+
+static const struct proxy_ops ops = { .branch = on_branch, .response = on_response, .final = on_final, .gone = on_gone };
+
+/* ---- the request ---- */
+
+/* The home domain, one that may roam here, or our own address when To names one of those (an agent that was told nothing
+ * but our address).  false: not served here. */
+static bool set_home(struct pcscf_req *r)
+{
+	struct stack *s = r->pw->p->stack;
+	const struct cfg_node *c = cfg_root(stack_config(s));
+	const struct sip_uri *u = &r->m->ruri;
+	bool ours = stack_is_self(s, u);
+	struct str domain = ours ? r->m->to.uri.host : u->host;
+	bool known = stack_is_home_domain(s, domain);
+
+	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
+		return false;
+	for (size_t i = 0; !known && i < cfg_list_len(c, "access.roaming_domains"); i++)
+		known = str_ieq(domain, cfg_strs_at(c, "access.roaming_domains", i));
+	if (known && ours)
+		sip_out_set_ruri(&r->out, arena_printf(r->m->arena, "sip:%.*s", STR_ARG(domain)));
+	return known;
+}
+
+/* Row P2: from facts.  There is no security association yet (issue: IPsec), so AKA is "no"; Digest has an association once
+ * that phone has registered from this very flow (§5.2.2.4 to §5.2.2.6). */
+static const char *integrity(const struct pcscf_req *r, const struct binding *before)
+{
+	switch (credentials_kind(r->m)) {
+	case CREDENTIALS_DIGEST:
+		if (before && before->auth == BINDING_AUTH_DIGEST && sip_flow_eq(&before->flow, &r->m->flow))
+			return "ip-assoc-yes";
+		return "ip-assoc-pending";
+	case CREDENTIALS_EMPTY:
+	case CREDENTIALS_AKA:
+		return "no";
+	case CREDENTIALS_NONE:
+		break;
+	}
+	return NULL;
+}
+
+static enum binding_auth auth_of(const struct sip_msg *m)
+{
+	enum credentials k = credentials_kind(m);
+
+	return k == CREDENTIALS_DIGEST ? BINDING_AUTH_DIGEST : k == CREDENTIALS_AKA ? BINDING_AUTH_AKA : BINDING_AUTH_NONE;
+}
+
+/* §5.2.2.1: what the home network gets. */
+static int edit(struct pcscf_req *r, const struct reg *g, const struct binding *before)
+{
+	struct sip_out *o = &r->out;
+	struct arena *a = r->m->arena;
+
+	if (credentials_set_integrity(o, integrity(r, before)) < 0)
+		return -EBADMSG;
+	trust_strip(&r->pw->p->cfg, o, TRUST_REQ_FROM_PHONE);
+	sip_out_drop(o, SIP_H_ROUTE);		/* clients.md point 9: a Service-Route here would lead past the I-CSCF */
+	sip_out_set(o, SIP_H_PATH, pcscf_path_value(r->pw, a, g->id));
+	sip_out_add_token(o, SIP_H_REQUIRE, "path");
+	sip_out_add_token(o, SIP_H_SUPPORTED, "path");
+	sip_out_set(o, SIP_H_PVNI, r->pw->p->cfg.visited_network);
+	pcscf_charging_new(r->pw, o);
+	return 0;
+}
+
+static void forward(struct pcscf_req *r, struct reg *g)
+{
+	struct proxy_target t = { .side = TX_CORE };
+	struct proxy *p = proxy_new(r->pw->w->proxy, r->st, r->m, &ops, g);
+
+	if (!p) {
+		free(g);
+		pcscf_refuse(r, 500, "out of memory", STR_NONE);
+		return;
+	}
+	g->p = p;
+	g->refs = 1;
+	sip_out_copy(proxy_out(p), &r->out);
+	if (r->pw->p->cfg.icscf.l)
+		t.route[t.n_routes++] = r->pw->p->cfg.icscf;
+	if (proxy_target_add(p, &t) < 0)
+		proxy_reject(p, 500, NULL, STR_NONE);
+	else
+		proxy_start(p);
+}
+
+void pcscf_register(struct pcscf_req *r)
+{
+	struct reg *g = calloc(1, sizeof(*g));
+	struct binding *before;
+	int rc;
+
+	metrics_register(&m_registrations);
+	if (!g) {
+		pcscf_refuse(r, 500, "out of memory", STR_NONE);
+		return;
+	}
+	g->pw = r->pw;
+	rc = registration_read(r->m, &g->what);
+	if (rc < 0 || g->what.n_contacts > r->pw->p->cfg.max_contacts) {
+		pcscf_refuse(r, rc == -ENOMEM ? 500 : 400, "contact cannot be read", STR_NONE);
+		free(g);
+		return;
+	}
+	if (!set_home(r)) {
+		pcscf_refuse(r, 403, "foreign domain", STR_NONE);
+		free(g);
+		return;
+	}
+	before = g->what.key.l ? phone_by_key(r->pw->p->phones, g->what.key) : NULL;
+	g->id = before ? before->id : rand_u64();
+	g->auth = auth_of(r->m);
+	rc = edit(r, g, before);
+	obj_unref(before);
+	if (rc < 0) {
+		pcscf_refuse(r, 400, "authorization cannot be read", STR_NONE);
+		free(g);
+		return;
+	}
+	forward(r, g);
+}

@@ -1,0 +1,228 @@
+/* pcscf/request.c - every request that is not a retransmission: which side, which procedure.  TS 24.229 §5.2. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "pcscf/pcscf.h"
+#include "pcscf/trust.h"
+
+#define OWN_ROUTES_MAX 8u			/* leading Route values that are ours; more: 400 */
+
+static METRIC_DEF(m_refused, "cscf_pcscf_refused_total", METRIC_COUNTER, "Requests answered by the P-CSCF itself, by reason.",
+		  "reason", NULL);
+
+/* Options of Proxy-Require that end here (RFC 3329); what else is asked for gets 420 (row R11). */
+static const char *const supported[] = { "sec-agree", NULL };
+
+void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct str extra)
+{
+	char from[SIP_FLOW_STRLEN];
+
+	metric_add(&m_refused, why, NULL, 1);
+	log_info(LOG_SIP, "refused", LOG_C("why", why), LOG_U("status", status), LOG_S("method", r->m->method_name),
+		 LOG_C("from", sip_flow_fmt(&r->m->flow, from)), LOG_S("call_id", r->m->call_id));
+	if (r->st)
+		tx_server_reply(r->st, status, NULL, extra);
+}
+
+struct str pcscf_retry_after(struct pcscf_worker *pw, struct arena *a)
+{
+	return arena_printf(a, "Retry-After: %u\r\n", pw->p->cfg.retry_after_s);
+}
+
+/* ---- Route values that are ours ---- */
+
+/* A user part is a token: the first one counts.  0, or -EPERM: forged. */
+static int take_token(struct pcscf_req *r, struct str user)
+{
+	struct token t;
+
+	if (!user.l)
+		return 0;			/* an outbound proxy setting: "<sip:pcscf;lr>" */
+	if (token_read(stack_token_key(r->pw->p->stack), user, &t) < 0)
+		return -EPERM;
+	if (!r->has_token)
+		r->token = t;
+	r->has_token = true;
+	return 0;
+}
+
+/* The proxy takes two; a phone with an outbound proxy setting puts that before a double Record-Route. */
+static int pop_routes(struct pcscf_req *r)
+{
+	struct sip_nameaddr own[2];
+	unsigned n = proxy_pop_own_routes(r->pw->w->proxy, r->m, &r->out, own);
+	struct str top;
+
+	for (unsigned i = 0; i < n; i++)
+		if (take_token(r, own[i].uri.user) < 0)
+			return -EPERM;
+	while (n >= 2 && sip_out_top(&r->out, SIP_H_ROUTE, &top) == 0 && sip_nameaddr_parse(top, &own[0]) == 0 &&
+	       stack_is_self(r->pw->p->stack, &own[0].uri)) {
+		if (++n > OWN_ROUTES_MAX || take_token(r, own[0].uri.user) < 0)
+			return -EPERM;
+		sip_out_drop_first(&r->out, SIP_H_ROUTE);
+	}
+	return 0;
+}
+
+/* ---- which side ---- */
+
+/* A Path token is never told to a phone, so it is as good as an address; a Record-Route token both sides know. */
+static bool is_from_core(struct pcscf_req *r)
+{
+	struct pcscf *p = r->pw->p;
+	struct binding *sender;
+
+	if (!r->has_token || (r->token.kind != TOKEN_PATH && !pcscf_is_trusted(p, &r->m->flow)))
+		return false;
+	sender = phone_by_flow(p->phones, &r->m->flow);
+	obj_unref(sender);
+	if (sender)
+		return false;
+	if (r->token.kind == TOKEN_PATH)
+		pcscf_learn_sender(p, r->m);
+	return true;
+}
+
+/* ---- to ourselves ---- */
+
+static bool is_for_us(struct pcscf_req *r)
+{
+	struct str route;
+
+	return r->st && r->m->ruri.user.l == 0 && !r->has_token && stack_is_self(r->pw->p->stack, &r->m->ruri) &&
+	       sip_out_top(&r->out, SIP_H_ROUTE, &route) == -ENOENT;
+}
+
+/* Row M6: who asks us hears that we live.  Row M15: anything else is not for a P-CSCF. */
+static void answer_ourselves(struct pcscf_req *r)
+{
+	if (r->m->method == SIP_OPTIONS)
+		tx_server_reply(r->st, 200, NULL, STR("Allow: OPTIONS, REGISTER\r\nAccept: application/sdp\r\nSupported: path\r\n"));
+	else
+		pcscf_refuse(r, 405, "not a method for the P-CSCF itself", STR("Allow: OPTIONS, REGISTER\r\n"));
+}
+
+/* ---- in ---- */
+
+static void dispatch(struct pcscf_req *r)
+{
+	if (pop_routes(r) < 0) {
+		pcscf_refuse(r, 403, "forged routing token", STR_NONE);
+		return;
+	}
+	r->core = is_from_core(r);
+	if (r->m->method == SIP_REGISTER && r->st) {
+		pcscf_register(r);
+		return;
+	}
+	if (is_for_us(r))
+		answer_ourselves(r);
+	else if (r->has_token && r->token.kind == TOKEN_RECORD_ROUTE)
+		pcscf_in_dialog(r);
+	else if (r->has_token && (!r->core || r->token.kind != TOKEN_PATH))
+		pcscf_refuse(r, 403, "routing token of the other side", STR_NONE);
+	else if (r->core)
+		pcscf_terminating(r);
+	else if (r->m->to_tag.l)
+		pcscf_refuse(r, 481, "in a dialog that is not routed here", STR_NONE);
+	else
+		pcscf_originating(r);
+}
+
+void pcscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
+{
+	struct pcscf_req r = { .pw = pcscf_of(w), .st = st, .m = m };
+
+	sip_out_init(&r.out, m);
+	if (pcscf_is_emergency(&m->ruri))
+		pcscf_emergency(&r);
+	else if (proxy_check(w->proxy, st, m, supported))
+		dispatch(&r);
+	obj_unref(r.b);
+}
+
+void pcscf_ack(struct worker *w, struct sip_msg *m)
+{
+	struct pcscf_req r = { .pw = pcscf_of(w), .m = m };
+
+	sip_out_init(&r.out, m);
+	dispatch(&r);
+	obj_unref(r.b);
+}
+
+/* ---- role ---- */
+
+static enum tx_side side(struct worker *w, const struct sip_flow *from)
+{
+	return pcscf_is_trusted(pcscf_of(w)->p, from) ? TX_CORE : TX_UE;	/* row C5 */
+}
+
+static int transport_local(struct worker *w, const struct sip_flow *to, struct addr *ret)
+{
+	return transport_local_for(w->transport, to, ret);
+}
+
+/* Row P20, clients.md: a closed connection is no de-registration.  The phone opens another one, or is reached at its contact. */
+static void flow_closed(struct worker *w, const struct sip_flow *flow)
+{
+	char text[SIP_FLOW_STRLEN];
+
+	(void)w;
+	log_debug(LOG_TP, "connection closed", LOG_C("flow", sip_flow_fmt(flow, text)));
+}
+
+static int worker_new(void *u, struct worker *w, void **ret_role)
+{
+	struct pcscf *p = u;
+	struct pcscf_worker *pw = calloc(1, sizeof(*pw));
+	int rc;
+
+	if (!pw)
+		return -ENOMEM;
+	*ret_role = pw;
+	pw->p = p;
+	pw->w = w;
+	pw->local_for = transport_local;
+	if (w->id == 0) {		/* the stack is complete enough now, and no thread runs yet */
+		p->stack = w->stack;
+		rc = pcscf_config_read(&p->cfg, stack_config(w->stack), stack_sip_name(w->stack));
+		if (rc < 0)
+			return rc;
+		pcscf_learn_static(p, stack_config(w->stack));
+		metrics_register(&m_refused);
+		metrics_register(&trust_metric_stripped);
+	}
+	pw->bindings = bindings_new(w->wheel, p->phones);
+	return pw->bindings ? 0 : -ENOMEM;
+}
+
+static void worker_free(struct worker *w, void *role)
+{
+	struct pcscf_worker *pw = role;
+
+	(void)w;
+	bindings_free(pw->bindings);
+	free(pw);
+}
+
+const struct role_ops pcscf_ops = {
+	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
+	.flow_closed = flow_closed, .routes = pcscf_routes,
+};
+
+int pcscf_init(struct pcscf *p)
+{
+	p->phones = phone_directory_new();
+	p->learned = cmap_new();
+	return p->phones && p->learned ? 0 : -ENOMEM;
+}
+
+void pcscf_fini(struct pcscf *p)
+{
+	phone_directory_free(p->phones);
+	cmap_free(p->learned);
+	pcscf_config_fini(&p->cfg);
+}

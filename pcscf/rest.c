@@ -1,0 +1,231 @@
+/* pcscf/rest.c - GET and DELETE /api/v1/registrations: phones registered through this P-CSCF.  No keys, no challenges. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/util/clock.h"
+#include "pcscf/pcscf.h"
+
+static void add(cJSON *o, const char *name, struct str s)
+{
+	char *c = str_dup(s);
+
+	if (c && s.l)
+		cJSON_AddStringToObject(o, name, c);
+	free(c);
+}
+
+static void add_time(cJSON *o, const char *name, uint64_t wall_us)
+{
+	char when[40];
+
+	clock_rfc3339(wall_us, when);
+	cJSON_AddStringToObject(o, name, when);
+}
+
+static void id_text(uint64_t id, char dst[17])
+{
+	snprintf(dst, 17, "%016llx", (unsigned long long)id);
+}
+
+static cJSON *identities(const struct binding *b)
+{
+	cJSON *irs = cJSON_CreateArray();
+
+	for (unsigned i = 0; i < b->n_identities; i++) {
+		cJSON *o = cJSON_CreateObject();
+
+		add(o, "impu", b->identity[i].aor);
+		cJSON_AddBoolToObject(o, "default", i == 0);
+		cJSON_AddItemToArray(irs, o);
+	}
+	return irs;
+}
+
+static cJSON *contacts(const struct binding *b)
+{
+	cJSON *all = cJSON_CreateArray(), *o = cJSON_CreateObject();
+	char text[SIP_FLOW_STRLEN];
+	struct sip_flow way;
+	uint64_t now = clock_wall_us();
+
+	add(o, "uri", b->contact);
+	cJSON_AddStringToObject(o, "flow", sip_flow_fmt(&b->flow, text));
+	pcscf_access_path(b, &way);
+	cJSON_AddStringToObject(o, "reachedAt", sip_flow_fmt(&way, text));
+	add(o, "userAgent", b->user_agent);
+	add_time(o, "expiresAt", b->expires_wall_us);
+	cJSON_AddNumberToObject(o, "expiresInS", b->expires_wall_us > now ? (double)((b->expires_wall_us - now) / 1000000) : 0);
+	cJSON_AddItemToArray(all, o);
+	return all;
+}
+
+static cJSON *show(const struct pcscf *p, const struct binding *b)
+{
+	static const char *const auth[] = { "none", "digest", "aka" };
+	cJSON *o = cJSON_CreateObject(), *routes = cJSON_CreateArray();
+	char id[17];
+
+	id_text(b->id, id);
+	cJSON_AddStringToObject(o, "id", id);
+	add(o, "impu", b->identity[0].aor);
+	add(o, "impi", b->impi);
+	cJSON_AddStringToObject(o, "state", "registered");
+	cJSON_AddStringToObject(o, "authentication", auth[b->auth]);
+	cJSON_AddItemToObject(o, "irs", identities(b));
+	cJSON_AddItemToObject(o, "contacts", contacts(b));
+	for (unsigned i = 0; i < b->n_routes; i++) {
+		char *c = str_dup(b->route[i]);
+
+		cJSON_AddItemToArray(routes, cJSON_CreateString(c ? c : ""));
+		free(c);
+	}
+	cJSON_AddItemToObject(o, "serviceRoute", routes);
+	add(o, "visitedNetwork", p->cfg.visited_network);
+	add_time(o, "registeredAt", b->registered_wall_us);
+	return o;
+}
+
+/* ---- which ones ---- */
+
+static bool has_impu(const struct binding *b, struct str impu)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(impu, &u, NULL) == 0 && binding_identity_find(b, &u);
+}
+
+/* A path key: the id, an identity, the private identity or the contact. */
+static bool is_called(const struct binding *b, struct str key)
+{
+	char id[17];
+
+	id_text(b->id, id);
+	return str_eq_c(key, id) || str_eq(key, b->impi) || str_eq(key, b->contact) || has_impu(b, key);
+}
+
+/* "impu=...", "impi=...", "contact=..." or nothing. */
+static bool matches(const struct binding *b, struct str filter)
+{
+	struct str what, value;
+
+	if (!filter.l)
+		return true;
+	str_cut(filter, '=', &what, &value);
+	if (str_eq(what, STR("impi")))
+		return str_eq(value, b->impi);
+	if (str_eq(what, STR("contact")))
+		return str_find(b->contact, value) >= 0;
+	return has_impu(b, value);
+}
+
+/* ---- GET /registrations ---- */
+
+struct page {
+	struct pcscf *p;
+	struct gather *g;
+};
+
+static bool list_one(void *arg, const struct binding *b)
+{
+	struct page *l = arg;
+
+	if (!matches(b, l->g->filter))
+		return true;
+	if (l->g->limit == 0) {
+		l->g->more = true;
+		return false;
+	}
+	cJSON_AddItemToArray(l->g->items, show(l->p, b));
+	l->g->limit--;
+	return true;
+}
+
+static void gather(struct worker *w, struct gather *g)
+{
+	struct page l = { pcscf_of(w)->p, g };
+
+	g->last = g->after;
+	bindings_each(pcscf_of(w)->bindings, &g->last, list_one, &l);
+}
+
+static void get_all(void *u, struct http_req *r)
+{
+	static const char *const names[] = { "impu", "impi", "contact" };
+	char filter[512] = "";
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct str v = http_query(r, names[i]);
+
+		if (!v.l)
+			continue;
+		if (v.l + 16 > sizeof(filter)) {
+			http_problem(r, 400, "INVALID_QUERY_PARAM", "%s is too long", names[i]);
+			return;
+		}
+		snprintf(filter, sizeof(filter), "%s=%.*s", names[i], STR_ARG(v));
+	}
+	stack_gather_page(((struct pcscf *)u)->stack, r, gather, str_from_c(filter));
+}
+
+/* ---- one ---- */
+
+struct lookup {
+	struct str key;
+	const struct binding *found;
+};
+
+static bool look(void *arg, const struct binding *b)
+{
+	struct lookup *l = arg;
+
+	if (is_called(b, l->key))
+		l->found = b;
+	return !l->found;
+}
+
+static const struct binding *find(struct worker *w, const struct ask *a)
+{
+	struct lookup l = { str_from_c(a->key), NULL };
+	uint64_t after = 0;
+
+	bindings_each(pcscf_of(w)->bindings, &after, look, &l);
+	return l.found;
+}
+
+static void ask_show(struct worker *w, struct ask *a)
+{
+	const struct binding *b = find(w, a);
+
+	if (!b)
+		return;
+	a->status = 200;
+	a->json = show(pcscf_of(w)->p, b);
+}
+
+/* Local release: the phone hears nothing, the S-CSCF neither; its next request is refused until it registers again. */
+static void ask_delete(struct worker *w, struct ask *a)
+{
+	const struct binding *b = find(w, a);
+
+	if (!b)
+		return;
+	a->status = 204;
+	bindings_del(pcscf_of(w)->bindings, b->key, "administration");
+}
+
+static void get_one(void *u, struct http_req *r)
+{
+	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "impu"), ask_show);
+}
+
+static void delete_one(void *u, struct http_req *r)
+{
+	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "impu"), ask_delete);
+}
+
+const struct http_route pcscf_routes[] = {
+	{ "GET", "/api/v1/registrations", HTTP_VIEW, get_all, "Phones registered here; impu=, impi=, contact= select." },
+	{ "GET", "/api/v1/registrations/{impu}", HTTP_VIEW, get_one, "One phone by identity, private identity, contact or id." },
+	{ "DELETE", "/api/v1/registrations/{impu}", HTTP_OPERATE, delete_one,
+	  "Forgets a phone locally; it must register again.  The S-CSCF is not told." },
+	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
+};

@@ -1,0 +1,196 @@
+"""daemons.py BUILD NET - each daemon by itself: -t, -V, start without its HSS, SIGHUP, SIGTERM, NOTIFY_SOCKET."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from cases import Cases, Fail, Skip, check, equal
+from core import MCC, MNC, Rest, SANITIZER
+
+PROGRAMS = {"pcscf": ("pcscf/pcscfd", 10, 5060), "icscf": ("icscf/icscfd", 20, 4060), "scscf": ("scscf/scscfd", 30, 6060),
+            "hss": ("tests/hss/labhssd", 40, 0)}
+CSCFS = ("pcscf", "icscf", "scscf")
+STOP_S = 5
+DIAMETER_BASE = 33830
+EXIT_CONFIG = 78
+
+
+class One:
+    """One daemon with a configuration of its own."""
+
+    def __init__(self, build, net, node, folder):
+        program, host, self.port = PROGRAMS[node]
+        self.node, self.ip, self.dir = node, f"{net}.{host}", folder
+        self.program = os.path.join(os.path.abspath(build), program)
+        self.conf, self.log = os.path.join(folder, node + ".yaml"), os.path.join(folder, node + ".log")
+        self.rest = Rest(f"http://{self.ip}:8080", "a token of this test")
+
+    def text(self, more=""):
+        """A good configuration; its HSS is not there."""
+        text = (f'plmn: {{mcc: "{MCC}", mnc: "{MNC}"}}\nrest: {{listen: "{self.ip}:8080", token: a token of this test}}\n'
+                f"state: {{dir: {self.dir}/{self.node}.state}}\nlog: {{level: info}}\n")
+        listen = DIAMETER_BASE + list(PROGRAMS).index(self.node)
+        if self.port:
+            text += f'sip: {{listen: ["udp:{self.ip}:{self.port}", "tcp:{self.ip}:{self.port}"]}}\n'
+        if self.node in ("icscf", "scscf"):
+            text += (f'diameter:\n  identity: {self.node}.example.org\n  listen: "{self.ip}:{listen}"\n'
+                     f'  peers: [{{identity: hss.example.org, address: "{self.ip}", port: {DIAMETER_BASE + 9}}}]\n')
+        if self.node == "hss":
+            subs = os.path.join(self.dir, "subscribers.yaml")
+            with open(subs, "w", encoding="utf-8") as f:
+                f.write('- {imsi: "001010000000001", msisdn: "49152000001", password: x}\n')
+            text += f'diameter: {{identity: hss.example.org, listen: "{self.ip}:{listen}"}}\nsubscribers_file: {subs}\n'
+        return text + more
+
+    def write(self, text):
+        """The configuration file."""
+        with open(self.conf, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def run(self, *args):
+        """(exit status, stdout and stderr) of a short run."""
+        if not os.access(self.program, os.X_OK):
+            raise Skip(f"{self.program} is not built")
+        p = subprocess.run([self.program, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=20,
+                           text=True, check=False)
+        check(not SANITIZER.search(p.stdout), p.stdout)
+        return p.returncode, p.stdout
+
+    # ---- cases ----
+
+    def version(self):
+        status, out = self.run("-V")
+        equal(status, 0, "exit status")
+        check(re.search(r"d \S*\d", out), out)
+
+    def usage(self):
+        for args in ([], ["-x"], ["-c", self.conf, "more"]):
+            status, out = self.run(*args)
+            check(status not in (0, EXIT_CONFIG) and "usage:" in out, f"{args}: {status}, {out}")
+
+    def sample(self):
+        status, out = self.run("-s")
+        equal(status, 0, "exit status")
+        self.write(out)
+        status, out = self.run("-t", "-c", self.conf)
+        check(status in (0, EXIT_CONFIG) and "unknown" not in out, f"the sample is refused: {out}")
+
+    def good(self):
+        self.write(self.text())
+        status, out = self.run("-t", "-c", self.conf)
+        equal(status, 0, f"exit status ({out})")
+
+    def bad(self):
+        """Every mistake has its line: a wrong value, an unknown key with a suggestion, a wrong type."""
+        self.write(self.text("log_levl: info\nworkers: many\n") if self.port else self.text("subscribers_fil: x\nuser: []\n"))
+        status, out = self.run("-t", "-c", self.conf)
+        equal(status, EXIT_CONFIG, f"exit status ({out})")
+        lines = [m for m in out.splitlines() if re.match(re.escape(self.conf) + r":\d+:\d+: \S", m)]
+        check(len(lines) >= 2, f"not a file:line:column for each mistake: {out}")
+        status, out = self.run("-c", self.conf)
+        equal(status, EXIT_CONFIG, "exit status of a start")
+
+    def broken(self):
+        """No YAML, no file, a folder, a circle."""
+        self.write("plmn: {mcc: [\n")
+        for path in (self.conf, os.path.join(self.dir, "absent.yaml"), self.dir):
+            status, out = self.run("-t", "-c", path)
+            equal(status, EXIT_CONFIG, f"exit status for {path} ({out})")
+            check(path in out, out)
+        self.write(f"include: {self.conf}\n")
+        status, out = self.run("-t", "-c", self.conf)
+        check(status == EXIT_CONFIG and "circle" in out, out)
+
+    def life(self):
+        """Start, readiness, reload, stop, as systemd sees them."""
+        if not os.access(self.program, os.X_OK):
+            raise Skip(f"{self.program} is not built")
+        self.write(self.text())
+        path = os.path.join(self.dir, self.node + ".sock")
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.bind(path)
+        s.settimeout(15)
+        with open(self.log, "ab") as log:
+            p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                 env={**os.environ, "NOTIFY_SOCKET": path})
+        try:
+            self.awaited(s, "READY=1")
+            equal(self.rest.call("GET", "/healthz")[0], 200, "/healthz")
+            status, doc = self.rest.call("GET", "/readyz")
+            if self.node in ("icscf", "scscf"):
+                check(status == 503 and "hss.example.org" in str(doc), f"/readyz without a HSS: {status} {doc}")
+            else:
+                equal(status, 200, f"/readyz ({doc})")
+            self.reload_good(p, s)
+            self.reload_bad(p, s)
+            began = time.monotonic()
+            p.send_signal(signal.SIGTERM)
+            self.awaited(s, "STOPPING=1")
+            equal(p.wait(STOP_S + (10 if "san" in self.program else 0)), 0, "exit status after SIGTERM")
+            check(time.monotonic() - began < STOP_S + (10 if "san" in self.program else 0), "SIGTERM took long")
+        finally:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+            s.close()
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        check(not SANITIZER.search(text), text[-4000:])
+
+    def awaited(self, s, text):
+        """Reads notifications until that one."""
+        seen = []
+        while True:
+            try:
+                seen.append(s.recv(4096).decode())
+            except socket.timeout:
+                raise Fail(f"no {text} at NOTIFY_SOCKET, but {seen}") from None
+            if text in seen[-1]:
+                return
+
+    def reload_good(self, p, s):
+        """SIGHUP with a good file."""
+        self.write(self.text().replace("level: info", "level: debug"))
+        p.send_signal(signal.SIGHUP)
+        self.awaited(s, "RELOADING=1")
+        self.awaited(s, "READY=1")
+        equal(self.rest.call("GET", "/healthz")[0], 200, "/healthz after a good reload")
+
+    def reload_bad(self, p, s):
+        """SIGHUP with a bad file: the old one stays, the log names the mistake."""
+        self.write(self.text("nonsense: 1\n"))
+        p.send_signal(signal.SIGHUP)
+        self.awaited(s, "RELOADING=1")
+        self.awaited(s, "READY=1")
+        equal(self.rest.call("GET", "/healthz")[0], 200, "/healthz after a bad reload")
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            check(re.search(re.escape(self.conf) + r":\d+:\d+: .*nonsense", f.read()), "the log does not name the mistake")
+
+    def rows(self):
+        """In order."""
+        rows = [("-V", self.version), ("wrong usage", self.usage), ("-t with a good configuration", self.good),
+                ("-t with mistakes: 78 and file:line:column", self.bad), ("-t with what is no configuration", self.broken),
+                ("READY, readyz, SIGHUP good and bad, SIGTERM", self.life)]
+        if self.port:
+            rows.insert(2, ("-s prints a sample that -t reads", self.sample))
+        return [(f"{self.node}: {name}", fn) for name, fn in rows]
+
+
+def main():
+    """The script."""
+    build, net = sys.argv[1:3]
+    cases, folder = Cases(), tempfile.mkdtemp(prefix="cscf-test-")
+    try:
+        cases.side_by_side([One(build, net, node, folder).rows() for node in PROGRAMS])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    cases.end()
+
+
+main()

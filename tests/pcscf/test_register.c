@@ -1,0 +1,282 @@
+/* tests/pcscf/test_register.c - REGISTER through the P-CSCF: TS 24.229 §5.2.2; rows M1 P1 P2 P7 R3 R7, clients.md 1 2 4 5 9. */
+#include <string.h>
+#include "tests/pcscf/rig.h"
+
+#define AKA "Authorization: Digest username=\"alice@home\",realm=\"home\",nonce=\"n\",uri=\"sip:home\",algorithm=AKAv1-MD5,response=\"abc\""
+#define MD5 "Authorization: Digest username=\"alice@home\",realm=\"home\",nonce=\"n\",uri=\"sip:home\",response=\"abc\""
+#define FIRST "Authorization: Digest username=\"alice@home\",realm=\"home\",nonce=\"\",uri=\"sip:home\",response=\"\""
+#define CONTACT "Contact: <sip:alice@10.9.0.1:5060>\n"
+#define ACCEPTED "Contact: <sip:alice@10.9.0.1:5060>;expires=600\nService-Route: <sip:orig@10.0.0.30:6060;lr>\n" \
+	"P-Associated-URI: <sip:alice@home>\n"
+#define WHO "From: <sip:alice@home>;tag=r\nTo: <sip:alice@home>\n"
+
+static void send_register(struct rig *r, const char *extra)
+{
+	rig_request_as(r, ALICE, "REGISTER", "sip:home", WHO, "reg", extra);
+}
+
+static struct rig_sent *registered(struct rig *r, const char *extra)
+{
+	struct rig_sent *s;
+
+	send_register(r, extra);
+	s = rig_expect(r, "REGISTER", DOOR);
+	rig_reply(r, s, 200, ACCEPTED);
+	return rig_expect_status(r, 200, ALICE);
+}
+
+static struct binding *alice(struct rig *r)
+{
+	return phone_by_key(r->p.phones, STR("alice@home|alice@10.9.0.1:5060"));
+}
+
+START_TEST(test_to_the_core)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, NULL, 1);
+	send_register(&r, CONTACT FIRST "\nPath: <sip:evil@x;lr>\nSupported: path\nP-Visited-Network-ID: mars\n"
+		      "P-Charging-Vector: icid-value=mine\nRequire: sec-agree\nProxy-Require: sec-agree\n"
+		      "Security-Client: ipsec-3gpp;alg=hmac-sha-1-96\nSecurity-Verify: x\nRoute: <sip:orig@10.0.0.30:6060;lr>\n");
+	s = rig_expect(&r, "REGISTER", DOOR);
+	ck_assert(strncmp(rig_hdr(s, "Path"), "<sip:", 5) == 0 && strstr(rig_hdr(s, "Path"), "@pcscf.home:5060;lr>"));
+	ck_assert(!rig_contains(s, "evil") && !rig_contains(s, "icid-value=mine"));
+	ck_assert_str_eq(rig_hdr(s, "Require"), "path");
+	ck_assert_str_eq(rig_hdr(s, "Supported"), "path");
+	ck_assert_str_eq(rig_hdr(s, "P-Visited-Network-ID"), "home");
+	ck_assert(strstr(rig_hdr(s, "P-Charging-Vector"), "icid-value=\"") && strstr(rig_hdr(s, "P-Charging-Vector"), "generated-at"));
+	ck_assert_str_eq(rig_hdr(s, "Proxy-Require"), "");		/* clients.md 5 */
+	ck_assert(!rig_contains(s, "Security-") && !rig_contains(s, "sec-agree"));
+	ck_assert_str_eq(rig_hdr(s, "Route"), "");			/* clients.md 9 */
+	ck_assert(str_eq_c(s->m->ruri_text, "sip:home"));
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct { const char *name, *auth, *want; } integrity[] = {
+	{ "none: clients.md 1", "", NULL },
+	{ "first, empty", FIRST, "no" },
+	{ "AKA, unprotected", AKA, "no" },
+	{ "Digest, first answer", MD5, "ip-assoc-pending" },
+	{ "forged yes", AKA ",integrity-protected=yes", "no" },
+	{ "two headers, clients.md 2", FIRST "\n" MD5, "ip-assoc-pending" },
+};
+
+START_TEST(test_integrity)
+{
+	char extra[1024], want[64];
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	snprintf(extra, sizeof(extra), CONTACT "%s%s", integrity[_i].auth, *integrity[_i].auth ? "\n" : "");
+	send_register(&r, extra);
+	s = rig_expect(&r, "REGISTER", DOOR);
+	snprintf(want, sizeof(want), "integrity-protected=\"%s\"", integrity[_i].want ? integrity[_i].want : "");
+	ck_assert_msg(integrity[_i].want ? strstr(rig_hdr(s, "Authorization"), want) != NULL : !rig_contains(s, "integrity"), "%s: %s",
+		      integrity[_i].name, rig_hdr(s, "Authorization"));
+	ck_assert_msg(!rig_contains(s, "integrity-protected=yes"), "%s", integrity[_i].name);
+	rig_fini(&r);
+}
+END_TEST
+
+/* A known association: Digest, same flow (row P2); from another port it is none. */
+START_TEST(test_association)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, NULL, 1);
+	registered(&r, CONTACT MD5 "\n");
+	send_register(&r, CONTACT MD5 "\n");
+	s = rig_expect(&r, "REGISTER", DOOR);
+	ck_assert(rig_contains(s, "integrity-protected=\"ip-assoc-yes\""));
+	rig_request_as(&r, "udp:10.9.0.1:6000", "REGISTER", "sip:home", WHO, "reg2", CONTACT MD5 "\n");
+	s = rig_expect(&r, "REGISTER", DOOR);
+	ck_assert(rig_contains(s, "integrity-protected=\"ip-assoc-pending\""));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_challenge)	/* row R7; clients.md 4: a retransmission gets the same 401 */
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, NULL, 1);
+	send_register(&r, CONTACT FIRST "\n");
+	s = rig_expect(&r, "REGISTER", DOOR);
+	rig_reply(&r, s, 401, "WWW-Authenticate: Digest realm=\"home\",nonce=\"bm9uY2U=\",algorithm=AKAv1-MD5,ck=\"00112233\", ik=\"44556677\"\n"
+		  "P-Charging-Function-Addresses: ccf=10.0.0.99\n");
+	s = rig_expect_status(&r, 401, ALICE);
+	ck_assert(!rig_contains(s, "00112233") && !rig_contains(s, "44556677") && !rig_contains(s, "10.0.0.99"));
+	ck_assert(strstr(rig_hdr(s, "WWW-Authenticate"), "nonce=\"bm9uY2U=\"") != NULL);
+	ck_assert_ptr_null(alice(&r));
+	r.cseq--;		/* the very same request again */
+	send_register(&r, CONTACT FIRST "\n");
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_200)
+{
+	struct rig r;
+	struct rig_sent *s;
+	struct binding *b;
+
+	rig_init(&r, NULL, 1);
+	send_register(&r, CONTACT AKA "\nExpires: 3600\n");
+	s = rig_expect(&r, "REGISTER", DOOR);
+	rig_reply(&r, s, 200, "Contact: <sip:x@10.9.9.9>;expires=1, <sip:alice@10.9.0.1:5060>;expires=600\nPath: <sip:secret@pcscf.home;lr>\n"
+		  "Service-Route: <sip:orig@10.0.0.30:6060;lr>, <sip:second@10.0.0.31;lr>\n"
+		  "P-Associated-URI: \"Alice\" <sip:alice@home>, <tel:+49-1>\nP-Charging-Vector: icid-value=x\n");
+	s = rig_expect_status(&r, 200, ALICE);
+	ck_assert_str_eq(rig_hdr(s, "Path"), "");
+	ck_assert_str_eq(rig_hdr(s, "P-Charging-Vector"), "");
+	ck_assert_str_eq(rig_hdr(s, "Service-Route"), "<sip:orig@10.0.0.30:6060;lr>, <sip:second@10.0.0.31;lr>");
+	ck_assert_str_ne(rig_hdr(s, "P-Associated-URI"), "");
+	b = alice(&r);
+	ck_assert_ptr_nonnull(b);
+	ck_assert_uint_eq(b->n_routes, 2);
+	ck_assert_uint_eq(b->n_identities, 2);
+	ck_assert(str_eq_c(b->identity[0].value, "\"Alice\" <sip:alice@home>"));
+	ck_assert(str_eq_c(b->identity[1].aor, "tel:+491"));
+	ck_assert_int_eq(b->auth, BINDING_AUTH_AKA);
+	obj_unref(b);
+	rig_run(&r, 599000);
+	b = alice(&r);
+	ck_assert_ptr_nonnull(b);
+	obj_unref(b);
+	rig_run(&r, 2000);					/* what was granted, not what was asked for */
+	ck_assert_ptr_null(alice(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct { const char *name; unsigned status; const char *register_extra, *answer; bool stays; } later[] = {
+	{ "refresh", 200, CONTACT, ACCEPTED, true },
+	{ "401", 401, CONTACT, "WWW-Authenticate: Digest realm=\"home\",nonce=\"n\"\n", true },
+	{ "403", 403, CONTACT, "", true },
+	{ "423", 423, CONTACT, "Min-Expires: 60\n", true },
+	{ "500", 500, CONTACT, "", true },
+	{ "Expires 0", 200, CONTACT "Expires: 0\n", "", false },
+	{ "expires=0", 200, "Contact: <sip:alice@10.9.0.1:5060>;expires=0\n", "Contact: <sip:b@10.9.0.2>;expires=60\n", false },
+	{ "not listed", 200, CONTACT, "Contact: <sip:b@10.9.0.2>;expires=60\n", false },
+	{ "star", 200, "Contact: *\nExpires: 0\n", "", false },
+	{ "query", 200, "", "Contact: <sip:alice@10.9.0.1:5060>;expires=60\n", true },
+	{ "silence", 0, CONTACT, NULL, true },
+};
+
+START_TEST(test_later)
+{
+	struct rig r;
+	struct rig_sent *s;
+	struct binding *b;
+
+	rig_init(&r, NULL, 1);
+	registered(&r, CONTACT);
+	send_register(&r, later[_i].register_extra);
+	s = rig_expect(&r, "REGISTER", DOOR);
+	if (later[_i].status) {
+		rig_reply(&r, s, later[_i].status, later[_i].answer);
+		rig_expect_status(&r, later[_i].status, ALICE);
+	} else {
+		rig_run(&r, 40000);
+		s = rig_expect_status(&r, 504, ALICE);		/* RFC 4320: no 408 */
+		ck_assert_str_ne(rig_hdr(s, "Retry-After"), "");
+	}
+	b = alice(&r);
+	ck_assert_msg((b != NULL) == later[_i].stays, "%s", later[_i].name);
+	obj_unref(b);
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct { const char *name, *ruri, *to, *access; unsigned status; const char *where, *out; } domains[] = {
+	{ "home", "sip:home", "alice@home", NULL, 0, DOOR, "sip:home" },
+	{ "our address", "sip:10.0.0.10", "alice@home", NULL, 0, DOOR, "sip:home" },
+	{ "foreign", "sip:elsewhere", "alice@elsewhere", NULL, 403, NULL, NULL },
+	{ "our address, foreign user", "sip:10.0.0.10", "alice@elsewhere", NULL, 403, NULL, NULL },
+	{ "roaming", "sip:visitors", "alice@visitors", "  roaming_domains: [visitors]\n", 0, "udp:10.0.0.21:4060", "sip:visitors" },
+	{ "static", "sip:home", "alice@home", "  icscf: \"sip:10.0.0.77:4060\"\n", 0, "udp:10.0.0.77:4060", "sip:home" },
+	{ "tel", "tel:+49", "alice@home", NULL, 403, NULL, NULL },
+};
+
+START_TEST(test_domain)
+{
+	struct rig r;
+	struct rig_sent *s;
+	char who[128];
+
+	rig_init(&r, domains[_i].access, 1);
+	snprintf(who, sizeof(who), "From: <sip:%s>;tag=r\nTo: <sip:%s>\n", domains[_i].to, domains[_i].to);
+	rig_request_as(&r, ALICE, "REGISTER", domains[_i].ruri, who, "reg", CONTACT);
+	if (domains[_i].status) {
+		rig_expect_status(&r, domains[_i].status, ALICE);
+	} else {
+		s = rig_expect(&r, "REGISTER", domains[_i].where);
+		ck_assert_msg(str_eq_c(s->m->ruri_text, domains[_i].out), "%s", domains[_i].name);
+	}
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct { const char *name, *extra; unsigned status; } refused[] = {
+	{ "contact is no URI", "Contact: <alice>\n", 400 },
+	{ "star with another", "Contact: *, <sip:a@10.9.0.1>\n", 400 },
+	{ "more than four", "Contact: <sip:a@h>, <sip:b@h>, <sip:c@h>, <sip:d@h>, <sip:e@h>\n", 400 },
+	{ "unreadable forgery", CONTACT "Authorization: Digest username=\"x, integrity-protected=\"yes\"\n", 400 },
+	{ "unknown option, row R11", CONTACT "Proxy-Require: telepathy\n", 420 },
+	{ "Max-Forwards", NULL, 483 },
+};
+
+START_TEST(test_refused)
+{
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	if (refused[_i].extra)
+		send_register(&r, refused[_i].extra);
+	else
+		rig_in(&r, ALICE, "REGISTER sip:home SIP/2.0\nVia: SIP/2.0/UDP 10.9.0.1;branch=z9hG4bKx\nMax-Forwards: 0\n" WHO
+		       "Call-ID: c\nCSeq: 1 REGISTER\n");
+	rig_expect_status(&r, refused[_i].status, ALICE);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+/* The binding is out before the 200, whichever worker owns it; the id in the Path keeps. */
+START_TEST(test_owner)
+{
+	static const char *const users[] = { "u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7" };
+	char first[256], again[256], contact[128], key[256];
+	unsigned owners = 0;
+	struct rig r;
+
+	rig_init(&r, NULL, 2);
+	for (unsigned i = 0; i < 8; i++) {
+		char from[64], impi[64];
+
+		snprintf(from, sizeof(from), "udp:10.9.1.%u:5060", i);
+		snprintf(impi, sizeof(impi), "%s@home", users[i]);
+		owners |= 1u << stack_owner(&r.stack, str_from_c(impi))->id;
+		rig_register(&r, users[i], from, NULL, NULL, first);
+		rig_register(&r, users[i], from, NULL, NULL, again);
+		ck_assert_str_eq(first, again);
+		rig_contact(users[i], from, contact);
+		snprintf(key, sizeof(key), "%s|%s", impi, contact + 4);
+		obj_unref(phone_by_key(r.p.phones, str_from_c(key)));
+	}
+	ck_assert_uint_eq(owners, 3);		/* both were tried */
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings) + bindings_count(pcscf_of(&r.workers[1].w)->bindings), 8);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("register", TEST_ONE(test_to_the_core), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
+	  TEST_ONE(test_challenge), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
+	  TEST_ROWS(test_refused, refused), TEST_ONE(test_owner))
