@@ -22,7 +22,7 @@
 struct daemon_private {
 	struct loop_fd signals;
 	struct timer trim;
-	const struct cfg_row *schemas[4];
+	const struct cfg_row *schemas[3];
 	bool draining;
 };
 
@@ -271,7 +271,6 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 		return EXIT_FAILURE;
 	d->priv->schemas[0] = d->common ? d->common : cfg_common_schema;
 	d->priv->schemas[1] = d->schema;
-	d->priv->schemas[2] = d->schema_more;
 	while ((opt = getopt(argc, argv, "c:tsVh")) != -1) {
 		switch (opt) {
 		case 'c':

@@ -13,7 +13,6 @@
 struct daemon {
 	const char *name;				/* "pcscf": program "pcscfd" */
 	const struct cfg_row *schema;			/* the daemon's own rows */
-	const struct cfg_row *schema_more;		/* more of them, a second table; may be NULL */
 	const struct cfg_row *common;			/* instead of cfg_common_schema; NULL: that one.  A program without SIP */
 	/* Checks what a schema cannot (references, names); appends mistakes with cfg_error().  May be NULL. */
 	void (*check)(const struct cfg *c, struct buf *errors);
