@@ -99,6 +99,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->match_by_address = cfg_bool(r, "access.match_by_address");
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
+	c->silence_ms = 60 * (uint32_t)cfg_int(r, "sip.timers.t1_ms");
 	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
 	c->path_host = sip_name;		/* the stack's: lives longer than we do */
 	if (!cfg_has(r, "access.icscf"))

@@ -81,7 +81,7 @@ static struct str params_without(struct arena *a, struct str value, const char *
 
 static bool is_digest(struct str value)
 {
-	return str_istarts(value, STR("Digest")) && value.l > 6 && (value.p[6] == ' ' || value.p[6] == '\t');
+	return str_istarts(value, STR("Digest")) && (value.l == 6 || value.p[6] == ' ' || value.p[6] == '\t');
 }
 
 static int rewrite(struct sip_out *o, const struct sip_hdr *h, const char *put)

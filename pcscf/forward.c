@@ -169,6 +169,9 @@ void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 		pcscf_access_path(r->b, &flow);
 		t.flow = &flow;
 	}
+	/* Timer F toward a phone is 128 s, but the core waits 64*T1 of its own: it must hear of the silence before. */
+	if (r->m->method != SIP_INVITE)
+		t.wait_ms = r->pw->p->cfg.silence_ms;
 	if (r->st)
 		forward(r, &what, &t);
 	else

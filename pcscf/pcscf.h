@@ -22,6 +22,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct str visited_network;		/* P-Visited-Network-ID */
 	struct str path_host;			/* host:port of our Path */
 	bool match_by_address;
+	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
 	uint32_t max_contacts;			/* of one REGISTER */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
 	char *icscf_text;			/* its memory */

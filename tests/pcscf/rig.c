@@ -353,7 +353,11 @@ void rig_contact(const char *user, const char *from, char dst[128])
 void rig_register(struct rig *r, const char *user, const char *from, const char *contact, const char *params, char path[256])
 {
 	char from_to[256], extra[512], own[128];
+	unsigned number = 0;
 	struct rig_sent *s;
+
+	for (const char *c = user; *c; c++)
+		number += (unsigned char)*c;
 
 	if (!contact) {
 		rig_contact(user, from, own);
@@ -366,7 +370,7 @@ void rig_register(struct rig *r, const char *user, const char *from, const char 
 	if (path)
 		snprintf(path, 256, "%s", rig_hdr(s, "Path"));
 	snprintf(extra, sizeof(extra), "Contact: <%s>;expires=600\nService-Route: <sip:orig-%s@10.0.0.30:6060;lr>\n"
-		 "P-Associated-URI: <sip:%s@home>, <tel:+49%s>\n", contact, user, user, user);
+		 "P-Associated-URI: <sip:%s@home>, <tel:+49%u>\n", contact, user, user, number);
 	rig_reply(r, s, 200, extra);
 	rig_expect_status(r, 200, from);
 }

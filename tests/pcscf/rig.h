@@ -54,7 +54,7 @@ struct rig_sent *rig_expect_status(struct rig *r, unsigned status, const char *w
 const char *rig_hdr(const struct rig_sent *s, const char *name);	/* all values joined by ", "; "" when absent */
 bool rig_contains(const struct rig_sent *s, const char *text);		/* anywhere in the message, any case */
 
-/* Registers `user` (identities sip:USER@home and tel:+49USER, Service-Route <sip:orig-USER@10.0.0.30:6060;lr>) from `from` with
+/* Registers `user` (identities sip:USER@home and tel:+49N, N the sum of its letters: alice +49510, bob +49307; Service-Route <sip:orig-USER@10.0.0.30:6060;lr>) from `from` with
  * that contact URI, and leaves its Path value in `path`.  params: of the Contact, or NULL. */
 void rig_register(struct rig *r, const char *user, const char *from, const char *contact, const char *params, char path[256]);
 void rig_contact(const char *user, const char *from, char dst[128]);	/* "sip:USER@10.9.0.1:5060" */
