@@ -7,7 +7,7 @@
 #include "common/util/rand.h"
 #include "tests/ue/call.h"
 
-#define PRECOND_WAIT_MS 30000u		/* their bearer does not come: 580, RFC 3312 §8 */
+#define PRECOND_WAIT_T1 15u		/* their bearer does not come, 30 s: 580, RFC 3312 §8 */
 
 static void ring(struct call *c);
 
@@ -207,15 +207,23 @@ void call_reject(struct call *c, unsigned status)
 
 /* ---- what comes in for it ---- */
 
+/* "RSeq CSeq method" of what we sent: RFC 3262 §7.2. */
+static bool rack_fits(const struct call *c, struct str rack)
+{
+	struct str rseq, cseq, method;
+	uint32_t n, number;
+
+	str_cut(rack, ' ', &rseq, &cseq);
+	return str_to_u32(rseq, &n) == 0 && n == c->rseq && sip_cseq_parse(str_trim(cseq), &number, &method) == 0 &&
+	       number == c->invite->cseq && str_eq_c(method, "INVITE");
+}
+
 void call_prack_in(struct call *c, struct tx_server *st, struct sip_msg *m)
 {
-	struct str rest = sip_msg_value(m, SIP_H_RACK), rseq;
 	struct buf sdp = call_sdp_buf();
-	uint32_t n;
 	cJSON *e;
 
-	str_cut(rest, ' ', &rseq, &rest);
-	if (!c->rel_pending || str_to_u32(rseq, &n) < 0 || n != c->rseq) {
+	if (!c->rel_pending || !rack_fits(c, sip_msg_value(m, SIP_H_RACK))) {
 		tx_server_reply(st, 481, NULL, STR_NONE);	/* RFC 3262 §3 */
 		return;
 	}
@@ -232,6 +240,8 @@ void call_prack_in(struct call *c, struct tx_server *st, struct sip_msg *m)
 	event_put(c->u, e, false);
 	c->session.local_ready = true;		/* the reservation is simulated: at once */
 	call_ready(c);
+	if (c->state == CALL_INCOMING)		/* their UPDATE is still to come */
+		timer_start(loop_wheel(c->u->loop), &c->reserve, PRECOND_WAIT_T1 * call_t1(c->u));
 	if (c->answer_wanted && c->state == CALL_RINGING)
 		(void)call_answer(c);
 }
@@ -334,7 +344,6 @@ void call_invite_in(struct ue *u, struct tx_server *st, struct sip_msg *m)
 	if (u->o.answer == ANSWER_REJECT) {
 		call_reject(c, u->o.reject_code);
 	} else if (c->session.precond) {
-		timer_start(loop_wheel(u->loop), &c->reserve, PRECOND_WAIT_MS);
 		provisional_reliable(c, 183);
 	} else {
 		ring(c);
