@@ -10,6 +10,7 @@
 #include "common/diameter/private.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
+#include "common/util/list.h"
 #include "common/util/obj.h"
 #include "common/util/rand.h"
 
@@ -58,6 +59,7 @@ struct dia_client {
 };
 
 struct flight {				/* with the library */
+	struct list link;		/* flights */
 	struct mailbox *box;
 	uint64_t id;
 	enum cx_command_id cmd;
@@ -234,6 +236,37 @@ static void delivered(void *arg)
 
 /* ---- the library's threads ---- */
 
+/* The library forgets its callbacks' data when it stops while answers are missing: dia_stop() ends them here. */
+static struct {
+	pthread_mutex_t lock;
+	struct list head;
+} flights = { PTHREAD_MUTEX_INITIALIZER, { &flights.head, &flights.head } };
+
+static void flight_begin(struct flight *f)
+{
+	pthread_mutex_lock(&flights.lock);
+	list_add_tail(&flights.head, &f->link);
+	pthread_mutex_unlock(&flights.lock);
+}
+
+static void flight_free(struct flight *f)
+{
+	pthread_mutex_lock(&flights.lock);
+	list_del(&f->link);
+	pthread_mutex_unlock(&flights.lock);
+	free(f);
+}
+
+void client_end_flights(void)
+{
+	while (!list_empty(&flights.head)) {
+		struct flight *f = list_entry(flights.head.next, struct flight, link);
+
+		obj_unref(f->box);
+		flight_free(f);
+	}
+}
+
 static void read_answer(struct msg *m, const struct flight *f, struct arena *a, void *answer)
 {
 	struct dia_result *r = answer;
@@ -277,7 +310,7 @@ static void post(struct flight *f, struct msg *m, int err)
 		obj_unref(f->box);
 		arena_unref(a);
 	}
-	free(f);
+	flight_free(f);
 }
 
 static void on_answer(void *data, struct msg **m)
@@ -366,13 +399,14 @@ static int hand_over(struct pending *p, const void *req)
 		fd_msg_free(m);
 		return -ENOMEM;
 	}
-	*f = (struct flight){ obj_ref(p->c->box), pending_id(p), p->cmd };
+	*f = (struct flight){ .box = obj_ref(p->c->box), .id = pending_id(p), .cmd = p->cmd };
+	flight_begin(f);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += p->c->timeout_ms / 1000 + LIBRARY_GRACE_S;
 	rc = -fd_msg_send_timeout(&m, on_answer, f, on_expiry, &until);
 	if (rc < 0) {
 		obj_unref(f->box);
-		free(f);
+		flight_free(f);
 		if (m)
 			fd_msg_free(m);
 	}

@@ -279,6 +279,7 @@ void dia_stop(void)
 	node.running = false;
 	fd_core_shutdown();
 	fd_core_wait_shutdown_complete();
+	client_end_flights();
 	fd_log_handler_unregister();
 }
 

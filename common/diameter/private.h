@@ -42,3 +42,7 @@ const struct dia_node *dia_node(void);
 
 /* ---- server.c ---- */
 int server_register(bool home);		/* dispatch callbacks, before fd_core_start() */
+
+/* ---- client.c ---- */
+/* After the library's threads have ended: requests that it still had. */
+void client_end_flights(void);
