@@ -8,6 +8,7 @@
 
 /* One request with what is to be done about it. */
 struct job {
+	struct list link;		/* hss.held */
 	struct timer timer;
 	struct hss *h;
 	struct cx_peer_request *q;
@@ -93,20 +94,27 @@ static void serve(struct job *j)
 	by_command[j->cmd](j);
 }
 
+static void job_free(struct job *j)
+{
+	list_del(&j->link);
+	timer_stop(&j->timer);
+	j->h->n_held--;
+	free(j->user_data);
+	free(j);
+}
+
 static void on_delay(struct timer *t)
 {
 	struct job *j = container_of(t, struct job, timer);
 
-	j->h->held--;
 	serve(j);
-	free(j->user_data);
-	free(j);
+	job_free(j);
 }
 
 /* The job is copied: it outlives the call. */
 static void serve_later(struct job *j, uint32_t delay_ms)
 {
-	struct job *k = j->h->held < HELD_MAX ? malloc(sizeof(*k)) : NULL;
+	struct job *k = j->h->n_held < HELD_MAX ? malloc(sizeof(*k)) : NULL;
 
 	j->h->count[j->cmd].delayed++;
 	if (!k) {
@@ -116,7 +124,8 @@ static void serve_later(struct job *j, uint32_t delay_ms)
 	*k = *j;
 	k->user_data = j->user_data ? strdup(j->user_data) : NULL;
 	k->set_user_data = k->user_data != NULL;
-	j->h->held++;
+	list_add_tail(&j->h->held, &k->link);
+	j->h->n_held++;
 	timer_init(&k->timer, on_delay);
 	timer_start(loop_wheel(j->h->loop), &k->timer, delay_ms);
 }
@@ -169,4 +178,14 @@ void hss_cx_open(struct hss *h)
 	static const struct cx_server_ops ops = { .uar = on_uar, .lir = on_lir, .mar = on_mar, .sar = on_sar };
 
 	cx_serve(h->loop, &ops, h);
+}
+
+void hss_cx_close(struct hss *h)
+{
+	while (h->n_held) {
+		struct job *j = list_entry(h->held.next, struct job, link);
+
+		cx_request_drop(j->q);
+		job_free(j);
+	}
 }

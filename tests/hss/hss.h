@@ -5,6 +5,7 @@
 #pragma once
 #include "common/diameter/cx.h"
 #include "common/http/http.h"
+#include "common/util/list.h"
 #include "tests/hss/behave.h"
 #include "tests/hss/subscribers.h"
 
@@ -31,7 +32,9 @@ struct hss {
 	struct hss_settings set;
 	struct behave behave;
 	struct hss_count count[HSS_N_COMMANDS];
-	unsigned held;			/* answers that a delay keeps back */
+	struct list held;		/* answers that a delay keeps back */
+	unsigned n_held;
+	struct list pushes;		/* RTR and PPR without an answer yet */
 };
 
 /* Stores what has changed of `b`.  0, or -errno with the reason logged: then nothing may be answered that promises it. */
@@ -73,6 +76,7 @@ void profile_xml(const struct sub *b, struct buf *out);
 
 /* cx.c */
 void hss_cx_open(struct hss *h);			/* before dia_start() */
+void hss_cx_close(struct hss *h);			/* what is held back is not answered; before dia_stop() */
 
 /* push.c */
 struct push_order {
@@ -90,6 +94,8 @@ typedef void (*push_fn)(void *arg, const struct push_result *r);
 int push_rtr(struct hss *h, struct sub *b, const struct push_order *o, push_fn fn, void *arg);
 /* user_data empty: the profile as it is. */
 int push_ppr(struct hss *h, struct sub *b, struct str user_data, push_fn fn, void *arg);
+/* The end, after the client is freed (which tells nobody): whoever waits hears -ECONNRESET. */
+void push_close(struct hss *h);
 
 /* rest.c */
 extern const struct http_route hss_routes[];

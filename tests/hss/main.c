@@ -118,6 +118,8 @@ int main(int argc, char **argv)
 		return daemon_exit(&d, rc);
 	}
 	h.loop = d.loop;
+	list_init(&h.pushes);
+	list_init(&h.held);
 	d.u = &h;
 	h.subs = hss_config_take_subs();
 	hss_config_apply(&h, d.config);
@@ -132,6 +134,8 @@ int main(int argc, char **argv)
 		rc = loop_run(d.loop);
 	}
 	dia_client_free(h.client);
+	push_close(&h);
+	hss_cx_close(&h);
 	dia_stop();
 	http_server_free(h.http);
 	state_close(h.state);

@@ -8,6 +8,7 @@
 #define XML_MAX (1u << 20)
 
 struct push {
+	struct list link;		/* hss.pushes */
 	struct hss *h;
 	enum hss_command cmd;
 	uint32_t reason_code;
@@ -40,7 +41,16 @@ static void done(struct push *p, const struct dia_result *r, const struct cx_str
 		forget_server(p);
 	if (p->fn)
 		p->fn(p->arg, &out);
+	list_del(&p->link);
 	free(p);
+}
+
+void push_close(struct hss *h)
+{
+	const struct dia_result gone = { .err = -ECONNRESET };
+
+	while (!list_empty(&h->pushes))
+		done(list_entry(h->pushes.next, struct push, link), &gone, NULL);
 }
 
 static void on_rta(void *arg, const struct cx_rta *a)
@@ -59,6 +69,7 @@ static struct push *begin(struct hss *h, enum hss_command cmd, const struct sub 
 
 	if (!p)
 		return NULL;
+	list_add_tail(&h->pushes, &p->link);
 	p->h = h;
 	p->cmd = cmd;
 	p->fn = fn;
@@ -82,6 +93,7 @@ int push_rtr(struct hss *h, struct sub *b, const struct push_order *o, push_fn f
 	p->reason_code = o->reason_code;
 	if (cx_rtr_send(h->client, &r, on_rta, p))
 		return 0;
+	list_del(&p->link);
 	free(p);
 	return -ENOMEM;
 }
@@ -103,6 +115,8 @@ int push_ppr(struct hss *h, struct sub *b, struct str user_data, push_fn fn, voi
 	hss_charging(h, &r.primary_ccf, &r.secondary_ccf, &r.primary_ecf, &r.secondary_ecf);
 	p = xml.failed ? NULL : begin(h, HSS_PPR, b, fn, arg);
 	if (!p || !cx_ppr_send(h->client, &r, on_ppa, p)) {
+		if (p)
+			list_del(&p->link);
 		free(p);
 		rc = -ENOMEM;
 	}
