@@ -4,14 +4,15 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/clock.h"
+#include "common/util/rand.h"
 #include "icscf/icscf.h"
 
 static METRIC_DEF(m_outcomes, "cscf_icscf_requests_total", METRIC_COUNTER,
 		  "Requests by procedure and by where they went: how the S-CSCF was found, or the status of our refusal.",
 		  "procedure", "outcome");
 
-static METRIC_DEF(m_attempts, "cscf_icscf_scscf_attempts_total", METRIC_COUNTER, "Requests sent to each S-CSCF by how it took them.",
-		  "scscf", "result");
+static METRIC_DEF(m_attempts, "cscf_icscf_scscf_attempts_total", METRIC_COUNTER,
+		  "Requests sent to each S-CSCF by how it took them.", "scscf", "result");
 
 void icscf_figures_register(void)
 {
@@ -86,7 +87,8 @@ void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *
 		 LOG_C("method", sip_method_name(a->m->method)), LOG_U("status", status), LOG_C("why", why),
 		 LOG_S("impi", a->impi), LOG_S("impu", a->impu), LOG_S("call_id", a->m->call_id));
 	if (retry)
-		n = (size_t)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", a->sel->retry_after_s);
+		n = (size_t)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n",
+				     a->sel->retry_after_s + rand_below(a->sel->retry_after_s / 2 + 1));	/* not all at once */
 	if (status / 100 == 5)
 		snprintf(extra + n, sizeof(extra) - n, "Warning: 399 icscf \"%s\"\r\n", why);
 	tx_server_reply(st, status, NULL, str_from_c(extra));

@@ -153,14 +153,15 @@ static void on_failed(void *user, struct proxy *p, struct proxy_branch *b, unsig
 		note(a, status, m != NULL);
 }
 
-/* §5.3.1.3: silence, 3xx, 480; and 5xx, which another S-CSCF may do better (row I5).  A session is tried elsewhere only when
- * we chose the S-CSCF and it took no notice. */
+/* §5.3.1.3: silence, 3xx, 480; and 5xx, which another S-CSCF may do better (row I5) - but 504, which says that the HSS is
+ * silent: it would be so to the next one.  A session is tried elsewhere only when we chose the S-CSCF and it took no notice. */
 static bool another_may_help(const struct icscf_ask *a)
 {
 	if (!a->last)
 		return a->last_status == 408 || a->last_status == 503;
 	if (a->proc == PROC_REGISTER)
-		return a->last_status / 100 == 3 || a->last_status == 480 || a->last_status / 100 == 5;
+		return a->last_status / 100 == 3 || a->last_status == 480 ||
+		       (a->last_status / 100 == 5 && a->last_status != 504);
 	return a->last_status == 503;
 }
 

@@ -4,6 +4,7 @@
  *   sip:+N@home;user=phone     the tel form, as §5.3.2.1 replaces it; then the sip form
  *   sip:+N@home                the sip form; then the tel form, for subscribers that have no other
  *   sip:name@home              as it is
+ *   an alias of the home domain, or this node's address, stands for the home domain
  *
  * Open5GS knows numbers without '+' only, and compares texts (integration.md §2): there the forms without it come first. */
 #include "common/util/arena.h"
@@ -55,10 +56,13 @@ unsigned icscf_identity_forms(const struct icscf *i, struct arena *ar, const str
 {
 	bool phone, is_tel = u->scheme == SIP_SCHEME_TEL;
 	struct str aor, number, tel, v;
+	struct sip_uri at_home = *u;
 	char text[AOR_MAX];
 	unsigned n = 0;
 
-	if (sip_uri_aor(u, text, sizeof(text), &aor) < 0)
+	if (!is_tel && (stack_is_home_domain(i->stack, u->host) || stack_is_self(i->stack, u)))
+		at_home.host = i->home_domain;
+	if (sip_uri_aor(&at_home, text, sizeof(text), &aor) < 0)
 		return 0;
 	aor = arena_dup(ar, aor);
 	if (!aor.p)

@@ -1,4 +1,5 @@
 /* icscf/register.c - REGISTER: TS 24.229 §5.3.1; UAR: TS 29.228 §6.1.1; rows I1-I3. */
+#include <errno.h>
 #include "common/log/log.h"
 #include "common/sip/auth.h"
 #include "common/util/clock.h"
@@ -6,18 +7,31 @@
 
 #define UAR_FLAG_EMERGENCY 1u			/* TS 29.229 §6.3.57, bit 0 */
 #define AOR_MAX 512
+#define IMPI_MAX 256
 
 /* The private identity: what the phone says, else derived from the public one (clients.md: many phones send no
- * Authorization at first; TS 24.229 §5.3.1.2 says the same). */
+ * Authorization at first; TS 24.229 §5.3.1.2 says the same).  A name without a realm is completed with the home domain
+ * (TS 23.003 §13.3), as the S-CSCF does.  Empty: out of memory. */
 static struct str private_identity(const struct icscf_ask *a)
 {
+	struct str scheme, user, home = a->iw->i->home_domain;
 	struct auth_params p;
-	struct str scheme, user;
+	int rc = auth_find(a->m, SIP_H_AUTHORIZATION, home, &p);
 
-	if (auth_find(a->m, SIP_H_AUTHORIZATION, a->iw->i->home_domain, &p) == 0 && p.username.l)
-		return p.username;
+	if (rc == -ENOENT)			/* the HSS's digest realm may be another */
+		rc = auth_find(a->m, SIP_H_AUTHORIZATION, STR_NONE, &p);
 	str_cut(a->impu, ':', &scheme, &user);
-	return user;
+	if (rc == 0 && p.username.l)
+		user = p.username;
+	return str_chr(user, '@') >= 0 ? user : arena_printf(a->m->arena, "%.*s@%.*s", STR_ARG(user), STR_ARG(home));
+}
+
+static bool plausible(struct str impi)
+{
+	for (size_t i = 0; i < impi.l; i++)
+		if ((unsigned char)impi.p[i] <= ' ' || (unsigned char)impi.p[i] >= 0x7f)
+			return false;
+	return impi.l > 0 && impi.l <= IMPI_MAX;
 }
 
 static bool public_identity(struct icscf_ask *a)
@@ -165,6 +179,10 @@ void icscf_register(struct icscf_worker *iw, struct tx_server *st, struct sip_ms
 		return;
 	}
 	a->impi = private_identity(a);
+	if (!plausible(a->impi)) {
+		icscf_refuse(a, 400, false, "the private identity cannot be one");
+		return;
+	}
 	a->visited = visited_network(a);
 	read_contacts(a);
 	if (!send_uar(a))

@@ -97,7 +97,7 @@ bool stack_is_self(const struct stack *s, const struct sip_uri *uri)
 bool stack_is_home_domain(const struct stack *s, struct str host)
 {
 	(void)s;
-	return str_ieq_c(host, "home");
+	return str_ieq_c(host, "home") || str_ieq_c(host, "alias");
 }
 
 /* ---- life ---- */

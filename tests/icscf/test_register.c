@@ -16,6 +16,10 @@ static const struct { const char *name, *extra, *hss, *impi, *visited; uint32_t 
 	{ "two Authorizations: the answered one", "Authorization: Digest username=\"x\", realm=\"*\", nonce=\"\", response=\"\"\n"
 	  "Authorization: Digest username=\"001@home\", realm=\"home\", nonce=\"n\", response=\"aa\"\nContact: <sip:a@1.2.3.4>\n",
 	  "standard", "001@home", "home", CX_UAR_REGISTRATION, 0 },
+	{ "a name without realm", "Contact: <sip:a@1.2.3.4>\nAuthorization: Digest username=\"001\", realm=\"home\", nonce=\"\", "
+	  "response=\"\"\n", "standard", "001@home", "home", CX_UAR_REGISTRATION, 0 },
+	{ "another realm", "Contact: <sip:a@1.2.3.4>\nAuthorization: Digest username=\"001@home\", realm=\"far\", nonce=\"\", "
+	  "response=\"\"\n", "standard", "001@home", "home", CX_UAR_REGISTRATION, 0 },
 	{ "broken Authorization: from To", "Authorization: Digest username\nContact: <sip:a@1.2.3.4>\n", "standard", "alice@home",
 	  "home", CX_UAR_REGISTRATION, 0 },
 	{ "Expires 0", "Contact: <sip:a@1.2.3.4>\nExpires: 0\n", "standard", "alice@home", "home", CX_UAR_DE_REGISTRATION, 0 },
@@ -57,16 +61,18 @@ END_TEST
 
 /* ---- what each answer leads to (rows I2, I3, D10) ---- */
 
+#define CAP(n) { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { n } } } }
 #define E2001 { 0, 2001, true }
 static const struct { const char *name, *yaml; struct cx_uaa a; const char *ruri, *up; bool retry; } uaa_rows[] = {
 	{ "named", DEFAULT, { .result = E2001, .server_name = { "sip:s2:6060", 11 } }, "sip:s2:6060", "", false },
-	{ "named without scheme (PyHSS)", DEFAULT, { .result = { 0, 2002, true }, .server_name = { "s2:6060", 7 } }, "sip:s2:6060", "", false },
+	{ "named without scheme (PyHSS)", DEFAULT,
+	  { .result = { 0, 2002, true }, .server_name = { "s2:6060", 7 } }, "sip:s2:6060", "", false },
 	{ "named with lr", DEFAULT, { .result = E2001, .server_name = { "<sip:s2:6060;lr;transport=udp>", 30 } },
 	  "sip:s2:6060;transport=udp", "", false },
 	{ "neither (Open5GS): the default", DEFAULT, { .result = E2001 }, "sip:s1:6060", "", false },
 	{ "neither and nothing configured", "", { .result = E2001 }, NULL, "500", true },
-	{ "capabilities", TABLE, { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 9 } } } }, "sip:s3", "", false },
-	{ "capabilities nobody has", TABLE, { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 7 } } } }, NULL, "600", false },
+	{ "capabilities", TABLE, CAP(9), "sip:s3", "", false },
+	{ "capabilities nobody has", TABLE, CAP(7), NULL, "600", false },
 	{ "name and capabilities: the name", TABLE, { .result = E2001, .server_name = { "sip:s2", 6 }, .has_caps = true,
 	  .caps = { .mandatory = { 1, { 9 } } } }, "sip:s2", "", false },
 	{ "names among the capabilities", TABLE, { .result = E2001, .has_caps = true, .caps = { .server_names = { 1, { { "s7", 2 } } } } },
@@ -136,28 +142,37 @@ END_TEST
 
 /* ---- the next S-CSCF (row I5) ---- */
 
+
 enum { SILENT = 1 };			/* says nothing; "nx" is unreachable */
-static const struct { const char *name, *first; unsigned says; const char *expires; struct cx_uaa second; bool asks; const char *next, *up; }
-next_rows[] = {
+static const struct {
+	const char *name, *first;
+	unsigned says;
+	const char *expires;
+	struct cx_uaa second;
+	bool asks;
+	const char *next, *up;
+} next_rows[] = {
 	{ "silent, capabilities tell another", "sip:s1", SILENT, "600",
 	  { .result = E2001, .server_name = { "sip:s1", 6 }, .has_caps = true, .caps = { .mandatory = { 1, { 1 } } } }, true, "sip:s2", "100 200" },
-	{ "unreachable", "sip:nx", 0, "600", { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 9 } } } }, true, "sip:s3", "200" },
-	{ "480", "sip:s1", 480, "600", { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 2 } } } }, true, "sip:s2", "200" },
-	{ "302", "sip:s1", 302, "600", { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 2 } } } }, true, "sip:s2", "200" },
-	{ "500", "sip:s1", 500, "600", { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 2 } } } }, true, "sip:s2", "200" },
-	{ "503", "sip:s1", 503, "600", { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 2 } } } }, true, "sip:s2", "200" },
-	{ "another name without capabilities (pool)", "sip:s1", 500, "600", { .result = E2001, .server_name = { "s4", 2 } }, true, "sip:s4", "200" },
+	{ "unreachable", "sip:nx", 0, "600", CAP(9), true, "sip:s3", "200" },
+	{ "480", "sip:s1", 480, "600", CAP(2), true, "sip:s2", "200" },
+	{ "302", "sip:s1", 302, "600", CAP(2), true, "sip:s2", "200" },
+	{ "500", "sip:s1", 500, "600", CAP(2), true, "sip:s2", "200" },
+	{ "503", "sip:s1", 503, "600", CAP(2), true, "sip:s2", "200" },
+	{ "another name without capabilities (pool)", "sip:s1", 500, "600",
+	  { .result = E2001, .server_name = { "s4", 2 } }, true, "sip:s4", "200" },
 	{ "the same name and nothing else: from the table", "sip:s1", 480, "600", { .result = E2001, .server_name = { "sip:s1", 6 } }, true,
 	  "sip:s2", "200" },
 	{ "nobody else has it: what the S-CSCF said", "sip:s3", 480, "600",
-	  { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 9 } } } }, true, NULL, "480" },
+	  CAP(9), true, NULL, "480" },
 	{ "nobody else, 302 is not for the phone", "sip:s3", 302, "600",
-	  { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 9 } } } }, true, NULL, "504" },
+	  CAP(9), true, NULL, "504" },
 	{ "nobody else, 503 is not ours", "sip:s3", 503, "600",
-	  { .result = E2001, .has_caps = true, .caps = { .mandatory = { 1, { 9 } } } }, true, NULL, "500" },
+	  CAP(9), true, NULL, "500" },
 	{ "silent, and so is the HSS now", "sip:s1", SILENT, "600", { .result = { -ETIMEDOUT, 0, false } }, true, NULL, "100 504" },
 	{ "480, and the HSS refuses now", "sip:s1", 480, "600", { .result = { 0, 5012, false } }, true, NULL, "480" },
 	{ "de-registration stays with its S-CSCF", "sip:s1", SILENT, "0", { .result = E2001 }, false, NULL, "100 504" },
+	{ "504: the HSS is silent, to others too", "sip:s1", 504, "600", { .result = E2001 }, false, NULL, "504" },
 	{ "403 is final", "sip:s1", 403, "600", { .result = E2001 }, false, NULL, "403" },
 	{ "600 is final", "sip:s1", 600, "600", { .result = E2001 }, false, NULL, "600" },
 };
@@ -189,7 +204,7 @@ START_TEST(test_next_row)
 		rig_reply(&f.r, s, 200, "S2", "");
 	}
 	ck_assert_msg(!strcmp(rig_up(&f.r), next_rows[_i].up), "%s: up %s", name, rig_up(&f.r));
-	if (rig_last_up(&f.r)->status >= 500 && rig_last_up(&f.r)->status < 600)
+	if (next_rows[_i].says != 504 && rig_last_up(&f.r)->status / 100 == 5)
 		ck_assert_msg(fixture_up_header(&f, SIP_H_RETRY_AFTER).l > 0, "%s", name);
 	ck_assert_uint_eq(f.n_hss, next_rows[_i].asks ? 2 : 1);
 	fixture_fini(&f);
@@ -244,6 +259,18 @@ START_TEST(test_retry_after_of_the_scscf)	/* row R16 */
 }
 END_TEST
 
+START_TEST(test_no_identity)
+{
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT);
+	fixture_register(&f, "Contact: <sip:a@1.2.3.4>\nAuthorization: Digest username=\"a b\", realm=\"home\", nonce=\"\"\n");
+	ck_assert_str_eq(rig_up(&f.r), "400");
+	ck_assert_uint_eq(f.n_hss, 0);
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_no_memory_for_cx)
 {
 	struct fixture f;
@@ -274,4 +301,5 @@ END_TEST
 
 TEST_MAIN("register", TEST_ROWS(test_uar_row, uar_rows), TEST_ROWS(test_uaa_row, uaa_rows), TEST_ROWS(test_passed_row, passed),
 	  TEST_ROWS(test_next_row, next_rows), TEST_ONE(test_attempts_bounded), TEST_ONE(test_last_answer_counts),
-	  TEST_ONE(test_retry_after_of_the_scscf), TEST_ONE(test_no_memory_for_cx), TEST_ONE(test_retransmission_asks_once))
+	  TEST_ONE(test_retry_after_of_the_scscf), TEST_ONE(test_no_identity), TEST_ONE(test_no_memory_for_cx),
+	  TEST_ONE(test_retransmission_asks_once))

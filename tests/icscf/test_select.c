@@ -68,8 +68,14 @@ END_TEST
 #define DEFAULT "  default_server: \"sip:d\"\n"
 
 /* expect: the S-CSCFs in the order in which they are tried. */
-static const struct { const char *name, *yaml; bool has_caps; struct cx_caps caps; const char *suspect, *expect; int end; enum scscf_why why; }
-rows[] = {
+static const struct {
+	const char *name, *yaml;
+	bool has_caps;
+	struct cx_caps caps;
+	const char *suspect, *expect;
+	int end;
+	enum scscf_why why;
+} rows[] = {
 	{ "nothing asked, default, then the table", TABLE DEFAULT, false, { .mandatory = { 0 } }, "", "d a b c", -ENODATA, SCSCF_DEFAULT },
 	{ "empty capabilities are nothing asked", TABLE DEFAULT, true, { .mandatory = { 0 } }, "", "d a b c", -ENODATA, SCSCF_DEFAULT },
 	{ "nothing asked, no default", TABLE, false, { .mandatory = { 0 } }, "", "a b c", -ENODATA, SCSCF_BY_CAPABILITIES },
@@ -208,30 +214,5 @@ START_TEST(test_reload)			/* row I4: figures stay, the table is new; a request k
 }
 END_TEST
 
-/* ---- mistakes in the configuration ---- */
-
-static const struct { const char *name, *yaml, *says; } mistakes[] = {
-	{ "default", "selection: {default_server: \"tel:+49\"}\n", "selection.default_server" },
-	{ "server", "selection: {servers: [{name: \"sip:a b\"}]}\n", "not a SIP URI" },
-	{ "capability", "selection: {servers: [{name: \"sip:a\", capabilities: [4294967296]}]}\n", "4294967295" },
-	{ "next hop", "numbers: {next_hop: \"mailto:a\"}\n", "numbers.next_hop" },
-};
-
-START_TEST(test_mistake_row)
-{
-	struct cfg *c = config(mistakes[_i].yaml);
-	struct buf errors;
-
-	buf_init(&errors, 65536);
-	icscf_config_check(c, &errors);
-	ck_assert_msg(str_find(buf_str(&errors), str_from_c(mistakes[_i].says)) >= 0, "%s: %.*s", mistakes[_i].name,
-		      STR_ARG(buf_str(&errors)));
-	ck_assert_msg(str_starts(buf_str(&errors), STR("test:3:")), "%s: %.*s", mistakes[_i].name, STR_ARG(buf_str(&errors)));
-	buf_fini(&errors);
-	cfg_unref(c);
-}
-END_TEST
-
 TEST_MAIN("select", TEST_ROWS(test_uri_row, uri_rows), TEST_ONE(test_uri_long), TEST_ROWS(test_choice_row, rows),
-	  TEST_ONE(test_weight), TEST_ONE(test_health), TEST_ONE(test_known_is_bounded), TEST_ONE(test_reload),
-	  TEST_ROWS(test_mistake_row, mistakes))
+	  TEST_ONE(test_weight), TEST_ONE(test_health), TEST_ONE(test_known_is_bounded), TEST_ONE(test_reload))

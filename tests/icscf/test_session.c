@@ -30,6 +30,8 @@ static const struct { const char *name, *ruri, *extra, *hss, *impu; bool orig; c
 	{ "a number as identity", "sip:+4930@home", "", "standard", "sip:+4930@home", false, "<sip:s2:6060;lr>", "sip:+4930@home" },
 	{ "Open5GS has no plus", "tel:+4930", "", "open5gs", "sip:4930@home", false, "<sip:s2:6060;lr>", "sip:4930@home" },
 	{ "Open5GS, SIP URI", "sip:+4930@home", "", "open5gs", "sip:4930@home", false, "<sip:s2:6060;lr>", "sip:4930@home" },
+	{ "an alias of the domain", "sip:bob@alias", "", "standard", "sip:bob@home", false, "<sip:s2:6060;lr>", "sip:bob@home" },
+	{ "our own address", "sip:bob@self:4060", "", "standard", "sip:bob@home", false, "<sip:s2:6060;lr>", "sip:bob@home" },
 	{ "our Route comes off", "sip:bob@home", "Route: <sip:self;lr>\n", "standard", "sip:bob@home", false, "<sip:s2:6060;lr>",
 	  "sip:bob@home" },
 	{ "for a served user", "sip:bob@far", "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>;sescase=orig\n"
@@ -112,7 +114,12 @@ END_TEST
 
 /* ---- unknown in one form: the next one; then where numbers go (rows I9, R9) ---- */
 
-static const struct { const char *name, *ruri, *yaml, *hss; unsigned n_unknown; bool found; const char *asked, *out_ruri, *route, *up; } form_rows[] = {
+static const struct {
+	const char *name, *ruri, *yaml, *hss;
+	unsigned n_unknown;
+	bool found;
+	const char *asked, *out_ruri, *route, *up;
+} form_rows[] = {
 	{ "tel only", "tel:+4930", DEFAULT, "standard", 1, false, "tel:+4930", NULL, NULL, "404" },
 	{ "user=phone: known as sip", "sip:+4930@home;user=phone", DEFAULT, "standard", 1, true, "tel:+4930 sip:+4930@home",
 	  "sip:+4930@home;user=phone", "<sip:s2:6060;lr>", "" },
@@ -257,7 +264,14 @@ END_TEST
 
 /* ---- the S-CSCF fails ---- */
 
-static const struct { const char *name, *method; bool chosen; unsigned says; uint64_t wait_ms; const char *down, *up; bool retry; } fail_rows[] = {
+static const struct {
+	const char *name, *method;
+	bool chosen;
+	unsigned says;
+	uint64_t wait_ms;
+	const char *down, *up;
+	bool retry;
+} fail_rows[] = {
 	{ "named and silent", "INVITE", false, 0, 6100, "INVITE@10.0.0.2", "100 504", true },
 	{ "named and silent, MESSAGE waits for the phone", "MESSAGE", false, 0, 6100, "MESSAGE@10.0.0.2", "100", false },
 	{ "named and silent, MESSAGE, before Timer F", "MESSAGE", false, 0, 30100, "MESSAGE@10.0.0.2", "100 504", true },
