@@ -64,7 +64,7 @@ def cscf_part(net, labdir, node):
             f'rest: {{listen: "{net.ip(node)}:{REST_PORT}", token_file: {labdir.token_file}}}\n'
             f"state: {{dir: {labdir.state(node)}}}\n")
     if node == "pcscf":
-        return text
+        return text + f'access: {{trusted: ["{net.ip("icscf")}", "{net.ip("scscf")}"]}}\n'
     text += (f'diameter:\n  identity: {net.name(node)}\n  listen: "{net.ip(node)}:{net.diameter_port[node]}"\n'
              f'  peers: [{{identity: {net.hss["identity"]}, address: "{net.hss["address"]}", port: {net.hss["port"]}}}]\n')
     if node == "icscf":
