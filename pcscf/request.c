@@ -100,7 +100,8 @@ static bool is_for_us(struct pcscf_req *r)
 static void answer_ourselves(struct pcscf_req *r)
 {
 	if (r->m->method == SIP_OPTIONS)
-		tx_server_reply(r->st, 200, NULL, STR("Allow: OPTIONS, REGISTER\r\nAccept: application/sdp\r\nSupported: path\r\n"));
+		tx_server_reply(r->st, 200, NULL, STR("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, SUBSCRIBE, NOTIFY, "
+						      "UPDATE, PRACK, PUBLISH, REFER\r\nAccept: application/sdp\r\nSupported: path\r\n"));
 	else
 		pcscf_refuse(r, 405, "not a method for the P-CSCF itself", STR("Allow: OPTIONS, REGISTER\r\n"));
 }
