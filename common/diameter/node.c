@@ -226,6 +226,15 @@ static int set_hooks(void)
 	return rc ? -rc : -fd_hook_register(HOOK_MASK(HOOK_DATA_RECEIVED), on_octets, NULL, NULL, &h);
 }
 
+#ifdef __SANITIZE_THREAD__
+/* The library takes a peer's lock and the dictionary's in both orders, among its own threads: nothing of ours. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "deadlock:libfdproto.so\ndeadlock:libfdcore.so\n";
+}
+#endif
+
 /* ---- life ---- */
 
 int dia_start(const struct dia_config *c)
