@@ -329,6 +329,31 @@ def scenario_update_after_491(p):
     p.event("answered", codec="PCMA")
 
 
+def scenario_reg_event(p):
+    """SUBSCRIBE, a NOTIFY that overtakes its answer, refresh in the dialog, the end: RFC 6665 §4.1, RFC 3680."""
+    p.do("subscribe")
+    s = p.receive("SUBSCRIBE")
+    assert s.get("Event") == "reg" and s.get("Accept") == "application/reginfo+xml" and s.all("Route")
+    p.call_id, ours = s.get("Call-ID"), s.tag("From")
+    p.request("NOTIFY", "Event: reg", "Subscription-State: active;expires=60", "Contact: <sip:scscf@x>", to_tag=ours, body="<reginfo/>")
+    p.receive("200 NOTIFY")
+    assert p.event("notify")["body"] == "<reginfo/>"
+    p.reply(s, 200, "Expires: 60", f"Contact: <sip:notifier@{p.ip}>", "Record-Route: <sip:edge.example;lr>")
+    p.event("subscribed", expires=60)
+    p.request("NOTIFY", "Event: reg", "Subscription-State: active", to_tag="other")
+    p.receive("481 NOTIFY")
+    p.do("unsubscribe")
+    s = p.receive("SUBSCRIBE")
+    assert s.get("Expires") == "0" and s.start.startswith("SUBSCRIBE sip:notifier@") and s.all("Route") == ["<sip:edge.example;lr>"]
+    p.reply(s, 200, "Expires: 0", f"Contact: <sip:notifier@{p.ip}>")
+    p.event("subscribed", expires=0)
+    p.request("NOTIFY", "Event: reg", "Subscription-State: terminated;reason=timeout", to_tag=ours)
+    p.receive("200 NOTIFY")
+    p.event("notify", state="terminated;reason=timeout")
+    p.request("NOTIFY", "Event: reg", "Subscription-State: active", to_tag=ours)
+    p.receive("481 NOTIFY")
+
+
 # ---- the phone is called ----
 
 def scenario_no_prack(p):

@@ -15,6 +15,18 @@ static int cmd_deregister(struct ue *u, struct str args)
 	return register_start(u, true);
 }
 
+static int cmd_subscribe(struct ue *u, struct str args)
+{
+	(void)args;
+	return subscribe_send(u, false);
+}
+
+static int cmd_unsubscribe(struct ue *u, struct str args)
+{
+	(void)args;
+	return subscribe_send(u, true);
+}
+
 static int cmd_call(struct ue *u, struct str args)
 {
 	char target[UE_TEXT];
@@ -126,6 +138,8 @@ static const struct command commands[] = {
 	{ "register", "", cmd_register, { "registered", "registration-failed" } },
 	{ "reregister", "", cmd_register, { "registered", "registration-failed" } },
 	{ "deregister", "", cmd_deregister, { "deregistered", "registration-failed" } },
+	{ "subscribe", "", cmd_subscribe, { "subscribed", "subscription-failed" } },
+	{ "unsubscribe", "", cmd_unsubscribe, { "subscribed", "subscription-failed" } },
 	{ "call", "URI|NUMBER", cmd_call, { NULL } },
 	{ "answer", "[CALL-ID]", cmd_answer, { "answered", "ended" } },
 	{ "reject", "[CODE]", cmd_reject, { NULL } },

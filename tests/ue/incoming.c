@@ -122,6 +122,8 @@ void incoming_request(struct ue *u, struct tx_server *st, struct sip_msg *m)
 {
 	if (!require_met(u, st, m))
 		return;
+	if (m->method == SIP_NOTIFY && notify_in(u, st, m))
+		return;
 	if (m->to_tag.l)
 		in_dialog(u, st, m);
 	else

@@ -29,12 +29,12 @@ static const char usage[] =
 	"  -e 'CMD; CMD; ...'       run these, then quit; status 0 when all succeeded.  A list goes on when a command has\n"
 	"                           its outcome (call: at once); commands are separated by ';' and a blank\n"
 	"\n"
-	"commands: register, reregister, deregister, call URI, answer [CALL], reject [CODE], hold, resume, hangup, cancel,\n"
-	"          message URI TEXT, options URI, info, raw FILE, wait EVENT [SECONDS],\n"
+	"commands: register, reregister, deregister, subscribe, unsubscribe (reg event), call URI, answer [CALL], reject [CODE],\n"
+	"          hold, resume, hangup, cancel, info, message URI TEXT, options URI, raw FILE, wait EVENT [SECONDS],\n"
 	"          pause SECONDS, quit\n"
 	"events: ready registering challenged resync registered deregistered registration-failed calling trying progress\n"
 	"        ringing prack update incoming answered held resumed ended call-failed message-sent message-received\n"
-	"        response timeout error sip\n";
+	"        subscribed subscription-failed notify response timeout error sip\n";
 
 enum {
 	OPT_PCSCF = 256, OPT_BIND, OPT_IMSI, OPT_MSISDN, OPT_MCC, OPT_MNC, OPT_IMPI, OPT_IMPU, OPT_DOMAIN, OPT_K, OPT_OPC, OPT_OP,

@@ -39,6 +39,7 @@ int phone_new(struct ue **ret, const struct ue_options *o)
 	u->o = *o;
 	list_init(&u->calls);
 	timer_init(&u->reg.refresh, register_timer);
+	timer_init(&u->sub.refresh, subscribe_timer);
 	if (o->has_k)
 		usim_init(&u->usim, o->k, o->opc, o->sqn);
 	rc = net_open(u);
@@ -78,6 +79,7 @@ void phone_free(struct ue *u)
 	while ((c = call_active(u)))
 		call_dead(c);
 	register_close(u);
+	subscribe_close(u);
 	net_close(u);
 	free(u);
 }

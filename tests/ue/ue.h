@@ -67,6 +67,15 @@ struct reg {
 	unsigned n_associated;
 };
 
+struct subscription {				/* to our own registration: RFC 3680 */
+	char call_id[25], tag[11];		/* empty: there is none */
+	struct sip_msg *request;		/* the first SUBSCRIBE as sent */
+	struct dialog *d;			/* from its answer on */
+	struct tx_client *ct;
+	struct timer refresh;
+	bool removing;
+};
+
 struct command_queue {
 	struct list waiting;
 	struct timer pump;
@@ -94,6 +103,7 @@ struct ue {
 	char identity[UE_TEXT];			/* From and P-Preferred-Identity */
 	struct usim usim;
 	struct reg reg;
+	struct subscription sub;
 	struct list calls;			/* struct call; over ones stay while transactions know them */
 	struct command_queue q;
 };
@@ -158,6 +168,13 @@ void digest_put(struct ue *u, struct buf *b, struct str uri);
 /* Takes the 401's challenge.  0: answer it (with an AUTS, or empty, when the card says so); -errno: there is no answer. */
 int digest_challenge(struct ue *u, const struct sip_msg *m);
 void digest_forget(struct reg *r);
+
+/* ---- subscribe.c: reg-event ---- */
+
+int subscribe_send(struct ue *u, bool remove);	/* 0, -EBUSY, -EPROTO (nothing to remove) */
+bool notify_in(struct ue *u, struct tx_server *st, struct sip_msg *m);	/* false: not ours, not answered */
+void subscribe_timer(struct timer *t);
+void subscribe_close(struct ue *u);
 
 /* ---- message.c: MESSAGE, OPTIONS, raw ---- */
 
