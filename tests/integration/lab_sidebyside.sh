@@ -42,7 +42,9 @@ wait $first || { cat "$work/call1"; fail "the call in the first lab"; }
 
 "$lab" down $one --dir "$work/one" || fail "down"
 [ ! -e "$work/one" ] || fail "down leaves files: $(ls -R "$work/one")"
-grep -l -s -a -F "$work/one/" /proc/[0-9]*/cmdline && fail "down leaves processes"
+for p in $(grep -l -s -a -F "$work/one/" /proc/[0-9]*/cmdline); do
+	[ ! -e "$p" ] || fail "down leaves a process: $(tr '\0' ' ' <"$p")"	# what is gone was the grep itself
+done
 "$lab" status $one --dir "$work/one" 2>/dev/null && fail "status of a lab that is down"
 "$lab" status $two --dir "$work/two" || fail "the second lab suffered from the end of the first"
 "$lab" call $two --dir "$work/two" --hold 0.5 >"$work/call4" 2>&1 || { cat "$work/call4"; fail "a call after the first lab ended"; }
