@@ -71,7 +71,7 @@ Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>
 # An answer to the INVITE when other requests came after it: what must be repeated was kept by @keep.
 LATE = """<send%s><![CDATA[
 SIP/2.0 %s %s
-[$via][$record]From:[$from]
+[$way]From:[$from]
 To:[$to];tag=[pid]b[call_number]
 Call-ID: [call_id]
 CSeq:[$cseq]
@@ -80,8 +80,8 @@ Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>
 
 %s]]></send>"""
 
-# Header lines that stand together, with their line ends.
-LINES = "(%s: [^[:cntrl:]]*[[:cntrl:]]+)+"
+# Via and Record-Route lines, with their line ends: proxies put theirs on top, so both kinds stand together, mixed.
+WAY = "((Via|Record-Route): [^[:cntrl:]]*[[:cntrl:]]+)+"
 
 REASONS = {"180": "Ringing", "183": "Session Progress", "200": "OK", "202": "Accepted", "302": "Moved Temporarily", "486": "Busy Here",
            "487": "Request Terminated", "603": "Decline"}
@@ -145,11 +145,10 @@ def m_late(args):
 def m_keep(_args):
     """@keep: takes an INVITE and keeps what every answer to it repeats."""
     text = '<recv request="INVITE" rrs="true"><action>'
-    for name, var in (("Via", "via"), ("Record-Route", "record")):
-        text += f'<ereg regexp="{LINES % name}" search_in="msg" assign_to="{var},unused"/>'
+    text += f'<ereg regexp="{WAY}" search_in="msg" assign_to="way,unused,unused"/>'
     for name, var in (("From", "from"), ("To", "to"), ("CSeq", "cseq")):
         text += f'<ereg regexp=".*" search_in="hdr" header="{name}:" assign_to="{var}"/>'
-    return text + '</action></recv>\n<Reference variables="unused,record"/>'
+    return text + '</action></recv>\n<Reference variables="unused"/>'
 
 
 def m_serve(args):
@@ -184,7 +183,7 @@ Supported: path
 ]]></send>
 """
     auth = '[authentication username={impi} aka_K=%s aka_OP=%s aka_AMF=0x8000]\n' % (K_TEXT, OP_TEXT)
-    told = "" if expires == "0" else ('<action><ereg regexp=".+" search_in="hdr" header="Service-Route:" check_it="true" assign_to="seen"/>'
+    told = '<action><ereg regexp=".+" search_in="hdr" header="CSeq:" assign_to="seen"/></action>' if expires == "0" else ('<action><ereg regexp=".+" search_in="hdr" header="Service-Route:" check_it="true" assign_to="seen"/>'
                                      '<ereg regexp="sip:.+" search_in="hdr" header="P-Associated-URI:" check_it="true" assign_to="seen"/></action>')
     return (text % (int(cseq), expires, "") + '<recv response="401" auth="true"/>\n' + text % (int(cseq) + 1, expires, auth)
             + f'<recv response="200">{told}</recv>')
