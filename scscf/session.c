@@ -107,6 +107,7 @@ static void log_final(struct session *s, unsigned status, bool ours)
 {
 	const struct sip_msg *m = proxy_request(s->p);
 
+	timer_stop(&s->deadline);
 	count_final(s, status);
 	if (s->side == SIDE_DIALOG)
 		return;
@@ -129,21 +130,9 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	return PROXY_PASS;
 }
 
-/* An INVITE rings until timer C.  Anything else has to end before whoever asked us gives up. */
-static uint32_t wait_of(const struct session *s)
-{
-	const struct session_config *c = s->sw->s->sessions;
-	uint32_t wait = c ? c->non_invite_wait_ms : SESSION_NON_INVITE_WAIT_MS;
-
-	if (s->method == SIP_INVITE)
-		return 0;
-	return s->side == SIDE_TERMINATING ? wait : wait + SESSION_OUTER_WAIT_MS;
-}
-
 static int target_add(struct session *s, struct session_target *t)
 {
-	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t,
-				   .wait_ms = wait_of(s) };
+	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t };
 
 	for (unsigned i = 0; i < t->n_routes; i++)
 		pt.route[i] = t->route[i];
@@ -164,22 +153,56 @@ static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b
 		log_debug(LOG_SESS, "not known there, the next reading of the number", LOG_S("ruri", t->ruri));
 }
 
+/* RFC 4320 §4.2: no 408 to a non-INVITE.  The callee's silence is 480, a server's 504. */
+static unsigned silence(const struct session *s)
+{
+	return s->side == SIDE_TERMINATING ? 480 : 504;
+}
+
 static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
 {
 	struct session *s = user;
 	bool silent = status == 408 && s->method != SIP_INVITE;
 
-	/* RFC 4320 §4.2: no 408 to a non-INVITE, it would come too late.  The callee's silence is 480, a server's 504. */
 	if (silent)
-		status = s->side == SIDE_TERMINATING ? 480 : 504;
+		status = silence(s);
 	log_final(s, status, !m);
 	if (silent && proxy_server(p))
 		tx_server_reply(proxy_server(p), status, NULL, STR_NONE);
 	return silent;
 }
 
+/* An INVITE rings until timer C.  Anything else has to end before whoever asked us gives up, which is when our own timer F
+ * runs out, and whether or not a 100 came. */
+static void on_deadline(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, deadline);
+
+	log_correlation(s->icid);
+	log_final(s, silence(s), true);
+	proxy_reject(s->p, silence(s), NULL, STR_NONE);
+	log_correlation(STR_NONE);
+}
+
+static void deadline_start(struct session *s)
+{
+	const struct session_config *c = s->sw->s->sessions;
+	uint32_t wait = c ? c->non_invite_wait_ms : SESSION_NON_INVITE_WAIT_MS;
+
+	if (s->method != SIP_INVITE)
+		timer_start(s->sw->w->wheel, &s->deadline, s->side == SIDE_TERMINATING ? wait : wait + SESSION_OUTER_WAIT_MS);
+}
+
+static void on_gone(void *user, struct proxy *p)
+{
+	struct session *s = user;
+
+	(void)p;
+	timer_stop(&s->deadline);
+}
+
 static const struct proxy_ops session_ops = {
-	.branch = on_branch, .response = on_response, .branch_failed = on_branch_failed, .final = on_final,
+	.branch = on_branch, .response = on_response, .branch_failed = on_branch_failed, .final = on_final, .gone = on_gone,
 };
 
 /* ---- life ---- */
@@ -215,6 +238,7 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	s->side = side;
 	s->method = in->m->method;
 	s->served = arena_dup(in->m->arena, served);
+	timer_init(&s->deadline, on_deadline);
 	if (side != SIDE_DIALOG) {
 		s->record = makes_dialog(in->m);
 		charging_request(s, &in->out, stack_home_domain(sw->w->stack));
@@ -241,5 +265,6 @@ void session_start(struct session *s, struct session_in *in, struct session_targ
 	if (rc < 0)
 		log_warn(LOG_SESS, "not every target was taken", LOG_I("errno", -rc), LOG_S("call_id", in->m->call_id));
 	s->next = mode == SESSION_IN_TURN ? first->next : NULL;
+	deadline_start(s);
 	proxy_start(s->p);
 }

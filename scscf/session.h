@@ -10,7 +10,7 @@
 enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 };
 
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
-#define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is not too late: RFC 4320 §3.2 */
+#define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is heard: RFC 4320 §4.2 */
 #define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
 #define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
 #define NUMBER_MAX_FORMS 4u		/* readings of one dialled number */
@@ -59,6 +59,7 @@ struct session {
 	bool record;			/* we stay on the route */
 	bool answered;
 	struct session_target *next;	/* SESSION_IN_TURN: what is left */
+	struct timer deadline;		/* non-INVITE: sessions.non_invite_wait_ms */
 	struct proxy *p;
 };
 

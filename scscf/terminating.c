@@ -168,6 +168,16 @@ static bool is_for_notifier(const struct session_in *in)
 	return in->m->method == SIP_SUBSCRIBE && str_ieq_c(str_trim(package), "reg");
 }
 
+/* By the I-CSCF's Route the HSS says that the user exists and is ours: not registered, as long as nobody tells more (Open5GS
+ * keeps the S-CSCF's name for ever; PyHSS is often provisioned with one).  Without it the sender may be wrong. */
+static void refuse_unknown(struct scscf_worker *sw, struct session_in *in)
+{
+	if (in->n_own)
+		session_refuse(sw, in, 480, "the user is not registered here", STR_NONE);
+	else
+		session_refuse(sw, in, 404, "no such user here", STR_NONE);
+}
+
 void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
 {
 	struct callee c = { 0 };
@@ -181,7 +191,7 @@ void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
 		return;
 	}
 	if (!callee_find(sw, in, &c)) {
-		session_refuse(sw, in, 404, "no such user here", STR_NONE);
+		refuse_unknown(sw, in);
 		return;
 	}
 	if (is_for_notifier(in))

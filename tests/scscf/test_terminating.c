@@ -28,14 +28,14 @@ static const struct { const char *name, *method, *ruri, *extra; unsigned status;
 	{ "only barred ones", "MESSAGE", "sip:fred@home.example", "", 404, "" },
 	{ "not registered, row R14", "INVITE", "sip:carol@home.example", "", 480, "" },
 	{ "contact has expired", "INVITE", "sip:gina@home.example", "", 480, "" },
-	{ "unknown", "INVITE", "sip:nobody@home.example", "", 404, "" },
-	{ "unknown number", "INVITE", "tel:+4999", "", 404, "" },
+	{ "never seen, but the HSS names us", "INVITE", "sip:nobody@home.example", "", 480, "" },
+	{ "a number never seen", "INVITE", "tel:+4999", "", 480, "" },
 	{ "foreign without a token: no relay", "INVITE", "sip:x@foreign.example", "", 403, "" },
 	{ "this node has no users", "INVITE", "sip:alice@scscf.home.example:6060", "", 404, "" },
 	{ "MESSAGE, row M8", "MESSAGE", "sip:alice@home.example", "", 0, "MESSAGE@10.0.0.1" },
 	{ "SUBSCRIBE to the phone", "SUBSCRIBE", "sip:alice@home.example", "Event: dialog\n", 0, "SUBSCRIBE@10.0.0.1" },
 	{ "SUBSCRIBE reg, row R15", "SUBSCRIBE", "sip:alice@home.example", "Event: reg;x=y\n", 489, "" },
-	{ "SUBSCRIBE reg of nobody", "SUBSCRIBE", "sip:nobody@home.example", "Event: reg\n", 404, "" },
+	{ "SUBSCRIBE reg of nobody", "SUBSCRIBE", "sip:nobody@home.example", "Event: reg\n", 480, "" },
 	{ "PUBLISH", "PUBLISH", "sip:alice@home.example", "Event: presence\n", 0, "PUBLISH@10.0.0.1" },
 	{ "REFER", "REFER", "sip:alice@home.example", "Refer-To: <sip:x@y>\n", 0, "REFER@10.0.0.1" },
 };
@@ -47,6 +47,18 @@ START_TEST(test_row)
 	start(&r, rows[_i].method, rows[_i].ruri, rows[_i].extra);
 	ck_assert_msg(rig_status(&r) == rows[_i].status, "%s: %u", rows[_i].name, rig_status(&r));
 	ck_assert_msg(strcmp(rig_down(&r), rows[_i].down) == 0, "%s: %s", rows[_i].name, rig_down(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_unknown)		/* nobody sent it here: 404 */
+{
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_users(&r);
+	rig_request(&r, "INVITE", "sip:nobody@home.example", NULL, "");
+	ck_assert_uint_eq(rig_status(&r), 404);
 	rig_fini(&r);
 }
 END_TEST
@@ -183,6 +195,23 @@ START_TEST(test_fork_row)
 }
 END_TEST
 
+START_TEST(test_silence_after_100)	/* a P-CSCF says 100 (RFC 4320 §4.1) and nothing more: 480 before the sender gives up */
+{
+	struct rig r;
+
+	start(&r, "MESSAGE", "sip:alice@home.example", "");
+	rig_reply(&r, rig_req(&r, "MESSAGE", 0), 100, "");
+	rig_run(&r, 27900);
+	ck_assert_uint_eq(rig_status(&r), 0);
+	rig_run(&r, 200);
+	ck_assert_uint_eq(rig_status(&r), 480);
+	rig_reply(&r, rig_req(&r, "MESSAGE", 0), 200, "");
+	ck_assert_uint_eq(rig_status(&r), 480);
+	rig_run(&r, 70000);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_q_order)		/* RFC 3261 §16.6: the next q when the first said no */
 {
 	struct rig r;
@@ -230,6 +259,6 @@ START_TEST(test_timer_c)		/* rings for ever: RFC 3261 §16.8 */
 }
 END_TEST
 
-TEST_MAIN("terminating", TEST_ROWS(test_row, rows), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
-	  TEST_ONE(test_fork_answered), TEST_ROWS(test_fork_row, fork_rows), TEST_ONE(test_q_order), TEST_ONE(test_cancel),
+TEST_MAIN("terminating", TEST_ROWS(test_row, rows), TEST_ONE(test_unknown), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
+	  TEST_ONE(test_fork_answered), TEST_ROWS(test_fork_row, fork_rows), TEST_ONE(test_silence_after_100), TEST_ONE(test_q_order), TEST_ONE(test_cancel),
 	  TEST_ONE(test_timer_c))
