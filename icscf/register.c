@@ -5,7 +5,7 @@
 #include "common/util/clock.h"
 #include "icscf/icscf.h"
 
-#define UAR_FLAG_EMERGENCY 1u			/* TS 29.229 §6.3.57, bit 0 */
+#define UAR_FLAG_EMERGENCY 1u			/* TS 29.229 §6.3.44, bit 0 */
 #define AOR_MAX 512
 #define IMPI_MAX 256
 

@@ -4,6 +4,8 @@
 #include "common/util/clock.h"
 #include "icscf/icscf.h"
 
+#define SESSION_PRIORITIES 5
+
 static void ask(struct icscf_ask *a);
 
 /* The identity is unknown to the HSS in every form.  The place where ENUM and the choice of a BGCF belong (§5.3.2.1, §5.3.2.2):
@@ -85,10 +87,27 @@ static void on_lia(void *arg, const struct cx_lia *r)
 	}
 }
 
+/* Session-Priority, TS 29.229 §6.3.56: the five levels of the namespaces ets and wps (RFC 4412 §10.5, §10.6), 0 the highest in
+ * both.  UINT32_MAX: none. */
+static uint32_t session_priority(const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_RESOURCE_PRIORITY);
+	struct str value, space, level;
+	uint32_t n, best = UINT32_MAX;
+
+	while (sip_values_next(&it, &value)) {
+		str_cut(value, '.', &space, &level);
+		if ((str_ieq_c(space, "ets") || str_ieq_c(space, "wps")) && str_to_u32(level, &n) == 0 && n < SESSION_PRIORITIES &&
+		    n < best)
+			best = n;
+	}
+	return best;
+}
+
 static void ask(struct icscf_ask *a)
 {
 	struct cx_lir r = { .impu = a->form[a->at_form], .originating = a->proc == PROC_ORIGINATING,
-			    .session_priority = UINT32_MAX };
+			    .session_priority = session_priority(a->m) };
 
 	a->impu = r.impu;
 	if (!a->asked_us)

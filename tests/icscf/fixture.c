@@ -44,6 +44,7 @@ uint64_t cx_lir_send(struct dia_client *c, const struct cx_lir *r, cx_lia_fn fn,
 	ck_assert(str_copy(r->impu, q->impu, sizeof(q->impu)));
 	q->lir = true;
 	q->originating = r->originating;
+	q->priority = r->session_priority;
 	q->fn = (void (*)(void))fn;
 	q->arg = arg;
 	return q->id;

@@ -12,6 +12,7 @@ struct hss_request {
 	char impi[128], impu[128], visited[128];
 	uint32_t type, flags;
 	bool originating;
+	uint32_t priority;
 	void (*fn)(void);
 	void *arg;
 };

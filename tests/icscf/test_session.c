@@ -68,6 +68,23 @@ START_TEST(test_lir_row)
 }
 END_TEST
 
+static const struct { const char *header; uint32_t priority; } priority_rows[] = {
+	{ "", UINT32_MAX }, { "Resource-Priority: ets.3\n", 3 }, { "Resource-Priority: wps.0\n", 0 },
+	{ "Resource-Priority: dsn.flash, wps.4, ets.2\n", 2 }, { "Resource-Priority: wps.5\n", UINT32_MAX },
+	{ "Resource-Priority: esnet.1\n", UINT32_MAX },
+};
+
+START_TEST(test_priority_row)		/* Session-Priority: TS 29.228 §6.1.4.1, RFC 4412 */
+{
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT);
+	rig_request(&f.r, "INVITE", "sip:bob@home", priority_rows[_i].header);
+	ck_assert_msg(fixture_asked(&f, 0)->priority == priority_rows[_i].priority, "%s", priority_rows[_i].header);
+	fixture_fini(&f);
+}
+END_TEST
+
 /* ---- what each answer leads to (rows I6, D10) ---- */
 
 static const struct { const char *name, *yaml; struct cx_lia a; const char *route, *up; bool retry; } lia_rows[] = {
@@ -323,6 +340,7 @@ START_TEST(test_profile_key)		/* RFC 5002: ours to say, not the caller's */
 }
 END_TEST
 
-TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
+TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_row, priority_rows),
+	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_profile_key))
