@@ -137,6 +137,10 @@ calls "preconditions at B only" "--precond no" "call $B; wait answered; hangup" 
 wants_not b prack
 calls "tcp" "" "call $B; wait answered; hold; resume; message $B over tcp; hangup" "--ring-ms 0" "wait answered; wait ended"
 wants b message-received '"text":"over tcp"'
+calls "large requests over TCP" "--udp-max 1300 --trace" "call $B; wait answered; hangup" "--ring-ms 0" "wait answered; wait ended"
+wants a sip '"summary":"INVITE ' '"peer":"tcp:'
+wants a sip '"summary":"SIP/2.0 200 OK' '"peer":"tcp:'
+wants a sip '"summary":"BYE ' '"peer":"udp:'
 calls "IPv6" "" "call $B; wait answered; hangup" "--ring-ms 0" "wait answered; wait ended"
 calls "B answers by hand, B ends" "" "call $B; wait ringing; wait answered; wait ended" "--answer manual" \
 	"wait ringing; pause 0.1; answer; hangup"

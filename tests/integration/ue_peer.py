@@ -275,7 +275,7 @@ def scenario_hold_after_491(p):
     p.receive("ACK")
     began = time.monotonic()
     invite = p.receive("INVITE")
-    assert 2.0 <= time.monotonic() - began <= 4.5 and "a=sendonly" in invite.body
+    assert 2.0 <= time.monotonic() - began <= 8.0 and "a=sendonly" in invite.body
     p.reply(invite, 200, body=p.sdp(more="a=recvonly\r\n"))
     p.receive("ACK")
     p.event("held", by="local", direction="sendonly")
@@ -534,7 +534,7 @@ def scenario_text_of_any_octets(p):
     assert e["text"] == "a?b?\u00e9\r\n" and e["assertedIdentity"] == ["sip:n@x", "tel:+49"], e
 
 
-OPTIONS = {"no_ack": ["--t1-ms", "10"], "no_prack": ["--t1-ms", "10"], "their_resources_do_not_come": ["--t1-ms", "20"],
+OPTIONS = {"no_ack": ["--t1-ms", "30"], "no_prack": ["--t1-ms", "30"], "their_resources_do_not_come": ["--t1-ms", "20"],
            "reinvite_unacknowledged": ["--t1-ms", "50"], "bye_before_the_answer": ["--answer", "manual"],
            "refusals": ["--ring-ms", "0"]}
 

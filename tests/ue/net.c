@@ -216,6 +216,19 @@ void via_make(const struct ue *u, struct via *v)
 	snprintf(v->text, sizeof(v->text), "SIP/2.0/%s %s;branch=%s;rport", sip_proto_name(u->o.proto), u->local_text, v->branch);
 }
 
+/* Too large for a datagram: the same request with TCP in our Via.  RFC 3261 §18.1.1.  Takes over wire. */
+static struct bytes *wire_for_tcp(struct bytes *wire)
+{
+	static const char udp[] = "\r\nVia: SIP/2.0/UDP";
+	struct bytes *copy = bytes_new(bytes_str(wire));
+	ssize_t at = str_find(bytes_str(wire), STR(udp));
+
+	bytes_unref(wire);
+	if (copy && at >= 0)
+		memcpy(copy->p + at + sizeof(udp) - 4, "TCP", 3);	/* nobody else has it yet */
+	return copy;
+}
+
 struct tx_client *net_send(struct ue *u, enum sip_method method, const struct via *v, struct bytes *wire,
 			   const struct tx_client_ops *ops, void *user)
 {
@@ -223,8 +236,13 @@ struct tx_client *net_send(struct ue *u, enum sip_method method, const struct vi
 		.wire = wire, .method = method, .branch = str_from_c(v->branch), .to = u->flow, .side = TX_UE, .ops = ops,
 		.user = user,
 	};
-	struct tx_client *ct = wire ? tx_client_new(u->tx, &a) : NULL;
+	struct tx_client *ct;
 
+	if (wire && u->o.udp_max_bytes && u->o.proto == SIP_UDP && wire->l > u->o.udp_max_bytes) {
+		a.wire = wire = wire_for_tcp(wire);
+		a.to.proto = SIP_TCP;
+	}
+	ct = wire ? tx_client_new(u->tx, &a) : NULL;
 	bytes_unref(wire);
 	return ct;
 }

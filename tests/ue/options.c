@@ -25,6 +25,7 @@ static const char usage[] =
 	"  --user-agent TEXT\n"
 	"  --no-authorization       the first REGISTER without Authorization\n"
 	"  --t1-ms N                T1; T2, T4 follow (default: TS 24.229 §7.7, 2000)\n"
+	"  --udp-max BYTES          larger requests go over TCP, RFC 3261 says 1300 (0: none does)\n"
 	"  --trace                  an event per SIP message\n"
 	"  -e 'CMD; CMD; ...'       run these, then quit; status 0 when all succeeded.  A list goes on when a command has\n"
 	"                           its outcome (call: at once); commands are separated by ';' and a blank\n"
@@ -39,7 +40,7 @@ static const char usage[] =
 enum {
 	OPT_PCSCF = 256, OPT_BIND, OPT_IMSI, OPT_MSISDN, OPT_MCC, OPT_MNC, OPT_IMPI, OPT_IMPU, OPT_DOMAIN, OPT_K, OPT_OPC, OPT_OP,
 	OPT_AMF, OPT_SQN, OPT_PASSWORD, OPT_EXPIRES, OPT_ANSWER, OPT_RING_MS, OPT_MAX_RING_S, OPT_PRECOND, OPT_RTP, OPT_USER_AGENT,
-	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_TRACE, OPT_HELP,
+	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_TRACE, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -50,7 +51,8 @@ static const struct option options[] = {
 	{ "password", 1, NULL, OPT_PASSWORD }, { "expires", 1, NULL, OPT_EXPIRES }, { "answer", 1, NULL, OPT_ANSWER },
 	{ "ring-ms", 1, NULL, OPT_RING_MS }, { "max-ring-s", 1, NULL, OPT_MAX_RING_S }, { "precond", 1, NULL, OPT_PRECOND },
 	{ "rtp", 1, NULL, OPT_RTP }, { "user-agent", 1, NULL, OPT_USER_AGENT },
-	{ "no-authorization", 0, NULL, OPT_NO_AUTHORIZATION }, { "t1-ms", 1, NULL, OPT_T1_MS }, { "trace", 0, NULL, OPT_TRACE },
+	{ "no-authorization", 0, NULL, OPT_NO_AUTHORIZATION }, { "t1-ms", 1, NULL, OPT_T1_MS },
+	{ "udp-max", 1, NULL, OPT_UDP_MAX }, { "trace", 0, NULL, OPT_TRACE },
 	{ "help", 0, NULL, OPT_HELP }, { NULL, 0, NULL, 0 },
 };
 
@@ -194,6 +196,8 @@ static int read_option(struct reader *r, int opt, const char *name, const char *
 		return 0;
 	case OPT_T1_MS:
 		return read_number(r, name, v, 1, &o->t1_ms);
+	case OPT_UDP_MAX:
+		return read_number(r, name, v, 0, &o->udp_max_bytes);
 	case OPT_TRACE:
 		o->trace = true;
 		return 0;

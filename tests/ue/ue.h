@@ -31,6 +31,7 @@ struct ue_options {
 	uint8_t k[16], opc[16];
 	uint64_t sqn;
 	uint32_t expires_s, ring_ms, t1_ms, max_ring_s;	/* t1_ms 0: TS 24.229 §7.7 */
+	uint32_t udp_max_bytes;				/* larger requests go over TCP; 0: none does */
 	enum ue_answer answer;
 	unsigned reject_code;
 	bool precond, rtp, no_authorization, trace;
