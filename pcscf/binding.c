@@ -9,18 +9,26 @@
 static METRIC_DEF(m_bindings, "cscf_pcscf_bindings", METRIC_GAUGE, "Phones registered through this P-CSCF.", NULL, NULL);
 static METRIC_DEF(m_ended, "cscf_pcscf_bindings_ended_total", METRIC_COUNTER, "Bindings that ended, by reason.", "reason", NULL);
 
+struct subscriber {			/* a private identity with bindings */
+	struct hnode node;
+	struct list phones;		/* struct owned, oldest first */
+	unsigned n;
+	size_t l;
+	char impi[];
+};
 struct owned {
 	struct hnode node;
-	struct list link;
+	struct list link, of_impi;
 	struct timer expiry;
 	struct bindings *bs;
+	struct subscriber *s;
 	uint64_t serial;		/* cursor of lists */
 	struct binding *b;
 };
 struct bindings {
 	struct wheel *wheel;
 	struct phone_directory *dir;
-	struct htab by_key;
+	struct htab by_key, by_impi;
 	struct list all;
 	uint64_t last_serial;
 };
@@ -132,11 +140,48 @@ static struct owned *owned_find(struct bindings *bs, struct str key)
 	return n ? container_of(n, struct owned, node) : NULL;
 }
 
+static bool has_impi(const struct hnode *n, const void *key)
+{
+	const struct subscriber *s = container_of(n, struct subscriber, node);
+
+	return str_eq(str_make(s->impi, s->l), *(const struct str *)key);
+}
+
+static struct subscriber *subscriber_find(struct bindings *bs, struct str impi)
+{
+	struct hnode *n = htab_find(&bs->by_impi, hash_str(impi), has_impi, &impi);
+
+	return n ? container_of(n, struct subscriber, node) : NULL;
+}
+
+static struct subscriber *subscriber_get(struct bindings *bs, struct str impi)
+{
+	struct subscriber *s = subscriber_find(bs, impi);
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s) + impi.l);
+	if (!s)
+		return NULL;
+	list_init(&s->phones);
+	s->l = impi.l;
+	memcpy(s->impi, impi.p, impi.l);
+	htab_add(&bs->by_impi, &s->node, hash_str(impi));
+	return s;
+}
+
 static void owned_free(struct owned *o)
 {
+	struct subscriber *s = o->s;
+
 	timer_stop(&o->expiry);
 	htab_del(&o->bs->by_key, &o->node);
 	list_del(&o->link);
+	list_del(&o->of_impi);
+	if (--s->n == 0) {
+		htab_del(&o->bs->by_impi, &s->node);
+		free(s);
+	}
 	phone_directory_del(o->bs->dir, o->b);
 	metric_adjust(&m_bindings, NULL, NULL, -1);
 	obj_unref(o->b);
@@ -164,7 +209,8 @@ struct bindings *bindings_new(struct wheel *w, struct phone_directory *d)
 	bs->wheel = w;
 	bs->dir = d;
 	list_init(&bs->all);
-	if (htab_init(&bs->by_key, 64) < 0) {
+	if (htab_init(&bs->by_key, 64) < 0 || htab_init(&bs->by_impi, 64) < 0) {
+		htab_fini(&bs->by_key);
 		free(bs);
 		return NULL;
 	}
@@ -180,6 +226,7 @@ void bindings_free(struct bindings *bs)
 	while (!list_empty(&bs->all))
 		owned_free(list_entry(bs->all.next, struct owned, link));
 	htab_fini(&bs->by_key);
+	htab_fini(&bs->by_impi);
 	free(bs);
 }
 
@@ -191,10 +238,16 @@ size_t bindings_count(const struct bindings *bs)
 static struct owned *owned_new(struct bindings *bs, struct binding *b)
 {
 	struct owned *o = calloc(1, sizeof(*o));
+	struct subscriber *s = o ? subscriber_get(bs, b->impi) : NULL;
 
-	if (!o)
+	if (!s) {
+		free(o);
 		return NULL;
+	}
 	o->bs = bs;
+	o->s = s;
+	s->n++;
+	list_add_tail(&s->phones, &o->of_impi);
 	o->b = b;
 	o->serial = ++bs->last_serial;
 	timer_init(&o->expiry, on_expiry);
@@ -220,6 +273,8 @@ int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
 	if (o) {
 		o->b = b;
 		obj_unref(old);
+		list_del(&o->of_impi);
+		list_add_tail(&o->s->phones, &o->of_impi);
 	} else {
 		o = owned_new(bs, b);
 		if (!o) {
@@ -229,6 +284,9 @@ int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
 		}
 	}
 	timer_start(bs->wheel, &o->expiry, (uint64_t)expires_s * 1000);
+	/* A phone that comes back from a new address again and again leaves its old ones behind. */
+	if (o->s->n > BINDING_MAX_PER_IMPI)
+		owned_end(list_entry(o->s->phones.next, struct owned, of_impi), "replaced");
 	return 0;
 }
 
@@ -243,17 +301,11 @@ bool bindings_del(struct bindings *bs, struct str key, const char *why)
 
 unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why)
 {
-	struct list *i, *tmp;
+	struct subscriber *s;
 	unsigned n = 0;
 
-	list_for_each_safe(i, tmp, &bs->all) {
-		struct owned *o = list_entry(i, struct owned, link);
-
-		if (!str_eq(o->b->impi, impi))
-			continue;
-		owned_end(o, why);
-		n++;
-	}
+	for (; (s = subscriber_find(bs, impi)); n++)
+		owned_end(list_entry(s->phones.next, struct owned, of_impi), why);
 	return n;
 }
 

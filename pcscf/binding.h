@@ -8,6 +8,7 @@
 #include "common/util/obj.h"
 
 #define BINDING_MAX_IDENTITIES 64u	/* of P-Associated-URI; more are not taken */
+#define BINDING_MAX_PER_IMPI 16u	/* phones of one private identity; the one longest without a REGISTER goes */
 #define BINDING_MAX_ROUTES 8u		/* of Service-Route; more: the 200 is not believed */
 
 struct binding_identity {

@@ -5,7 +5,7 @@
 
 #define ICID_OCTETS 16u
 
-void pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o)
+struct str pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o)
 {
 	struct str host = pw->p->cfg.path_host;
 	uint8_t random[ICID_OCTETS];
@@ -18,4 +18,12 @@ void pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o)
 		host = str_head(host, (size_t)colon);
 	sip_out_set(o, SIP_H_PCV, arena_printf(o->arena, "icid-value=\"%s\";icid-generated-at=%.*s", icid, STR_ARG(host)));
 	log_correlation(str_from_c(icid));
+	return arena_dup(o->arena, str_from_c(icid));
+}
+
+struct str pcscf_charging_icid(const struct sip_msg *m)
+{
+	struct str icid, params = sip_msg_value(m, SIP_H_PCV);
+
+	return params.l && sip_param_get(params, "icid-value", &icid) ? sip_unquote(icid) : STR_NONE;
 }

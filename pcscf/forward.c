@@ -10,19 +10,30 @@ struct forward {			/* user of the proxy */
 	struct binding *b;		/* the phone; NULL: to a phone that we do not know (any more) */
 	bool to_phone, dialog, learn;
 	bool heard;			/* a provisional response came */
+	struct str icid;		/* in the request's arena */
 	struct str rr[2];		/* our Record-Route as it went out */
 	unsigned n_rr;
 };
 
+static void correlate(const struct forward *f)
+{
+	if (f->icid.l)
+		log_correlation(f->icid);
+}
+
 static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const struct sip_flow *to, struct sip_out *o)
 {
+	struct sip_values recorded = sip_values(proxy_request(p), SIP_H_RECORD_ROUTE);
 	struct forward *f = user;
+	struct str top;
 
 	(void)b;
 	if (f->dialog)
 		f->n_rr = pcscf_record_route(f->pw, o, f->b ? f->b->id : 0, &proxy_request(p)->flow, to, f->to_phone, f->rr);
 	if (f->learn)
 		pcscf_learn(f->pw->p, to);
+	if (f->dialog && f->to_phone && sip_values_next(&recorded, &top))	/* where the callee's requests will go */
+		pcscf_learn_hop(f->pw->p, top);
 }
 
 /* ---- responses ---- */
@@ -59,6 +70,21 @@ static void check_record_route(const struct forward *f, const struct sip_msg *re
 		sip_out_push(o, SIP_H_RECORD_ROUTE, f->rr[i]);
 }
 
+/* The phone's requests within this dialog will go to the value above ours: it came from the core, so the phone may. */
+static void learn_next_hop(const struct forward *f, const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_RECORD_ROUTE);
+	struct str v, above = STR_NONE;
+
+	while (f->n_rr && sip_values_next(&it, &v)) {
+		if (str_eq(v, f->rr[0]))
+			break;
+		above = v;
+	}
+	if (above.l)
+		pcscf_learn_hop(f->pw->p, above);
+}
+
 static void response_from_phone(struct forward *f, const struct sip_msg *req, struct sip_out *o)
 {
 	struct str pcv = sip_msg_value(req, SIP_H_PCV);
@@ -77,6 +103,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	const struct sip_msg *req = proxy_request(p);
 
 	(void)b;
+	correlate(f);
 	if (m->status < 200)
 		f->heard = true;
 	else if (req->method == SIP_INVITE)
@@ -85,6 +112,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	if (f->to_phone) {
 		response_from_phone(f, req, o);
 	} else {
+		learn_next_hop(f, m);
 		trust_strip(&f->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 		credentials_hide_keys(o);
 	}
@@ -107,6 +135,7 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	struct sip_msg *req = proxy_request(p);
 	unsigned own = own_status(f, req, status);
 
+	correlate(f);
 	if (own == status)
 		return false;
 	log_info(LOG_SESS, f->to_phone ? "the phone does not answer" : "the core does not answer",
@@ -150,7 +179,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 
 void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
 {
-	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn };
+	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn, .icid = r->icid };
 	const struct proxy_target t = { .side = TX_CORE };
 
 	if (r->st)
@@ -161,7 +190,7 @@ void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
 
 void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 {
-	const struct forward what = { .pw = r->pw, .to_phone = true, .dialog = dialog };
+	const struct forward what = { .pw = r->pw, .to_phone = true, .dialog = dialog, .icid = r->icid };
 	struct proxy_target t = { .side = TX_UE };
 	struct sip_flow flow;
 

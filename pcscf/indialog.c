@@ -19,6 +19,17 @@ static void to_phone(struct pcscf_req *r)
 	pcscf_forward_to_phone(r, false);
 }
 
+/* §5.2.6.3.7: the rest of the route set is the core's, not the phone's own idea.  Without keeping every dialog: the next hop
+ * must be one that the core itself named in a Record-Route or Service-Route. */
+static bool leads_to_core(struct pcscf_req *r)
+{
+	struct sip_nameaddr na;
+	struct str top;
+
+	return sip_out_top(&r->out, SIP_H_ROUTE, &top) == 0 && sip_nameaddr_parse(top, &na) == 0 && !na.star &&
+	       pcscf_knows_hop(r->pw->p, &na.uri);
+}
+
 static void from_phone(struct pcscf_req *r)
 {
 	if (r->b && !pcscf_phone_sent(r, r->b)) {
@@ -29,6 +40,10 @@ static void from_phone(struct pcscf_req *r)
 		r->b = pcscf_phone_of(r);
 	if (!r->b) {	/* clients.md point 8: a phone may end its subscription after it has de-registered: no attack */
 		pcscf_refuse(r, 481, "dialog of a phone that is not registered", STR_NONE);
+		return;
+	}
+	if (!leads_to_core(r)) {
+		pcscf_refuse(r, 403, "route set does not lead to the core", STR_NONE);
 		return;
 	}
 	if (credentials_set_integrity(&r->out, NULL) < 0) {

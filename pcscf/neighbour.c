@@ -3,8 +3,11 @@
  * Known are: access.trusted; the targets of dns.next_hops; where a REGISTER or an initial request went (the home domain and
  * the Service-Route, never an address that a phone chose); and who sent a request with a Path token of ours.  That token is
  * told to the core only - it is taken out of the 200 to a phone - so who has it belongs to the core.
- * Learned entries are a UDP address with its port, or the address alone for streams, whose clients use any port. */
-#include <errno.h>
+ * Learned entries are a UDP address with its port, or the address alone for streams, whose clients use any port.
+ *
+ * The same table knows the core's URIs by host and port, as they stand in Service-Route and in Record-Route values that came
+ * from the core: where a phone may aim a request within a dialog. */
+#include <stdio.h>
 #include "common/log/log.h"
 #include "pcscf/pcscf.h"
 
@@ -34,17 +37,22 @@ static bool in_prefix(const struct addr *a, const struct addr *prefix, unsigned 
 	return bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & (0xff00 >> bits % 8) & 0xff) == 0;
 }
 
+static bool known(const struct pcscf *p, struct str key)
+{
+	void *o = cmap_get(p->learned, key);
+
+	obj_unref(o);
+	return o != NULL;
+}
+
 bool pcscf_is_trusted(const struct pcscf *p, const struct sip_flow *from)
 {
 	char text[SIP_FLOW_STRLEN];
-	void *o;
 
 	for (unsigned i = 0; i < p->cfg.n_trusted; i++)
 		if (in_prefix(&from->remote, &p->cfg.trusted[i].a, p->cfg.trusted[i].bits))
 			return true;
-	o = cmap_get(p->learned, key_of(from, text));
-	obj_unref(o);
-	return o != NULL;
+	return known(p, key_of(from, text));
 }
 
 static void nothing(struct obj *o)
@@ -59,13 +67,8 @@ static void learn_one(struct pcscf *p, const struct sip_flow *f, const char *how
 {
 	char text[SIP_FLOW_STRLEN];
 	struct str key = key_of(f, text);
-	void *o = cmap_get(p->learned, key);
 
-	if (o) {
-		obj_unref(o);
-		return;
-	}
-	if (cmap_count(p->learned) >= NEIGHBOURS_MAX)
+	if (known(p, key) || cmap_count(p->learned) >= NEIGHBOURS_MAX)
 		return;
 	if (cmap_put(p->learned, key, &present) == 0)
 		log_info(LOG_SEC, "core neighbour", LOG_S("address", key), LOG_C("by", how));
@@ -97,6 +100,47 @@ void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m)
 			a = listener;
 	}
 	learn_both(p, &a, "path token");
+}
+
+/* ---- next hops as URIs ---- */
+
+static struct str key_of_uri(const struct sip_uri *u, char *dst, size_t size)
+{
+	int n;
+
+	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
+		return STR_NONE;
+	n = snprintf(dst, size, "uri %.*s:%u", STR_ARG(u->host), u->port);
+	if (n < 0 || (size_t)n >= size)
+		return STR_NONE;
+	for (char *c = dst; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c | 0x20);
+	return str_from_c(dst);
+}
+
+void pcscf_learn_hop(struct pcscf *p, struct str value)
+{
+	char text[300];
+	struct sip_nameaddr na;
+	struct str key;
+
+	if (sip_nameaddr_parse(value, &na) < 0 || na.star)
+		return;
+	key = key_of_uri(&na.uri, text, sizeof(text));
+	if (key.l && !known(p, key) && cmap_count(p->learned) < NEIGHBOURS_MAX)
+		cmap_put(p->learned, key, &present);
+}
+
+bool pcscf_knows_hop(const struct pcscf *p, const struct sip_uri *u)
+{
+	char text[300];
+	struct sip_flow f = { .proto = SIP_UDP };
+	struct str key = key_of_uri(u, text, sizeof(text));
+
+	if (!key.l)
+		return false;
+	return known(p, key) || (sip_uri_host_addr(u, &f.remote) == 0 && pcscf_is_trusted(p, &f));
 }
 
 void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg)

@@ -35,7 +35,7 @@ void pcscf_originating(struct pcscf_req *r)
 	}
 	trust_strip(&r->pw->p->cfg, &r->out, TRUST_REQ_FROM_PHONE);
 	pcscf_assert_sender(&r->out, r->b);
-	pcscf_charging_new(r->pw, &r->out);
+	r->icid = pcscf_charging_new(r->pw, &r->out);
 	set_route(r);
 	pcscf_forward_to_core(r, makes_dialog(r->m->method), true);
 }

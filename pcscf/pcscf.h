@@ -57,6 +57,7 @@ struct pcscf_req {
 	bool has_token;				/* `token` is the verified one of the topmost own Route that had any */
 	struct token token;
 	struct binding *b;			/* the phone that sent it, or is to get it: a reference, or NULL */
+	struct str icid;			/* once there is one: the correlation of all log lines */
 };
 
 int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str sip_name);	/* 0 or -errno, logged */
@@ -102,6 +103,8 @@ bool pcscf_phone_sent(struct pcscf_req *r, const struct binding *b);
 bool pcscf_is_trusted(const struct pcscf *p, const struct sip_flow *from);
 void pcscf_learn(struct pcscf *p, const struct sip_flow *core);
 void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m);
+void pcscf_learn_hop(struct pcscf *p, struct str value);	/* a Route, Service-Route or Record-Route value from the core */
+bool pcscf_knows_hop(const struct pcscf *p, const struct sip_uri *u);
 void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg);	/* dns.next_hops */
 
 /* ---- path.c: routing tokens of ours and the way to a phone ---- */
@@ -121,5 +124,6 @@ void pcscf_assert_sender(struct sip_out *o, const struct binding *b);
 void pcscf_assert_callee(struct sip_out *o, const struct sip_msg *req, const struct binding *b);
 
 /* ---- charging.c: row G1 ---- */
-/* A new P-Charging-Vector; its icid becomes the log's correlation. */
-void pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o);
+/* A new P-Charging-Vector; its icid becomes the log's correlation.  Returns it, in the plan's arena. */
+struct str pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o);
+struct str pcscf_charging_icid(const struct sip_msg *m);	/* of a message from the core; empty: none */

@@ -18,6 +18,7 @@ struct reg {				/* user of the proxy */
 	struct registration what;
 	uint64_t id;			/* in the Path; the binding's */
 	enum binding_auth auth;
+	struct str icid;		/* in the request's arena */
 	unsigned refs;			/* the proxy, and a job on its way */
 	/* a 200 that waits for its owner */
 	struct proxy *p;		/* NULL: gone meanwhile */
@@ -135,6 +136,8 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 		return rc;
 	}
 	metric_add(&m_registrations, granted ? "registered" : "deregistered", NULL, 1);
+	if (granted && b->n_routes)
+		pcscf_learn_hop(g->pw->p, b->route[0]);
 	if (granted)
 		log_info(LOG_REG, "registered", LOG_S("impi", b->impi), LOG_S("impu", b->identity[0].aor),
 			 LOG_S("contact", b->contact), LOG_C("flow", sip_flow_fmt(&b->flow, from)), LOG_U("expires_s", granted));
@@ -146,6 +149,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	struct reg *g = user;
 	int rc;
 
+	log_correlation(g->icid);
 	trust_strip(&g->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 	credentials_hide_keys(o);
 	if (m->status / 100 != 2) {
@@ -250,7 +254,7 @@ static enum binding_auth auth_of(const struct sip_msg *m)
 }
 
 /* §5.2.2.1: what the home network gets. */
-static int edit(struct pcscf_req *r, const struct reg *g, const struct binding *before)
+static int edit(struct pcscf_req *r, struct reg *g, const struct binding *before)
 {
 	struct sip_out *o = &r->out;
 	struct arena *a = r->m->arena;
@@ -263,7 +267,7 @@ static int edit(struct pcscf_req *r, const struct reg *g, const struct binding *
 	sip_out_add_token(o, SIP_H_REQUIRE, "path");
 	sip_out_add_token(o, SIP_H_SUPPORTED, "path");
 	sip_out_set(o, SIP_H_PVNI, r->pw->p->cfg.visited_network);
-	pcscf_charging_new(r->pw, o);
+	g->icid = pcscf_charging_new(r->pw, o);
 	return 0;
 }
 

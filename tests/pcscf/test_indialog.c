@@ -4,19 +4,22 @@
 
 #define IN_CALL "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n"
 #define BACK "From: <sip:bob@home>;tag=T\nTo: <sip:alice@home>;tag=A\n"
-#define S_RR "<sip:s@10.0.0.30:6060;lr>"
+#define S_RR "<sip:s@10.0.0.33:6061;lr>"	/* another port than the Service-Route's: learned from the answer */
+#define DIALOG_HOP "udp:10.0.0.33:6061"
 #define TARGET "sip:bob@10.9.0.2:5060"
 
 /* Alice calls through us; rr: our values as the core saw them. */
 static void call(struct rig *r, const char *from, const char *params, char rr[512])
 {
 	struct rig_sent *s;
+	char answer[1024];
 
 	rig_register(r, "alice", from, NULL, params, NULL);
 	rig_request(r, from, "INVITE", "sip:bob@home", "Contact: <sip:alice@10.9.0.1:5060>\n");
 	s = rig_expect(r, "INVITE", SCSCF);
 	snprintf(rr, 512, "%s", rig_hdr(s, "Record-Route"));
-	rig_reply(r, s, 200, "Contact: <" TARGET ">\n");
+	snprintf(answer, sizeof(answer), "Contact: <" TARGET ">\nRecord-Route: <sip:p@10.0.0.11;lr>, " S_RR ", %s\n", rr);
+	rig_reply(r, s, 200, answer);
 	rig_expect_status(r, 200, from);
 }
 
@@ -45,7 +48,7 @@ START_TEST(test_from_phone)
 	route_of_caller(rr, route);
 	strcat(route, "P-Asserted-Identity: <sip:bob@home>\nP-Charging-Vector: icid-value=forged\nRAck: 1 2 INVITE\n");
 	rig_request_as(&r, ALICE, methods[_i], TARGET, IN_CALL, "call", route);
-	s = rig_expect(&r, methods[_i], SCSCF);
+	s = rig_expect(&r, methods[_i], DIALOG_HOP);
 	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR);
 	ck_assert(str_eq_c(s->m->ruri_text, TARGET));
 	ck_assert(!rig_contains(s, "P-Asserted-Identity") && !rig_contains(s, "forged"));
@@ -85,7 +88,7 @@ START_TEST(test_ack)		/* row M3: the ACK of a 2xx goes both ways without an answ
 	call(&r, ALICE, NULL, rr);
 	route_of_caller(rr, route);
 	rig_request_as(&r, ALICE, "ACK", TARGET, IN_CALL, "call", route);
-	ck_assert_str_eq(rig_hdr(rig_expect(&r, "ACK", SCSCF), "Route"), S_RR);
+	ck_assert_str_eq(rig_hdr(rig_expect(&r, "ACK", DIALOG_HOP), "Route"), S_RR);
 	snprintf(route, sizeof(route), "Route: %s\n", rr);
 	rig_request_as(&r, SCSCF, "ACK", "sip:alice@10.9.0.1:5060", BACK, "call", route);
 	rig_expect(&r, "ACK", ALICE);
@@ -119,7 +122,7 @@ START_TEST(test_forger)
 	if (forgers[_i].status)
 		rig_expect_status(&r, forgers[_i].status, forgers[_i].from);
 	else
-		rig_expect(&r, "BYE", SCSCF);
+		rig_expect(&r, "BYE", DIALOG_HOP);
 	rig_none(&r);
 	rig_fini(&r);
 }
@@ -142,6 +145,35 @@ START_TEST(test_neighbour_phone)
 }
 END_TEST
 
+/* What the phone writes behind our value: only where the core said. */
+static const struct { const char *name, *rest; bool goes; } aims[] = {
+	{ "as recorded", ", " S_RR, true },
+	{ "to its Service-Route", ", <sip:orig-alice@10.0.0.30:6060;lr>", true },
+	{ "to a node inside", ", <sip:x@10.0.0.40:8080;lr>", false },
+	{ "to another phone", ", <sip:bob@10.9.0.2:5060;lr>", false },
+	{ "the right host, another port", ", <sip:s@10.0.0.33:22;lr>", false },
+	{ "straight to the Request-URI", "", false },
+	{ "no URI", ", x", false },
+};
+
+START_TEST(test_aim)
+{
+	struct rig r;
+	char rr[512], route[1024];
+
+	rig_init(&r, NULL, 1);
+	call(&r, ALICE, NULL, rr);
+	snprintf(route, sizeof(route), "Route: %s%s\n", rr, aims[_i].rest);
+	rig_request_as(&r, ALICE, "INFO", TARGET, IN_CALL, "call", route);
+	if (aims[_i].goes)
+		ck_assert_msg(str_eq_c(rig_next(&r)->m->method_name, "INFO"), "%s", aims[_i].name);
+	else
+		rig_expect_status(&r, 403, ALICE);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
 /* clients.md 7: two values; a phone with an outbound proxy setting puts a third before them. */
 START_TEST(test_double)
 {
@@ -153,11 +185,11 @@ START_TEST(test_double)
 	call(&r, "tcp:10.9.0.1:40000", NULL, rr);
 	route_of_caller(rr, route);
 	rig_request_as(&r, "tcp:10.9.0.1:40000", "UPDATE", TARGET, IN_CALL, "call", route);
-	s = rig_expect(&r, "UPDATE", SCSCF);
+	s = rig_expect(&r, "UPDATE", DIALOG_HOP);
 	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR);
 	snprintf(more, sizeof(more), "Route: <sip:pcscf.home;transport=tcp;lr>\n%s", route);
 	rig_request_as(&r, "tcp:10.9.0.1:40000", "INFO", TARGET, IN_CALL, "call", more);
-	s = rig_expect(&r, "INFO", SCSCF);
+	s = rig_expect(&r, "INFO", DIALOG_HOP);
 	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR);
 	snprintf(route, sizeof(route), "Route: %s\n", rr);
 	rig_request_as(&r, SCSCF, "BYE", "sip:alice@10.9.0.1:5060", BACK, "call", route);
@@ -181,7 +213,7 @@ START_TEST(test_moved)
 	rig_expect(&r, "BYE", "udp:10.9.0.1:7000");
 	route_of_caller(rr, route);
 	rig_request_as(&r, "udp:10.9.0.1:7000", "BYE", TARGET, IN_CALL, "call", route);
-	rig_expect(&r, "BYE", SCSCF);
+	rig_expect(&r, "BYE", DIALOG_HOP);
 	rig_fini(&r);
 }
 END_TEST
@@ -205,7 +237,7 @@ START_TEST(test_binding_gone)
 	rig_expect_status(&r, 481, ALICE);
 	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
 	rig_request_as(&r, ALICE, "BYE", TARGET, IN_CALL, "call", route);
-	rig_expect(&r, "BYE", SCSCF);
+	rig_expect(&r, "BYE", DIALOG_HOP);
 	rig_fini(&r);
 }
 END_TEST
@@ -219,19 +251,19 @@ START_TEST(test_callee)
 
 	rig_init(&r, NULL, 1);
 	rig_register(&r, "bob", BOB, NULL, NULL, path);
-	snprintf(route, sizeof(route), "Route: %s\nRecord-Route: " S_RR "\n", path);
+	snprintf(route, sizeof(route), "Route: %s\nRecord-Route: " S_RR ", <sip:i@10.0.0.44;lr>\n", path);
 	rig_request_as(&r, SCSCF, "INVITE", TARGET, "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "mt", route);
 	s = rig_expect(&r, "INVITE", BOB);
 	snprintf(rr, sizeof(rr), "Route: %s\n", rig_hdr(s, "Record-Route"));	/* a callee takes it as it stands */
 	rig_reply(&r, s, 200, "Contact: <" TARGET ">\n");
 	rig_expect_status(&r, 200, SCSCF);
 	rig_request_as(&r, BOB, "BYE", "sip:alice@10.9.0.1:5060", BACK, "mt", rr);
-	s = rig_expect(&r, "BYE", SCSCF);
-	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR);
+	s = rig_expect(&r, "BYE", DIALOG_HOP);
+	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR ", <sip:i@10.0.0.44;lr>");
 	rig_fini(&r);
 }
 END_TEST
 
 TEST_MAIN("indialog", TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
-	  TEST_ROWS(test_forger, forgers), TEST_ONE(test_neighbour_phone), TEST_ONE(test_double), TEST_ONE(test_moved),
+	  TEST_ROWS(test_forger, forgers), TEST_ROWS(test_aim, aims), TEST_ONE(test_neighbour_phone), TEST_ONE(test_double), TEST_ONE(test_moved),
 	  TEST_ONE(test_binding_gone), TEST_ONE(test_callee))
