@@ -90,7 +90,7 @@ struct push_result {
 	const struct cx_strs *associated_impis;
 };
 typedef void (*push_fn)(void *arg, const struct push_result *r);
-/* 0: fn is called once; -ENOTCONN: no S-CSCF is assigned; -ENOMEM. */
+/* 0: fn is called once; -ENOTCONN: no S-CSCF is assigned; -EMSGSIZE: does not fit a Diameter message; -ENOMEM. */
 int push_rtr(struct hss *h, struct sub *b, const struct push_order *o, push_fn fn, void *arg);
 /* user_data empty: the profile as it is. */
 int push_ppr(struct hss *h, struct sub *b, struct str user_data, push_fn fn, void *arg);

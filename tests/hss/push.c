@@ -113,6 +113,10 @@ int push_ppr(struct hss *h, struct sub *b, struct str user_data, push_fn fn, voi
 		r.user_data = buf_str(&xml);
 	}
 	hss_charging(h, &r.primary_ccf, &r.secondary_ccf, &r.primary_ecf, &r.secondary_ecf);
+	if (r.user_data.l > BEHAVE_MAX_USER_DATA) {
+		buf_fini(&xml);
+		return -EMSGSIZE;
+	}
 	p = xml.failed ? NULL : begin(h, HSS_PPR, b, fn, arg);
 	if (!p || !cx_ppr_send(h->client, &r, on_ppa, p)) {
 		if (p)

@@ -326,6 +326,8 @@ static void started(struct pushed *w, int rc)
 	}
 	if (rc == -ENOTCONN)
 		http_problem(w->req, 409, "NO_SERVER_ASSIGNED", "no S-CSCF serves this subscriber");
+	else if (rc == -EMSGSIZE)
+		http_problem(w->req, 409, "PROFILE_TOO_LARGE", "the profile does not fit a Diameter message");
 	else
 		http_problem(w->req, 500, "OUT_OF_MEMORY", "out of memory");
 	free(w);

@@ -165,6 +165,8 @@ static void stop_hss(int sig)
 /* ---- the Cx client ---- */
 
 static unsigned rtrs, pprs, answers;
+static uint32_t rtr_reason;
+static const char *server = S;
 static struct dia_result last;
 static char text1[4096], text2[256];
 static struct aka_vector vec;
@@ -175,8 +177,9 @@ static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *r)
 	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false }, .associated_impis = { 1, { STR("other@home") } } };
 
 	(void)u;
-	ck_assert(str_eq(r->impi, STR(IMPI)) && r->reason_code == 2 && str_eq(r->reason_info, STR("move")));
-	ck_assert(r->impus.n == 1 && str_eq(r->impus.v[0], STR(TEL)));
+	ck_assert(str_eq(r->impi, STR(IMPI)) && r->reason_info.l);
+	ck_assert(r->reason_code == 1 || (r->impus.n == 1 && str_eq(r->impus.v[0], STR(TEL)) && str_eq(r->reason_info, STR("move"))));
+	rtr_reason = r->reason_code;
 	rtrs++;
 	cx_rta_send(q, &a);
 }
@@ -192,11 +195,11 @@ static void on_ppr(void *u, struct cx_peer_request *q, const struct cx_ppr *r)
 	cx_ppa_send(q, &a);
 }
 
-static void open_client(void)
+static void open_client_as(const char *identity)
 {
 	static const struct cx_server_ops ops = { .rtr = on_rtr, .ppr = on_ppr };
 	static struct dia_peer_config p;
-	struct dia_config c = { .identity = "scscf." DOMAIN, .realm = DOMAIN, .peers = &p, .n_peers = 1, .request_timeout_ms = 1000,
+	struct dia_config c = { .identity = identity, .realm = DOMAIN, .peers = &p, .n_peers = 1, .request_timeout_ms = 1000,
 				.max_outstanding = 32, .watchdog_s = 6 };
 
 	p = (struct dia_peer_config){ "hss." DOMAIN, NULL, "127.0.35.40", (uint16_t)port };
@@ -206,6 +209,11 @@ static void open_client(void)
 	ck_assert_int_eq(dia_start(&c), 0);
 	client = dia_client_new(loop, 1000, 32);
 	AWAIT(dia_any_open());
+}
+
+static void open_client(void)
+{
+	open_client_as("scscf." DOMAIN);
 }
 
 static void note(const struct dia_result *r)
@@ -265,7 +273,7 @@ static uint64_t uar(void)
 
 static uint64_t mar(struct str auts)
 {
-	struct cx_mar r = { .impi = STR(IMPI), .impu = STR(IMPU), .server_name = STR(S), .n_items = 3,
+	struct cx_mar r = { .impi = STR(IMPI), .impu = STR(IMPU), .server_name = str_from_c(server), .n_items = 3,
 			    .item = { .scheme = STR("Digest-AKAv1-MD5"), .authorization = auts } };
 
 	return cx_mar_send(client, &r, on_maa, NULL);
@@ -273,7 +281,7 @@ static uint64_t mar(struct str auts)
 
 static uint64_t sar(uint32_t type)
 {
-	struct cx_sar r = { .impi = STR(IMPI), .impus = { 1, { STR(IMPU) } }, .server_name = STR(S), .type = type };
+	struct cx_sar r = { .impi = STR(IMPI), .impus = { 1, { STR(IMPU) } }, .server_name = str_from_c(server), .type = type };
 
 	return cx_sar_send(client, &r, on_saa, NULL);
 }
@@ -372,10 +380,47 @@ START_TEST(test_pushes_by_rest_S16_S17)
 	has("\"resultCode\":2001");
 	has("\"associatedIdentities\":[\"other@home\"]");
 	has("\"state\":\"not-registered\"");
-	ck_assert(rtrs == 1 && pprs == 2);
+	ck_assert(rtrs == 1 && rtr_reason == 2 && pprs == 2);
 	expect(lir(), CX_IDENTITY_NOT_REGISTERED, true);
 	ck_assert_int_eq(rest("GET", "/api/v1/counters", ""), 200);
 	has("\"RTR\":{\"2001\":1},\"PPR\":{\"2001\":1,\"5008E\":1}");
+	end();
+}
+END_TEST
+
+/* TS 29.228 §6.1.3.1: the second S-CSCF, a process of its own, takes the user; the first one hears NEW_SERVER_ASSIGNED. */
+START_TEST(test_the_first_server_hears_that_it_lost_the_user)
+{
+	int go[2], status;
+	pid_t other;
+	char c;
+
+	write_config(5);
+	start_hss();
+	ck_assert_int_eq(pipe2(go, O_CLOEXEC), 0);
+	other = fork();
+	if (other == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (read(go[0], &c, 1) != 1)
+			_exit(1);
+		open_client_as("scscf2." DOMAIN);
+		server = "sip:scscf2." DOMAIN ":6060;lr";
+		expect(sar(CX_SAR_REGISTRATION), CX_IDENTITY_ALREADY_REGISTERED, true);
+		expect(mar(STR_NONE), DIA_SUCCESS, false);
+		expect(sar(CX_SAR_REGISTRATION), DIA_SUCCESS, false);
+		dia_client_free(client);
+		dia_stop();
+		_exit(0);
+	}
+	open_client();
+	register_user();
+	ck_assert_int_eq(write(go[1], "x", 1), 1);
+	AWAIT(rtrs == 1);
+	ck_assert_uint_eq(rtr_reason, 1);
+	ck_assert_int_eq(waitpid(other, &status, 0), other);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the second S-CSCF failed");
+	expect(lir(), DIA_SUCCESS, false);
+	ck_assert_str_eq(text2, "sip:scscf2." DOMAIN ":6060;lr");
 	end();
 }
 END_TEST
@@ -477,5 +522,6 @@ START_TEST(test_mistakes_end_it_with_78)
 }
 END_TEST
 
-TEST_MAIN("labhssd", TEST_ONE(test_registration_call_and_kill), TEST_ONE(test_pushes_by_rest_S16_S17), TEST_ONE(test_misbehaviour_F6),
+TEST_MAIN("labhssd", TEST_ONE(test_registration_call_and_kill), TEST_ONE(test_pushes_by_rest_S16_S17), TEST_ONE(test_the_first_server_hears_that_it_lost_the_user),
+	  TEST_ONE(test_misbehaviour_F6),
 	  TEST_ONE(test_subscribers_come_and_go), TEST_ONE(test_mistakes_end_it_with_78))
