@@ -73,6 +73,13 @@ void icscf_attempt(struct str scscf, const char *result)
 	metric_add(&m_attempts, text, result, 1);
 }
 
+static uint32_t retry_after(const struct icscf_ask *a)
+{
+	uint32_t base = a->sel->retry_after_s;
+
+	return a->retry_after_s ? a->retry_after_s : base + rand_below(base / 2 + 1);	/* not all at once */
+}
+
 void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *why)
 {
 	struct tx_server *st = proxy_server(a->p);
@@ -87,8 +94,7 @@ void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *
 		 LOG_C("method", sip_method_name(a->m->method)), LOG_U("status", status), LOG_C("why", why),
 		 LOG_S("impi", a->impi), LOG_S("impu", a->impu), LOG_S("call_id", a->m->call_id));
 	if (retry)
-		n = (size_t)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n",
-				     a->sel->retry_after_s + rand_below(a->sel->retry_after_s / 2 + 1));	/* not all at once */
+		n = (size_t)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after(a));
 	if (status / 100 == 5)
 		snprintf(extra + n, sizeof(extra) - n, "Warning: 399 icscf \"%s\"\r\n", why);
 	tx_server_reply(st, status, NULL, str_from_c(extra));

@@ -135,7 +135,9 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	(void)p;
 	(void)b;
 	(void)o;
-	if (m->status >= 200 && m->status < 300 && icscf_ask_open(a))
+	if (m->status < 200)
+		a->rings = true;
+	else if (m->status < 300 && icscf_ask_open(a))
 		note(a, m->status, true);
 	return PROXY_PASS;
 }
@@ -168,7 +170,7 @@ static bool another_may_help(const struct icscf_ask *a)
 /* Nothing is gained by de-registering at an S-CSCF that has no registration. */
 static bool try_another(struct icscf_ask *a)
 {
-	if (a->proc == PROC_FORWARD || a->deregister || !another_may_help(a) || a->tried.n >= a->sel->max_attempts)
+	if (a->proc == PROC_FORWARD || a->deregister || a->rings || !another_may_help(a) || a->tried.n >= a->sel->max_attempts)
 		return false;
 	if (a->may_choose)
 		return icscf_to_next(a);
@@ -192,15 +194,11 @@ static void pass_last(struct icscf_ask *a)
 /* RFC 3261 §16.7 step 6: its 503 is not ours; its wish when to come back is passed on (row R16). */
 static void answer_unavailable(struct icscf_ask *a)
 {
-	struct str when = sip_msg_value(a->last, SIP_H_RETRY_AFTER);
-	char extra[128];
+	uint32_t s;
 
-	if (!when.l) {
-		icscf_refuse(a, 500, true, "the S-CSCF is not available");
-		return;
-	}
-	snprintf(extra, sizeof(extra), "Retry-After: %.*s\r\n", when.l > 100 ? 0 : (int)when.l, when.p);
-	tx_server_reply(proxy_server(a->p), 500, NULL, when.l > 100 ? STR_NONE : str_from_c(extra));
+	if (sip_msg_u32(a->last, SIP_H_RETRY_AFTER, &s) == 0)
+		a->retry_after_s = s;
+	icscf_refuse(a, 500, true, "the S-CSCF is not available");
 }
 
 void icscf_answer_last(struct icscf_ask *a)

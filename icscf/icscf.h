@@ -67,6 +67,8 @@ struct icscf_ask {
 	/* how the last one failed */
 	unsigned last_status;			/* 408 silent, 503 not reached, or what it said */
 	struct sip_msg *last;			/* a reference; NULL: it said nothing */
+	bool rings;				/* a 1xx went to the caller: nobody else is tried */
+	uint32_t retry_after_s;			/* as the S-CSCF wishes; 0: selection.retry_after_s */
 };
 
 /* The proxy of a request, not started.  NULL after an answer. */

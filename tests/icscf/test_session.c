@@ -323,6 +323,23 @@ START_TEST(test_fail_row)
 }
 END_TEST
 
+START_TEST(test_ringing_stays)		/* once the caller heard of a phone, nobody else is tried */
+{
+	static const struct cx_lia unregistered = { .result = { 0, 2003, true } };
+	struct fixture f;
+
+	fixture_init(&f, TABLE);
+	rig_request(&f.r, "INVITE", "sip:bob@home", "");
+	fixture_lia(&f, 0, &unregistered);
+	rig_reply(&f.r, rig_req(&f.r, "INVITE", 0), 180, "B", "");
+	rig_reply(&f.r, rig_req(&f.r, "INVITE", 0), 503, "B", "Retry-After: 5;duration=60\r\n");
+	ck_assert_str_eq(rig_down(&f.r), "INVITE@10.0.0.1 ACK@10.0.0.1");
+	ck_assert_str_eq(rig_up(&f.r), "100 180 500");
+	ck_assert(str_eq_c(fixture_up_header(&f, SIP_H_RETRY_AFTER), "5"));
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_profile_key)		/* RFC 5002: ours to say, not the caller's */
 {
 	static const struct cx_lia wild = { .result = { 0, 2001, false }, .server_name = { "sip:s2", 6 },
@@ -343,4 +360,5 @@ END_TEST
 TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_row, priority_rows),
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
-	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_profile_key))
+	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
+	  TEST_ONE(test_profile_key))
