@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include "common/diameter/private.h"
 #include "common/log/log.h"
@@ -15,6 +16,7 @@
 #define RECONNECT_S 1			/* TcTimer: RFC 6733 §12 recommends 30; a HSS that comes back should be found at once */
 #define WATCHDOG_MIN_S 6		/* RFC 3539 §3.4.1 */
 #define DISPATCH_THREADS 2
+#define MACHINE_START_MS 1000
 
 static struct dia_node node;
 
@@ -237,6 +239,27 @@ const char *__tsan_default_suppressions(void)
 
 /* ---- life ---- */
 
+static bool machines_wait(void)
+{
+	bool all = true;
+
+	pthread_rwlock_rdlock(&fd_g_peers_rw);
+	for (struct fd_list *li = fd_g_peers.next; li != &fd_g_peers && all; li = li->next)
+		all = fd_peer_get_state(li->o) != STATE_NEW;
+	pthread_rwlock_unlock(&fd_g_peers_rw);
+	return all;
+}
+
+/* A peer's thread that runs for the first time after fd_core_start() takes its peer for one added later and waits a random
+ * time of up to four seconds before it connects.  The library tells nobody when a thread is there; its peer's state does. */
+static void let_machines_start(void)
+{
+	struct timespec pause = { 0, 1000000 };
+
+	for (unsigned ms = 0; ms < MACHINE_START_MS && !machines_wait(); ms++)
+		nanosleep(&pause, NULL);
+}
+
 int dia_start(const struct dia_config *c)
 {
 	const char *step = "fd_core_initialize";
@@ -268,6 +291,7 @@ int dia_start(const struct dia_config *c)
 		rc = -fd_peer_validate_register(on_unknown_peer);
 	if (rc == 0) {
 		step = "fd_core_start";
+		let_machines_start();
 		rc = -fd_core_start();
 	}
 	if (rc == 0)
