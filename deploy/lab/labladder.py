@@ -6,6 +6,7 @@ from labrest import RestError
 
 FIRST_LANE = 13			# column of the first lane
 GAP = 16			# columns between lanes
+CLOSE_US = 100000		# sending and receiving of one message are not further apart
 LANE_NAMES = {"pcscf": "P-CSCF", "icscf": "I-CSCF", "scscf": "S-CSCF", "hss": "HSS"}
 NODES = ("pcscf", "icscf", "scscf")
 
@@ -56,18 +57,35 @@ def arrows(events, phones, lanes):
 
     phones: {address: lane}; lanes: {address: lane} of the core.
     """
-    result = []
+    result, arrived = [], arrivals(events, lanes)
     for e in events:
         other = phones.get(address_of(e["peer"])) or lanes.get(address_of(e["peer"]))
         if e["kind"] == "sipOut" and other:
-            result.append((e["wallUs"], e["node"], other, label(e["text"])))
+            result.append((sent_at(e, arrived.get((e["node"], other, e["text"]))), e["node"], other, label(e["text"])))
         elif e["kind"] == "sipIn" and other in phones.values():
             result.append((e["wallUs"], other, e["node"], label(e["text"])))
         elif e["kind"] == "diameterOut":
             result.append((e["wallUs"], e["node"], "hss", label(e["text"])))
         elif e["kind"] == "diameterIn":
             result.append((e["wallUs"], "hss", e["node"], label(e["text"])))
+    return sorted(result, key=lambda r: r[0])
+
+
+def arrivals(events, lanes):
+    """When what one daemon sent came to the next: {(from, to, text): [microseconds]}."""
+    result = {}
+    for e in events:
+        if e["kind"] == "sipIn" and address_of(e["peer"]) in lanes:
+            result.setdefault((lanes[address_of(e["peer"])], e["node"], e["text"]), []).append(e["wallUs"])
     return result
+
+
+def sent_at(e, arrived):
+    """Time of an arrow.  A sender notes a message after it has gone out: the receiver may have acted on it already."""
+    if not arrived:
+        return e["wallUs"]
+    came = arrived.pop(0)
+    return came if 0 < e["wallUs"] - came < CLOSE_US else e["wallUs"]
 
 
 def draw(rows, order):

@@ -203,6 +203,13 @@ class Ladder(unittest.TestCase):
                           ("icscf", "hss", "LIR"), ("hss", "icscf", "LIA 2001"), ("pcscf", "UE-B", "INVITE"),
                           ("UE-B", "pcscf", "183 INVITE")])
 
+    def test_what_was_noted_late_stands_before_its_effect(self):
+        events = [dict(wallUs=t, node=n, kind=k, peer=p, text="BYE sip:b@x") for t, n, k, p in (
+            (900, "pcscf", "sipIn", "udp:127.0.77.30:6060"), (950, "pcscf", "sipOut", "udp:127.0.77.102:5062"),
+            (990, "scscf", "sipOut", "udp:127.0.77.10:5060"))]
+        got = labladder.arrows(events, {"127.0.77.102": "UE-B"}, LabNet().lanes())
+        self.assertEqual(got, [(900, "scscf", "pcscf", "BYE"), (950, "pcscf", "UE-B", "BYE")])
+
     def test_the_picture(self):
         lines = labladder.draw(self.rows(), self.ORDER)
         self.assertTrue(all(len(line) <= 100 for line in lines), max(len(line) for line in lines))
