@@ -141,6 +141,19 @@ static bool home_targets(struct scscf_worker *sw, struct session_in *in, struct 
 
 /* ---- all of it ---- */
 
+/* Nodes of the home network have names in its domain. */
+static bool is_trusted(struct scscf_worker *sw, struct str host)
+{
+	struct str home = stack_home_domain(sw->w->stack), tail;
+
+	if (stack_is_home_domain(sw->w->stack, host) || session_config_trusts_domain(sw->s->sessions, host))
+		return true;
+	if (host.l <= home.l + 1)
+		return false;
+	tail = str_from(host, host.l - home.l - 1);
+	return tail.p[0] == '.' && str_ieq(str_from(tail, 1), home);
+}
+
 static bool along_routes(struct scscf_worker *sw, struct session_in *in, struct str route, struct session_target **list)
 {
 	struct session_target *t = session_target_new(in);
@@ -148,8 +161,7 @@ static bool along_routes(struct scscf_worker *sw, struct session_in *in, struct 
 
 	if (!t)
 		return false;
-	t->trusted = sip_nameaddr_parse(route, &n) == 0 && (stack_is_home_domain(sw->w->stack, n.uri.host) ||
-							    session_config_trusts_domain(sw->s->sessions, n.uri.host));
+	t->trusted = sip_nameaddr_parse(route, &n) == 0 && is_trusted(sw, n.uri.host);
 	append(list, t);
 	return true;
 }
@@ -160,7 +172,7 @@ static bool foreign(struct scscf_worker *sw, struct session_in *in, struct sessi
 
 	if (!t)
 		return false;
-	t->trusted = session_config_trusts_domain(sw->s->sessions, in->ruri.host);
+	t->trusted = is_trusted(sw, in->ruri.host);
 	append(list, t);
 	return true;
 }

@@ -18,9 +18,10 @@ static void refuse_unknown(struct scscf_worker *sw, struct session_in *in)
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"
 		"<ims-3gpp version=\"1\"><alternative-service><type>restoration</type>"
 		"<reason>registration lost</reason><action>initial-registration</action></alternative-service></ims-3gpp>\r\n");
+	const struct sip_nameaddr *route = &in->own[in->token - in->own_token];
 
 	session_refuse_body(sw, in, 504, "the registration is not known any more",
-			    arena_printf(in->m->arena, "P-Asserted-Identity: <%.*s>\r\n", STR_ARG(in->own[0].uri.text)),
+			    arena_printf(in->m->arena, "P-Asserted-Identity: <%.*s>\r\n", STR_ARG(route->uri.text)),
 			    STR("application/3gpp-ims+xml;sv=\"1,1\""), body);
 }
 

@@ -139,14 +139,23 @@ static int target_add(struct session *s, struct session_target *t)
 	return proxy_target_add(s->p, &pt);
 }
 
-/* Nobody has that number: the next reading of it, and behind them the way out of the IMS (TS 23.228 §5.19, row R9). */
+/* Does this answer mean that nobody has the number?  Open5GS cannot tell that from not registered (row D10): the next reading
+ * may be asked, but the number may be a home user's all the same and must not leave the IMS. */
+static bool means_unknown(const struct session *s, unsigned status, const struct session_target *next)
+{
+	if (status == 404 || status == 484)
+		return true;
+	return status == 480 && s->sw->s->hss == HSS_OPEN5GS && next->n_routes == 0;
+}
+
+/* The next reading of the number, and behind them the way out of the IMS (TS 23.228 §5.19, row R9). */
 static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b, unsigned status, struct sip_msg *m)
 {
 	struct session *s = user;
 	struct session_target *t = s->next;
 
 	(void)p, (void)b, (void)m;
-	if (!t || (status != 404 && status != 484))
+	if (!t || !means_unknown(s, status, t))
 		return;
 	s->next = t->next;
 	if (target_add(s, t) == 0)

@@ -63,7 +63,7 @@ static bool name_known(struct str host, char text[16])
 		strcpy(text, "10.0.0.50");
 	else if (str_eq_c(host, "gw.example"))
 		strcpy(text, "10.0.0.60");
-	else if (host.l == 15 && host.p[0] == 'p' && str_ends(host, STR(".home.example")))
+	else if (host.l == 15 && host.p[0] == 'p' && str_ieq_c(str_from(host, 2), ".home.example"))
 		snprintf(text, 16, "10.0.0.%c", host.p[1]);
 	else if (host.l < 16 && host.p[0] >= '0' && host.p[0] <= '9')
 		str_copy(host, text, 16);

@@ -97,6 +97,29 @@ START_TEST(test_stops)			/* the first that knows the number is the last one aske
 }
 END_TEST
 
+START_TEST(test_open5gs)		/* its 480 may mean unknown: other readings, but not out of the IMS */
+{
+	static const enum hss_profile hss[] = { HSS_STANDARD, HSS_PYHSS, HSS_OPEN5GS };
+	char extra[256];
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct rig r;
+
+		rig_init(&r, BREAKOUT);
+		rig_users(&r);
+		r.s.hss = hss[i];
+		snprintf(extra, sizeof(extra), "Route: %s\n", rig_route(&r, TOKEN_SERVICE_ROUTE, 0, ID_ALICE));
+		rig_request(&r, "MESSAGE", "tel:0301;phone-context=home.example", NULL, extra);
+		rig_reply(&r, rig_req(&r, "MESSAGE", 0), 480, "");
+		if (hss[i] == HSS_OPEN5GS)
+			rig_reply(&r, rig_req(&r, "MESSAGE", 1), 480, "");
+		ck_assert_ptr_null(rig_req(&r, "MESSAGE", hss[i] == HSS_OPEN5GS ? 2 : 1));
+		ck_assert_uint_eq(rig_status(&r), 480);
+		rig_fini(&r);
+	}
+}
+END_TEST
+
 START_TEST(test_breakout_route)		/* the next hop of the table is a loose router, RFC 3261 §16.12 */
 {
 	char extra[256];
@@ -171,5 +194,5 @@ START_TEST(test_config_row)
 }
 END_TEST
 
-TEST_MAIN("nexthop", TEST_ROWS(test_row, rows), TEST_ONE(test_stops), TEST_ONE(test_breakout_route),
+TEST_MAIN("nexthop", TEST_ROWS(test_row, rows), TEST_ONE(test_stops), TEST_ONE(test_open5gs), TEST_ONE(test_breakout_route),
 	  TEST_ROWS(test_number_row, number_rows), TEST_ROWS(test_config_row, bad_rows))

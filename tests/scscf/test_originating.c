@@ -119,6 +119,8 @@ END_TEST
 static const struct { const char *name, *ruri, *extra, *sessions; bool inside; const char *pai, *pcv; } border_rows[] = {
 	{ "home", "sip:bob@home.example", "Privacy: id\n", NULL, true, ALICE_SIP ", <tel:+4930111>",
 	  "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example" },
+	{ "a node of ours", "sip:conf@p9.home.EXAMPLE", "Privacy: id\n", NULL, true, ALICE_SIP ", <tel:+4930111>",
+	  "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example" },
 	{ "foreign", "sip:bob@foreign.example", "", NULL, false, ALICE_SIP ", <tel:+4930111>", "" },
 	{ "foreign, anonymous", "sip:bob@foreign.example", "Privacy: header; id;critical\n", NULL, false, "", "" },
 	{ "foreign, other privacy", "sip:bob@foreign.example", "Privacy: header;user\n", NULL, false, ALICE_SIP ", <tel:+4930111>", "" },
