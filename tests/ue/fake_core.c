@@ -61,7 +61,8 @@ static void challenge(struct core *c, struct tx_server *st, bool stale)
 
 	nonce_make(c);
 	c->challenged = true;
-	snprintf(line, sizeof(line), "WWW-Authenticate: Digest realm=\"fake.example\",nonce=\"%s\",algorithm=%s,qop=\"auth\",opaque=\"x\"%s\r\n",
+	snprintf(line, sizeof(line), 
+		 "WWW-Authenticate: Digest realm=\"fake.example\",nonce=\"%s\",algorithm=%s,qop=\"auth\",opaque=\"x\"%s\r\n",
 		 c->nonce, auth_algorithm_name(c->algorithm), stale ? ",stale=true" : "");
 	tx_server_reply(st, 401, NULL, str_from_c(line));
 }
@@ -73,7 +74,8 @@ static bool answer_right(struct core *c, const struct auth_params *p)
 	char ha1[AUTH_HEX_MAX];
 
 	auth_ha1(c->algorithm, p->username, p->realm, secret, ha1);
-	return c->challenged && str_eq_c(p->nonce, c->nonce) && auth_response_matches(p, str_from_c(ha1), STR("REGISTER"), STR_NONE);
+	return c->challenged && str_eq_c(p->nonce, c->nonce) &&
+	       auth_response_matches(p, str_from_c(ha1), STR("REGISTER"), STR_NONE);
 }
 
 /* true: it was one, and the next challenge fits it. */
@@ -205,7 +207,8 @@ static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_cl
 
 static int usage(void)
 {
-	fputs("usage: fake_core PROTO:ADDR:PORT aka K OPC SQN | digest ALGORITHM PASSWORD [grant S] [min S] [wrong-mac] [stale-once] [deaf]\n",
+	fputs("usage: fake_core PROTO:ADDR:PORT aka K OPC SQN | digest ALGORITHM PASSWORD\n"
+	      "       [grant S] [min S] [wrong-mac] [stale-once] [deaf]\n",
 	      stderr);
 	return 64;
 }

@@ -47,7 +47,8 @@ static void on_gone(void *user, struct tx_client *ct)
 
 static const struct tx_client_ops ops = { on_response, on_failed, on_gone };
 
-static int send_one(struct ue *u, enum sip_method method, const char *event, struct str target, struct str headers, struct str text)
+static int send_one(struct ue *u, enum sip_method method, const char *event, struct str target, struct str headers,
+		    struct str text)
 {
 	struct pager *p = calloc(1, sizeof(*p));
 	char call_id[25], tag[11];

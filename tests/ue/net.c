@@ -281,7 +281,8 @@ struct bytes *request_make(const struct ue *u, const struct via *v, const struct
 		buf_printf(&b, "P-Preferred-Identity: <%s>\r\n", u->identity);
 	}
 	buf_printf(&b, "From: <%s>;tag=%.*s\r\nTo: <%.*s>\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\n",
-		   r->is_register ? u->o.impu : u->identity, STR_ARG(r->tag), STR_ARG(r->to), STR_ARG(r->call_id), r->cseq, r->method);
+		   r->is_register ? u->o.impu : u->identity, STR_ARG(r->tag), STR_ARG(r->to), STR_ARG(r->call_id), r->cseq,
+		   r->method);
 	buf_printf(&b, "P-Access-Network-Info: %s\r\nUser-Agent: %s\r\n", u->o.pani, u->o.user_agent);
 	buf_put(&b, r->headers);
 	if (r->body.l)
@@ -300,7 +301,8 @@ int target_make(const struct ue *u, struct str text, char dst[UE_TEXT])
 	int n;
 
 	for (size_t i = 0; i < text.l && number; i++)
-		number = (text.p[i] >= '0' && text.p[i] <= '9') || text.p[i] == '*' || text.p[i] == '#' || (i == 0 && text.p[i] == '+');
+		number = (text.p[i] >= '0' && text.p[i] <= '9') || text.p[i] == '*' ||
+			 text.p[i] == '#' || (i == 0 && text.p[i] == '+');
 	if (number && text.p[0] == '+')
 		n = snprintf(dst, UE_TEXT, "tel:%.*s", STR_ARG(text));
 	else if (number)

@@ -174,7 +174,8 @@ static int read_option(struct reader *r, int opt, const char *name, const char *
 	case OPT_AMF:
 		return 0;			/* it comes in AUTN */
 	case OPT_SQN:
-		return str_to_u64(str_from_c(v), &o->sqn) == 0 && o->sqn < 1ull << 48 ? 0 : refuse(r, name, "a number of 48 bits");
+		return str_to_u64(str_from_c(v), &o->sqn) == 0 && o->sqn < 1ull << 48 ? 0 :
+		       refuse(r, name, "a number of 48 bits");
 	case OPT_PASSWORD:
 		return read_text(r, name, v, o->password, sizeof(o->password));
 	case OPT_EXPIRES:
@@ -218,7 +219,8 @@ static int derive(struct reader *r)
 	if (!addr_is_set(&o->pcscf))
 		return refuse(r, "pcscf", "is missing");
 	if (!o->domain[0] && o->mcc[0] && o->mnc[0])
-		snprintf(o->domain, sizeof(o->domain), "ims.mnc%s%s.mcc%s.3gppnetwork.org", strlen(o->mnc) == 2 ? "0" : "", o->mnc, o->mcc);
+		snprintf(o->domain, sizeof(o->domain), "ims.mnc%s%s.mcc%s.3gppnetwork.org",
+			 strlen(o->mnc) == 2 ? "0" : "", o->mnc, o->mcc);
 	if (!o->domain[0])
 		return refuse(r, "domain", "is missing: give --mcc and --mnc, or --domain");
 	if (!o->impi[0] && o->imsi[0])

@@ -16,7 +16,7 @@ static void names_make(struct ue *u)
 	if (imsi.l >= 6) {
 		snprintf(u->instance, sizeof(u->instance), "urn:gsma:imei:35209900-%s-0", imsi.p + imsi.l - 6);
 	} else {
-		uint64_t h = 14695981039346656037ull;		/* FNV-1a of the private identity: the same phone, the same name */
+		uint64_t h = 14695981039346656037ull;	/* FNV-1a of the private identity: the same phone, the same name */
 
 		for (const char *c = u->o.impi; *c; c++)
 			h = (h ^ (unsigned char)*c) * 1099511628211ull;

@@ -1,4 +1,5 @@
-/* tests/ue/register.c - registration, refresh and de-registration.  TS 24.229 §5.1.1.2, §5.1.1.4, §5.1.1.6; RFC 3261 §10.2. */
+/* tests/ue/register.c - registration, refresh and de-registration.  TS 24.229 §5.1.1.2, §5.1.1.4, §5.1.1.6;
+ * RFC 3261 §10.2. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "tests/ue/ue.h"
 
 #define MAX_CHALLENGES 4u		/* of one registration: one answer, one stale nonce, resynchronisation */
-#define EARLY_S 600u			/* TS 24.229 §5.1.1.4.1: 600 s ahead when there are more than 1200 s, else half way */
+#define EARLY_S 600u			/* TS 24.229 §5.1.1.4.1: 600 s ahead of more than 1200 s, else half way */
 #define AGAIN_MS 30000u			/* a refresh that nobody answered: next try */
 #define MAX_ROUTE_BYTES 4096
 

@@ -91,8 +91,8 @@ static struct bytes *first_request(struct ue *u, const struct via *via, struct s
 {
 	struct subscription *s = &u->sub;
 	struct request q = {
-		.method = "SUBSCRIBE", .ruri = str_from_c(u->identity), .to = str_from_c(u->identity), .cseq = 1 + rand_below(1000),
-		.headers = headers,
+		.method = "SUBSCRIBE", .ruri = str_from_c(u->identity), .to = str_from_c(u->identity),
+		.cseq = 1 + rand_below(1000), .headers = headers,
 	};
 	struct sip_parse_error err;
 	struct bytes *wire;
