@@ -108,19 +108,18 @@ wants log calling '"to":"tel:110;phone-context=ims.mnc001.mcc001.3gppnetwork.org
 calls() {
 	name=$1
 	n=$((n + 1))
-	local a=$net.$n b=$net.$((n + 100)) proto=udp bpid
+	local a=$net.$n b=$net.$((n + 100)) a_port=5060 b_port=5060 proto=udp bpid
 	[[ $1 == tcp* ]] && proto=tcp
-	[[ $1 == IPv6* ]] && a="[::1]" b="[::1]"
+	[[ $1 == IPv6* ]] && a="[::1]" b="[::1]" a_port=$((50000 + RANDOM % 5000)) b_port=$((55000 + RANDOM % 5000))
 	rm -f "$dir/a" "$dir/b"
 	# shellcheck disable=SC2086
-	phone b "$b:$((20000 + net_port + n))" "$proto:$a:$((21000 + net_port + n))" $aka $4 -e "$5" &
+	phone b "$b:$b_port" "$proto:$a:$a_port" $aka $4 -e "$5" &
 	bpid=$!
 	for _ in $(seq 100); do grep -q '"ready"' "$dir/b" 2>/dev/null && break; sleep 0.05; done
 	# shellcheck disable=SC2086
-	phone a "$a:$((21000 + net_port + n))" "$proto:$b:$((20000 + net_port + n))" $aka $2 -e "$3" || { fail "$name: A"; cat "$dir/a"; }
+	phone a "$a:$a_port" "$proto:$b:$b_port" $aka $2 -e "$3" || { fail "$name: A"; cat "$dir/a"; }
 	wait $bpid || { fail "$name: B"; cat "$dir/b"; }
 }
-net_port=$((RANDOM % 900))
 B=sip:+4915100@ims.example
 calls "preconditions" "" "call $B; wait answered; pause 0.5; hangup" "--ring-ms 50" "wait answered; wait ended"
 wants a prack '"dir":"out"'
