@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "common/daemon/daemon.h"
+#include "common/daemon/private.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
 
@@ -99,12 +100,12 @@ static void check_common(const struct daemon *d, const struct cfg *c, struct buf
 		cfg_error(r, "domain", errors, "the home domain is not known: give plmn or domain");
 	if (d->needs_diameter && !cfg_has(r, "diameter"))
 		cfg_error(r, "diameter", errors, "diameter is missing: %sd asks the HSS", d->name);
-	/* Neither is served: never fall back to clear text in silence. */
-	if (!d->common && cfg_has(r, "rest.tls"))
+	if (d->common)
+		return;
+	/* Not served: never fall back to clear text in silence. */
+	if (cfg_has(r, "rest.tls"))
 		cfg_error(r, "rest.tls", errors, "rest.tls: TLS is not served; use rest.unix_socket or a loopback address");
-	for (size_t i = 0; !d->common && i < cfg_list_len(r, "sip.listen"); i++)
-		if (str_istarts(cfg_strs_at(r, "sip.listen", i), STR("tls:")))
-			cfg_error(r, "sip.listen", errors, "sip.listen: TLS is not served");
+	certificates_check(c, errors);
 }
 
 static int load(const struct daemon *d, struct cfg **ret, struct buf *errors)
@@ -143,6 +144,8 @@ static void reload(struct daemon *d)
 		cfg_unref(d->config);
 		d->config = fresh;
 		apply_log_levels(fresh);
+		if (d->stack_reload)
+			d->stack_reload(d->stack, fresh);
 		if (d->reload)
 			d->reload(d->u, fresh);
 		log_info(LOG_CONF, "configuration reloaded");

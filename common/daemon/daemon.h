@@ -20,6 +20,9 @@ struct daemon {
 	void (*reload)(void *u, const struct cfg *c);	/* SIGHUP, after the new file was found good */
 	void (*drain)(void *u);				/* SIGTERM: must end in daemon_stopped() */
 	void *u;
+	/* stack.c's own part of a reload, set by stack_start() */
+	void (*stack_reload)(void *stack, const struct cfg *c);
+	void *stack;
 	/* set by daemon_init */
 	struct cfg *config;
 	struct loop *loop;				/* the main thread's */

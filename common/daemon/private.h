@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "common/daemon/stack.h"
+#include "common/transport/tls.h"
 
 #define STACK_MAX_WORKERS 64
 #define STACK_MAX_LISTENERS 16
@@ -51,6 +52,10 @@ int worker_start(struct worker_full *f);
 void worker_stop(struct worker_full *f);		/* joins */
 void worker_close(struct worker_full *f);
 extern const struct http_route stack_routes[];
+/* certificates.c: sip.tls as a context; checked, with what is wrong appended; for new connections from now on. */
+int certificates_load(const struct cfg *c, struct tls_context **ret, char reterr[TLS_ERROR_BYTES]);	/* 0 or -EINVAL */
+void certificates_check(const struct cfg *c, struct buf *errors);
+int certificates_use(struct stack *s, const struct cfg *c);	/* 0 or -EINVAL, logged */
 /* To `user` (NULL or empty: stay who we are), with state_dir given to it.  0 or -errno with the reason logged. */
 int privileges_drop(const char *user, const char *state_dir);
 bool stack_ready(struct stack *s, struct buf *why);

@@ -278,6 +278,11 @@ static int open_listeners(struct stack *s)
 
 static void on_drain(struct timer *t);
 
+static void on_reload(void *stack, const struct cfg *c)
+{
+	certificates_use(stack, c);
+}
+
 int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops, void *u)
 {
 	struct stack *s = calloc(1, sizeof(*s));
@@ -297,6 +302,10 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	s->group = transport_group_new(s->n_workers);
 	if (!s->workers || !s->group)
 		return rc;
+	if ((rc = certificates_use(s, s->config)) < 0)
+		return rc;
+	d->stack = s;
+	d->stack_reload = on_reload;
 	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0)
 		return rc;
 	if (ops->uses_diameter && (rc = start_diameter(s)) < 0)
@@ -371,6 +380,7 @@ void stack_free(struct stack *s)
 	if (!s)
 		return;
 	timer_stop(&s->drain_timer);
+	s->daemon->stack_reload = NULL;
 	http_server_free(s->http);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_stop(&s->workers[i]);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/resolver/private.h"
+#include "common/util/names.h"
 #include "common/util/rand.h"
 
 #define MAX_ROUNDS 64u
@@ -125,14 +126,15 @@ static void order(const struct resolver *r, struct resolver_result *res)
 
 /* ---- steps: 0, or -EINPROGRESS, or an error ---- */
 
-static void put(struct resolver_result *res, const struct addr *a, uint16_t port, enum sip_proto proto)
+/* host: of the URI, which a TLS peer must prove to be (RFC 5922 §7.2), whatever SRV made of it. */
+static void put(struct resolver_result *res, struct str host, const struct addr *a, uint16_t port, enum sip_proto proto)
 {
 	struct sip_flow *f;
 
 	if (res->n == RESOLVER_MAX_TARGETS)
 		return;
 	f = &res->target[res->n++];
-	*f = (struct sip_flow){ .remote = *a, .proto = proto };
+	*f = (struct sip_flow){ .remote = *a, .proto = proto, .name = proto == SIP_TLS ? name_number(host) : 0 };
 	addr_set_port(&f->remote, port);
 }
 
@@ -150,7 +152,7 @@ static int hosts(struct resolver_query *q, const char *name, uint16_t port, enum
 		if (rc < 0)
 			err = rc;
 		for (unsigned i = 0; rc == 0 && i < a->n; i++)
-			put(res, &a->rec[i].a, port, proto);
+			put(res, str_from_c(q->host), &a->rec[i].a, port, proto);
 	}
 	return res->n ? 0 : err;
 }
@@ -339,10 +341,10 @@ struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri 
 		if (!str_ieq_c(uri->host, r->hops[i].name))
 			continue;
 		res.explicit_proto |= r->hops[i].has_proto;
-		put(&res, &r->hops[i].a, addr_port(&r->hops[i].a), r->hops[i].has_proto ? r->hops[i].proto : proto);
+		put(&res, uri->host, &r->hops[i].a, addr_port(&r->hops[i].a), r->hops[i].has_proto ? r->hops[i].proto : proto);
 	}
 	if (!res.n && sip_uri_host_addr(uri, &a) == 0)
-		put(&res, &a, uri->port ? uri->port : proto == SIP_TLS ? 5061 : 5060, proto);
+		put(&res, uri->host, &a, uri->port ? uri->port : proto == SIP_TLS ? 5061 : 5060, proto);
 	if (res.n) {
 		order(r, &res);
 		fn(arg, &res);

@@ -11,6 +11,7 @@ struct sip_flow {
 	/* For TCP and TLS: the connection, by worker, slot and generation; conn == 0: none, connect. */
 	uint32_t conn, conn_gen;
 	uint16_t worker;
+	uint32_t name;			/* TLS: the domain it is for (util/names.h), which the peer must prove; 0: none */
 };
 
 const char *sip_proto_name(enum sip_proto p);			/* "UDP", as in Via */

@@ -67,7 +67,8 @@ static bool same_way(const struct hnode *n, const void *key)
 	const struct sip_flow *to = key;
 
 	return c->flow.proto == to->proto && addr_eq(&c->flow.remote, &to->remote) &&
-	       (!addr_is_set(&to->local) || addr_is_any(&to->local) || addr_host_eq(&c->flow.local, &to->local));
+	       (!addr_is_set(&to->local) || addr_is_any(&to->local) || addr_host_eq(&c->flow.local, &to->local)) &&
+	       (!to->name || c->flow.proto != SIP_TLS || tls_peer_is(c, to->name));	/* RFC 5923 §9.2 */
 }
 
 /* A connection to that remote serves whoever opened it: RFC 5923, RFC 3261 §18.1.1. */
@@ -109,36 +110,43 @@ static void conn_fail(struct conn *c, int err)
 	timer_start(loop_wheel(c->t->loop), &c->timer, 0);
 }
 
-struct conn *conn_new(struct transport *t, int fd, const struct sip_flow *flow, bool connecting)
+int conn_new(struct transport *t, int fd, const struct sip_flow *flow, bool connecting, struct conn **ret)
 {
 	struct conn *c = calloc(1, sizeof(*c));
+	int rc = -ENOMEM;
 
 	if (!c)
-		return NULL;
+		return rc;
 	c->t = t;
-	c->io = &conn_io_tcp;
+	c->io = flow->proto == SIP_TLS ? &conn_io_tls : &conn_io_tcp;
 	c->flow = *flow;
 	c->connecting = connecting;
 	c->accepted = !connecting;
+	c->handshaking = c->io->handshake != NULL;
 	c->f = (struct loop_fd){ .fd = fd, .events = connecting ? EPOLLOUT : EPOLLIN, .fn = on_event };
 	c->out_last = &c->out_first;
 	timer_init(&c->timer, on_timer);
 	stream_init(&c->in, t->lim.max_message_bytes);
-	if (table_add(t, c) < 0) {
-		free(c);
-		return NULL;
-	}
-	if (loop_fd_add(t->loop, &c->f) < 0) {
+	if (c->io->open && (rc = c->io->open(c)) < 0)
+		goto fail;
+	if ((rc = table_add(t, c)) < 0)
+		goto fail;
+	if ((rc = loop_fd_add(t->loop, &c->f)) < 0) {
 		table_del(t, c);
-		free(c);
-		return NULL;
+		goto fail;
 	}
 	c->born_ms = c->active_ms = now_ms(c);
 	htab_add(&t->by_remote, &c->by_remote, addr_hash(&c->flow.remote));
 	c->in_by_remote = true;
 	t->stats.connections++;
-	due_in(c, connecting ? t->lim.connect_timeout_ms : (uint64_t)t->lim.idle_timeout_s * 1000);
-	return c;
+	due_in(c, connecting || c->handshaking ? t->lim.connect_timeout_ms : (uint64_t)t->lim.idle_timeout_s * 1000);
+	*ret = c;
+	return 0;
+fail:
+	if (c->io->close)
+		c->io->close(c);
+	free(c);
+	return rc;
 }
 
 static void drop_queue(struct conn *c, int err, bool tell)
@@ -162,10 +170,12 @@ static void drop_queue(struct conn *c, int err, bool tell)
 void conn_free(struct conn *c, int err, bool tell)
 {
 	struct transport *t = c->t;
-	bool was_up = !c->connecting;
+	bool was_up = !c->connecting && !c->handshaking;
 
 	unlist(c);
 	loop_fd_del(t->loop, &c->f);
+	if (c->io->close)
+		c->io->close(c);
 	close(c->f.fd);
 	timer_stop(&c->timer);
 	table_del(t, c);
@@ -189,7 +199,7 @@ static void on_timer(struct timer *tm)
 
 	if (c->failed || c->closing) {
 		conn_free(c, c->failed, true);
-	} else if (c->connecting) {
+	} else if (c->connecting || c->handshaking) {
 		conn_free(c, -ETIMEDOUT, true);
 	} else if (now >= idle_at || now >= frame_at) {
 		conn_free(c, -ETIMEDOUT, true);
@@ -203,7 +213,9 @@ static void on_timer(struct timer *tm)
 
 static void want(struct conn *c)
 {
-	loop_fd_mod(c->t->loop, &c->f, (c->closing ? 0 : EPOLLIN) | (c->out_first ? EPOLLOUT : 0));
+	bool out = c->ssl_wants_write || (c->out_first && !c->handshaking);
+
+	loop_fd_mod(c->t->loop, &c->f, (c->closing ? 0 : EPOLLIN) | (out ? EPOLLOUT : 0));
 }
 
 static void flush(struct conn *c)
@@ -262,7 +274,7 @@ int conn_send(struct conn *c, struct bytes *wire, uint64_t origin, uint16_t aske
 	if (rc < 0)
 		return rc;
 	c->t->stats.tx_messages++;
-	if (was_empty && !c->connecting)
+	if (was_empty && !c->connecting && !c->handshaking)
 		flush(c);
 	return 0;
 }
@@ -365,6 +377,30 @@ static void on_input(struct conn *c)
 	stream_trim(&c->in);
 }
 
+/* Octets may pass now. */
+static void up(struct conn *c)
+{
+	c->active_ms = now_ms(c);
+	timer_start(loop_wheel(c->t->loop), &c->timer, (uint64_t)c->t->lim.idle_timeout_s * 1000);
+	flush(c);
+}
+
+static void on_handshake(struct conn *c)
+{
+	int rc = c->io->handshake(c);
+
+	if (rc == -EAGAIN) {
+		want(c);
+		return;
+	}
+	if (rc < 0) {
+		conn_fail(c, rc);
+		return;
+	}
+	c->handshaking = false;
+	up(c);
+}
+
 static void on_connected(struct conn *c)
 {
 	int err = 0;
@@ -377,9 +413,12 @@ static void on_connected(struct conn *c)
 		return;
 	}
 	c->connecting = false;
-	c->active_ms = now_ms(c);
-	timer_start(loop_wheel(c->t->loop), &c->timer, (uint64_t)c->t->lim.idle_timeout_s * 1000);
-	flush(c);
+	if (c->handshaking) {
+		timer_start(loop_wheel(c->t->loop), &c->timer, c->t->lim.connect_timeout_ms);
+		on_handshake(c);
+	} else {
+		up(c);
+	}
 }
 
 static void on_event(struct loop_fd *f, uint32_t revents)
@@ -388,6 +427,10 @@ static void on_event(struct loop_fd *f, uint32_t revents)
 
 	if (c->connecting) {
 		on_connected(c);
+		return;
+	}
+	if (c->handshaking) {
+		on_handshake(c);
 		return;
 	}
 	if (revents & EPOLLOUT)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/transport/private.h"
+#include "common/util/obj.h"
 
 struct transport_group *transport_group_new(unsigned n_workers)
 {
@@ -25,8 +26,30 @@ void transport_group_free(struct transport_group *g)
 {
 	if (!g)
 		return;
+	tls_context_unref(g->tls);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
+}
+
+void transport_group_set_tls(struct transport_group *g, struct tls_context *t)
+{
+	struct tls_context *old;
+
+	pthread_mutex_lock(&g->lock);
+	old = g->tls;
+	g->tls = obj_ref(t);
+	pthread_mutex_unlock(&g->lock);
+	tls_context_unref(old);
+}
+
+struct tls_context *group_tls(struct transport_group *g)
+{
+	struct tls_context *t;
+
+	pthread_mutex_lock(&g->lock);
+	t = obj_ref(g->tls);
+	pthread_mutex_unlock(&g->lock);
+	return t;
 }
 
 unsigned transport_worker_of(const struct transport_group *g, struct str call_id)

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include "common/log/log.h"
 #include "common/transport/stream.h"
+#include "common/transport/tls.h"
 #include "common/transport/transport.h"
 #include "common/util/hash.h"
 
@@ -53,7 +54,8 @@ struct local {
 
 struct transport_group {
 	unsigned n_workers;
-	pthread_mutex_t lock;		/* of adding to local[] */
+	pthread_mutex_t lock;		/* of adding to local[], and of tls */
+	struct tls_context *tls;	/* for new connections; NULL: no TLS */
 	atomic_uint n_local;
 	struct local local[TP_MAX_LISTENERS];
 	struct box box[];
@@ -82,10 +84,13 @@ struct transport {
 	struct job *doing;		/* taken from the box, not yet run */
 };
 
-/* How octets get in and out of a connection; TLS brings another row. */
+/* How octets get in and out of a connection. */
 struct conn_io {
 	ssize_t (*read)(struct conn *c, char *dst, size_t n);			/* octets, 0 at the end, -errno */
 	ssize_t (*write)(struct conn *c, const char *src, size_t n);
+	int (*open)(struct conn *c);		/* before anything else; 0 or -errno.  NULL: nothing to do */
+	int (*handshake)(struct conn *c);	/* 0: done; -EAGAIN; or -errno, logged.  NULL: none */
+	void (*close)(struct conn *c);		/* before the descriptor is closed.  NULL: nothing to do */
 };
 
 struct out {
@@ -103,7 +108,10 @@ struct conn {
 	struct transport *t;
 	const struct conn_io *io;
 	struct sip_flow flow;		/* with our slot and generation */
-	bool accepted, connecting;
+	bool accepted, connecting, handshaking;
+	struct tls_context *tls;	/* TLS: the context it began with, and its state */
+	struct ssl_st *ssl;
+	bool ssl_wants_write;		/* whatever it was asked for */
 	bool closing;			/* no more input; gone when the queue is empty or the timer fires */
 	int failed;			/* 0, or why it will be closed from its timer */
 	struct timer timer;
@@ -120,6 +128,7 @@ int box_post(struct transport_group *g, uint16_t worker, struct job *j);	/* take
 void job_free(struct job *j);
 bool group_knows(const struct transport_group *g, enum sip_proto proto, const struct addr *a);	/* exact */
 int group_add(struct transport_group *g, enum sip_proto proto, const struct addr *a);
+struct tls_context *group_tls(struct transport_group *g);	/* a reference, or NULL */
 
 /* input.c */
 /* One whole message: handed to the worker that owns its Call-ID, parsed there.  raw is copied. */
@@ -146,10 +155,15 @@ int tcp_connect(struct transport *t, const struct sip_flow *to, struct conn **re
 void tcp_accept_again(struct timer *tm);
 
 /* conn.c */
-struct conn *conn_new(struct transport *t, int fd, const struct sip_flow *flow, bool connecting);	/* fd stays the caller's when NULL */
+/* 0, or -errno: then fd stays the caller's. */
+int conn_new(struct transport *t, int fd, const struct sip_flow *flow, bool connecting, struct conn **ret);
 struct conn *conn_find(struct transport *t, uint32_t id, uint32_t gen);
 struct conn *conn_to(struct transport *t, const struct sip_flow *to);
 int conn_send(struct conn *c, struct bytes *wire, uint64_t origin, uint16_t asker);
 void conn_free(struct conn *c, int err, bool tell);
 int stream_send(struct transport *t, const struct sip_flow *to, struct bytes *wire, uint64_t origin, uint16_t asker);
 extern const struct conn_io conn_io_tcp;
+
+/* tls.c */
+extern const struct conn_io conn_io_tls;
+bool tls_peer_is(const struct conn *c, uint32_t name);	/* its certificate, or what we dialled it for, stands for that name */

@@ -20,7 +20,7 @@ static ssize_t tcp_write(struct conn *c, const char *src, size_t n)
 	return r < 0 ? -errno : r;
 }
 
-const struct conn_io conn_io_tcp = { tcp_read, tcp_write };
+const struct conn_io conn_io_tcp = { tcp_read, tcp_write, NULL, NULL, NULL };
 
 static void no_delay(int fd)
 {
@@ -43,9 +43,7 @@ static void take(struct listener *ls, int fd, const struct addr *from)
 
 	(void)getsockname(fd, &flow.local.sa, &len);
 	no_delay(fd);
-	if (t->stats.connections < t->lim.max_connections)
-		c = conn_new(t, fd, &flow, false);
-	if (!c) {
+	if (t->stats.connections >= t->lim.max_connections || conn_new(t, fd, &flow, false, &c) < 0) {
 		t->stats.refused++;
 		close(fd);
 		return;
@@ -107,12 +105,10 @@ void tcp_stop(struct listener *ls)
 int tcp_connect(struct transport *t, const struct sip_flow *to, struct conn **ret)
 {
 	struct listener *ls = listener_for(t, to->proto, &to->local, to->remote.sa.sa_family);
-	struct sip_flow flow = { .remote = to->remote, .proto = to->proto };
+	struct sip_flow flow = { .remote = to->remote, .proto = to->proto, .name = to->name };
 	socklen_t len = sizeof(flow.local);
 	int fd, one = 1, rc = 0;
 
-	if (to->proto != SIP_TCP)
-		return -ENOTSUP;
 	if (t->stats.connections >= t->lim.max_connections) {
 		t->stats.refused++;
 		return -ENOSPC;
@@ -133,8 +129,7 @@ int tcp_connect(struct transport *t, const struct sip_flow *to, struct conn **re
 		rc = -errno;
 	if (rc == 0) {
 		(void)getsockname(fd, &flow.local.sa, &len);
-		*ret = conn_new(t, fd, &flow, true);
-		rc = *ret ? 0 : -ENOMEM;
+		rc = conn_new(t, fd, &flow, true, ret);
 	}
 	if (rc < 0)
 		close(fd);

@@ -101,10 +101,10 @@ int transport_listen(struct transport *t, enum sip_proto proto, const struct add
 	socklen_t len = sizeof(ls->a);
 	int rc;
 
-	if (proto != SIP_UDP && proto != SIP_TCP)
-		return -ENOTSUP;
 	if (t->n_listeners == TP_MAX_LISTENERS)
 		return -ENOSPC;
+	if (proto == SIP_TLS && !t->group->tls)
+		return -ENOTSUP;
 	rc = check_free(t, proto, a);
 	if (rc < 0)
 		return rc;
@@ -197,8 +197,6 @@ int transport_send(struct transport *t, const struct sip_flow *to, struct bytes 
 
 	if (to->proto == SIP_UDP)
 		return udp_send(t, to, wire);
-	if (to->proto != SIP_TCP)
-		return -ENOTSUP;
 	if (!to->conn || to->worker == t->worker || to->worker >= t->group->n_workers)
 		return stream_send(t, to, wire, origin, t->worker);
 	j = calloc(1, sizeof(*j));

@@ -1,4 +1,4 @@
-/* common/transport/transport.h - UDP and TCP listeners, connections, framing, keep-alives.  RFC 3261 §18, RFC 5626 §4.4.1.
+/* common/transport/transport.h - UDP, TCP and TLS listeners, connections, framing, keep-alives.  RFC 3261 §18, RFC 5626 §4.4.1.
  *
  * One struct transport per worker, joined in a group so that a message whose Call-ID another worker owns is handed over,
  * and so that a send on another worker's connection finds it.  UDP sockets: one per listener and worker (SO_REUSEPORT,
@@ -15,7 +15,7 @@ struct transport_limits {
 	uint32_t max_connections;		/* per worker */
 	uint32_t idle_timeout_s;		/* TCP without traffic */
 	uint32_t frame_timeout_s;		/* half a message for so long: closed (slowloris) */
-	uint32_t connect_timeout_ms;
+	uint32_t connect_timeout_ms;		/* TCP; as much again for the TLS handshake, whoever began it */
 	uint32_t max_queued_bytes;		/* unsent per connection; more: closed */
 	uint32_t max_message_bytes;
 };
@@ -34,6 +34,9 @@ struct transport_ops {
 
 struct transport_group *transport_group_new(unsigned n_workers);
 void transport_group_free(struct transport_group *g);
+/* For connections from now on; takes a reference of its own.  NULL: TLS is neither served nor dialled.  Any thread. */
+struct tls_context;
+void transport_group_set_tls(struct transport_group *g, struct tls_context *t);
 struct transport *transport_new(struct transport_group *g, uint16_t worker, struct loop *l, const struct transport_limits *lim,
 				const struct transport_ops *ops, void *u);
 void transport_free(struct transport *t);
