@@ -86,13 +86,6 @@ bool assign_wanted(const struct scscf *s, enum cx_sar_type t)
 
 /* ---- SAR ---- */
 
-struct asking {
-	struct registration *g;		/* stays while this is its current work */
-	enum cx_sar_type type;
-	assign_fn fn;
-	void *arg;
-};
-
 /* What could break the header is left out: Open5GS sends a bare word. */
 char *charging_addresses(const struct str address[4])
 {
@@ -116,17 +109,17 @@ char *charging_addresses(const struct str address[4])
 }
 
 /* What a SAA says beside its result.  User-Data of a de-registration is of no use (PyHSS sends it). */
-static void read_profile(const struct asking *k, const struct cx_saa *a, struct assign_result *r)
+static void read_profile(const struct registration *g, const struct cx_saa *a, struct assign_result *r)
 {
 	char why[160];
 	int rc;
 
-	if (a->user_data.l == 0 || (k->type != CX_SAR_REGISTRATION && k->type != CX_SAR_RE_REGISTRATION))
+	if (a->user_data.l == 0 || (g->asking.type != CX_SAR_REGISTRATION && g->asking.type != CX_SAR_RE_REGISTRATION))
 		return;
 	rc = profile_parse(a->user_data, &r->profile, why);
 	if (rc == 0)
 		return;
-	log_warn(LOG_REG, "User-Data of the HSS cannot be used", LOG_C("impi", k->g->impi), LOG_C("why", why));
+	log_warn(LOG_REG, "User-Data of the HSS cannot be used", LOG_C("impi", g->impi), LOG_C("why", why));
 	r->status = rc == -ENOMEM ? 503 : 500;
 	r->retry_after = true;
 	r->cause = rc == -EFBIG ? "too_much_data" : "profile";
@@ -135,21 +128,20 @@ static void read_profile(const struct asking *k, const struct cx_saa *a, struct 
 
 static void on_saa(void *arg, const struct cx_saa *a)
 {
-	struct asking *k = arg;
-	struct cx_verdict v = cx_judge(&a->result, registration_scscf(k->g)->hss);
+	struct registration *g = arg;
+	struct cx_verdict v = cx_judge(&a->result, registration_scscf(g)->hss);
 	struct assign_result r = { v.status, v.retry_after, v.cause, v.why, NULL, NULL, a->result };
 	const struct str charging[] = { a->primary_ccf, a->secondary_ccf, a->primary_ecf, a->secondary_ecf };
 	char *pcfa = NULL;
 
 	if (r.status == 0) {
-		read_profile(k, a, &r);
+		read_profile(g, a, &r);
 		pcfa = charging_addresses(charging);
 		r.pcfa = pcfa;
 	}
-	k->fn(k->arg, &r);
+	g->asking.fn(g->asking.arg, &r);		/* g may be gone after it */
 	obj_unref(r.profile);
 	free(pcfa);
-	free(k);
 }
 
 void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg)
@@ -157,15 +149,14 @@ void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, as
 	struct scscf *s = registration_scscf(g);
 	struct cx_sar sar = { .impi = str_from_c(g->impi), .impus = { 1, { impu } }, .server_name = s->server_name, .type = t,
 			      .user_data_available = t != CX_SAR_REGISTRATION && g->profile };
-	struct asking *k = calloc(1, sizeof(*k));
 
-	if (k)
-		*k = (struct asking){ g, t, fn, arg };
-	if (!k || s->cx->sar(g->r->sw->w->dia, &sar, on_saa, k) == 0) {
+	g->asking.type = t;
+	g->asking.fn = fn;
+	g->asking.arg = arg;
+	if (s->cx->sar(g->r->sw->w->dia, &sar, on_saa, g) == 0) {
 		struct cx_verdict v = no_answer(-ENOMEM);
 		struct assign_result r = { v.status, v.retry_after, v.cause, v.why, NULL, NULL, { -ENOMEM, 0, false } };
 
-		free(k);
 		fn(arg, &r);
 	}
 }

@@ -43,7 +43,7 @@ struct auth {
 	unsigned n_challenges;
 	struct aka *vector;		/* not used yet: [next..n-1] */
 	unsigned next, n_vectors;
-	char ha1[AUTH_HEX_MAX], *realm, *qop;
+	char *ha1, *realm, *qop;	/* SIP Digest */
 	uint64_t ha1_ms;
 	unsigned resyncs;
 	bool asked;			/* the HSS was asked and not told yet how it ended */
@@ -67,10 +67,12 @@ static void drop_vectors(struct auth *a)
 	free(a->vector);
 	a->vector = NULL;
 	a->next = a->n_vectors = 0;
-	OPENSSL_cleanse(a->ha1, sizeof(a->ha1));
+	if (a->ha1)
+		OPENSSL_cleanse(a->ha1, strlen(a->ha1));
+	free(a->ha1);
 	free(a->realm);
 	free(a->qop);
-	a->realm = a->qop = NULL;
+	a->ha1 = a->realm = a->qop = NULL;
 }
 
 void auth_forget(struct registration *g)
@@ -185,7 +187,7 @@ static bool right_answer(const struct reg_job *job, const struct challenge *c)
 {
 	const struct auth *a = job->g->auth;
 	struct auth_params p = job->auth;
-	char ha1[AUTH_HEX_MAX];
+	char ha1[AUTH_HEX_MAX] = "";
 	bool ok;
 
 	if (p.algorithm_text.l == 0)
@@ -194,7 +196,7 @@ static bool right_answer(const struct reg_job *job, const struct challenge *c)
 		return false;
 	if (a->alg == AUTH_AKAV1_MD5)		/* RFC 3310 §3.3: RES, binary, is the password */
 		auth_ha1(a->alg, p.username, p.realm, str_make((const char *)c->aka.xres, c->aka.xres_len), ha1);
-	else
+	else if (a->ha1)
 		str_copy(str_from_c(a->ha1), ha1, sizeof(ha1));
 	ok = ha1[0] && auth_response_matches(&p, str_from_c(ha1), STR("REGISTER"), job->m->body);
 	OPENSSL_cleanse(ha1, sizeof(ha1));
@@ -244,6 +246,8 @@ static struct verdict judge(const struct reg_job *job)
 	struct challenge *c = find(g, p->nonce);
 	bool registered = g->profile && g->n_bindings;
 
+	if (c && g->auth->alg != AUTH_AKAV1_MD5 && !g->auth->ha1)
+		c = NULL;		/* nothing to check it with: a new challenge */
 	if (c && !c->answered && p->response.l == 0 && g->auth->alg == AUTH_AKAV1_MD5)
 		return judge_rejected(g, p, c);
 	if (c && p->auts.l && g->auth->alg == AUTH_AKAV1_MD5)
@@ -332,7 +336,7 @@ static struct challenge *make_challenge(struct registration *g)
 	uint8_t nonce[NONCE_BYTES];
 	struct challenge *c;
 
-	if (a->alg == AUTH_AKAV1_MD5 ? a->next == a->n_vectors : a->ha1[0] == '\0')
+	if (a->alg == AUTH_AKAV1_MD5 ? a->next == a->n_vectors : !a->ha1)
 		return NULL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -354,12 +358,6 @@ static struct challenge *make_challenge(struct registration *g)
 }
 
 /* ---- asking the HSS: TS 29.228 §6.3 ---- */
-
-struct query {				/* what on_maa needs beside the job; in the job's arena it could not be: that is not ours */
-	struct reg_job *job;
-	bool stale;
-	const char *reason;
-};
 
 static bool quotable(struct str s)
 {
@@ -410,7 +408,9 @@ static bool take_digest(struct registration *g, const struct cx_auth_item *it)
 		return false;
 	drop_vectors(a);
 	a->alg = sha ? AUTH_SHA256 : AUTH_MD5;
-	str_copy(it->digest_ha1, a->ha1, sizeof(a->ha1));
+	a->ha1 = str_dup(it->digest_ha1);
+	if (!a->ha1)
+		return false;
 	for (char *c = a->ha1; *c; c++)
 		if (*c >= 'A' && *c <= 'F')
 			*c = (char)(*c | 0x20);
@@ -431,29 +431,28 @@ static bool take(struct registration *g, const struct cx_maa *m)
 
 static void on_maa(void *arg, const struct cx_maa *m)
 {
-	struct query q = *(struct query *)arg;
-	struct registration *g = q.job->g;
+	struct reg_job *job = arg;
+	struct registration *g = job->g;
 	struct cx_verdict v = cx_judge(&m->result, registration_scscf(g)->hss);
 	struct challenge *c;
 
-	free(arg);
 	if (v.status) {
 		if (v.retry_after)
-			reg_job_answer_later(q.job, v.status, v.cause, v.why);
+			reg_job_answer_later(job, v.status, v.cause, v.why);
 		else
-			reg_job_answer(q.job, v.status, v.cause, v.why, STR_NONE);
-		finish(q.job);
+			reg_job_answer(job, v.status, v.cause, v.why, STR_NONE);
+		finish(job);
 	} else if (!auth_get(g)) {
-		refuse_broken(q.job, 503, "failed", "out of memory");
+		refuse_broken(job, 503, "failed", "out of memory");
 	} else if (!take(g, m)) {
-		refuse_broken(q.job, 500, "hss_answer", "the HSS gave no vector that could be used");
+		refuse_broken(job, 500, "hss_answer", "the HSS gave no vector that could be used");
 	} else if (!(c = make_challenge(g))) {
-		refuse_broken(q.job, 503, "failed", "out of memory");
+		refuse_broken(job, 503, "failed", "out of memory");
 	} else {
 		g->auth->asked = true;
 		free(g->auth->impu);
-		g->auth->impu = str_dup(q.job->impu);
-		send_challenge(q.job, c, q.stale, q.reason);
+		g->auth->impu = str_dup(job->impu);
+		send_challenge(job, c, job->stale, job->reason);
 	}
 }
 
@@ -471,7 +470,6 @@ static void ask(struct reg_job *job, const struct verdict *v)
 	uint8_t rand_auts[16 + AUTS_BYTES];
 	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = s->reg->vectors,
 			      .item = { .scheme = scheme_of(&job->auth) } };
-	struct query *q = malloc(sizeof(*q));
 	size_t n;
 
 	if (v->step == RESYNC) {		/* TS 29.228 §6.3: RAND || AUTS */
@@ -480,12 +478,10 @@ static void ask(struct reg_job *job, const struct verdict *v)
 		mar.item.scheme = STR("Digest-AKAv1-MD5");
 		mar.item.authorization = str_make((const char *)rand_auts, sizeof(rand_auts));
 	}
-	if (q)
-		*q = (struct query){ job, v->stale, v->cause };
-	if (q && s->cx->mar(job->g->r->sw->w->dia, &mar, on_maa, q) != 0)
-		return;
-	free(q);
-	refuse_broken(job, 503, "failed", "out of memory");
+	job->stale = v->stale;
+	job->reason = v->cause;
+	if (s->cx->mar(job->g->r->sw->w->dia, &mar, on_maa, job) == 0)
+		refuse_broken(job, 503, "failed", "out of memory");
 }
 
 /* ---- what follows from the verdict ---- */

@@ -46,8 +46,9 @@ static bool in(const struct reader *r, unsigned up, const char *name)
 
 static void identity_clear(struct profile_identity *id)
 {
+	if (id->aor != id->uri)
+		free(id->aor);
 	free(id->uri);
-	free(id->aor);
 	free(id->display);
 	free(id->alias_group);
 	*id = (struct profile_identity){ 0 };
@@ -168,7 +169,10 @@ static void end_identity(struct reader *r)
 
 	if (r->id->uri && sip_uri_parse(str_from_c(r->id->uri), &u, NULL) == 0 &&
 	    sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && !profile_find(r->p, aor)) {
-		replace(r, &r->id->aor, aor);
+		if (str_eq_c(aor, r->id->uri))		/* mostly: one text is enough */
+			r->id->aor = r->id->uri;
+		else
+			replace(r, &r->id->aor, aor);
 		if (r->id->aor)
 			keep_identity(r);
 	}

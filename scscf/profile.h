@@ -21,7 +21,7 @@ enum profile_identity_type {		/* IdentityType, TS 29.228 annex E */
 
 struct profile_identity {
 	char *uri;			/* as the HSS wrote it */
-	char *aor;			/* canonical (sip_uri_aor): the key it is found by */
+	char *aor;			/* canonical (sip_uri_aor): the key it is found by; may be the same text as uri */
 	char *display;			/* NULL: none */
 	char *alias_group;		/* AliasIdentityGroupID; NULL: none */
 	bool barred;

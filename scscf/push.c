@@ -106,10 +106,8 @@ struct push {
 	void *arg;
 };
 
-static void push_free(struct reg_work *w)
+static void push_free(struct push *p)
 {
-	struct push *p = (struct push *)w;
-
 	free(p->impi);
 	free(p->xml);
 	free(p->pcfa);
@@ -119,7 +117,12 @@ static void push_free(struct reg_work *w)
 static void push_end(struct push *p, int rc)
 {
 	p->done(p->arg, rc);
-	push_free(&p->work);
+	push_free(p);
+}
+
+static void push_drop(struct reg_work *w)	/* the daemon stops */
+{
+	push_end((struct push *)w, -ESHUTDOWN);
 }
 
 static int replace_profile(struct registration *g, struct str xml)
@@ -183,11 +186,11 @@ int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, str
 			    .done = done, .arg = arg };
 	list_init(&p->work.link);
 	p->work.run = push_run;
-	p->work.drop = push_free;
+	p->work.drop = push_drop;
 	if (p->impi && p->xml && (p->pcfa || !pcfa.l))
 		rc = worker_call(worker_current(), stack_owner(s->stack, impi), push_here, p);
 	if (rc < 0)
-		push_free(&p->work);
+		push_free(p);
 	return rc;
 }
 

@@ -39,6 +39,16 @@ struct registrar {
 	uint64_t next_serial;
 };
 
+struct assign_result {
+	unsigned status;		/* 0: done; else what the phone should hear */
+	bool retry_after;
+	const char *cause, *why;
+	struct profile *profile;	/* borrowed: of User-Data; NULL: none came */
+	const char *pcfa;		/* borrowed; NULL: none came */
+	struct dia_result dia;
+};
+typedef void (*assign_fn)(void *arg, const struct assign_result *r);
+
 struct registration {
 	struct hnode node;
 	struct list link;
@@ -52,6 +62,11 @@ struct registration {
 	struct timer await;		/* reg-await-auth: a challenge waits for its answer */
 	struct reg_work await_work;
 	struct reg_work reporting;	/* the current work while the HSS is told and nobody waits for it */
+	struct {			/* the SAR that is out: at most one, the current work's */
+		enum cx_sar_type type;
+		assign_fn fn;
+		void *arg;
+	} asking;
 	struct profile *profile;	/* NULL: not registered */
 	struct list bindings;
 	unsigned n_bindings;
@@ -109,6 +124,8 @@ struct reg_job {
 	struct registration *g;		/* on the owner */
 	const char *kind;		/* "initial", "refresh", "deregistration", "fetch" */
 	uint64_t began_us;
+	bool stale;			/* auth.c: the challenge that the HSS's vector is for */
+	const char *reason;
 };
 /* Answers, logs the outcome in words, counts it.  cause: short and fixed; why: a sentence, or NULL.  extra: header
  * lines, or empty.  The job stays the caller's. */
@@ -137,15 +154,6 @@ bool auth_pending(const struct registration *g);	/* a challenge waits for its an
 void auth_await_run(struct registration *g, struct reg_work *w);	/* run of await_work: reg-await-auth is over */
 
 /* ---- assign.c ---- */
-struct assign_result {
-	unsigned status;		/* 0: done; else what the phone should hear */
-	bool retry_after;
-	const char *cause, *why;
-	struct profile *profile;	/* borrowed: of User-Data; NULL: none came */
-	const char *pcfa;		/* borrowed; NULL: none came */
-	struct dia_result dia;
-};
-typedef void (*assign_fn)(void *arg, const struct assign_result *r);
 bool assign_wanted(const struct scscf *s, enum cx_sar_type t);		/* does this HSS bear it? */
 /* One completion, perhaps at once when nothing could be sent. */
 void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg);

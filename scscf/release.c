@@ -68,10 +68,8 @@ struct dereg {
 	char *impu[CX_MAX_LIST];
 };
 
-static void dereg_free(struct reg_work *w)
+static void dereg_free(struct dereg *d)
 {
-	struct dereg *d = (struct dereg *)w;
-
 	for (unsigned i = 0; i < d->n_impus; i++)
 		free(d->impu[i]);
 	free(d->impi);
@@ -85,7 +83,7 @@ static void dereg_end(struct dereg *d, bool found, const struct dia_result *hss)
 
 	if (d->done)
 		d->done(d->arg, &r);
-	dereg_free(&d->work);
+	dereg_free(d);
 	if (g)
 		registration_done(g);
 }
@@ -93,6 +91,15 @@ static void dereg_end(struct dereg *d, bool found, const struct dia_result *hss)
 static void on_told(void *arg, const struct assign_result *r)
 {
 	dereg_end(arg, true, &r->dia);
+}
+
+static void dereg_drop(struct reg_work *w)	/* the daemon stops */
+{
+	struct dereg *d = (struct dereg *)w;
+	struct dia_result stopped = { -ESHUTDOWN, 0, false };
+
+	d->g = NULL;
+	dereg_end(d, true, &stopped);
 }
 
 /* An identity of an implicit set takes its whole set along (TS 24.229 §5.4.1.5). */
@@ -157,7 +164,7 @@ int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs 
 	*d = (struct dereg){ .s = s, .cause = cause, .done = done, .arg = arg, .impi = str_dup(impi) };
 	list_init(&d->work.link);
 	d->work.run = dereg_run;
-	d->work.drop = dereg_free;
+	d->work.drop = dereg_drop;
 	for (; impus && d->n_impus < impus->n && rc == 0; d->n_impus++)
 		if (!(d->impu[d->n_impus] = str_dup(impus->v[d->n_impus])))
 			rc = -ENOMEM;
@@ -166,6 +173,6 @@ int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs 
 	if (rc == 0)
 		rc = worker_call(worker_current(), stack_owner(s->stack, impi), dereg_here, d);
 	if (rc < 0)
-		dereg_free(&d->work);
+		dereg_free(d);
 	return rc;
 }

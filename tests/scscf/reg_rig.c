@@ -165,8 +165,6 @@ void rig_run(struct reg_rig *r, uint64_t ms)
 	uint64_t end = r->wheel.now_ms + ms;
 
 	do {
-		loop_run_for(r->worker.w.loop, 0);
-		loop_run_for(r->stack.main_loop, 0);
 		while (r->n_pending && !r->hold)
 			rig_answer(r);
 		if (r->wheel.now_ms < end) {
@@ -175,8 +173,28 @@ void rig_run(struct reg_rig *r, uint64_t ms)
 			wheel_advance(&r->wheel, r->wheel.now_ms + (step ? step : 1));
 		}
 	} while (r->wheel.now_ms < end || (r->n_pending && !r->hold));
-	loop_run_for(r->worker.w.loop, 0);
-	loop_run_for(r->stack.main_loop, 0);
+}
+
+static void mark(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* Runs what was posted before. */
+static void serve_loop(struct loop *l)
+{
+	bool through = false;
+
+	ck_assert_int_eq(loop_post(l, mark, &through), 0);
+	while (!through)
+		loop_run_for(l, 1);
+}
+
+void rig_serve(struct reg_rig *r)
+{
+	serve_loop(r->worker.w.loop);
+	rig_run(r, 0);
+	serve_loop(r->stack.main_loop);
 }
 
 /* ---- life ---- */

@@ -73,7 +73,8 @@ struct rig_phone {
 
 void rig_init(struct reg_rig *r);
 void rig_fini(struct reg_rig *r);
-void rig_run(struct reg_rig *r, uint64_t ms);	/* time passes, mailboxes are served, the HSS answers unless told to wait */
+void rig_run(struct reg_rig *r, uint64_t ms);	/* time passes, the HSS answers unless told to wait */
+void rig_serve(struct reg_rig *r);		/* the worker's mailbox, then the main loop's: takes a real millisecond or two */
 void rig_answer(struct reg_rig *r);		/* the oldest waiting Cx request */
 bool rig_has(const struct reg_rig *r, const char *text);	/* in the last response */
 struct registration *rig_registration(struct reg_rig *r);	/* of RIG_IMPI; NULL: none */
