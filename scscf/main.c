@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 	r.d.u = &r;
 	rc = daemon_init(&r.d, argc, argv);		/* options, configuration, log; -t and -V end here */
 	if (rc != DAEMON_GO)
-		return rc;
+		return daemon_exit(&r.d, rc);
 	rc = scscf_new(&r.s, r.d.config);
 	if (rc < 0)
 		goto out;

@@ -3,15 +3,16 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include "common/sip/auth.h"
+#include "common/util/per_thread.h"
+
+PER_THREAD(cipher, EVP_CIPHER_CTX, EVP_CIPHER_CTX_new, EVP_CIPHER_CTX_free)
 
 /* One AES-128 block.  The contexts are per thread and keep the cipher fetched. */
 static void aes_block(const uint8_t k[16], const uint8_t in[16], uint8_t out[16])
 {
-	static _Thread_local EVP_CIPHER_CTX *c;
+	EVP_CIPHER_CTX *c = cipher();
 	int n = 0;
 
-	if (!c)
-		c = EVP_CIPHER_CTX_new();
 	if (!c || EVP_EncryptInit_ex(c, EVP_aes_128_ecb(), NULL, k, NULL) != 1 || EVP_CIPHER_CTX_set_padding(c, 0) != 1 ||
 	    EVP_EncryptUpdate(c, out, &n, in, 16) != 1 || n != 16)
 		abort();	/* a libcrypto without AES: no vector of ours would be right */

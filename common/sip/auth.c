@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include "common/sip/auth.h"
+#include "common/util/per_thread.h"
 
 static const char *const names[] = { "MD5", "SHA-256", "AKAv1-MD5", "unknown" };
 
@@ -93,16 +94,14 @@ struct hash {
 	bool some;
 };
 
+PER_THREAD(digest, EVP_MD_CTX, EVP_MD_CTX_new, EVP_MD_CTX_free)
+
 static void hash_begin(struct hash *h, enum auth_algorithm a)
 {
-	static _Thread_local EVP_MD_CTX *c;
-
-	if (!c)
-		c = EVP_MD_CTX_new();
-	h->c = c;
+	h->c = digest();
 	h->some = false;
-	if (c)
-		EVP_DigestInit_ex(c, md_of(a), NULL);
+	if (h->c)
+		EVP_DigestInit_ex(h->c, md_of(a), NULL);
 }
 
 /* The parts are joined by ':'. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "common/log/log.h"
 #include "common/sip/token.h"
+#include "common/util/per_thread.h"
 #include "common/util/rand.h"
 
 #define CONTENT 12u
@@ -40,18 +41,23 @@ int token_key_load(struct token_key *k, const char *path)
 	return rc;
 }
 
+static EVP_MAC_CTX *siphash_new(void)
+{
+	EVP_MAC *m = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+	EVP_MAC_CTX *c = m ? EVP_MAC_CTX_new(m) : NULL;
+
+	EVP_MAC_free(m);
+	return c;
+}
+
+PER_THREAD(siphash, EVP_MAC_CTX, siphash_new, EVP_MAC_CTX_free)
+
 static bool mac(const struct token_key *k, const uint8_t content[CONTENT], uint8_t ret[16])
 {
-	static _Thread_local EVP_MAC_CTX *c;
+	EVP_MAC_CTX *c = siphash();
 	size_t size = 16, n = 0;
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_construct_end() };
 
-	if (!c) {
-		EVP_MAC *m = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-
-		c = m ? EVP_MAC_CTX_new(m) : NULL;
-		EVP_MAC_free(m);
-	}
 	return c && EVP_MAC_init(c, k->k, sizeof(k->k), params) == 1 && EVP_MAC_update(c, content, CONTENT) == 1 &&
 	       EVP_MAC_final(c, ret, &n, 16) == 1 && n == 16;
 }
