@@ -132,7 +132,7 @@ class Pair:
 
 def options_to(core, node, transport):
     """OPTIONS to a daemon itself: 200 with Allow (RFC 3261 §11.2)."""
-    with Phone(core, UDP_A, core.ip(90), 5099, transport, proxy=core.addr(node)) as p:
+    with Phone(core, UDP_A, core.ip(90), 0, transport, proxy=core.addr(node)) as p:
         host, port = core.addr(node)
         for uri in (f"sip:{host}:{port}", f"sip:{node}.{core.domain}:{port}"):
             r = p.ask("OPTIONS", uri)

@@ -77,7 +77,7 @@ def uri_of(value):
 
 
 class Phone:
-    """One subscriber's phone at ip:port.  usim: an aka.Usim, else the subscriber's password or default keys count."""
+    """One subscriber's phone at ip:port, port 0 for any.  usim: an aka.Usim, else the subscriber's password or default keys count."""
 
     def __init__(self, core, sub, ip, port=5060, transport="udp", usim=None, password=None, proxy=None):
         self.core, self.sub, self.ip, self.port, self.transport = core, sub, ip, port, transport
@@ -86,9 +86,10 @@ class Phone:
         self.password = password or sub.password
         self.impu, self.cseq, self.tag = core.impu(sub), int(time.time()) % 100000, token()
         self.reg_call_id, self.queue, self.answered, self.stream = token(), [], {}, b""
-        self.contact = f"sip:{sub.imsi}@{ip}:{port}" + (";transport=tcp" if transport == "tcp" else "")
         self.challenge = None
         self.sock = self._open()
+        self.port = self.sock.getsockname()[1]
+        self.contact = f"sip:{sub.imsi}@{ip}:{self.port}" + (";transport=tcp" if transport == "tcp" else "")
 
     def _open(self):
         if self.transport == "udp":
