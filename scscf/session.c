@@ -187,7 +187,7 @@ static void on_deadline(struct timer *t)
 {
 	struct session *s = container_of(t, struct session, deadline);
 
-	log_correlation(s->icid);
+	log_correlation(sip_unquote(s->icid));
 	log_final(s, silence(s), true);
 	proxy_reject(s->p, silence(s), NULL, STR_NONE);
 	log_correlation(STR_NONE);
