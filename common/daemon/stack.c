@@ -78,6 +78,10 @@ bool stack_is_self(const struct stack *s, const struct sip_uri *uri)
 		for (unsigned i = 0; i < s->n_listeners; i++)
 			if (addr_eq(&a, &s->listener[i].a))
 				return true;
+		/* A listener on every address: any of this host's is us.  Only then does this ask the kernel. */
+		for (int proto = 0; s->group && proto < SIP_N_PROTOS; proto++)
+			if (transport_is_local(s->group, (enum sip_proto)proto, &a))
+				return true;
 		return false;
 	}
 	str_cut(str_from_c(s->name), ':', &host, &port);

@@ -1,5 +1,6 @@
 /* tests/daemon/test_stack.c - who we are: the name of our own URIs and the URIs that mean us.  RFC 3261 §16.4, RFC 3263 §4.2. */
 #include <stdio.h>
+#include <string.h>
 #include "common/daemon/stack.h"
 #include "tests/check.h"
 
@@ -23,6 +24,8 @@ static const struct { const char *name, *listen, *sip_name, *self[3], *other[3];
 	{ "name gets the port", "udp:127.0.32.1:6061", "scscf.ims.example:6061",
 	  { "sip:scscf.ims.example:6061", "sip:tok@SCSCF.ims.example:6061;lr", "sip:scscf.ims.example" },
 	  { "sip:scscf.ims.example:5060", "sip:ims.example:6061", "sip:x.scscf.ims.example:6061" } },
+	{ "every address", "udp:0.0.0.0:6063", "scscf.ims.example:6063",
+	  { "sip:tok@127.0.32.77:6063;lr", "sip:scscf.ims.example:6063" }, { "sip:127.0.32.77:6061", "sip:192.0.2.1:6063", "sip:[::1]:6063" } },
 	{ "name is an IPv6 literal", "udp:[::1]:6062", "[::1]:6062", { "sip:[::1]:6062" }, { "sip:[::1]" } },
 };
 
@@ -38,7 +41,7 @@ START_TEST(test_name_row)
 	buf_init(&err, 4096);
 	n = snprintf(text, sizeof(text), "plmn: {mcc: \"001\", mnc: \"01\"}\nsip:\n  listen: [\"%s\"]\n", rows[_i].listen);
 	if (_i)
-		snprintf(text + n, sizeof(text) - (size_t)n, "  name: \"%s\"\n", _i == 1 ? "scscf.ims.example" : "::1");
+		snprintf(text + n, sizeof(text) - (size_t)n, "  name: \"%s\"\n", strchr(rows[_i].listen, '[') ? "::1" : "scscf.ims.example");
 	ck_assert_msg(cfg_load_text(str_from_c(text), "test", schemas, &d.config, &err) == 0, "%.*s", STR_ARG(buf_str(&err)));
 	d.loop = loop_new();
 	ck_assert_int_eq(stack_start(&s, &d, &ops, NULL), 0);
