@@ -290,6 +290,28 @@ int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
 	return 0;
 }
 
+void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow)
+{
+	struct owned *o = owned_find(bs, key);
+	struct binding *b;
+
+	if (!o || o->b->flow_closed || !sip_flow_eq(&o->b->flow, flow))	/* it has registered again meanwhile */
+		return;
+	b = malloc(sizeof(*b));
+	if (!b)
+		return;			/* a send finds out */
+	memcpy(b, o->b, sizeof(*b));
+	obj_init(&b->o, binding_free);
+	arena_ref(b->arena);
+	b->flow_closed = true;
+	if (phone_directory_put(bs->dir, b, o->b) < 0) {
+		obj_unref(b);
+		return;
+	}
+	obj_unref(o->b);
+	o->b = b;
+}
+
 bool bindings_del(struct bindings *bs, struct str key, const char *why)
 {
 	struct owned *o = owned_find(bs, key);

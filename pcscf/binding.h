@@ -29,6 +29,8 @@ struct binding {
 	struct addr contact_addr;	/* when its host is a literal; else unset */
 	struct str user_agent;
 	struct sip_flow flow;		/* what the REGISTER came on */
+	bool flow_closed;		/* it was a connection, which is gone */
+	enum sip_proto contact_proto;	/* what the contact asks for: ;transport=, else UDP */
 	enum binding_auth auth;		/* how that REGISTER was authenticated */
 	unsigned n_identities;
 	struct binding_identity *identity;	/* [0] is the default one */
@@ -65,6 +67,8 @@ void bindings_free(struct bindings *bs);
 size_t bindings_count(const struct bindings *bs);
 /* Takes b over and publishes it until expires_s have gone.  0 or -ENOMEM. */
 int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s);
+/* The connection `flow` of the binding with that key is gone: published anew without it. */
+void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow);
 bool bindings_del(struct bindings *bs, struct str key, const char *why);		/* false: there was none */
 unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why);	/* Contact: * */
 /* In order of age, those above *after; fn returns false to stop.  *after is moved on. */

@@ -56,10 +56,16 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 }
 
 /* UDP: to the port of the contact when it is on the address that the phone sent from, else back to where it sent from (a NAT
- * is between).  A stream: the connection the phone opened; when that is gone a new one, to the port of its contact. */
+ * is between).  A stream: the connection the phone opened; once that is gone the contact, as its URI says. */
 void pcscf_access_path(const struct binding *b, struct sip_flow *ret)
 {
 	*ret = b->flow;
-	if (addr_is_set(&b->contact_addr) && addr_host_eq(&b->contact_addr, &b->flow.remote))
-		ret->remote = b->contact_addr;
+	if (!addr_is_set(&b->contact_addr) || !addr_host_eq(&b->contact_addr, &b->flow.remote))
+		return;
+	ret->remote = b->contact_addr;
+	if (!b->flow_closed)
+		return;
+	ret->proto = b->contact_proto;
+	ret->local = (struct addr){ 0 };
+	ret->conn = 0;
 }

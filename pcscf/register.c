@@ -135,6 +135,7 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 		log_warn(LOG_REG, "the 200 cannot be used", LOG_I("errno", -rc), LOG_S("impi", g->what.impi));
 		return rc;
 	}
+	/* Row P8 (subscription to the reg event) begins here, with the first 200. */
 	metric_add(&m_registrations, granted ? "registered" : "deregistered", NULL, 1);
 	if (granted && b->n_routes)
 		pcscf_learn_hop(g->pw->p, b->route[0]);
@@ -229,14 +230,16 @@ static bool set_home(struct pcscf_req *r)
 }
 
 /* Row P2: from facts.  There is no security association yet (issue: IPsec), so AKA is "no"; Digest has an association once
- * that phone has registered from this very flow (§5.2.2.4 to §5.2.2.6). */
+ * that phone has registered from this very flow (§5.2.2.3 with TLS, §5.2.2.4 without). */
 static const char *integrity(const struct pcscf_req *r, const struct binding *before)
 {
+	bool tls = r->m->flow.proto == SIP_TLS;
+
 	switch (credentials_kind(r->m)) {
 	case CREDENTIALS_DIGEST:
 		if (before && before->auth == BINDING_AUTH_DIGEST && sip_flow_eq(&before->flow, &r->m->flow))
-			return "ip-assoc-yes";
-		return "ip-assoc-pending";
+			return tls ? "tls-yes" : "ip-assoc-yes";
+		return tls ? "tls-pending" : "ip-assoc-pending";
 	case CREDENTIALS_EMPTY:
 	case CREDENTIALS_AKA:
 		return "no";

@@ -151,6 +151,7 @@ int registration_binding(const struct registration *reg, const struct sip_msg *m
 			 enum binding_auth auth, uint32_t expires_s, struct binding **ret)
 {
 	struct binding *b = binding_new(1024);
+	struct str transport;
 	int rc;
 
 	if (!b)
@@ -164,6 +165,9 @@ int registration_binding(const struct registration *reg, const struct sip_msg *m
 	b->contact_aor = binding_contact_aor(b->arena, &reg->contact.uri);
 	b->user_agent = arena_dup(b->arena, sip_msg_value(m, SIP_H_USER_AGENT));
 	sip_uri_host_addr(&reg->contact.uri, &b->contact_addr);
+	b->contact_proto = reg->contact.uri.scheme == SIP_SCHEME_SIPS ? SIP_TLS : SIP_UDP;
+	if (sip_uri_param(&reg->contact.uri, "transport", &transport))
+		sip_proto_from_name(transport, &b->contact_proto);
 	b->registered_wall_us = clock_wall_us();
 	b->expires_wall_us = b->registered_wall_us + (uint64_t)expires_s * 1000000;
 	rc = b->impi.p && b->key.p && b->contact.p && b->contact_aor.p ? take_routes(b, answer) : -ENOMEM;

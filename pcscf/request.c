@@ -166,13 +166,35 @@ static int transport_local(struct worker *w, const struct sip_flow *to, struct a
 	return transport_local_for(w->transport, to, ret);
 }
 
-/* Row P20, clients.md: a closed connection is no de-registration.  The phone opens another one, or is reached at its contact. */
+/* Row P20: a closed connection is no de-registration.  The owner of the binding notes it, and the phone is reached at its
+ * contact until it registers again. */
+struct closed {
+	struct sip_flow flow;
+	size_t l;
+	char key[];
+};
+
+static void tell_owner(struct worker *owner, void *arg)
+{
+	struct closed *c = arg;
+
+	bindings_flow_closed(pcscf_of(owner)->bindings, str_make(c->key, c->l), &c->flow);
+	free(c);
+}
+
 static void flow_closed(struct worker *w, const struct sip_flow *flow)
 {
-	char text[SIP_FLOW_STRLEN];
+	struct binding *b = phone_by_flow(pcscf_of(w)->p->phones, flow);
+	struct closed *c = b ? malloc(sizeof(*c) + b->key.l) : NULL;
 
-	(void)w;
-	log_debug(LOG_TP, "connection closed", LOG_C("flow", sip_flow_fmt(flow, text)));
+	if (c) {
+		c->flow = *flow;
+		c->l = b->key.l;
+		memcpy(c->key, b->key.p, b->key.l);
+		if (worker_call(w, stack_owner(w->stack, b->impi), tell_owner, c) < 0)
+			free(c);		/* a send finds out */
+	}
+	obj_unref(b);
 }
 
 static int worker_new(void *u, struct worker *w, void **ret_role)

@@ -151,6 +151,36 @@ static unsigned strip_network_pani(struct sip_out *o)
 	return n;
 }
 
+/* SEC-05, RFC 7255 §4: the IMEI in +sip.instance is for the registrar alone. */
+static unsigned strip_imei(struct sip_out *o)
+{
+	unsigned n = 0;
+
+	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_CONTACT); h; h = sip_msg_hdr_next(o->m, h)) {
+		struct str rest = h->value, one, name, value, all = STR_NONE;
+		struct sip_nameaddr na;
+
+		if (!contains(h->value, "urn:gsma:imei"))
+			continue;
+		while (sip_list_next(&rest, &one)) {
+			struct str out;
+
+			if (sip_nameaddr_parse(one, &na) < 0 || na.star)
+				continue;
+			out = arena_printf(o->arena, "<%.*s>", STR_ARG(na.uri.text));
+			for (struct str p = na.params; sip_param_next(&p, &name, &value);)
+				if (!str_ieq(name, STR("+sip.instance")))
+					out = arena_printf(o->arena, "%.*s;%.*s%s%.*s", STR_ARG(out), STR_ARG(name), value.l ? "=" : "",
+							   STR_ARG(value));
+			all = all.l ? arena_printf(o->arena, "%.*s, %.*s", STR_ARG(all), STR_ARG(out)) : out;
+		}
+		sip_out_set_line(o, h, all);
+		metric_add(&trust_metric_stripped, way_name(o->m->request ? TRUST_REQ_FROM_PHONE : TRUST_RESP_FROM_PHONE), "Contact", 1);
+		n++;
+	}
+	return n;
+}
+
 static void strip_sec_agree(struct sip_out *o)
 {
 	static const enum sip_hdr_id lists[] = { SIP_H_REQUIRE, SIP_H_PROXY_REQUIRE, SIP_H_SUPPORTED };
@@ -185,6 +215,8 @@ unsigned trust_strip(const struct pcscf_config *c, struct sip_out *o, enum trust
 
 	if (way & IN)
 		n += strip_network_pani(o);
+	if ((way & IN) && o->m->method != SIP_REGISTER)
+		n += strip_imei(o);
 	if ((way & TO) && sip_msg_hdr(o->m, SIP_H_PAI) && wants_privacy(o->m, "id")) {	/* RFC 3325 §5, §7 */
 		sip_out_drop(o, SIP_H_PAI);
 		n++;

@@ -74,6 +74,36 @@ START_TEST(test_way)
 }
 END_TEST
 
+/* Row P20: the connection is gone, the registration is not; the contact says how to reach the phone until it comes back. */
+static const struct { const char *name, *contact, *where; } closed[] = {
+	{ "TCP contact", "sip:bob@10.9.0.2:5062;transport=tcp", "tcp:10.9.0.2:5062" },
+	{ "a contact that means UDP", "sip:bob@10.9.0.2:5062", "udp:10.9.0.2:5062" },
+	{ "behind a NAT: where it was", "sip:bob@192.168.1.2:5062;transport=tcp", "tcp:10.9.0.2:40000" },
+};
+
+START_TEST(test_closed)
+{
+	const char *from = "tcp:10.9.0.2:40000";
+	struct sip_flow flow = { .proto = SIP_TCP, .conn = 40000, .conn_gen = 1 };
+	char path[256];
+	struct rig r;
+
+	rig_init(&r, NULL, 2);
+	addr_parse(STR("10.9.0.2"), 40000, &flow.remote);
+	rig_register(&r, "bob", from, closed[_i].contact, NULL, path);
+	pcscf_ops.flow_closed(&r.workers[0].w, &flow);
+	rig_run(&r, 1);
+	to_bob(&r, SCSCF, "MESSAGE", path, closed[_i].contact, NULL);
+	rig_expect(&r, "MESSAGE", closed[_i].where);
+	flow.conn_gen = 2;		/* a later connection of another phone behind the same port */
+	pcscf_ops.flow_closed(&r.workers[0].w, &flow);
+	rig_register(&r, "bob", from, closed[_i].contact, NULL, path);		/* back again */
+	to_bob(&r, SCSCF, "INFO", path, closed[_i].contact, NULL);
+	ck_assert_uint_eq(rig_next(&r)->to.conn, 40000);
+	rig_fini(&r);
+}
+END_TEST
+
 /* Row R14: a phone that says nothing.  Timer B is 64*T1 = 128 s there (row C5); for others the core waits 32 s itself. */
 static const struct { const char *method; unsigned status, after_s; } silent[] = { { "INVITE", 408, 128 }, { "MESSAGE", 480, 30 } };
 
@@ -195,5 +225,5 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-TEST_MAIN("terminating", TEST_ONE(test_call), TEST_ROWS(test_way, ways), TEST_ROWS(test_silent_phone, silent), TEST_ONE(test_gone),
+TEST_MAIN("terminating", TEST_ONE(test_call), TEST_ROWS(test_way, ways), TEST_ROWS(test_closed, closed), TEST_ROWS(test_silent_phone, silent), TEST_ONE(test_gone),
 	  TEST_ROWS(test_token, users), TEST_ONE(test_record_route_kept), TEST_ONE(test_privacy), TEST_ONE(test_cancel))
