@@ -11,15 +11,11 @@
 #include "pcscf/pcscf.h"
 #include "tests/check.h"
 
-#define US "127.0.34.10"
-#define CORE "127.0.34.20"
-#define PHONES "127.0.34.101"
 #define N_PHONES 40u
 #define WAIT_MS 20000
 
-static const char config[] =
-	"domain: home\nworkers: 4\nsip: {listen: [\"udp:" US ":5060\", \"tcp:" US ":5060\"]}\n"
-	"dns: {next_hops: {home: \"udp:" CORE ":4060\"}}\nrest: {listen: \"" US ":8080\", token: t}\n";
+/* Addresses of this process, so that runs side by side do not meet. */
+static char US[16], CORE[16], PHONES[16];
 
 static struct daemon d = { .name = "pcscf", .schema = pcscf_schema, .config_file = "test" };
 static struct pcscf p;
@@ -36,10 +32,9 @@ static void *main_loop(void *arg)
 static int bound(int type, const char *at, uint16_t port)
 {
 	struct addr a;
-	int one = 1, fd = socket(AF_INET, type, 0);
+	int fd = socket(AF_INET, type, 0);
 
 	ck_assert_int_ge(fd, 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	ck_assert_int_eq(addr_parse(str_from_c(at), port, &a), 0);
 	ck_assert_msg(bind(fd, &a.sa, addr_len(&a)) == 0, "%s:%u: %s", at, port, strerror(errno));
 	return fd;
@@ -57,10 +52,18 @@ static uint16_t port_of(int fd)
 static void begin(void)
 {
 	static const struct cfg_row *const schemas[] = { cfg_common_schema, pcscf_schema, NULL };
+	unsigned pid = (unsigned)getpid();
 	struct buf errors;
+	char config[512];
 
+	snprintf(US, sizeof(US), "127.%u.%u.%u", 100 + (pid >> 14 & 63), pid >> 6 & 255, (pid & 63) * 4);
+	snprintf(CORE, sizeof(CORE), "127.%u.%u.%u", 100 + (pid >> 14 & 63), pid >> 6 & 255, (pid & 63) * 4 + 1);
+	snprintf(PHONES, sizeof(PHONES), "127.%u.%u.%u", 100 + (pid >> 14 & 63), pid >> 6 & 255, (pid & 63) * 4 + 2);
+	snprintf(config, sizeof(config),
+		 "domain: home\nworkers: 4\nsip: {listen: [\"udp:%s:5060\", \"tcp:%s:5060\"]}\n"
+		 "dns: {next_hops: {home: \"udp:%s:4060\"}}\nrest: {listen: \"%s:8080\", token: t}\n", US, US, CORE, US);
 	buf_init(&errors, 4096);
-	ck_assert_msg(cfg_load_text(STR(config), "live", schemas, &d.config, &errors) == 0, "%.*s", STR_ARG(buf_str(&errors)));
+	ck_assert_msg(cfg_load_text(str_from_c(config), "live", schemas, &d.config, &errors) == 0, "%.*s", STR_ARG(buf_str(&errors)));
 	buf_fini(&errors);
 	log_open("pcscf", LOG_TEXT, LOG_WARN);
 	d.loop = loop_new();
@@ -112,13 +115,13 @@ static void send_to(int fd, const char *at, uint16_t port, const char *text)
 	ck_assert_int_eq(sendto(fd, text, strlen(text), 0, &a.sa, addr_len(&a)), (ssize_t)strlen(text));
 }
 
-static void request(char *dst, size_t size, const char *via, uint16_t port, const char *method, const char *user, unsigned cseq,
+static void request(char *dst, size_t size, const char *proto, const char *at, uint16_t port, const char *method, const char *user, unsigned cseq,
 		    const char *extra)
 {
 	snprintf(dst, size,
-		 "%s sip:home SIP/2.0\r\nVia: SIP/2.0/%s:%u;branch=z9hG4bK%s%u\r\nMax-Forwards: 70\r\n"
-		 "From: <sip:%s@home>;tag=1\r\nTo: <sip:%s@home>\r\nCall-ID: %s%s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n", method, via,
-		 port, user, cseq, user, user, user, method, cseq, method, extra);
+		 "%s sip:home SIP/2.0\r\nVia: SIP/2.0/%s %s:%u;branch=z9hG4bK%s%u\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:%s@home>;tag=1\r\nTo: <sip:%s@home>\r\nCall-ID: %s%s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n", method, proto,
+		 at, port, user, cseq, user, user, user, method, cseq, method, extra);
 }
 
 static void header(const char *msg, const char *name, char *dst, size_t size)
@@ -156,8 +159,8 @@ static void register_at_core(const char *user, const char *contact, unsigned exp
 	msg = take(core, &from);
 	ck_assert_msg(strncmp(msg, "REGISTER ", 9) == 0, "%s", msg);
 	header(msg, "Path", path, 256);
-	snprintf(extra, sizeof(extra), "Contact: <%s>;expires=%u\r\nService-Route: <sip:orig@" CORE ":4060;lr>\r\n"
-		 "P-Associated-URI: <sip:%s@home>\r\n", contact, expires, user);
+	snprintf(extra, sizeof(extra), "Contact: <%s>;expires=%u\r\nService-Route: <sip:orig@%s:4060;lr>\r\n"
+		 "P-Associated-URI: <sip:%s@home>\r\n", contact, expires, CORE, user);
 	answer(msg, &from, expires ? extra : "");
 }
 
@@ -173,7 +176,7 @@ static unsigned rest(const char *method, const char *path, char *body, size_t si
 	char *at;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	addr_parse(STR(US), 8080, &a);
+	addr_parse(str_from_c(US), 8080, &a);
 	ck_assert_int_eq(connect(fd, &a.sa, addr_len(&a)), 0);
 	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n", method, path);
 	ck_assert_int_gt(write(fd, text, strlen(text)), 0);
@@ -229,14 +232,14 @@ START_TEST(test_many)
 	for (unsigned i = 0; i < N_PHONES; i++) {
 		phone[i] = bound(SOCK_DGRAM, PHONES, 0);
 		snprintf(user, sizeof(user), "u%u", i);
-		snprintf(contact, sizeof(contact), "sip:%s@" PHONES ":%u", user, port_of(phone[i]));
+		snprintf(contact, sizeof(contact), "sip:%s@%s:%u", user, PHONES, port_of(phone[i]));
 		snprintf(extra, sizeof(extra), "Contact: <%s>\r\n", contact);
-		request(text, sizeof(text), "UDP " PHONES, port_of(phone[i]), "REGISTER", user, 1, extra);
+		request(text, sizeof(text), "UDP", PHONES, port_of(phone[i]), "REGISTER", user, 1, extra);
 		send_to(phone[i], US, 5060, text);
 		register_at_core(user, contact, 600, paths[i]);
 		ck_assert(strncmp(take(phone[i], NULL), "SIP/2.0 200", 11) == 0);
 		/* At once, on another Call-ID and so another worker: it is known. */
-		request(text, sizeof(text), "UDP " PHONES, port_of(phone[i]), "MESSAGE", user, 2, "");
+		request(text, sizeof(text), "UDP", PHONES, port_of(phone[i]), "MESSAGE", user, 2, "");
 		send_to(phone[i], US, 5060, text);
 		msg = take(core, &from);
 		ck_assert_msg(strncmp(msg, "MESSAGE ", 8) == 0, "%s", msg);
@@ -249,7 +252,7 @@ START_TEST(test_many)
 	for (unsigned i = 0; i < N_PHONES; i++) {
 		snprintf(user, sizeof(user), "in%u", i);
 		snprintf(extra, sizeof(extra), "Route: %.200s\r\n", paths[i]);
-		request(text, sizeof(text), "UDP " CORE, 4060, "MESSAGE", user, 3, extra);
+		request(text, sizeof(text), "UDP", CORE, 4060, "MESSAGE", user, 3, extra);
 		send_to(core, US, 5060, text);
 		ck_assert(strncmp(take(phone[i], NULL), "MESSAGE ", 8) == 0);
 	}
@@ -263,9 +266,9 @@ START_TEST(test_many)
 	ck_assert_uint_eq(list_all(), N_PHONES - 1);
 	for (unsigned i = 0; i < N_PHONES; i++) {
 		snprintf(user, sizeof(user), "u%u", i);
-		snprintf(contact, sizeof(contact), "sip:%s@" PHONES ":%u", user, port_of(phone[i]));
+		snprintf(contact, sizeof(contact), "sip:%s@%s:%u", user, PHONES, port_of(phone[i]));
 		snprintf(extra, sizeof(extra), "Contact: <%s>\r\nExpires: 0\r\n", contact);
-		request(text, sizeof(text), "UDP " PHONES, port_of(phone[i]), "REGISTER", user, 4, extra);
+		request(text, sizeof(text), "UDP", PHONES, port_of(phone[i]), "REGISTER", user, 4, extra);
 		send_to(phone[i], US, 5060, text);
 		register_at_core(user, contact, 0, paths[i]);
 		ck_assert(strncmp(take(phone[i], NULL), "SIP/2.0 200", 11) == 0);
@@ -279,30 +282,31 @@ END_TEST
 /* Row P20: a connection that closes is no de-registration; the phone is reached at its contact (row C8). */
 START_TEST(test_tcp)
 {
-	int listener, c = bound(SOCK_STREAM, PHONES, 0), again;
+	int listener, c, again;
 	char text[2048], contact[64], extra[512], path[256];
 	struct addr us;
 
 	begin();
+	c = bound(SOCK_STREAM, PHONES, 0);
 	listener = bound(SOCK_STREAM, PHONES, 0);
 	ck_assert_int_eq(listen(listener, 1), 0);
-	addr_parse(STR(US), 5060, &us);
+	addr_parse(str_from_c(US), 5060, &us);
 	ck_assert_int_eq(connect(c, &us.sa, addr_len(&us)), 0);
-	snprintf(contact, sizeof(contact), "sip:tcp@" PHONES ":%u;transport=tcp", port_of(listener));
+	snprintf(contact, sizeof(contact), "sip:tcp@%s:%u;transport=tcp", PHONES, port_of(listener));
 	snprintf(extra, sizeof(extra), "Contact: <%s>\r\n", contact);
-	request(text, sizeof(text), "TCP " PHONES, port_of(c), "REGISTER", "tcp", 1, extra);
+	request(text, sizeof(text), "TCP", PHONES, port_of(c), "REGISTER", "tcp", 1, extra);
 	ck_assert_int_gt(write(c, text, strlen(text)), 0);
 	register_at_core("tcp", contact, 600, path);
 	ck_assert(strncmp(take(c, NULL), "SIP/2.0 200", 11) == 0);
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(extra, sizeof(extra), "Route: %.200s\r\n", path);
-		request(text, sizeof(text), "UDP " CORE, 4060, "MESSAGE", i ? "late" : "soon", 2, extra);
+		request(text, sizeof(text), "UDP", CORE, 4060, "MESSAGE", i ? "late" : "soon", 2, extra);
 		if (i) {	/* closed on both sides before the request comes */
 			shutdown(c, SHUT_WR);
 			await(c);
 			ck_assert_int_eq(read(c, text, sizeof(text)), 0);
 			close(c);
-			request(text, sizeof(text), "UDP " CORE, 4060, "MESSAGE", "late", 2, extra);
+			request(text, sizeof(text), "UDP", CORE, 4060, "MESSAGE", "late", 2, extra);
 		}
 		send_to(core, US, 5060, text);
 		if (i) {
