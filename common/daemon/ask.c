@@ -10,6 +10,7 @@ struct ask_box {
 	void (*fn)(struct worker *w, struct ask *a);
 	unsigned worker;		/* asked now */
 	bool all;
+	atomic_uint holds;		/* who still looks at it on the worker: box_run(), and who answers */
 };
 
 static void box_reply(void *arg)
@@ -42,11 +43,13 @@ static void box_next(void *arg)
 		box_reply(b);
 }
 
+/* The answer goes to the main loop, where the box ends, when nobody on the worker looks at it any more: fn may call ask_done()
+ * before it returns. */
 void ask_done(struct ask *a)
 {
 	struct ask_box *b = (struct ask_box *)a;
 
-	if (loop_post(a->stack->main_loop, box_next, b) < 0)
+	if (atomic_fetch_sub(&b->holds, 1) == 1 && loop_post(a->stack->main_loop, box_next, b) < 0)
 		return;			/* the main loop is gone: the request is answered by its end */
 }
 
@@ -54,9 +57,11 @@ static void box_run(struct worker *w, void *arg)
 {
 	struct ask_box *b = arg;
 
+	atomic_store(&b->holds, 2);
 	b->fn(w, &b->a);
 	if (!b->a.later)
 		ask_done(&b->a);
+	ask_done(&b->a);
 }
 
 static void box_post(struct ask_box *b, unsigned worker)
