@@ -46,11 +46,11 @@ void charging_request(struct session *s, struct sip_out *o, struct str home)
 	sip_out_set(o, SIP_H_PCV, params);
 }
 
-void charging_response(const struct session *s, struct sip_out *o, struct str home)
+void charging_response(const struct session *s, struct sip_out *o, struct str home, bool trusted)
 {
 	struct arena *a = o->arena;
 	struct str icid = STR_NONE, orig = STR_NONE;
-	struct str params = without_ioi(a, sip_msg_value(o->m, SIP_H_PCV), &icid, &orig);
+	struct str params = without_ioi(a, trusted ? sip_msg_value(o->m, SIP_H_PCV) : STR_NONE, &icid, &orig);
 
 	if (icid.l == 0)
 		params = arena_printf(a, "icid-value=%.*s%s%.*s", STR_ARG(s->icid), params.l ? ";" : "", STR_ARG(params));

@@ -15,6 +15,15 @@ static bool sides_are_known(const struct session_in *in)
 	return true;
 }
 
+/* The dialog has one side outside of the trust domain: then nothing crosses in either direction. */
+static bool inside(const struct session_in *in)
+{
+	for (unsigned i = 0; i < in->n_own; i++)
+		if (in->own_token[i].aux & TOKEN_AUX_OUTSIDE)
+			return false;
+	return true;
+}
+
 /* Target refresh requests (RFC 3261 §6, RFC 3311 §5.2, RFC 6665 §4.1.3). */
 static bool refreshes_target(enum sip_method m)
 {
@@ -53,7 +62,7 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in)
 		session_refuse(sw, in, 500, "out of memory", STR_NONE);
 		return;
 	}
-	t->trusted = true;		/* the request passed the borders when the dialog was made; P-CSCFs strip for phones */
+	t->trusted = inside(in);
 	if (refreshes_target(in->m->method))
 		record_again(in);
 	session_start(s, in, t, SESSION_FORK);

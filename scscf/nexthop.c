@@ -122,11 +122,11 @@ static bool number_targets(struct scscf_worker *sw, struct session_in *in, const
 }
 
 /* sip:...@home.  A user part that looks like a number is first the name it is, unless
- * user=phone or a plus says that it is none. */
+ * user=phone, user=dialstring (RFC 4967) or a plus says that it is none. */
 static bool home_targets(struct scscf_worker *sw, struct session_in *in, struct session_target **list)
 {
 	struct str home = stack_home_domain(sw->w->stack), value;
-	bool phone = sip_uri_param(&in->ruri, "user", &value) && str_ieq_c(value, "phone");
+	bool phone = sip_uri_param(&in->ruri, "user", &value) && (str_ieq_c(value, "phone") || str_ieq_c(value, "dialstring"));
 	bool number, global, ok = true;
 	struct number num;
 

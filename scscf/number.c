@@ -44,7 +44,7 @@ static int take(struct str text, struct number *ret)
 int number_from_uri(const struct sip_uri *u, struct number *ret)
 {
 	struct str text = u->user, params = u->params, context, user;
-	char plain[NUMBER_MAX_DIGITS * 4];
+	char plain[NUMBER_MAX_DIGITS * 4], plain_context[sizeof(ret->context)];
 
 	*ret = (struct number){ 0 };
 	if (u->scheme == SIP_SCHEME_OTHER || text.l == 0)
@@ -55,7 +55,8 @@ int number_from_uri(const struct sip_uri *u, struct number *ret)
 			return -ENOENT;
 		text = user;
 	}
-	if (sip_param_get(params, "phone-context", &context))
+	if (sip_param_get(params, "phone-context", &context) &&
+	    sip_unescape(context, plain_context, sizeof(plain_context), &context) == 0)
 		str_copy(context, ret->context, sizeof(ret->context));
 	return take(text, ret);
 }

@@ -55,13 +55,15 @@ void session_refuse(struct scscf_worker *sw, struct session_in *in, unsigned sta
 
 /* ---- what the proxy asks ---- */
 
-struct str session_record_route(struct scscf_worker *sw, struct arena *a, enum session_side side, uint64_t id)
+/* Our Record-Route value. */
+static struct str record_route(const struct session *s, struct arena *a, const struct session_target *to)
 {
-	const struct token t = { .kind = TOKEN_RECORD_ROUTE, .flags = (uint8_t)side, .id = id };
+	const struct token t = { .kind = TOKEN_RECORD_ROUTE, .flags = (uint8_t)s->side, .id = to->id,
+				 .aux = to->trusted ? 0 : TOKEN_AUX_OUTSIDE };
 	char text[TOKEN_STRLEN];
 
-	token_make(stack_token_key(sw->w->stack), &t, text);
-	return arena_printf(a, "<sip:%s@%.*s;lr>", text, STR_ARG(stack_sip_name(sw->w->stack)));
+	token_make(stack_token_key(s->sw->w->stack), &t, text);
+	return arena_printf(a, "<sip:%s@%.*s;lr>", text, STR_ARG(stack_sip_name(s->sw->w->stack)));
 }
 
 /* RFC 3325 §5, RFC 3323: `id` among the priv-values, which a semicolon parts. */
@@ -80,14 +82,15 @@ static bool asks_for_anonymity(const struct sip_msg *m)
 	return false;
 }
 
-/* What stays inside the trust domain: TS 24.229 §4.4; RFC 7315 §5.4 (location), RFC 3325 §5 (identity). */
-static void leave_trust(struct sip_out *o)
+/* What stays inside the trust domain, and what is not believed from outside: TS 24.229 §4.4; RFC 7315 §5.4 (location),
+ * RFC 3325 §5 (identity: out unless the user asked for anonymity, in never). */
+static void cross_border(struct sip_out *o, bool out)
 {
 	static const enum sip_hdr_id inside[] = { SIP_H_PAANI, SIP_H_PCFA, SIP_H_PCV, SIP_H_PASSERTED_SERVICE };
 
 	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
 		sip_out_drop(o, inside[i]);
-	if (asks_for_anonymity(o->m))
+	if (!out || asks_for_anonymity(o->m))
 		sip_out_drop(o, SIP_H_PAI);
 }
 
@@ -98,9 +101,9 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 
 	(void)p, (void)to;
 	if (s->record)
-		sip_out_push(o, SIP_H_RECORD_ROUTE, session_record_route(s->sw, o->arena, s->side, t->id));
+		sip_out_push(o, SIP_H_RECORD_ROUTE, record_route(s, o->arena, t));
 	if (!t->trusted)
-		leave_trust(o);
+		cross_border(o, true);
 }
 
 static void log_final(struct session *s, unsigned status, bool ours)
@@ -119,10 +122,13 @@ static void log_final(struct session *s, unsigned status, bool ours)
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct session *s = user;
+	const struct session_target *t = proxy_branch_tag(b);
 
-	(void)p, (void)b;
+	(void)p;
+	if (!t->trusted)
+		cross_border(o, false);
 	if (s->side != SIDE_DIALOG)
-		charging_response(s, o, stack_home_domain(s->sw->w->stack));
+		charging_response(s, o, stack_home_domain(s->sw->w->stack), t->trusted);
 	if (m->status >= 200 && m->status < 300 && !s->answered) {
 		s->answered = true;
 		log_final(s, m->status, false);

@@ -9,6 +9,8 @@
 /* Flags of our Record-Route tokens: whose side of the call this node stood on (TS 24.229 §5.4.3.2, §5.4.3.3). */
 enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 };
 
+#define TOKEN_AUX_OUTSIDE 1u		/* aux of such a token: the other side is outside of the trust domain (TS 24.229 §4.4) */
+
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
 #define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is heard: RFC 4320 §4.2 */
 #define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
@@ -72,12 +74,11 @@ void session_refuse(struct scscf_worker *sw, struct session_in *in, unsigned sta
 void session_refuse_body(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra,
 			 struct str content_type, struct str body);
 struct session_target *session_target_new(struct session_in *in);	/* zeroed; NULL when out of memory */
-/* Our Record-Route URI "<sip:TOKEN@name;lr>"; in the arena. */
-struct str session_record_route(struct scscf_worker *sw, struct arena *a, enum session_side side, uint64_t id);
 
 /* ---- charging.c: P-Charging-Vector, RFC 7315 §4.6, TS 24.229 §5.4.3.2, §5.4.3.3 ---- */
 void charging_request(struct session *s, struct sip_out *o, struct str home);
-void charging_response(const struct session *s, struct sip_out *o, struct str home);
+/* trusted: whoever answered may say something about charging. */
+void charging_response(const struct session *s, struct sip_out *o, struct str home, bool trusted);
 
 /* ---- number.c: RFC 3966, TS 23.228 §5.3.2 ---- */
 struct number {

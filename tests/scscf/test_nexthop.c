@@ -40,6 +40,8 @@ static const struct { const char *name, *sessions, *ruri; const char *tries[5]; 
 	  "10.0.0.20 10.0.0.20 10.0.0.20", 404 },
 	{ "short number", AMERICA, "tel:1001;phone-context=home.example",
 	  { "sip:+1001@home.example;user=phone", "sip:1001@home.example" }, "10.0.0.20 10.0.0.20", 404 },
+	{ "a dial string, RFC 4967", GERMANY, "sip:030222;phone-context=home.example@home.example;user=dialstring",
+	  { "sip:+4930222@home.example;user=phone", "sip:030222@home.example" }, "10.0.0.20 10.0.0.20", 404 },
 	{ "service code", GERMANY, "tel:*21#;phone-context=home.example", { "sip:*21%23@home.example" }, "10.0.0.20", 404 },
 	{ "not a number", NULL, "sip:bob@home.example;user=phone", { "sip:bob@home.example;user=phone" }, "10.0.0.20", 404 },
 
@@ -142,7 +144,7 @@ static const struct { const char *uri; int rc; const char *number, *context; } n
 	{ "tel:7042;phone-context=example.com", 0, "7042", "example.com" },
 	{ "sip:+49301@x;user=phone", 0, "+49301", "" },
 	{ "sip:%2B49301@x", 0, "+49301", "" },
-	{ "sip:0301;phone-context=%2B49@x", 0, "0301", "%2B49" },
+	{ "sip:0301;phone-context=%2B49@x", 0, "0301", "+49" },
 	{ "sip:*31%23@x", 0, "*31#", "" },
 	{ "sip:bob@x", -ENOENT, NULL, NULL },
 	{ "sip:12ab@x", -ENOENT, NULL, NULL },

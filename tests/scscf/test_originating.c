@@ -149,7 +149,34 @@ START_TEST(test_border_row)		/* TS 24.229 §4.4; RFC 3325 §5; RFC 7315 §5.4; r
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), border_rows[_i].pcv);
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PAI), border_rows[_i].pai);
 	ck_assert_ptr_null(sip_msg_hdr(m, SIP_H_PSERVED_USER));
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, "P-Asserted-Identity: <sip:b@y>\r\nP-Charging-Function-Addresses: ccf=y\r\n"
+		  "P-Charging-Vector: icid-value=evil\r\n");	/* and back */
+	m = rig_up(&r);
+	ck_assert_str_eq(rig_hdr(m, SIP_H_PAI), border_rows[_i].inside ? "<sip:b@y>" : "");
+	ck_assert_msg((sip_msg_hdr(m, SIP_H_PCFA) != NULL) == border_rows[_i].inside, "%s", border_rows[_i].name);
+	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), border_rows[_i].inside ?
+			 "icid-value=evil;orig-ioi=visited.example;term-ioi=home.example" :
+			 "icid-value=\"i 1\";orig-ioi=visited.example;term-ioi=home.example");
 	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_border_in_dialog)	/* the token of our Record-Route remembers that the far end is outside */
+{
+	char route[256], extra[1024];
+	struct rig r;
+
+	for (unsigned outside = 0; outside < 2; outside++) {
+		start(&r, NULL, "INVITE", outside ? "sip:bob@foreign.example" : "sip:bob@home.example", ID_ALICE, "");
+		snprintf(route, sizeof(route), "%s", rig_hdr(rig_req(&r, "INVITE", 0)->m, SIP_H_RECORD_ROUTE));
+		r.turn++;
+		snprintf(extra, sizeof(extra), "Route: %s\nP-Access-Network-Info: 3GPP-NR\nPrivacy: id\n"
+			 "P-Asserted-Identity: <sip:alice@home.example>\n", route);
+		rig_request(&r, "UPDATE", "sip:bob@foreign.example", "B", extra);
+		ck_assert_uint_eq(sip_msg_hdr(rig_req(&r, "UPDATE", 0)->m, SIP_H_PAANI) == NULL, outside);
+		ck_assert_uint_eq(sip_msg_hdr(rig_req(&r, "UPDATE", 0)->m, SIP_H_PAI) == NULL, outside);
+		rig_fini(&r);
+	}
 }
 END_TEST
 
@@ -277,6 +304,6 @@ START_TEST(test_as_row)			/* row T9 */
 END_TEST
 
 TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_restoration),
-	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ONE(test_untouched),
+	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
 	  TEST_ONE(test_charging_response), TEST_ONE(test_icid_made), TEST_ROWS(test_final_row, final_rows),
 	  TEST_ONE(test_next_hop_unknown), TEST_ONE(test_cancel), TEST_ROWS(test_as_row, as_rows))
