@@ -9,7 +9,7 @@
 /* Flags of our Record-Route tokens: whose side of the call this node stood on (TS 24.229 §5.4.3.2, §5.4.3.3). */
 enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 };
 
-#define TOKEN_AUX_OUTSIDE 1u		/* aux of such a token: the other side is outside of the trust domain (TS 24.229 §4.4) */
+#define TOKEN_AUX_OUTSIDE 1u	/* their aux: the other side is outside of the trust domain (TS 24.229 §4.4) */
 
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
 #define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is heard: RFC 4320 §4.2 */
