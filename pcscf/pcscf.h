@@ -78,6 +78,8 @@ void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct 
 /* Retry-After of access.retry_after_s as a header line. */
 struct str pcscf_retry_after(struct pcscf_worker *pw, struct arena *a);
 
+extern struct metric pcscf_registrations;		/* register.c */
+
 /* ---- the procedures: each consumes the request (answers, forwards or drops it) ---- */
 void pcscf_register(struct pcscf_req *r);		/* register.c, TS 24.229 §5.2.2 */
 void pcscf_originating(struct pcscf_req *r);		/* originating.c, §5.2.6.3 */

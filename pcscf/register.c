@@ -11,7 +11,7 @@
 #include "pcscf/registration.h"
 #include "pcscf/trust.h"
 
-static METRIC_DEF(m_registrations, "cscf_pcscf_registrations_total", METRIC_COUNTER, "REGISTERs by outcome.", "outcome", NULL);
+METRIC_DEF(pcscf_registrations, "cscf_pcscf_registrations_total", METRIC_COUNTER, "REGISTERs by outcome.", "outcome", NULL);
 
 struct reg {				/* user of the proxy */
 	struct pcscf_worker *pw;
@@ -127,7 +127,7 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 	int rc;
 
 	if (!g->what.star && !g->what.key.l) {
-		metric_add(&m_registrations, "query", NULL, 1);
+		metric_add(&pcscf_registrations, "query", NULL, 1);
 		return 0;
 	}
 	rc = registration_binding(&g->what, req, m, g->id, g->auth, granted, &b);
@@ -136,7 +136,7 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 		return rc;
 	}
 	/* Row P8 (subscription to the reg event) begins here, with the first 200. */
-	metric_add(&m_registrations, granted ? "registered" : "deregistered", NULL, 1);
+	metric_add(&pcscf_registrations, granted ? "registered" : "deregistered", NULL, 1);
 	if (granted && b->n_routes)
 		pcscf_learn_hop(g->pw->p, b->route[0]);
 	if (granted)
@@ -155,7 +155,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	credentials_hide_keys(o);
 	if (m->status / 100 != 2) {
 		if (m->status >= 200)
-			metric_add(&m_registrations, m->status == 401 || m->status == 407 ? "challenged" : "refused", NULL, 1);
+			metric_add(&pcscf_registrations, m->status == 401 || m->status == 407 ? "challenged" : "refused", NULL, 1);
 		return PROXY_PASS;		/* an earlier binding stays as it is: §5.2.2 */
 	}
 	rc = accepted(g, proxy_request(p), m);
@@ -179,7 +179,7 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 
 	if (status != 408 && status != 503)
 		return false;
-	metric_add(&m_registrations, m ? "refused" : "unanswered", NULL, 1);
+	metric_add(&pcscf_registrations, m ? "refused" : "unanswered", NULL, 1);
 	log_info(LOG_REG, "the home network does not answer a REGISTER", LOG_U("status", status), LOG_C("by", m ? "peer" : "us"),
 		 LOG_S("impi", g->what.impi));
 	tx_server_reply(proxy_server(p), status == 408 ? 504 : 500, NULL, pcscf_retry_after(g->pw, req->arena));
@@ -301,7 +301,6 @@ void pcscf_register(struct pcscf_req *r)
 	struct binding *before;
 	int rc;
 
-	metrics_register(&m_registrations);
 	if (!g) {
 		pcscf_refuse(r, 500, "out of memory", STR_NONE);
 		return;

@@ -115,6 +115,8 @@ static void dispatch(struct pcscf_req *r)
 		return;
 	}
 	r->core = is_from_core(r);
+	if (!r->core)
+		log_correlation(r->m->call_id);		/* not the icid that a phone may have made up */
 	if (r->m->method == SIP_REGISTER && r->st) {
 		pcscf_register(r);
 		return;
@@ -217,6 +219,7 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		pcscf_learn_static(p, stack_config(w->stack));
 		metrics_register(&m_refused);
 		metrics_register(&trust_metric_stripped);
+		metrics_register(&pcscf_registrations);
 	}
 	pw->bindings = bindings_new(w->wheel, p->phones);
 	return pw->bindings ? 0 : -ENOMEM;
