@@ -13,6 +13,7 @@ from labrest import RestError
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 EXIT_INTERRUPTED = 130
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def default_build():
@@ -201,15 +202,17 @@ def parser():
     return top
 
 
-def on_term(_sig, _frame):
-    """SIGTERM ends as Ctrl-C does: what was started is stopped."""
+def on_signal(_sig, _frame):
+    """SIGTERM and SIGHUP end as Ctrl-C does: what was started is stopped, and nothing interrupts that."""
+    for sig in END_SIGNALS:
+        signal.signal(sig, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main():
     """Runs one verb."""
-    signal.signal(signal.SIGTERM, on_term)
-    signal.signal(signal.SIGHUP, on_term)
+    for sig in END_SIGNALS:
+        signal.signal(sig, on_signal)
     args = parser().parse_args()
     try:
         return args.fn(args)

@@ -117,12 +117,14 @@ def demo(args, net):
     report = Report(sys.stderr if args.json else sys.stdout)
     workdir = os.path.abspath(args.dir) if args.dir else tempfile.mkdtemp(prefix="cscf-demo-")
     os.makedirs(workdir, mode=0o700, exist_ok=True)
-    done = False
+    kept = True
     try:
         step(report, "demo", run_demo, args, net, report, workdir)
-        done = report.good
+        kept = bool(args.dir) or not report.good
+    except KeyboardInterrupt:
+        kept = bool(args.dir)
+        raise
     finally:
-        kept = bool(args.dir) or not done
         if not kept:
             shutil.rmtree(workdir, ignore_errors=True)
     return verdict(args, report, workdir, kept)

@@ -1,5 +1,6 @@
 """The logs of a lab: merged by time, or followed."""
 
+import contextlib
 import os
 import time
 
@@ -68,5 +69,6 @@ def show(lab, daemon, following):
     for node, line in merged(paths):
         print(f"{node:6} {line}")
     if following:
-        follow(paths)
+        with contextlib.suppress(KeyboardInterrupt):
+            follow(paths)
     return 0
