@@ -59,7 +59,7 @@ def do_up(args):
     say, began = speaker(args), time.monotonic()
     net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
     lab = labcore.up(net, lab_dir(args), args.build, args.workers, args.subscribers, not args.no_dns, not args.no_ipsec, say,
-                    read_extra(args.extra, net))
+                    read_extra(args.extra, net), args.wait)
     if args.json:
         print(json.dumps(lab.doc, indent=2))
     say(f"the core is up after {time.monotonic() - began:.1f} s; {lab.dir.lab_json} says the rest; `lab down` ends it")
@@ -150,6 +150,8 @@ def add_start(p):
                    help="YAML for the configuration of pcscf, icscf, scscf or hss that wins over what the lab writes")
     p.add_argument("--no-ipsec", action="store_true", help="phones without security associations only (the default so far)")
     p.add_argument("--no-dns", action="store_true", help="no dnsmasq: static next hops")
+    p.add_argument("--wait", type=float, default=labcore.READY_WAIT_S, metavar="S",
+                   help=f"how long a daemon may take to be ready (default {labcore.READY_WAIT_S:.0f})")
     p.add_argument("--mcc", default="001", help="mobile country code (default 001)")
     p.add_argument("--mnc", default="01", help="mobile network code (default 01)")
 

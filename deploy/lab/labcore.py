@@ -65,6 +65,7 @@ class Lab:
         self.dir, self.doc = labdir, doc
         self.net = LabNet(doc["net"], doc["plmn"]["mcc"], doc["plmn"]["mnc"], doc.get("foreignHss"))
         self.procs = {}
+        self.wait_s = READY_WAIT_S
 
     # ---- lab.json ----
 
@@ -109,7 +110,7 @@ class Lab:
     def wait_ready(self, node):
         """Returns when /readyz says ready; LabError with the reason and the log's end when it does not."""
         rest, p = self.rest(node), self.procs[node]
-        end, why = time.monotonic() + READY_WAIT_S, ""
+        end, why = time.monotonic() + self.wait_s, ""
         while time.monotonic() < end:
             if not p.alive():
                 status = p.exit_status()
@@ -119,7 +120,7 @@ class Lab:
             if ready:
                 return
             time.sleep(POLL_S)
-        raise LabError(f"{node} is not ready after {READY_WAIT_S:.0f} s: {why}\n    the end of {self.doc['logs'][node]}:\n"
+        raise LabError(f"{node} is not ready after {self.wait_s:.0f} s: {why}\n    the end of {self.doc['logs'][node]}:\n"
                        + log_tail(self.doc["logs"][node]))
 
     def wait_dns(self):
@@ -205,7 +206,7 @@ def dns_obstacle(net, wanted):
     return None
 
 
-def up(net, path, build, workers=1, subscribers=None, dns=True, ipsec=True, say=quiet, extra=None):
+def up(net, path, build, workers=1, subscribers=None, dns=True, ipsec=True, say=quiet, extra=None, wait_s=READY_WAIT_S):
     """Starts a core and returns its Lab when every daemon is ready.  On failure nothing is left running."""
     for node in net.daemons():
         program(build, node)
@@ -220,6 +221,7 @@ def up(net, path, build, workers=1, subscribers=None, dns=True, ipsec=True, say=
     subs_file, subs = prepare_subscribers(net, labdir, subscribers)
     configs = write_all(net, labdir, subs_file, workers, not obstacle, extra)
     lab = Lab(labdir, describe(net, labdir, configs, subs, build, made, ipsec))
+    lab.wait_s = wait_s
     lab.save()
     try:
         start_all(lab, configs, build, say)

@@ -90,7 +90,7 @@ def run_demo(args, net, report, workdir):
     build = prepare(args, report, workdir)
     report.say("starting the core")
     lab = labcore.up(net, os.path.join(workdir, "lab"), build, args.workers, args.subscribers, not args.no_dns,
-                     not args.no_ipsec, report.say, args.settings)
+                     not args.no_ipsec, report.say, args.settings, args.wait)
     try:
         report.check("the core is ready", labcore.status(lab)[1])
         scenario(lab, report, None, args.hold, args.proto)
