@@ -1,6 +1,7 @@
 /* common/diameter/node.c - the Diameter node: freeDiameter configured, started, watched and stopped.  RFC 6733 §5. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,8 +18,10 @@
 #define WATCHDOG_MIN_S 6		/* RFC 3539 §3.4.1 */
 #define DISPATCH_THREADS 2
 #define MACHINE_START_MS 1000
+#define STOP_PAUSE_US 50000
 
 static struct dia_node node;
+static atomic_bool stopping;
 
 /* What the hooks saw of each peer; the library keeps no history. */
 static struct {
@@ -305,11 +308,24 @@ int dia_start(const struct dia_config *c)
 	return 0;
 }
 
+/* While it stops, the library gives each thread that waits on a queue twenty times usleep(1000) to leave it, and aborts
+ * (fd_fifo_del).  On a busy machine a thread may not run for that long: its pauses are ours, and longer. */
+int usleep(useconds_t us)
+{
+	struct timespec t;
+
+	if (us < STOP_PAUSE_US && atomic_load(&stopping))
+		us = STOP_PAUSE_US;
+	t = (struct timespec){ (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
+	return nanosleep(&t, NULL);
+}
+
 void dia_stop(void)
 {
 	if (!node.running)
 		return;
 	node.running = false;
+	atomic_store(&stopping, true);
 	fd_core_shutdown();
 	fd_core_wait_shutdown_complete();
 	client_end_flights();

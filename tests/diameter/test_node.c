@@ -1,5 +1,6 @@
 /* tests/diameter/test_node.c - Cx between two processes over TCP: every field of the six commands, silence, loss and return of
  * the peer, bounds.  TS 29.229 §6; RFC 6733; rows D1 to D10; cx_peer.c is the other process. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "common/util/clock.h"
 #include "tests/check.h"
 
-#define FIRST_PORT 39010
+#define FIRST_PORT 14010		/* below what the kernel gives to clients */
 #define WAIT_MS 20000
 
 static struct loop *loop;
@@ -338,5 +339,13 @@ START_TEST(test_a_watcher_sees_what_belongs_to_which_request)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
+/* README.md trap 11: the library must find our usleep, not the one of the C library. */
+START_TEST(test_the_pauses_of_the_library_are_ours)
+{
+	ck_assert_ptr_eq(dlsym(RTLD_DEFAULT, "usleep"), (void *)(uintptr_t)usleep);
+	ck_assert_ptr_ne(dlsym(RTLD_NEXT, "usleep"), (void *)(uintptr_t)usleep);
+}
+END_TEST
+
+TEST_MAIN("node", TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_the_peer_dies_and_comes_back))
