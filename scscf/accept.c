@@ -200,7 +200,8 @@ void accept_run(struct reg_job *job)
 	} else if (binding_too_brief(p, job->s->reg)) {
 		answer_min_expires(job);
 	} else if (binding_out_of_order(job->g, p, job->m)) {
-		reg_job_answer(job, 500, "out_of_order", "an older request of the same Call-ID", STR_NONE);
+		/* RFC 3261 §10.3 says no status; a 5xx would make the I-CSCF try another S-CSCF. */
+		reg_job_answer(job, 400, "out_of_order", "an older request of the same Call-ID", STR_NONE);
 		finish(job);
 	} else if (!binding_leaves_some(job->g, p)) {
 		leave(job);
