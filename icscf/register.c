@@ -180,7 +180,8 @@ void icscf_register(struct icscf_worker *iw, struct tx_server *st, struct sip_ms
 	}
 	a->impi = private_identity(a);
 	if (!plausible(a->impi)) {
-		icscf_refuse(a, 400, false, "the private identity cannot be one");
+		/* Derived from a To that is well formed (RFC 4475 §3.1.1.4: an escaped NUL): nobody, not a mistake. */
+		icscf_refuse(a, str_ends(a->impu, a->impi) ? 403 : 400, false, "the private identity cannot be one");
 		return;
 	}
 	a->visited = visited_network(a);

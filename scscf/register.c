@@ -160,7 +160,10 @@ static int read_impi(struct reg_job *job)
 	}
 	if (!job->impi.p)
 		return -ENOMEM;
-	return plain(job->impi) ? 0 : -EBADMSG;
+	if (plain(job->impi))
+		return 0;
+	/* Derived from a To that is well formed (RFC 4475 §3.1.1.4: an escaped NUL): nobody, not a mistake. */
+	return job->auth.username.l ? -EBADMSG : -EPERM;
 }
 
 /* 0, or the status to refuse with. */
@@ -176,12 +179,12 @@ static unsigned check(struct reg_job *job, const char **why, struct str *extra)
 	}
 	*why = "To is no address of record";
 	if ((rc = read_impu(job)) == 0) {
-		*why = "Authorization is not understood";
 		rc = read_impi(job);
+		*why = rc == -EPERM ? "nobody has such a name" : "Authorization is not understood";
 	}
 	if (rc == 0)
 		rc = binding_plan_make(job->m, job->s->reg, &job->plan, why);
-	return rc == 0 ? 0 : rc == -ENOMEM ? 503 : 400;
+	return rc == 0 ? 0 : rc == -ENOMEM ? 503 : rc == -EPERM ? 403 : 400;
 }
 
 void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_msg *m)

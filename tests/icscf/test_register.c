@@ -271,6 +271,19 @@ START_TEST(test_no_identity)
 }
 END_TEST
 
+START_TEST(test_escaped_nul_in_to)	/* RFC 4475 §3.1.1.4: well formed, but nobody */
+{
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT);
+	rig_in(&f.r, "REGISTER sip:home SIP/2.0\nVia: SIP/2.0/UDP 10.1.1.1:5060;branch=z9hG4bKup\nMax-Forwards: 70\n"
+		     "From: <sip:null-%00-null@home>;tag=A\nTo: <sip:null-%00-null@home>\nCall-ID: call\nCSeq: 7 REGISTER\n");
+	ck_assert_str_eq(rig_up(&f.r), "403");
+	ck_assert_uint_eq(f.n_hss, 0);
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_no_memory_for_cx)
 {
 	struct fixture f;
@@ -301,5 +314,6 @@ END_TEST
 
 TEST_MAIN("register", TEST_ROWS(test_uar_row, uar_rows), TEST_ROWS(test_uaa_row, uaa_rows), TEST_ROWS(test_passed_row, passed),
 	  TEST_ROWS(test_next_row, next_rows), TEST_ONE(test_attempts_bounded), TEST_ONE(test_last_answer_counts),
-	  TEST_ONE(test_retry_after_of_the_scscf), TEST_ONE(test_no_identity), TEST_ONE(test_no_memory_for_cx),
+	  TEST_ONE(test_retry_after_of_the_scscf), TEST_ONE(test_no_identity), TEST_ONE(test_escaped_nul_in_to),
+	  TEST_ONE(test_no_memory_for_cx),
 	  TEST_ONE(test_retransmission_asks_once))

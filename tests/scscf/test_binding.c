@@ -191,6 +191,7 @@ static const struct { const char *name, *impu, *auth; unsigned status; } identit
 	{ "no address of record", "urn:x", NULL, 400 },
 	{ "broken Authorization", RIG_IMPU, "Digest username=\"x", 400 },
 	{ "blank in the private identity", RIG_IMPU, "Digest username=\"a b\", realm=\"" RIG_DOMAIN "\", nonce=\"\", response=\"\"", 400 },
+	{ "an escaped NUL in To is well formed: nobody (RFC 4475 §3.1.1.4)", "sip:null-%00-null@" RIG_DOMAIN, "Basic Zm9v", 403 },
 	{ "another scheme: as if there were none", RIG_IMPU, "Basic Zm9v", 401 },
 };
 
