@@ -48,6 +48,13 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "sip.udp_max_bytes", CFG_INT, 576, PORT_MAX, "1300", NULL, 0, "bytes",
 	  "Larger requests go over TCP (RFC 3261 §18.1.1)." },
 
+	{ "sip.overload", CFG_MAP, .help = "Refusal of new work when messages wait too long (RFC 6357)." },
+	{ "sip.overload.enabled", CFG_BOOL, 0, 0, "true", NULL, 0, NULL, "Refuse new requests with 503 while overloaded?" },
+	{ "sip.overload.target_delay_ms", CFG_INT, 1, 10000, "50", NULL, 0, "ms",
+	  "How long messages may wait for their turn; beyond it a part of the new requests is refused." },
+	{ "sip.overload.never_refuse", CFG_STR_LIST, 1, 64, NULL, NULL, 0, NULL,
+	  "Priority values and Resource-Priority namespaces whose requests are never refused; emergency services never are." },
+
 	{ "diameter", CFG_MAP, .help = "The Diameter node and its peers." },
 	{ "diameter.identity", CFG_STR, 1, 253, NULL, "@host", CFG_REQUIRED, NULL, "Origin-Host of this node." },
 	{ "diameter.realm", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Origin-Realm; else the home domain." },

@@ -2,6 +2,7 @@
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
+#include "common/daemon/admission.h"
 #include "common/daemon/stack.h"
 #include "common/transport/tls.h"
 
@@ -18,6 +19,9 @@ struct worker_full {
 	struct tx_stats last_tx;
 	struct proxy_stats last_px;
 	uint32_t last_dialogs;
+	struct admission admission;
+	uint64_t admitted, last_admitted, last_drops;
+	unsigned last_percent;
 };
 
 struct stack {
@@ -51,6 +55,11 @@ int worker_open(struct stack *s, unsigned id);		/* on the main thread, before it
 int worker_start(struct worker_full *f);
 void worker_stop(struct worker_full *f);		/* joins */
 void worker_close(struct worker_full *f);
+/* guard.c: what stands before the transactions */
+void guard_open(struct worker_full *f);
+void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every message, when it is taken up */
+void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
+void guard_read_config(const struct cfg_node *r, struct admission_config *ret);
 extern const struct http_route stack_routes[];
 /* certificates.c: sip.tls as a context; checked, with what is wrong appended; for new connections from now on. */
 int certificates_load(const struct cfg *c, struct tls_context **ret, char reterr[TLS_ERROR_BYTES]);	/* 0 or -EINVAL */

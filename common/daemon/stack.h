@@ -29,6 +29,13 @@ struct worker {
 	void *role;				/* from role_ops.worker_new */
 };
 
+/* What a role knows of a sender. */
+enum standing {
+	STANDING_UNKNOWN,			/* may be anybody, from a forged address */
+	STANDING_REGISTERED,			/* a phone that is registered on this flow */
+	STANDING_TRUSTED,			/* a core node, a neighbour */
+};
+
 struct role_ops {
 	int (*worker_new)(void *u, struct worker *w, void **ret_role);	/* on the main thread, before the threads start */
 	void (*worker_free)(struct worker *w, void *role);
@@ -38,6 +45,7 @@ struct role_ops {
 	void (*cancel)(struct worker *w, struct tx_server *invite, struct sip_msg *m);
 	enum tx_side (*side)(struct worker *w, const struct sip_flow *from);	/* NULL: TX_CORE */
 	void (*flow_closed)(struct worker *w, const struct sip_flow *flow);	/* NULL: nothing */
+	enum standing (*standing)(struct worker *w, const struct sip_flow *from);	/* NULL: all are trusted */
 	bool uses_diameter;
 	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */

@@ -65,6 +65,7 @@ static void on_message(void *u, struct sip_msg *m)
 {
 	struct worker *w = u;
 
+	guard_measure(container_of(w, struct worker_full, w), m);
 	correlate(m);
 	tx_input(w->tx, m);
 	log_correlation(STR_NONE);
@@ -254,6 +255,7 @@ static void on_stats(struct timer *t)
 	metric_add(&m_timeouts, NULL, NULL, tx.timeouts - f->last_tx.timeouts);
 	metric_adjust(&m_dialogs, NULL, NULL, (int64_t)dialogs - f->last_dialogs);
 	metric_observe_us(&m_lag, NULL, NULL, ls.lag_max_us);
+	guard_stats(f, &tp);
 	f->last_tp = tp;
 	f->last_tx = tx;
 	f->last_dialogs = dialogs;
@@ -336,6 +338,7 @@ int worker_open(struct stack *s, unsigned id)
 	set_timers(w->tx, r);
 	tx_layer_set_limits(w->tx, (uint32_t)cfg_int(r, "sip.max_transactions"));
 	tx_layer_set_side_fn(w->tx, on_side);
+	guard_open(f);
 	env.tx = w->tx;
 	env.resolver = w->resolver;
 	env.wheel = w->wheel;

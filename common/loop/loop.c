@@ -27,6 +27,8 @@ struct slot {
 struct loop {
 	int ep, wake;
 	struct wheel wheel;
+	uint64_t turn_us;
+	bool behind;			/* the last turn was full */
 	struct slot *slot;
 	uint32_t n_slots;
 	uint32_t *free_slot;
@@ -86,6 +88,11 @@ struct wheel *loop_wheel(struct loop *l)
 uint64_t loop_now_ms(const struct loop *l)
 {
 	return l->wheel.now_ms;
+}
+
+uint64_t loop_turn_us(const struct loop *l)
+{
+	return l->turn_us;
 }
 
 void loop_on_turn_end(struct loop *l, loop_fn fn, void *arg)
@@ -250,6 +257,9 @@ static void turn(struct loop *l, uint64_t max_sleep_ms)
 	n = epoll_wait(l->ep, ev, BATCH, (int)wait);
 	atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
 	began = clock_mono_us();
+	if (!l->behind)
+		l->turn_us = began;
+	l->behind = n == BATCH;
 	wheel_advance(&l->wheel, began / 1000);
 	for (int i = 0; i < n; i++) {
 		uint32_t slot = (uint32_t)(ev[i].data.u64 >> 32), gen = (uint32_t)ev[i].data.u64;

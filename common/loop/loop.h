@@ -24,6 +24,9 @@ void loop_stop(struct loop *l, int rc);			/* any thread */
 
 struct wheel *loop_wheel(struct loop *l);
 uint64_t loop_now_ms(const struct loop *l);		/* as of this turn */
+/* clock_mono_us() since which the descriptors served now may have been ready: when this turn began, or the first of a row of
+ * turns in which more were ready than one turn serves. */
+uint64_t loop_turn_us(const struct loop *l);
 
 int loop_fd_add(struct loop *l, struct loop_fd *f);	/* 0 or -errno */
 int loop_fd_mod(struct loop *l, struct loop_fd *f, uint32_t events);

@@ -41,7 +41,7 @@ struct sip_msg {
 	struct arena *arena;		/* this struct lives in it */
 	struct str raw;			/* the message, body included */
 	struct sip_flow flow;		/* where it came from */
-	uint64_t recv_us;		/* clock_mono_us() */
+	uint64_t recv_us;		/* clock_mono_us() when it arrived: datagrams by the kernel's stamp, streams when read */
 	bool request;
 	enum sip_method method;		/* of the request line, or of CSeq */
 	struct str method_name;

@@ -74,6 +74,7 @@ struct tx_layer {
 	bool closing;
 	uint32_t max;
 	enum tx_side (*side_fn)(void *u, const struct sip_flow *from);
+	bool (*admit_fn)(void *u, struct sip_msg *m, struct tx_refusal *ret);
 	struct tx_timers timers[TX_N_SIDES];
 	struct htab servers, clients;
 	struct list all;

@@ -8,6 +8,7 @@
 
 #define DEFAULT_PORT 5060
 #define DEFAULT_PORT_TLS 5061
+#define STATELESS_TAG_CHARS 16
 
 /* ---- matching ---- */
 
@@ -99,16 +100,30 @@ void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret)
 	addr_set_port(&ret->remote, port);
 }
 
-static void send_stateless(struct tx_layer *l, const struct sip_msg *m, unsigned status, struct str extra)
+/* The tag of an answer without a transaction comes from the request alone: a retransmission hears the same one, and the ACK,
+ * which has the branch of its INVITE, is known by it (§8.2.7, §17.1.1.3). */
+static struct str stateless_tag(const struct sip_msg *m, char dst[STATELESS_TAG_CHARS + 1])
 {
-	char tag[TX_TAG_CHARS + 1];
+	uint64_t h = hash_mix(hash_str(m->call_id), hash_mix(hash_str(m->via.branch), hash_str(m->from_tag)));
+
+	snprintf(dst, STATELESS_TAG_CHARS + 1, "%016llx", (unsigned long long)h);
+	return str_make(dst, STATELESS_TAG_CHARS);
+}
+
+static void send_stateless(struct tx_layer *l, const struct sip_msg *m, const struct tx_refusal *r)
+{
+	char tag[STATELESS_TAG_CHARS + 1];
 	struct sip_flow to;
 	struct bytes *wire;
 
-	rand_token(tag, TX_TAG_CHARS);
+	stateless_tag(m, tag);
 	tx_response_flow(m, &to);
-	wire = sip_reply_make(m, status, NULL, str_from_c(tag), extra, STR_NONE, STR_NONE);
-	if (wire)
+	wire = sip_reply_make(m, r->status, NULL, str_from_c(tag), r->extra, STR_NONE, STR_NONE);
+	if (wire && r->max_bytes && wire->l > r->max_bytes && r->extra.l) {
+		bytes_unref(wire);
+		wire = sip_reply_make(m, r->status, NULL, str_from_c(tag), STR_NONE, STR_NONE, STR_NONE);
+	}
+	if (wire && (!r->max_bytes || wire->l <= r->max_bytes))
 		(void)tx_send(l, &to, wire, (struct tx_handle){ 0, 0, l->worker });
 	bytes_unref(wire);
 }
@@ -117,9 +132,22 @@ static void refuse_full(struct tx_layer *l, const struct sip_msg *m)
 {
 	char extra[32];
 	int n = snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", TX_RETRY_AFTER_MIN_S + rand_below(TX_RETRY_AFTER_SPREAD));
+	const struct tx_refusal r = { .status = 503, .extra = str_make(extra, (size_t)n) };
 
 	l->st.refused_full++;
-	send_stateless(l, m, 503, str_make(extra, (size_t)n));
+	send_stateless(l, m, &r);
+}
+
+static bool admitted(struct tx_layer *l, struct sip_msg *m)
+{
+	struct tx_refusal r = { 0 };
+
+	if (!l->admit_fn || l->admit_fn(l->u, m, &r))
+		return true;
+	l->st.refused++;
+	if (r.status)
+		send_stateless(l, m, &r);
+	return false;
 }
 
 /* ---- requests ---- */
@@ -179,8 +207,12 @@ static void input_ack(struct tx_layer *l, struct sip_msg *m, const struct tx_key
 {
 	struct tx_server *st = server_find(l, k, SIP_INVITE);
 
+	char tag[STATELESS_TAG_CHARS + 1];
+
 	if (st)
 		(void)tx_event(&st->t, IST_EV_ACK, m);
+	else if (m->to_tag.l == STATELESS_TAG_CHARS && str_eq(m->to_tag, stateless_tag(m, tag)))
+		l->st.retransmissions_absorbed++;		/* of a refusal without a transaction */
 	else if (l->ops->ack)
 		l->ops->ack(l->u, m);
 }
@@ -203,6 +235,8 @@ void tx_server_input(struct tx_layer *l, struct sip_msg *m)
 		input_cancel(l, m, &k);
 		return;
 	}
+	if (!admitted(l, m))
+		return;
 	if (full(l)) {
 		refuse_full(l, m);
 		return;

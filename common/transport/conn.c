@@ -335,7 +335,7 @@ static void serve(struct conn *c)
 			pong(c);
 		} else if (ev == STREAM_MESSAGE) {
 			c->partial_ms = 0;	/* the next half has its own time */
-			input_message(c->t, &c->flow, raw);
+			input_message(c->t, &c->flow, raw, c->waiting_us);
 		} else if (ev != STREAM_PONG) {
 			lost(c, ev, raw);
 		}
@@ -364,9 +364,14 @@ static bool read_once(struct conn *c)
 
 static void on_input(struct conn *c)
 {
-	for (unsigned i = 0; i < TP_READS_PER_TURN && !c->failed && !c->closing; i++)
-		if (!read_once(c))
-			break;
+	bool drained = false;
+
+	/* Octets waited since the loop saw them, or, on a connection that is never read empty, since it was so last. */
+	if (!c->behind)
+		c->waiting_us = loop_turn_us(c->t->loop);
+	for (unsigned i = 0; i < TP_READS_PER_TURN && !drained && !c->failed && !c->closing; i++)
+		drained = !read_once(c);
+	c->behind = !drained;
 	if (!stream_partial(&c->in)) {
 		c->partial_ms = 0;
 	} else if (!c->partial_ms) {

@@ -143,7 +143,7 @@ static void job_run(struct transport *t, struct job *j)
 
 	switch (j->kind) {
 	case JOB_INPUT:
-		input_parse(t, &j->flow, j->arena, j->raw);
+		input_parse(t, &j->flow, j->arena, j->raw, j->recv_us);
 		return;				/* the arena has gone, and the job with it */
 	case JOB_SEND:
 		rc = stream_send(t, &j->flow, j->wire, j->origin, j->asker);

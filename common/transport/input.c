@@ -20,14 +20,14 @@ static struct arena *arena_with(struct str raw, struct str *ret)
 }
 
 static void tell(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw,
-		 const struct sip_parse_error *force)
+		 uint64_t recv_us, const struct sip_parse_error *force)
 {
 	struct sip_parse_error e = { 0 };
 	struct sip_msg *m = NULL;
 	int rc = sip_msg_parse(a, raw, from, sip_proto_is_reliable(from->proto), &m, &e);
 
 	if (m)
-		m->recv_us = clock_mono_us();
+		m->recv_us = recv_us;
 	if (rc == -ENOMEM) {
 		t->stats.refused++;
 	} else if (rc < 0 || force) {
@@ -42,15 +42,15 @@ static void tell(struct transport *t, const struct sip_flow *from, struct arena 
 	}
 }
 
-void input_parse(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw)
+void input_parse(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw, uint64_t recv_us)
 {
 	struct sip_flow flow = *from;	/* from may live in the arena */
 
-	tell(t, &flow, a, raw, NULL);
+	tell(t, &flow, a, raw, recv_us, NULL);
 	arena_unref(a);
 }
 
-static bool hand_over(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw)
+static bool hand_over(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw, uint64_t recv_us)
 {
 	struct str call_id = sip_scan_call_id(raw);
 	unsigned owner = call_id.l ? transport_worker_of(t->group, call_id) : t->worker;
@@ -64,7 +64,7 @@ static bool hand_over(struct transport *t, const struct sip_flow *from, struct a
 		arena_unref(a);
 		return true;
 	}
-	*j = (struct job){ .kind = JOB_INPUT, .flow = *from, .arena = a, .raw = raw };
+	*j = (struct job){ .kind = JOB_INPUT, .flow = *from, .arena = a, .raw = raw, .recv_us = recv_us };
 	if (box_post(t->group, (uint16_t)owner, j) < 0) {
 		t->stats.refused++;
 		arena_unref(a);
@@ -74,15 +74,15 @@ static bool hand_over(struct transport *t, const struct sip_flow *from, struct a
 	return true;
 }
 
-void input_message(struct transport *t, const struct sip_flow *from, struct str raw)
+void input_message(struct transport *t, const struct sip_flow *from, struct str raw, uint64_t recv_us)
 {
 	struct arena *a = arena_with(raw, &raw);
 
 	t->stats.rx_messages++;
 	if (!a)
 		t->stats.refused++;
-	else if (t->group->n_workers == 1 || !hand_over(t, from, a, raw))
-		input_parse(t, from, a, raw);
+	else if (t->group->n_workers == 1 || !hand_over(t, from, a, raw, recv_us))
+		input_parse(t, from, a, raw, recv_us);
 }
 
 void input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why)
@@ -98,6 +98,6 @@ void input_bad(struct transport *t, const struct sip_flow *from, struct str raw,
 		t->stats.refused++;
 		return;
 	}
-	tell(t, from, a, raw, &e);
+	tell(t, from, a, raw, clock_mono_us(), &e);
 	arena_unref(a);
 }

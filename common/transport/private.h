@@ -23,6 +23,7 @@ struct listener {
 	struct transport *t;
 	enum sip_proto proto;
 	struct addr a;
+	uint32_t overflows;		/* UDP: SO_RXQ_OVFL as last told */
 };
 
 /* Work that one worker leaves for another. */
@@ -32,6 +33,7 @@ struct job {
 	struct sip_flow flow;		/* INPUT: from; SEND: to */
 	struct arena *arena;		/* INPUT: the job lives in it */
 	struct str raw;
+	uint64_t recv_us;
 	struct bytes *wire;		/* SEND */
 	uint64_t origin;
 	uint16_t asker;			/* SEND: whose origin it is */
@@ -118,6 +120,8 @@ struct conn {
 	struct stream in;
 	struct out *out_first, **out_last;
 	uint32_t queued_bytes;
+	uint64_t waiting_us;		/* clock_mono_us(): since when what we read now may have been there */
+	bool behind;			/* was not read empty the last time */
 	uint64_t born_ms, active_ms, partial_ms;	/* partial_ms: since when half a message waits; 0: none */
 };
 
@@ -132,9 +136,9 @@ struct tls_context *group_tls(struct transport_group *g);	/* a reference, or NUL
 
 /* input.c */
 /* One whole message: handed to the worker that owns its Call-ID, parsed there.  raw is copied. */
-void input_message(struct transport *t, const struct sip_flow *from, struct str raw);
+void input_message(struct transport *t, const struct sip_flow *from, struct str raw, uint64_t recv_us);
 /* What arrived by a job: owns the arena. */
-void input_parse(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw);
+void input_parse(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw, uint64_t recv_us);
 /* What cannot be a message: told with the given status, and with as much of the message as can be read. */
 void input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why);
 

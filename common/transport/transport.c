@@ -227,6 +227,11 @@ void tell_error(struct transport *t, uint16_t asker, uint64_t origin, int err)
 		job_free(j);
 }
 
+uint64_t transport_kernel_drops(const struct transport *t)
+{
+	return t->stats.kernel_drops;
+}
+
 void transport_stats(const struct transport *t, struct transport_stats *ret)
 {
 	*ret = t->stats;

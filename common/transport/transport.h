@@ -56,8 +56,10 @@ unsigned transport_worker_of(const struct transport_group *g, struct str call_id
 
 struct transport_stats {
 	uint64_t rx_messages, tx_messages, rx_bytes, tx_bytes, parse_errors, handed_over, keepalives, connects, accepts, closes, refused;
+	uint64_t kernel_drops;			/* datagrams that found no room in a socket's buffer (SO_RXQ_OVFL) */
 	uint32_t connections;
 };
+uint64_t transport_kernel_drops(const struct transport *t);	/* alone: asked for every message */
 void transport_stats(const struct transport *t, struct transport_stats *ret);
 struct transport_view {
 	struct sip_flow flow;

@@ -1,14 +1,24 @@
 /* common/transport/udp.c - datagrams: recvmmsg in, sendto out.  RFC 3261 §18.1.1, §18.2.1. */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include "common/transport/private.h"
+#include "common/util/clock.h"
 
+#define MAX_WAIT_US 60000000u		/* a stamp older than that: the clock was set */
 #define SOCKET_BUFFER_BYTES (4 << 20)	/* a burst while the worker is busy; the kernel caps it */
+
+/* What the kernel tells of each datagram: when it came, and how many found no room so far. */
+union udp_control {
+	char data[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t))];
+	struct cmsghdr align;
+};
 
 struct udp_batch {
 	struct mmsghdr msg[TP_UDP_BATCH];
 	struct iovec iov[TP_UDP_BATCH];
 	struct addr from[TP_UDP_BATCH];
+	union udp_control control[TP_UDP_BATCH];
 	char data[TP_UDP_BATCH][TP_DGRAM_BYTES];
 };
 
@@ -21,7 +31,7 @@ static bool is_keepalive(struct str d)
 	return true;
 }
 
-static void on_datagram(struct listener *ls, const struct addr *from, struct str d)
+static void on_datagram(struct listener *ls, const struct addr *from, struct str d, uint64_t recv_us)
 {
 	struct transport *t = ls->t;
 	struct sip_flow flow = { .remote = *from, .local = ls->a, .proto = SIP_UDP, .worker = t->worker };
@@ -32,29 +42,65 @@ static void on_datagram(struct listener *ls, const struct addr *from, struct str
 	else if (d.l > t->lim.max_message_bytes)
 		input_bad(t, &flow, d, 513, "message too large");
 	else
-		input_message(t, &flow, d);
+		input_message(t, &flow, d, recv_us);
+}
+
+/* The kernel stamps by the wall clock, which may be set: what cannot be is no wait at all. */
+static uint64_t waited_us(const struct timespec *stamp, uint64_t wall_us)
+{
+	uint64_t then = (uint64_t)stamp->tv_sec * 1000000 + (uint64_t)stamp->tv_nsec / 1000;
+
+	return then < wall_us && wall_us - then < MAX_WAIT_US ? wall_us - then : 0;
+}
+
+/* Returns how long it waited in the socket. */
+static uint64_t read_control(struct listener *ls, struct msghdr *h, uint64_t wall_us)
+{
+	uint64_t waited = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		struct timespec stamp;
+		uint32_t n;
+
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
+			waited = waited_us(&stamp, wall_us);
+		} else if (c->cmsg_type == SO_RXQ_OVFL) {
+			memcpy(&n, CMSG_DATA(c), sizeof(n));
+			ls->t->stats.kernel_drops += n - ls->overflows;	/* modulo 2**32, as the kernel counts */
+			ls->overflows = n;
+		}
+	}
+	return waited;
 }
 
 static void on_readable(struct loop_fd *f, uint32_t revents)
 {
 	struct listener *ls = container_of(f, struct listener, f);
 	struct udp_batch *b = ls->t->batch;
+	uint64_t wall_us, mono_us;
 	int n;
 
 	(void)revents;
 	for (unsigned i = 0; i < TP_UDP_BATCH; i++) {
 		b->iov[i] = (struct iovec){ b->data[i], TP_DGRAM_BYTES };
 		b->msg[i].msg_hdr = (struct msghdr){ .msg_name = &b->from[i], .msg_namelen = sizeof(b->from[i]),
-						     .msg_iov = &b->iov[i], .msg_iovlen = 1 };
+						     .msg_iov = &b->iov[i], .msg_iovlen = 1, .msg_control = &b->control[i],
+						     .msg_controllen = sizeof(b->control[i]) };
 	}
 	n = recvmmsg(f->fd, b->msg, TP_UDP_BATCH, MSG_DONTWAIT, NULL);
+	wall_us = clock_wall_us();
+	mono_us = clock_mono_us();
 	for (int i = 0; i < n; i++)
-		on_datagram(ls, &b->from[i], str_make(b->data[i], b->msg[i].msg_len));
+		on_datagram(ls, &b->from[i], str_make(b->data[i], b->msg[i].msg_len),
+			    mono_us - read_control(ls, &b->msg[i].msg_hdr, wall_us));
 }
 
 int udp_open(struct listener *ls)
 {
-	int size = SOCKET_BUFFER_BYTES;
+	int size = SOCKET_BUFFER_BYTES, one = 1;
 
 	if (!ls->t->batch)
 		ls->t->batch = calloc(1, sizeof(*ls->t->batch));
@@ -63,6 +109,8 @@ int udp_open(struct listener *ls)
 	/* The defaults serve too when the kernel refuses. */
 	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
+	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_RXQ_OVFL, &one, sizeof(one));
 	ls->f.events = EPOLLIN;
 	ls->f.fn = on_readable;
 	return loop_fd_add(ls->t->loop, &ls->f);

@@ -334,7 +334,91 @@ START_TEST(test_layer_branch)		/* §8.1.1.7 */
 }
 END_TEST
 
-TEST_MAIN("layer", TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack),
+/* ---- refused before a transaction is made: rows C18, X10 ---- */
+
+static struct tx_refusal refusal;
+static bool let_in;
+
+static bool on_admit(void *u, struct sip_msg *m, struct tx_refusal *ret)
+{
+	(void)u, (void)m;
+	*ret = refusal;
+	return let_in;
+}
+
+static void to_tag_of(const char *wire, char dst[64])
+{
+	const char *p = strstr(strstr(wire, "\r\nTo:"), ";tag=");
+
+	ck_assert_ptr_nonnull(p);
+	snprintf(dst, 64, "%.*s", (int)strcspn(p + 5, ";\r\n"), p + 5);
+}
+
+START_TEST(test_layer_refused)
+{
+	char tag[64], again[64];
+	struct tx_stats st;
+
+	world_init(&w, SIP_UDP, TX_CORE);
+	tx_layer_set_admit_fn(w.l, on_admit);
+	refusal = (struct tx_refusal){ .status = 503, .extra = STR("Retry-After: 7\r\n") };
+	let_in = false;
+	world_request_full(&w, "INVITE", "z9hG4bKr", NULL, NULL);
+	ck_assert_uint_eq(w.n_sent, 1);				/* no 100 before it */
+	ck_assert_ptr_nonnull(strstr(world_last(&w), "SIP/2.0 503 "));
+	ck_assert_ptr_nonnull(strstr(world_last(&w), "\r\nRetry-After: 7\r\n"));
+	to_tag_of(world_last(&w), tag);
+	world_advance(&w, 64000);
+	ck_assert_uint_eq(w.n_sent, 1);				/* and no timer G behind it */
+	world_request_full(&w, "INVITE", "z9hG4bKr", NULL, NULL);	/* §8.2.7: a retransmission hears the same */
+	to_tag_of(world_last(&w), again);
+	ck_assert_str_eq(tag, again);
+	world_request_full(&w, "ACK", "z9hG4bKr", tag, NULL);
+	ck_assert_uint_eq(w.n_ack, 0);				/* it ends here */
+	world_request_full(&w, "ACK", "z9hG4bKs", tag, NULL);	/* of another call, with a tag that looks like ours */
+	ck_assert_uint_eq(w.n_ack, 1);
+	tx_layer_stats(w.l, &st);
+	ck_assert_uint_eq(st.refused, 2);
+	ck_assert_uint_eq(st.server_now, 0);
+	ck_assert_uint_eq(w.n_request, 0);
+	let_in = true;
+	world_request_full(&w, "INVITE", "z9hG4bKr", NULL, NULL);
+	ck_assert_uint_eq(w.n_request, 1);
+	let_in = false;						/* what was let in is not asked about again */
+	world_request_full(&w, "INVITE", "z9hG4bKr", NULL, NULL);
+	tx_layer_stats(w.l, &st);
+	ck_assert_uint_eq(st.refused, 2);
+	world_fini(&w);
+}
+END_TEST
+
+/* SEC-11: never longer than what came. */
+START_TEST(test_layer_refused_small)
+{
+	size_t plain, with_extra;
+
+	world_init(&w, SIP_UDP, TX_CORE);
+	tx_layer_set_admit_fn(w.l, on_admit);
+	let_in = false;
+	refusal = (struct tx_refusal){ .status = 403, .extra = STR("Warning: 399 p.example \"why\"\r\n"), .max_bytes = 4096 };
+	world_request(&w, "MESSAGE");
+	with_extra = strlen(world_last(&w));
+	refusal.max_bytes = with_extra - 1;
+	world_request(&w, "MESSAGE");
+	plain = strlen(world_last(&w));
+	ck_assert_uint_eq(plain, with_extra - refusal.extra.l);
+	refusal.max_bytes = plain - 1;
+	world_request(&w, "MESSAGE");
+	ck_assert_uint_eq(w.n_sent, 2);				/* nothing at all */
+	refusal.status = 0;
+	world_request(&w, "MESSAGE");
+	ck_assert_uint_eq(w.n_sent, 2);
+	world_fini(&w);
+}
+END_TEST
+
+TEST_MAIN("layer", TEST_ONE(test_layer_refused), TEST_ONE(test_layer_refused_small),
+	  TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack),
 	  TEST_ONE(test_layer_rfc2543_users_tag), TEST_ONE(test_layer_client_match),
 	  TEST_ROWS(test_layer_response_address, addresses), TEST_ONE(test_layer_default_port), TEST_ONE(test_layer_cancel),
 	  TEST_ROWS(test_layer_cancel_too_late, finals), TEST_ONE(test_layer_cancel_nothing),
