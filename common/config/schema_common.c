@@ -69,6 +69,8 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "diameter.destination_host", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Destination-Host of first requests to the HSS." },
 	{ "diameter.request_timeout_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms", "An answer that takes longer is given up." },
 	{ "diameter.max_outstanding", CFG_INT, 1, 10000, "64", NULL, 0, NULL, "Requests at a time without an answer, per worker." },
+	{ "diameter.max_waiting", CFG_INT, 0, 1000000, "2000", NULL, 0, NULL,
+	  "Requests that wait for their turn, within request_timeout_ms, per worker." },
 	{ "diameter.hss_profile", CFG_ENUM, 0, 0, "standard", "standard|pyhss|open5gs", 0, NULL,
 	  "Which HSS it is, where it differs from TS 29.228." },
 

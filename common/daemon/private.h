@@ -15,6 +15,7 @@ struct worker_full {
 	pthread_t thread;
 	bool started;
 	struct timer stats_timer;
+	struct correlation *correlation;
 	struct transport_stats last_tp;
 	struct tx_stats last_tx;
 	struct proxy_stats last_px;
@@ -61,6 +62,12 @@ void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every mes
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
 void guard_read_config(const struct cfg_node *r, struct admission_config *ret);
 extern const struct http_route stack_routes[];
+/* correlation.c: the log's correlation id for a message: its ICID, else that of its Call-ID, else the Call-ID; keep: what the
+ * role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */
+struct correlation *correlation_new(void);
+void correlation_free(struct correlation *c);
+void correlation_begin(struct correlation *c, const struct sip_msg *m);
+void correlation_keep(struct correlation *c, const struct sip_msg *m);
 /* certificates.c: sip.tls as a context; checked, with what is wrong appended; for new connections from now on. */
 int certificates_load(const struct cfg *c, struct tls_context **ret, char reterr[TLS_ERROR_BYTES]);	/* 0 or -EINVAL */
 void certificates_check(const struct cfg *c, struct buf *errors);

@@ -388,11 +388,11 @@ void stack_free(struct stack *s)
 	http_server_free(s->http);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_stop(&s->workers[i]);
-	if (s->diameter)
-		dia_stop();
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
 	transport_group_free(s->group);
+	if (s->diameter)
+		dia_stop();		/* last: whatever it does to the process, our work is done */
 	free(s->workers);
 	free(s->rest_token);
 	free(s->name);

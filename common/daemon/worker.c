@@ -49,14 +49,9 @@ static const char *status_class(unsigned status)
 	return names[status / 100 < 7 ? status / 100 : 0];
 }
 
-static void correlate(const struct sip_msg *m)
+static struct worker_full *full(struct worker *w)
 {
-	struct str icid, params = sip_msg_value(m, SIP_H_PCV);
-
-	if (params.l && sip_param_get(params, "icid-value", &icid))
-		log_correlation(sip_unquote(icid));
-	else
-		log_correlation(m->call_id);
+	return container_of(w, struct worker_full, w);
 }
 
 /* ---- transport -> transactions ---- */
@@ -65,9 +60,10 @@ static void on_message(void *u, struct sip_msg *m)
 {
 	struct worker *w = u;
 
-	guard_measure(container_of(w, struct worker_full, w), m);
-	correlate(m);
+	guard_measure(full(w), m);
+	correlation_begin(full(w)->correlation, m);
 	tx_input(w->tx, m);
+	correlation_keep(full(w)->correlation, m);
 	log_correlation(STR_NONE);
 }
 
@@ -333,7 +329,8 @@ int worker_open(struct stack *s, unsigned id)
 	w->resolver = open_resolver(w, r);
 	w->dialogs = dialog_table_new(w->wheel, MAX_DIALOGS, MAX_DIALOG_AGE_S);
 	w->trace = trace_new(TRACE_EVENTS);
-	if (!w->transport || !w->tx || !w->resolver || !w->dialogs || !w->trace)
+	f->correlation = correlation_new();
+	if (!f->correlation || !w->transport || !w->tx || !w->resolver || !w->dialogs || !w->trace)
 		return -ENOMEM;
 	set_timers(w->tx, r);
 	tx_layer_set_limits(w->tx, (uint32_t)cfg_int(r, "sip.max_transactions"));
@@ -350,7 +347,7 @@ int worker_open(struct stack *s, unsigned id)
 		return -ENOMEM;
 	if (s->diameter) {
 		w->dia = dia_client_new(w->loop, (uint32_t)cfg_int(r, "diameter.request_timeout_ms"),
-					(uint32_t)cfg_int(r, "diameter.max_outstanding"));
+					(uint32_t)cfg_int(r, "diameter.max_outstanding"), (uint32_t)cfg_int(r, "diameter.max_waiting"));
 		if (!w->dia)
 			return -ENOMEM;
 		dia_client_watch(w->dia, on_diameter, w);
@@ -408,6 +405,7 @@ void worker_close(struct worker_full *f)
 	transport_free(w->transport);
 	dialog_table_free(w->dialogs);
 	trace_free(w->trace);
+	correlation_free(f->correlation);
 	loop_free(w->loop);
 	w->loop = NULL;
 }

@@ -1,7 +1,10 @@
 /* common/diameter/client.c - requests that leave a worker: one completion each, in the worker's own time.
  *
  *   worker: pending (deadline on its wheel) -> fd_msg_send_timeout -> ... library ... -> library thread: on_answer() copies the
- *   values -> loop_post -> worker: delivered() finds the pending by its id, or counts a late answer. */
+ *   values -> loop_post -> worker: delivered() finds the pending by its id, or counts a late answer.
+ *
+ * Not more than max_outstanding are with the library, whose send blocks when its queue is full.  What comes on top waits its
+ * turn, within the same deadline: a burst (everybody registers after a power cut) is served as fast as the HSS can. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,6 +25,7 @@
 static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Cx requests by command and result.", "command",
 		  "result");
 static METRIC_DEF(m_seconds, "cscf_diameter_request_seconds", METRIC_HISTOGRAM, "Time until the answer.", "command", NULL);
+static METRIC_DEF(m_waiting, "cscf_diameter_waiting", METRIC_GAUGE, "Requests that wait for others to be answered.", NULL, NULL);
 static METRIC_DEF(m_late, "cscf_diameter_late_answers_total", METRIC_COUNTER, "Answers that came after the deadline.", "command",
 		  NULL);
 
@@ -37,6 +41,8 @@ struct pending {
 	uint64_t sent_us;
 	int err;			/* known at once: delivered by the timer */
 	bool sent;
+	struct msg *m;			/* waits to be sent; else NULL */
+	struct list waiting;		/* dia_client.waiting */
 	char correlation[CORRELATION_BYTES];
 };
 
@@ -51,7 +57,8 @@ struct mailbox {
 struct dia_client {
 	struct loop *loop;
 	struct mailbox *box;
-	uint32_t timeout_ms, max_outstanding, outstanding;
+	uint32_t timeout_ms, max_outstanding, outstanding, max_waiting, n_waiting;
+	struct list waiting;		/* pending.waiting, oldest first */
 	struct pending **slot;
 	uint32_t *gen, n_slots, hint;
 	dia_watch_fn watch;
@@ -138,13 +145,42 @@ static uint64_t pending_id(const struct pending *p)
 	return (uint64_t)p->gen << 32 | (p->slot + 1);
 }
 
+static void wait_begin(struct pending *p, struct msg *m)
+{
+	p->m = m;
+	list_add_tail(&p->c->waiting, &p->waiting);
+	p->c->n_waiting++;
+	metric_adjust(&m_waiting, NULL, NULL, 1);
+}
+
+static struct msg *wait_end(struct pending *p)
+{
+	struct msg *m = p->m;
+
+	if (!m)
+		return NULL;
+	p->m = NULL;
+	list_del(&p->waiting);
+	p->c->n_waiting--;
+	metric_adjust(&m_waiting, NULL, NULL, -1);
+	return m;
+}
+
+static void send_waiting(struct dia_client *c);
+
 static void pending_drop(struct pending *p)
 {
+	struct dia_client *c = p->c;
+	struct msg *m = wait_end(p);
+
 	timer_stop(&p->timer);
+	if (m)
+		fd_msg_free(m);
 	if (p->sent)
-		p->c->outstanding--;
-	p->c->slot[p->slot] = NULL;
+		c->outstanding--;
+	c->slot[p->slot] = NULL;
 	free(p);
+	send_waiting(c);
 }
 
 static const char *err_name(int err)
@@ -385,16 +421,13 @@ static int make(enum cx_command_id cmd, const void *req, struct msg **ret)
 	return rc;
 }
 
-static int hand_over(struct pending *p, const void *req)
+/* Takes m over. */
+static int hand_over(struct pending *p, struct msg *m)
 {
-	struct flight *f;
+	struct flight *f = malloc(sizeof(*f));
 	struct timespec until;
-	struct msg *m;
-	int rc = make(p->cmd, req, &m);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	f = malloc(sizeof(*f));
 	if (!f) {
 		fd_msg_free(m);
 		return -ENOMEM;
@@ -413,9 +446,37 @@ static int hand_over(struct pending *p, const void *req)
 	return rc;
 }
 
+/* Sends it, or has its timer tell at once why not. */
+static void send_now(struct pending *p, struct msg *m)
+{
+	if (!dia_any_open()) {
+		fd_msg_free(m);
+		p->err = -ENOTCONN;
+	} else {
+		p->err = hand_over(p, m);
+	}
+	p->sent = p->err == 0;
+	if (!p->sent) {
+		timer_start(loop_wheel(p->c->loop), &p->timer, 0);
+		return;
+	}
+	p->c->outstanding++;
+	tell_watcher(p, cx_commands[p->cmd].request_name, NULL);
+}
+
+static void send_waiting(struct dia_client *c)
+{
+	while (!list_empty(&c->waiting) && c->outstanding < c->max_outstanding) {
+		struct pending *p = list_entry(c->waiting.next, struct pending, waiting);
+
+		send_now(p, wait_end(p));
+	}
+}
+
 static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const void *req, any_fn fn, void *arg)
 {
 	struct pending *p = pending_new(c);
+	struct msg *m;
 
 	if (!p)
 		return 0;
@@ -425,18 +486,16 @@ static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const
 	p->sent_us = clock_mono_us();
 	str_copy(log_correlation_get(), p->correlation, sizeof(p->correlation));
 	timer_init(&p->timer, on_deadline);
-	if (c->outstanding >= c->max_outstanding)
-		p->err = -EBUSY;
-	else if (!dia_any_open())
-		p->err = -ENOTCONN;
+	list_init(&p->waiting);
+	timer_start(loop_wheel(c->loop), &p->timer, c->timeout_ms);
+	p->err = !dia_any_open() ? -ENOTCONN : c->outstanding >= c->max_outstanding && c->n_waiting >= c->max_waiting ? -EBUSY
+		: make(cmd, req, &m);
+	if (p->err)
+		timer_start(loop_wheel(c->loop), &p->timer, 0);
+	else if (c->outstanding >= c->max_outstanding)
+		wait_begin(p, m);
 	else
-		p->err = hand_over(p, req);
-	p->sent = p->err == 0;
-	if (p->sent) {
-		c->outstanding++;
-		tell_watcher(p, cx_commands[cmd].request_name, NULL);
-	}
-	timer_start(loop_wheel(c->loop), &p->timer, p->sent ? c->timeout_ms : 0);
+		send_now(p, m);
 	return pending_id(p);
 }
 
@@ -454,7 +513,7 @@ SEND(cx_ppr_send, cx_ppr, cx_ppa_fn, CX_PP)
 
 /* ---- life ---- */
 
-struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding)
+struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding, uint32_t max_waiting)
 {
 	struct dia_client *c = calloc(1, sizeof(*c));
 
@@ -472,6 +531,9 @@ struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, u
 	c->loop = l;
 	c->timeout_ms = request_timeout_ms;
 	c->max_outstanding = max_outstanding;
+	c->max_waiting = max_waiting;
+	list_init(&c->waiting);
+	metrics_register(&m_waiting);
 	metrics_register(&m_requests);
 	metrics_register(&m_seconds);
 	metrics_register(&m_late);
@@ -486,6 +548,7 @@ void dia_client_free(struct dia_client *c)
 	c->box->loop = NULL;
 	c->box->c = NULL;
 	pthread_mutex_unlock(&c->box->lock);
+	c->max_outstanding = 0;			/* nothing that waits is sent any more */
 	for (uint32_t i = 0; i < c->n_slots; i++)
 		if (c->slot[i])
 			pending_drop(c->slot[i]);

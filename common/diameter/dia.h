@@ -18,7 +18,7 @@ struct dia_config {
 	const struct dia_peer_config *peers;
 	size_t n_peers;
 	uint32_t request_timeout_ms;
-	uint32_t max_outstanding;		/* per client; more: -EBUSY at once */
+	uint32_t max_outstanding;		/* per client; more wait their turn, see dia_client_new() */
 	uint32_t watchdog_s;			/* Tw, RFC 3539; 6 at least */
 	bool serve_cx_home;			/* labhssd: also serves UAR, MAR, SAR, LIR */
 };
@@ -36,7 +36,8 @@ bool dia_any_open(void);					/* any thread */
 
 /* Per worker: the client that requests leave through. */
 struct dia_client;
-struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding);
+/* max_outstanding: with the library at a time; max_waiting: for their turn, within the same deadline.  More: -EBUSY at once. */
+struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding, uint32_t max_waiting);
 void dia_client_free(struct dia_client *c);			/* outstanding requests: no callbacks follow */
 void dia_client_cancel(struct dia_client *c, uint64_t request);	/* no callback follows */
 uint32_t dia_client_outstanding(const struct dia_client *c);

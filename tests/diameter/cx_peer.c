@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	cx_serve(l, &ops, NULL);
 	if (dia_start(&c) < 0)
 		return 1;
-	client = dia_client_new(l, 2000, 16);
+	client = dia_client_new(l, 2000, 16, 0);
 	puts("ready");
 	fflush(stdout);
 	return loop_run(l);

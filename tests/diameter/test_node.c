@@ -11,24 +11,28 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "tests/check.h"
+#include "tests/ports.h"
 
-#define FIRST_PORT 14010		/* below what the kernel gives to clients */
+#define MAX_WAITING 8
 #define WAIT_MS 20000
 
 static struct loop *loop;
 static struct dia_client *client;
 static pid_t peer;
+static unsigned port;			/* of the peer, whenever it lives */
 static unsigned answers;
 static int last_err;
 static uint32_t last_code;
 static bool last_experimental;
 
-static void start_peer(unsigned port)
+static void start_peer(void)
 {
 	char text[16], line[8] = "";
 	const char *path = "tests/diameter/cx_peer";
 	int out[2];
 
+	if (!port)
+		port = test_free_port();
 	ck_assert_int_eq(pipe(out), 0);
 	snprintf(text, sizeof(text), "%u", port);
 	peer = fork();
@@ -59,18 +63,20 @@ static void kill_peer(void)
 	} while (0)
 
 /* Each test is a process of its own: the library starts once per process. */
-static void start_client(unsigned port, uint32_t timeout_ms, uint32_t max)
+static void start_client(uint32_t timeout_ms, uint32_t max)
 {
 	static struct dia_peer_config p;
 	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = &p, .n_peers = 1,
 				.request_timeout_ms = timeout_ms, .max_outstanding = max, .watchdog_s = 6 };
 
+	if (!port)
+		port = test_free_port();
 	p = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
 	log_open("test", LOG_TEXT, LOG_ERROR);
 	if (!loop)
 		loop = loop_new();
 	ck_assert_int_eq(dia_start(&c), 0);
-	client = dia_client_new(loop, timeout_ms, max);
+	client = dia_client_new(loop, timeout_ms, max, MAX_WAITING);
 	ck_assert_ptr_nonnull(client);
 }
 
@@ -161,8 +167,8 @@ START_TEST(test_every_field_of_every_command)
 	struct cx_sar sar = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } }, .server_name = STR("sip:s"),
 			      .type = CX_SAR_REGISTRATION };
 
-	start_peer(FIRST_PORT);
-	start_client(FIRST_PORT, 5000, 16);
+	start_peer();
+	start_client(5000, 16);
 	AWAIT(dia_any_open());
 	ck_assert(cx_uar_send(client, &uar, on_uaa, &uar) != 0);
 	ck_assert_uint_eq(answers, 0);			/* never from inside the call */
@@ -219,10 +225,10 @@ START_TEST(test_pushes_of_the_hss_reach_the_loop_S16_S17)
 	static const struct cx_server_ops ops = { .rtr = on_rtr, .ppr = on_ppr };
 	struct cx_lir lir = { .impu = STR("push"), .session_priority = UINT32_MAX };
 
-	start_peer(FIRST_PORT + 1);
+	start_peer();
 	loop = loop_new();
 	cx_serve(loop, &ops, NULL);
-	start_client(FIRST_PORT + 1, 5000, 16);
+	start_client(5000, 16);
 	AWAIT(dia_any_open());
 	cx_lir_send(client, &lir, on_lia, (void *)(uintptr_t)"sip:pushed");
 	expect(0, DIA_SUCCESS, false);
@@ -237,16 +243,20 @@ START_TEST(test_silence_ends_at_the_deadline_and_bounds_hold)
 	struct cx_uar uar = { .impi = STR("silent"), .impu = STR("sip:me"), .visited_network = STR("v") };
 	uint64_t began, id;
 
-	start_peer(FIRST_PORT + 2);
-	start_client(FIRST_PORT + 2, 300, 2);
+	start_peer();
+	start_client(300, 2);
 	AWAIT(dia_any_open());
 	began = clock_mono_ms();
 	cx_uar_send(client, &uar, on_uaa, NULL);
 	cx_uar_send(client, &uar, on_uaa, NULL);
-	cx_uar_send(client, &uar, on_uaa, NULL);	/* the third is over max_outstanding */
+	for (unsigned i = 0; i < MAX_WAITING; i++)
+		cx_uar_send(client, &uar, on_uaa, NULL);	/* over max_outstanding: they wait */
+	cx_uar_send(client, &uar, on_uaa, NULL);		/* and this one would be too many of them */
 	expect(-EBUSY, 0, false);
-	AWAIT(answers == 3);
+	ck_assert_uint_eq(dia_client_outstanding(client), 2);
+	AWAIT(answers == 3 + MAX_WAITING);
 	ck_assert_int_eq(last_err, -ETIMEDOUT);
+	ck_assert_msg(clock_mono_ms() - began < 600, "who waited had no deadline of his own");
 	ck_assert(clock_mono_ms() - began >= 300);
 	ck_assert_uint_eq(dia_client_outstanding(client), 0);
 	id = cx_uar_send(client, &uar, on_uaa, NULL);
@@ -254,9 +264,33 @@ START_TEST(test_silence_ends_at_the_deadline_and_bounds_hold)
 	uar.impi = STR("unknown");			/* answered after the cancelled one would have timed out */
 	loop_run_for(loop, 400);
 	cx_uar_send(client, &uar, on_uaa, NULL);
-	AWAIT(answers == 4);
+	AWAIT(answers == 4 + MAX_WAITING);
 	ck_assert_uint_eq(last_code, CX_USER_UNKNOWN);
 	end();
+	kill_peer();
+}
+END_TEST
+
+/* Reliability row L3: a burst is served in turn; who gives up while waiting costs nobody his turn. */
+START_TEST(test_a_burst_waits_its_turn)
+{
+	struct cx_uar uar = { .impi = STR("unknown"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	uint64_t id[MAX_WAITING];
+
+	start_peer();
+	start_client(2000, 2);
+	AWAIT(dia_any_open());
+	for (unsigned i = 0; i < MAX_WAITING; i++)
+		id[i] = cx_uar_send(client, &uar, on_uaa, NULL);
+	ck_assert_uint_eq(dia_client_outstanding(client), 2);
+	dia_client_cancel(client, id[0]);		/* one with the library, */
+	dia_client_cancel(client, id[5]);		/* one that waits */
+	AWAIT(answers == MAX_WAITING - 2);
+	ck_assert_uint_eq(last_code, CX_USER_UNKNOWN);
+	ck_assert_uint_eq(dia_client_outstanding(client), 0);
+	for (unsigned i = 0; i < MAX_WAITING; i++)
+		cx_uar_send(client, &uar, on_uaa, NULL);
+	end();						/* with all of them on the way: no callback, no leak */
 	kill_peer();
 }
 END_TEST
@@ -267,13 +301,13 @@ START_TEST(test_the_peer_dies_and_comes_back)
 	struct dia_peer_view v;
 	uint64_t began;
 
-	start_client(FIRST_PORT + 3, 1000, 16);		/* up without its HSS */
+	start_client(1000, 16);		/* up without its HSS */
 	cx_uar_send(client, &uar, on_uaa, NULL);
 	expect(-ENOTCONN, 0, false);
 	ck_assert_uint_eq(dia_peers(&v, 1), 1);
 	ck_assert(!v.open);
 	ck_assert_str_eq(v.identity, "hss.test");
-	start_peer(FIRST_PORT + 3);
+	start_peer();
 	AWAIT(dia_any_open());
 	cx_uar_send(client, &uar, on_uaa, NULL);
 	expect(0, CX_USER_UNKNOWN, true);
@@ -287,7 +321,7 @@ START_TEST(test_the_peer_dies_and_comes_back)
 	ck_assert_msg(v.reason[0] != '\0', "why it is not open is not said");
 	cx_uar_send(client, &uar, on_uaa, NULL);
 	expect(-ENOTCONN, 0, false);
-	start_peer(FIRST_PORT + 3);
+	start_peer();
 	AWAIT(dia_any_open());
 	ck_assert_msg(clock_mono_ms() - began < 10000, "back after %lu ms", (unsigned long)(clock_mono_ms() - began));
 	cx_uar_send(client, &uar, on_uaa, NULL);
@@ -318,7 +352,7 @@ START_TEST(test_a_watcher_sees_what_belongs_to_which_request)
 	struct cx_uar uar = { .impi = STR("unknown"), .impu = STR("sip:me"), .visited_network = STR("v") };
 	static char one[] = "icid-1", two[] = "icid-2";
 
-	start_client(FIRST_PORT + 4, 5000, 16);
+	start_client(5000, 16);
 	dia_client_watch(client, on_watch, (void *)(uintptr_t)"*");
 	log_correlation(str_from_c(one));
 	cx_uar_send(client, &uar, on_uaa_correlated, one);
@@ -326,7 +360,7 @@ START_TEST(test_a_watcher_sees_what_belongs_to_which_request)
 	expect(-ENOTCONN, 0, false);
 	ck_assert_str_eq(watched, "*UAA icid-1 -107 0;");
 	watched[0] = '\0';
-	start_peer(FIRST_PORT + 4);
+	start_peer();
 	AWAIT(dia_any_open());
 	log_correlation(str_from_c(two));
 	cx_uar_send(client, &uar, on_uaa_correlated, two);
@@ -348,4 +382,4 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 END_TEST
 
 TEST_MAIN("node", TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
-	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_the_peer_dies_and_comes_back))
+	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))

@@ -61,7 +61,7 @@ static int open_diameter(struct hss *h, const struct cfg *c)
 	rc = dia_start(&d);
 	if (rc < 0)
 		return rc;
-	h->client = dia_client_new(h->loop, (uint32_t)cfg_int(r, "diameter.request_timeout_ms"), d.max_outstanding);
+	h->client = dia_client_new(h->loop, (uint32_t)cfg_int(r, "diameter.request_timeout_ms"), d.max_outstanding, d.max_outstanding);
 	return h->client ? 0 : -ENOMEM;
 }
 

@@ -207,7 +207,7 @@ static void open_client_as(const char *identity)
 	loop = loop_new();
 	cx_serve(loop, &ops, NULL);
 	ck_assert_int_eq(dia_start(&c), 0);
-	client = dia_client_new(loop, 1000, 32);
+	client = dia_client_new(loop, 1000, 32, 0);
 	AWAIT(dia_any_open());
 }
 
