@@ -77,6 +77,8 @@ struct proxy {
 	bool cancelled;
 	bool done;				/* a final response went upstream, or the user took that over */
 	struct str cancel_reason;
+	bool accepted;				/* a 2xx went upstream: an INVITE may have more to come */
+	struct timer reap;			/* all is said: gone with the next tick, whatever the server transaction waits for */
 };
 
 /* proxy.c */

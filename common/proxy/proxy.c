@@ -21,11 +21,14 @@ struct proxy_layer *proxy_layer_new(const struct proxy_env *env)
 	return l;
 }
 
+static void on_reap(struct timer *t);
+
 /* Ends with the gone callback.  Transactions run out by themselves. */
 static void proxy_free(struct proxy *p)
 {
 	struct list *i, *tmp;
 
+	timer_stop(&p->reap);
 	list_del(&p->link);
 	p->layer->stats.now--;
 	p->busy++;		/* what the user calls from gone finds a context that starts nothing */
@@ -96,6 +99,7 @@ struct proxy *proxy_new(struct proxy_layer *l, struct tx_server *st, struct sip_
 	p->ops = ops;
 	p->user = user;
 	list_init(&p->branches);
+	timer_init(&p->reap, on_reap);
 	list_add_tail(&l->proxies, &p->link);
 	sip_out_init(&p->out, m);
 	p->loop_hash = proxy_loop_hash(m);
@@ -273,6 +277,24 @@ static void schedule(struct proxy *p)
 		proxy_finish(p);
 }
 
+/* The final response is out and no branch can bring anything more.  The server transaction lives on for 64*T1 to absorb
+ * retransmissions (two minutes toward a phone); request, responses and plans need not. */
+static bool is_over(const struct proxy *p)
+{
+	return p->done && p->st && tx_server_final_sent(p->st) && !any_active(p) && !(proxy_is_invite(p) && p->accepted);
+}
+
+static void on_reap(struct timer *t)
+{
+	struct proxy *p = container_of(t, struct proxy, reap);
+
+	if (p->busy || p->dead || !is_over(p))
+		return;
+	tx_server_set_user(p->st, NULL, NULL);
+	p->st = NULL;
+	proxy_free(p);
+}
+
 void proxy_enter(struct proxy *p)
 {
 	p->busy++;
@@ -291,6 +313,8 @@ void proxy_leave(struct proxy *p)
 	p->busy--;
 	if (p->dead)
 		proxy_free(p);
+	else if (is_over(p))
+		timer_start(p->layer->env.wheel, &p->reap, 0);
 }
 
 void proxy_start(struct proxy *p)

@@ -59,7 +59,9 @@ struct proxy_ops {
 	/* No branch is left and none was added: the final response about to go upstream, m NULL when it is our own
 	 * (status).  The user may answer by itself through tx_server_reply() and return true.  May be NULL. */
 	bool (*final)(void *user, struct proxy *p, unsigned status, struct sip_msg *m);
-	void (*gone)(void *user, struct proxy *p);	/* last callback */
+	/* Last callback: once the final response is out and no branch can bring more (an INVITE that was answered with 2xx:
+	 * with its server transaction), never from inside a call of the user's. */
+	void (*gone)(void *user, struct proxy *p);
 };
 
 /* m: the request (reference taken).  st NULL is not allowed: ACK goes through proxy_forward_ack(). */

@@ -146,7 +146,7 @@ static void pass_2xx(struct proxy_branch *b, struct sip_msg *m, const struct sip
 		send_up(p, m->status, o);
 	if (!first)
 		return;
-	p->done = true;
+	p->done = p->accepted = true;
 	proxy_cancel_pending(p, b, STR("SIP;cause=200;text=\"Call completed elsewhere\""));
 	branch_end(b, m->status, NULL, NULL);
 }

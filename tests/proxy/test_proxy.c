@@ -414,7 +414,31 @@ START_TEST(test_server_gone)		/* MESSAGE nobody answers: the caller has given up
 }
 END_TEST
 
-TEST_MAIN("proxy", TEST_ONE(test_parallel), TEST_ONE(test_2xx_race), TEST_ONE(test_cancel_waits_for_provisional),
+/* A context goes once nothing can come any more, not with its server transaction 64*T1 later: two minutes toward a phone. */
+static const struct { const char *method; unsigned status; bool stays; } overs[] = {
+	{ "MESSAGE", 200, false }, { "MESSAGE", 404, false }, { "REGISTER", 401, false }, { "INVITE", 486, false },
+	{ "INVITE", 603, false }, { "INVITE", 200, true },
+};
+
+START_TEST(test_over)
+{
+	struct rig r;
+
+	rig_init(&r);
+	rig_request(&r, overs[_i].method, "sip:bob@n1", "");
+	rig_reply(&r, rig_req(&r, overs[_i].method, 0), overs[_i].status, "T", "");
+	ck_assert_ptr_nonnull(r.p);		/* never from inside */
+	rig_run(&r, 1);
+	ck_assert_msg((r.p != NULL) == overs[_i].stays, "%s %u", overs[_i].method, overs[_i].status);
+	rig_request(&r, overs[_i].method, "sip:bob@n1", "");		/* absorbed by the transaction all the same */
+	ck_assert_ptr_null(rig_req(&r, overs[_i].method, 1));
+	rig_run(&r, 64000);
+	ck_assert_ptr_null(r.p);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("proxy", TEST_ROWS(test_over, overs), TEST_ONE(test_parallel), TEST_ONE(test_2xx_race), TEST_ONE(test_cancel_waits_for_provisional),
 	  TEST_ONE(test_sequential), TEST_ONE(test_sequential_2xx), TEST_ONE(test_message_fork),
 	  TEST_ROWS(test_cancel_row, cancel_rows), TEST_ONE(test_cancel_fork), TEST_ONE(test_cancel_before_targets),
 	  TEST_ONE(test_add_in_failed), TEST_ONE(test_add_in_failed_by_ourselves), TEST_ONE(test_no_targets),
