@@ -11,7 +11,7 @@ from phone import Phone, call, hang_up
 A, B, C, D = (Sub(n) for n in range(1, 5))
 LIMIT_S = 6.0
 RECOVERY_S = 40
-CX_TIMEOUT_MS = 1500
+CX_TIMEOUT_MS = 1000
 EXTRA = f"diameter: {{request_timeout_ms: {CX_TIMEOUT_MS}}}\n"
 CX_NODES = ("icscf", "scscf")
 

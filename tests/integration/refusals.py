@@ -10,7 +10,7 @@ from cases import Cases, check, equal, wait_for
 from core import Core, K, OPC, Sub, settle
 from phone import Dialog, Phone, call, hang_up, params, token, uri_of
 
-A, B, ABSENT, OTHER, DIGEST, LATE, BAD_KEY = (Sub(n) for n in range(1, 8))
+A, B, ABSENT, OTHER, DIGEST, BAD_KEY = (Sub(n) for n in range(1, 7))
 DIGEST.password = "open sesame"
 NOBODY = Sub(99)
 BARRED = Sub(8)
@@ -76,14 +76,6 @@ class Refusals:
     def right_password(self):
         with self.phone(DIGEST, 112) as p:
             p.must_register()
-            p.must_register(expires=0)
-
-    def resync(self):
-        """The USIM has seen higher sequence numbers: AUTS, then a fresh vector (TS 33.102 §6.3.3; clients.md 11)."""
-        usim = Usim(bytes.fromhex(K), bytes.fromhex(OPC), sqn=1 << 20)
-        with self.phone(LATE, 113, usim=usim) as p:
-            p.must_register()
-            check(usim.sqn > 1 << 20, "the sequence number did not move")
             p.must_register(expires=0)
 
     def others_identity(self):
@@ -341,7 +333,6 @@ class Refusals:
             ("REGISTER of an unknown user: 403", self.unknown_user), ("wrong key: 403", self.wrong_key),
             ("a failed re-authentication leaves the registration", self.old_survives),
             ("wrong password: refused", self.wrong_password), ("right password: registered", self.right_password),
-            ("client-11 wrong SQN: AUTS, resynchronised, registered", self.resync),
             ("REGISTER with somebody else's identity: 403", self.others_identity),
             ("REGISTER for a foreign domain: refused", self.foreign_domain), ("Expires too short: 423", self.short_expires),
             ("REGISTER with an unknown Require: 420", self.require_unknown), ("a barred identity", self.barred),
@@ -362,7 +353,7 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [A, B, ABSENT, OTHER, DIGEST, LATE, BAD_KEY, BARRED], workers) as core:
+    with Core(build, net, [A, B, ABSENT, OTHER, DIGEST, BAD_KEY, BARRED], workers) as core:
         for case in Refusals(core).rows():
             cases.run(*case)
     core.finish(cases)

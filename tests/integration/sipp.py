@@ -182,11 +182,11 @@ Supported: path
 
 ]]></send>
 """
-    auth = '[authentication username={impi} aka_K=%s aka_OP=%s aka_AMF=0x8000]\n' % (K_TEXT, OP_TEXT)
+    trying = '<recv response="100" optional="true"/>\n'
     told = '<action><ereg regexp=".+" search_in="hdr" header="CSeq:" assign_to="seen"/></action>' if expires == "0" else ('<action><ereg regexp=".+" search_in="hdr" header="Service-Route:" check_it="true" assign_to="seen"/>'
                                      '<ereg regexp="sip:.+" search_in="hdr" header="P-Associated-URI:" check_it="true" assign_to="seen"/></action>')
-    return (text % (int(cseq), expires, "") + '<recv response="401" auth="true"/>\n' + text % (int(cseq) + 1, expires, auth)
-            + f'<recv response="200">{told}</recv>')
+    return (text % (int(cseq), expires, "") + trying + '<recv response="401" auth="true"/>\n' + text % (int(cseq) + 1, expires, "{auth}\n")
+            + trying + f'<recv response="200">{told}</recv>')
 
 
 MACROS = {"out": m_out, "in": m_in, "ask": m_ask, "answer": m_answer, "late": m_late, "keep": m_keep, "serve": m_serve, "ends": m_ends, "register": m_register}
@@ -204,6 +204,11 @@ def expand(name, values):
 def fill(text, values):
     """Puts the values in."""
     return re.sub(r"\{(\w+)\}", lambda m: values[m.group(1)], text)
+
+
+def aka_keyword(impi):
+    """What SIPp replaces by an Authorization for AKA."""
+    return f"[authentication username={impi} aka_K={K_TEXT} aka_OP={OP_TEXT} aka_AMF=0x8000]"
 
 
 def bound(ip, port, transport):
@@ -225,20 +230,25 @@ class Sipp:
             raise Skip("sipp is not installed (package sip-tester)")
         self.core, self.sub, self.ip, self.port, self.transport = core, sub, ip, port, transport
 
-    def start(self, scenario, peer="", to=None, extra=(), **values):
-        """Starts a scenario; finish() waits for it.  to: (address, port) it talks to instead of the P-CSCF."""
-        given = {"user": self.sub.imsi, "impi": self.core.impi(self.sub), "domain": self.core.domain, "peer": peer, "contact": "",
+    def start(self, scenario, peer="", to=None, extra=(), files=None, **values):
+        """Starts a scenario; finish() waits for it.
+
+        to: (address, port) it talks to instead of the P-CSCF; extra: SIPp's options when it is more than one call; files: for them.
+        """
+        given = {"user": self.sub.imsi, "auth": aka_keyword(self.core.impi(self.sub)), "domain": self.core.domain, "peer": peer, "contact": "",
                  "status": "", "reason": ""}
         given.update(values)
         given["reason"] = given["reason"] or REASONS.get(given["status"], "x")
         run = Run(scenario, tempfile.mkdtemp(prefix="sipp-", dir=self.core.dir))
         run.write("scenario.xml", expand(scenario, given))
         host, port = to or self.core.addr("pcscf")
+        for name, text in (files or {}).items():
+            run.write(name, text)
         argv = ["sipp", "-sf", "scenario.xml", "-i", self.ip, "-p", str(self.port), "-mi", self.ip,
-                "-t", "u1" if self.transport == "udp" else "t1", "-m", "1", "-l", "1", "-nostdin", "-trace_err", "-error_file", "errors",
-                "-trace_msg", "-message_file", "messages", "-timeout", f"{LIMIT_S}s", "-timeout_error", "-aa", *extra, f"{host}:{port}"]
-        if "-m" in extra:
-            del argv[argv.index("-m"):argv.index("-m") + 4]
+                "-t", "u1" if self.transport == "udp" else "t1", "-nostdin", "-trace_err", "-error_file", "errors", *extra]
+        if not extra:
+            argv += ["-m", "1", "-l", "1", "-timeout", f"{LIMIT_S}s", "-timeout_error", "-aa", "-trace_msg", "-message_file", "messages"]
+        argv.append(f"{host}:{port}")
         run.popen = subprocess.Popen(argv, cwd=run.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                      text=True)
         return run
