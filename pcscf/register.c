@@ -145,6 +145,19 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 	return publish(g, b, g->what.star ? PUBLISH_DEL_ALL : granted ? PUBLISH_PUT : PUBLISH_DEL, granted);
 }
 
+/* An earlier binding stays as it is: §5.2.2. */
+static void not_accepted(const struct reg *g, const struct sip_msg *m)
+{
+	bool challenge = m->status == 401 || m->status == 407;
+
+	if (m->status < 200)
+		return;
+	metric_add(&pcscf_registrations, challenge ? "challenged" : "refused", NULL, 1);
+	if (!challenge)
+		log_info(LOG_REG, "registration refused by the home network", LOG_U("status", m->status), LOG_S("reason", m->reason),
+			 LOG_S("impi", g->what.impi), LOG_S("contact", g->what.contact.uri.text));
+}
+
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct reg *g = user;
@@ -154,9 +167,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	trust_strip(&g->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 	credentials_hide_keys(o);
 	if (m->status / 100 != 2) {
-		if (m->status >= 200)
-			metric_add(&pcscf_registrations, m->status == 401 || m->status == 407 ? "challenged" : "refused", NULL, 1);
-		return PROXY_PASS;		/* an earlier binding stays as it is: §5.2.2 */
+		not_accepted(g, m);
+		return PROXY_PASS;
 	}
 	rc = accepted(g, proxy_request(p), m);
 	if (rc == 0)
@@ -256,6 +268,17 @@ static enum binding_auth auth_of(const struct sip_msg *m)
 	return k == CREDENTIALS_DIGEST ? BINDING_AUTH_DIGEST : k == CREDENTIALS_AKA ? BINDING_AUTH_AKA : BINDING_AUTH_NONE;
 }
 
+/* RFC 7315 §5.5: a token as it stands, else quoted. */
+static struct str visited_network(const struct pcscf_req *r)
+{
+	struct str name = r->pw->p->cfg.visited_network;
+
+	for (size_t i = 0; i < name.l; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~", name.p[i]))
+			return arena_printf(r->m->arena, "\"%.*s\"", STR_ARG(name));
+	return name;
+}
+
 /* §5.2.2.1: what the home network gets. */
 static int edit(struct pcscf_req *r, struct reg *g, const struct binding *before)
 {
@@ -269,7 +292,7 @@ static int edit(struct pcscf_req *r, struct reg *g, const struct binding *before
 	sip_out_set(o, SIP_H_PATH, pcscf_path_value(r->pw, a, g->id));
 	sip_out_add_token(o, SIP_H_REQUIRE, "path");
 	sip_out_add_token(o, SIP_H_SUPPORTED, "path");
-	sip_out_set(o, SIP_H_PVNI, r->pw->p->cfg.visited_network);
+	sip_out_set(o, SIP_H_PVNI, visited_network(r));
 	g->icid = pcscf_charging_new(r->pw, o);
 	return 0;
 }

@@ -54,6 +54,21 @@ START_TEST(test_to_the_core)
 }
 END_TEST
 
+static const struct { const char *access, *want; } visited[] = {
+	{ "  visited_network: visited.net-1\n", "visited.net-1" }, { "  visited_network: \"Visited Network 1\"\n", "\"Visited Network 1\"" },
+};
+
+START_TEST(test_visited)
+{
+	struct rig r;
+
+	rig_init(&r, visited[_i].access, 1);
+	send_register(&r, CONTACT);
+	ck_assert_str_eq(rig_hdr(rig_expect(&r, "REGISTER", DOOR), "P-Visited-Network-ID"), visited[_i].want);
+	rig_fini(&r);
+}
+END_TEST
+
 static const struct { const char *name, *auth, *want; } integrity[] = {
 	{ "none: clients.md 1", "", NULL },
 	{ "first, empty", FIRST, "no" },
@@ -277,6 +292,6 @@ START_TEST(test_owner)
 }
 END_TEST
 
-TEST_MAIN("register", TEST_ONE(test_to_the_core), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
+TEST_MAIN("register", TEST_ONE(test_to_the_core), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
 	  TEST_ONE(test_challenge), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
 	  TEST_ROWS(test_refused, refused), TEST_ONE(test_owner))
