@@ -119,21 +119,24 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	return PROXY_PASS;
 }
 
-/* What we say when the next hop said nothing: rows R10, R14; RFC 4320 leaves no 408 to a non-INVITE. */
-static unsigned own_status(const struct forward *f, const struct sip_msg *req, unsigned status)
+/* What we say when the next hop said nothing (rows R10, R14); what a peer said passes, but for a 503, which would be about us
+ * (RFC 3261 §16.7), and a 408 to a non-INVITE, which nobody may send (RFC 4320). */
+static unsigned own_status(const struct forward *f, const struct sip_msg *req, unsigned status, bool by_peer)
 {
-	if (f->to_phone)
-		return status == 503 || (status == 408 && req->method != SIP_INVITE) ? 480 : status;
 	if (status == 503)
-		return 500;
-	return status == 408 && !f->heard ? 504 : status;
+		return f->to_phone && !by_peer ? 480 : 500;
+	if (status != 408)
+		return status;
+	if (req->method != SIP_INVITE)
+		return f->to_phone ? 480 : 504;
+	return f->to_phone || by_peer || f->heard ? 408 : 504;
 }
 
 static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
 {
 	struct forward *f = user;
 	struct sip_msg *req = proxy_request(p);
-	unsigned own = own_status(f, req, status);
+	unsigned own = own_status(f, req, status, m != NULL);
 
 	correlate(f);
 	if (own == status)

@@ -204,6 +204,29 @@ START_TEST(test_silent_core)
 }
 END_TEST
 
+static const struct { const char *method; unsigned status, want; } said[] = {	/* by the core, not by us */
+	{ "INVITE", 408, 408 }, { "MESSAGE", 408, 504 }, { "INVITE", 503, 500 }, { "MESSAGE", 503, 500 }, { "INVITE", 504, 504 },
+	{ "INVITE", 480, 480 }, { "INVITE", 500, 500 },
+};
+
+START_TEST(test_said_by_core)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_request(&r, ALICE, said[_i].method, CALL, NULL);
+	s = rig_expect(&r, said[_i].method, SCSCF);
+	rig_reply(&r, s, said[_i].status, "");
+	if (!strcmp(said[_i].method, "INVITE"))
+		rig_expect(&r, "ACK", SCSCF);
+	rig_expect_status(&r, said[_i].want, ALICE);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
 #define PASSING "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, SUBSCRIBE, NOTIFY, UPDATE, PRACK, PUBLISH, REFER"
 static const struct { const char *name, *method, *ruri, *extra; unsigned status; const char *header, *want; } ourselves[] = {
 	{ "OPTIONS (M6)", "OPTIONS", "sip:10.0.0.10", NULL, 200, "Allow", PASSING },
@@ -276,5 +299,5 @@ START_TEST(test_timers)		/* row C5: T1 is 2 s toward the phone, 500 ms in the co
 END_TEST
 
 TEST_MAIN("originating", TEST_ONE(test_call), TEST_ROWS(test_route, routes), TEST_ROWS(test_sender, senders), TEST_ONE(test_shared_socket),
-	  TEST_ROWS(test_method, methods), TEST_ONE(test_cancel), TEST_ROWS(test_silent_core, silent), TEST_ROWS(test_ourselves, ourselves),
+	  TEST_ROWS(test_method, methods), TEST_ONE(test_cancel), TEST_ROWS(test_silent_core, silent), TEST_ROWS(test_said_by_core, said), TEST_ROWS(test_ourselves, ourselves),
 	  TEST_ROWS(test_record_route, record_routes), TEST_ONE(test_timers))

@@ -124,6 +124,29 @@ START_TEST(test_silent_phone)
 }
 END_TEST
 
+static const struct { const char *method; unsigned status, want; } said[] = {	/* by the phone, not by us */
+	{ "INVITE", 503, 500 }, { "MESSAGE", 503, 500 }, { "INVITE", 408, 408 }, { "MESSAGE", 408, 480 }, { "INVITE", 480, 480 },
+	{ "INVITE", 603, 603 },
+};
+
+START_TEST(test_said_by_phone)
+{
+	struct rig r;
+	struct rig_sent *s;
+	char path[256];
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	to_bob(&r, SCSCF, said[_i].method, path, "sip:bob@10.9.0.2:5060", NULL);
+	s = rig_expect(&r, said[_i].method, BOB);
+	rig_reply(&r, s, said[_i].status, "");
+	if (!strcmp(said[_i].method, "INVITE"))
+		rig_expect(&r, "ACK", BOB);
+	rig_expect_status(&r, said[_i].want, SCSCF);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_gone)		/* expired, de-registered, never there */
 {
 	struct rig r;
@@ -225,5 +248,5 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-TEST_MAIN("terminating", TEST_ONE(test_call), TEST_ROWS(test_way, ways), TEST_ROWS(test_closed, closed), TEST_ROWS(test_silent_phone, silent), TEST_ONE(test_gone),
+TEST_MAIN("terminating", TEST_ONE(test_call), TEST_ROWS(test_way, ways), TEST_ROWS(test_closed, closed), TEST_ROWS(test_silent_phone, silent), TEST_ROWS(test_said_by_phone, said), TEST_ONE(test_gone),
 	  TEST_ROWS(test_token, users), TEST_ONE(test_record_route_kept), TEST_ONE(test_privacy), TEST_ONE(test_cancel))
