@@ -45,7 +45,7 @@ static struct str last_word(struct str s)
 static struct str params_without(struct arena *a, struct str value, const char *const names[], unsigned *ret_hits)
 {
 	struct str rest = value, one, name, val, word;
-	char *to = arena_alloc(a, value.l + 1);
+	char *to = arena_alloc(a, 2 * value.l + 1);	/* "a,b" becomes "a, b" */
 	size_t n = 0;
 	bool scheme_open = false;	/* a scheme waits for its first parameter */
 
@@ -88,6 +88,7 @@ static int rewrite(struct sip_out *o, const struct sip_hdr *h, const char *put)
 {
 	static const char *const names[] = { "integrity-protected", NULL };
 	struct str v = h->value;
+	struct auth_params p;
 	unsigned hits;
 
 	if (contains(v, names[0])) {
@@ -101,6 +102,8 @@ static int rewrite(struct sip_out *o, const struct sip_hdr *h, const char *put)
 		if (!quotes_closed(v))		/* ours would land inside of a string */
 			return -EBADMSG;
 		v = arena_printf(o->arena, "%.*s%s integrity-protected=\"%s\"", STR_ARG(v), v.l > 7 ? "," : "", put);
+		if (auth_params_parse(v, &p) == 0 && !str_eq_c(p.integrity_protected, put))
+			return -EBADMSG;	/* an open '<' swallows it */
 	}
 	if (v.p != h->value.p)
 		sip_out_set_line(o, h, v);

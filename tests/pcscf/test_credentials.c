@@ -51,6 +51,7 @@ static const struct { const char *name, *lines; int rc; unsigned ours; const cha
 	{ "in the user's name", "Authorization: Digest username=\"integrity-protected=yes\"", -EBADMSG, 0, NULL },
 	{ "semicolon", D ";integrity-protected=yes", -EBADMSG, 0, NULL },
 	{ "open quote", "Authorization: Digest username=\"u", -EBADMSG, 0, NULL },
+	{ "open angle", "Authorization: Digest username=\"u\", realm=<home", -EBADMSG, 0, NULL },
 };
 
 START_TEST(test_forged)	/* S4 */
@@ -111,6 +112,47 @@ START_TEST(test_keys)	/* row R7 */
 }
 END_TEST
 
+/* "a,a,a..." is longer with our blanks than it was. */
+static void many_short(struct buf *b, const char *head, const char *last)
+{
+	buf_init(b, 60000);
+	buf_puts(b, head);
+	for (int i = 0; i < 5000; i++)
+		buf_puts(b, "a,");
+	buf_puts(b, last);
+	buf_putc(b, '\0');
+}
+
+START_TEST(test_many_short)	/* found by fuzz_auth: more octets were written than there was room for */
+{
+	struct bytes *in, *out;
+	struct sip_out o, p;
+	struct sip_msg *m, *w;
+	struct buf b, c;
+
+	many_short(&b, "Authorization: Digest ", "integrity-protected=yes");
+	many_short(&c, "WWW-Authenticate: Digest ", "ck=SECRET1");
+	m = message("REGISTER sip:home SIP/2.0", b.p);
+	w = message("SIP/2.0 401 Unauthorized", c.p);
+	sip_out_init(&o, m);
+	sip_out_init(&p, w);
+	ck_assert_int_eq(credentials_set_integrity(&o, "no"), 0);
+	credentials_hide_keys(&p);
+	ck_assert_int_eq(sip_out_write(&o, &in), 0);
+	ck_assert_int_eq(sip_out_write(&p, &out), 0);
+	ck_assert_uint_eq(count(in, ", a"), 4999);
+	ck_assert_uint_eq(count(in, "integrity-protected=\"no\""), 1);
+	ck_assert_uint_eq(count(out, ", a"), 4999);
+	ck_assert_uint_eq(count(out, "SECRET"), 0);
+	bytes_unref(in);
+	bytes_unref(out);
+	sip_msg_unref(m);
+	sip_msg_unref(w);
+	buf_fini(&b);
+	buf_fini(&c);
+}
+END_TEST
+
 static const struct { const char *name, *lines; enum credentials want; } kinds[] = {
 	{ "none", "Subject: x", CREDENTIALS_NONE },
 	{ "IMS first", "Authorization: Digest username=\"u\", realm=\"home\", nonce=\"\", uri=\"sip:home\", response=\"\"", CREDENTIALS_EMPTY },
@@ -131,4 +173,4 @@ START_TEST(test_kind)
 }
 END_TEST
 
-TEST_MAIN("credentials", TEST_ROWS(test_forged, forged), TEST_ROWS(test_keys, keys), TEST_ROWS(test_kind, kinds))
+TEST_MAIN("credentials", TEST_ROWS(test_forged, forged), TEST_ROWS(test_keys, keys), TEST_ONE(test_many_short), TEST_ROWS(test_kind, kinds))
