@@ -264,6 +264,39 @@ int sip_unescape(struct str in, char *dst, size_t size, struct str *ret)
 	return 0;
 }
 
+/* The user part in its one canonical spelling: what may stand without an escape does, everything else keeps its own, in upper
+ * case (RFC 3261 §19.1.4).  So %00 and %0d%0a stay what they are, and an identity is always a URI again. */
+static int canonical_user(struct str in, char *dst, size_t size, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.l; i++) {
+		char c = in.p[i];
+		uint8_t octet;
+		size_t got;
+
+		if (c == '%') {
+			if (i + 2 >= in.l || hex_decode(str_make(in.p + i + 1, 2), &octet, 1, &got) < 0)
+				return -EBADMSG;
+			i += 2;
+			if ((cls[octet] & (C_USER | C_NO_ESCAPE)) != (C_USER | C_NO_ESCAPE)) {
+				if (size - n < 3)
+					return -ENOSPC;
+				dst[n++] = '%';
+				dst[n++] = (char)toupper((unsigned char)in.p[i - 1]);
+				c = (char)toupper((unsigned char)in.p[i]);
+			} else {
+				c = (char)octet;
+			}
+		}
+		if (n == size)
+			return -ENOSPC;
+		dst[n++] = c;
+	}
+	*ret_n = n;
+	return 0;
+}
+
 static bool is_separator(char c)
 {
 	return c == '-' || c == '.' || c == '(' || c == ')';
@@ -309,8 +342,11 @@ int sip_uri_aor(const struct sip_uri *u, char *dst, size_t size, struct str *ret
 		return -ENOSPC;
 	memcpy(dst, "sip:", 4);
 	if (u->user.l) {
-		if (sip_unescape(u->user, dst + n, size - n, &user) < 0)
+		size_t l;
+
+		if (canonical_user(u->user, dst + n, size - n, &l) < 0)
 			return -ENOSPC;
+		user = str_make(dst + n, l);
 		/* ";ext" inside the user part belongs to telephone-subscriber forms, not to the identity (RFC 3261 §19.1.6). */
 		if (user.l && user.p[0] == '+') {
 			ssize_t semi = str_chr(user, ';');
@@ -345,18 +381,11 @@ static bool user_equal(struct str a, struct str b)
 	return sip_unescape(a, ta, sizeof(ta), &ua) == 0 && sip_unescape(b, tb, sizeof(tb), &ub) == 0 && str_eq(ua, ub);
 }
 
-/* §19.1.4: these count even when only one side has them; others only when both have them. */
-static bool params_equal(const struct sip_uri *a, const struct sip_uri *b)
+/* Every parameter of a that b has, too, has the same value there. */
+static bool params_agree(const struct sip_uri *a, const struct sip_uri *b)
 {
-	static const char *const must[] = { "user", "ttl", "method", "maddr", "transport" };
 	struct str rest = a->params, one, k, v, w;
 
-	for (size_t i = 0; i < sizeof(must) / sizeof(must[0]); i++) {
-		bool ia = sip_uri_param(a, must[i], &v), ib = sip_uri_param(b, must[i], &w);
-
-		if (ia != ib || (ia && !str_ieq(v, w)))
-			return false;
-	}
 	while (rest.l) {
 		char name[64];
 
@@ -368,6 +397,32 @@ static bool params_equal(const struct sip_uri *a, const struct sip_uri *b)
 			return false;
 	}
 	return true;
+}
+
+static unsigned param_count(struct str params)
+{
+	unsigned n = 1;
+
+	for (size_t i = 0; i < params.l; i++)
+		n += params.p[i] == ';';
+	return n;
+}
+
+/* §19.1.4: these count even when only one side has them; others only when both have them. */
+static bool params_equal(const struct sip_uri *a, const struct sip_uri *b)
+{
+	static const char *const must[] = { "user", "ttl", "method", "maddr", "transport" };
+	struct str v, w;
+
+	if (param_count(a->params) > SIP_URI_MAX_COMPARED || param_count(b->params) > SIP_URI_MAX_COMPARED)
+		return str_ieq(a->params, b->params);
+	for (size_t i = 0; i < sizeof(must) / sizeof(must[0]); i++) {
+		bool ia = sip_uri_param(a, must[i], &v), ib = sip_uri_param(b, must[i], &w);
+
+		if (ia != ib || (ia && !str_ieq(v, w)))
+			return false;
+	}
+	return params_agree(a, b) && params_agree(b, a);	/* a name that is there twice must not make it one-sided */
 }
 
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)

@@ -34,9 +34,10 @@ static inline bool sip_uri_param(const struct sip_uri *u, const char *name, stru
 	return sip_param_get(u->params, name, ret);
 }
 bool sip_uri_has_lr(const struct sip_uri *u);
+#define SIP_URI_MAX_COMPARED 64u	/* parameters; with more of them two URIs are equal only in the same order: the cost is a square */
 /* RFC 3261 §19.1.4 (sip, sips) and RFC 3966 §4 (tel: visual separators ignored). */
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b);
-/* Canonical address of record: scheme "sip:" + unescaped user + '@' + lower-case host, no port, no parameters;
+/* Canonical address of record: scheme "sip:" + user, escaped only where it must be, + '@' + lower-case host, no port, no parameters;
  * tel: "tel:" + number without visual separators (";phone-context=..." kept for local numbers).
  * sip:+4930...;user=phone stays sip.  Written into dst.  Returns 0, -ENOTSUP (other scheme), -ENOSPC. */
 int sip_uri_aor(const struct sip_uri *u, char *dst, size_t size, struct str *ret);

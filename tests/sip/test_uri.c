@@ -44,6 +44,7 @@ static const struct { const char *a, *b; bool equal; } equal_rows[] = {
 	{ "SIP:ALICE@h;Transport=udp", "sip:alice@h;Transport=UDP", false }, { "sip:bob@h", "sip:bob@h:5060", false },
 	{ "sip:bob@h", "sip:bob@h;transport=udp", false }, { "sip:bob@h", "sips:bob@h", false },
 	{ "sip:bob@h;user=phone", "sip:bob@h", false }, { "sip:bob:x@h", "sip:bob@h", false },
+	{ "sip:a@h;x=1", "sip:a@h;x=1;x=2", false }, { "sip:a@h;ttl=1;x", "sip:a@h;ttl=1;x;ttl=2", false },
 	{ "tel:+1-201", "tel:+1(201)", true }, { "tel:+1201", "tel:+1202", false }, { "urn:a:b", "urn:a:b", true },
 };
 
@@ -61,6 +62,7 @@ END_TEST
 static const struct { const char *in, *aor; int rc; } aor_rows[] = {
 	{ "sip:Alice@Home.Example:5060;lr", "sip:Alice@home.example", 0 }, { "sips:a%6Cice@h", "sip:alice@h", 0 },
 	{ "sip:+49-30-1@h;user=phone", "sip:+49301@h", 0 }, { "sip:h", "sip:h", 0 }, { "tel:+1-(201)-5", "tel:+12015", 0 },
+	{ "sip:a%00%0d%0AX%3a%40b@h", "sip:a%00%0D%0AX%3A%40b@h", 0 }, { "sip:a%25%2fb@h", "sip:a%25/b@h", 0 },
 	{ "tel:911;phone-context=Home.example", "tel:911;phone-context=home.example", 0 }, { "urn:service:sos", NULL, -ENOTSUP },
 };
 
