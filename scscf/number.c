@@ -107,9 +107,16 @@ static void dial_plan(const struct session_config *c, struct str s, struct numbe
 		form_add(ret, n, str_from_c(plus_cc), national);
 }
 
+/* RFC 3966 §3: a global context is '+' and digits, visual separators between them; anything else is a domain, or nonsense. */
+static bool global_context(const char *context, struct number *ret)
+{
+	return context[0] == '+' && take(str_from_c(context), ret) == 0 && only_digits(str_from(ret->s, 1));
+}
+
 unsigned number_forms(const struct session_config *c, const struct number *num, struct number ret[NUMBER_MAX_FORMS])
 {
 	static const struct session_config none;
+	struct number context;
 	struct str s = num->s;
 	unsigned n = 0;
 
@@ -119,8 +126,8 @@ unsigned number_forms(const struct session_config *c, const struct number *num, 
 		return n;
 	}
 	if (only_digits(s)) {
-		if (num->context[0] == '+')	/* RFC 3966 §5.1.5: a global context says what to put in front */
-			form_add(ret, &n, str_from_c(num->context), without(s, c->national_prefix));
+		if (global_context(num->context, &context))	/* RFC 3966 §5.1.5: it says what to put in front */
+			form_add(ret, &n, context.s, without(s, c->national_prefix));
 		dial_plan(c, s, ret, &n);
 		if (s.p[0] != '0')		/* dialled with the country code, without the plus */
 			form_add(ret, &n, STR("+"), s);
