@@ -2,8 +2,6 @@
  *
  *   replay_NAME [FILE or DIRECTORY...]	without arguments: $srcdir/tests/fuzz/seeds/NAME */
 #include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "tests/fuzz/fuzz.h"
@@ -76,6 +74,7 @@ int main(int argc, char **argv)
 		snprintf(dir, sizeof(dir), "%s/tests/fuzz/seeds/%s", top ? top : ".", name + strlen("replay_"));
 		n = run_path(dir);
 	}
-	printf("%d inputs\n", n);
+	printf("%d inputs, the dearest %llu us and %llu octets of heap\n", n, (unsigned long long)guard_worst.cpu_us,
+	       (unsigned long long)guard_worst.heap_bytes);
 	return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,15 +4,12 @@
  *
  * Two octets a step: what, and with which parameters. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include "common/transaction/private.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MAX_STEPS 400
 #define MAX_OBJECTS 64
 #define FUZZ_LIMIT 24
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct play {
 	struct wheel wheel;
@@ -224,7 +221,7 @@ static void step(struct play *p, uint8_t what, uint8_t arg)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(const uint8_t *data, size_t size)
 {
 	static struct play p;
 	struct tx_stats s;
@@ -233,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	wheel_init(&p.wheel, 1);
 	p.l = tx_layer_new(&p.wheel, &layer_ops, &p, 0);
 	if (!p.l)
-		return 0;
+		return;
 	tx_layer_set_limits(p.l, FUZZ_LIMIT);
 	for (size_t i = 0; i + 1 < size && i < 2 * MAX_STEPS; i += 2)
 		step(&p, data[i], data[i + 1]);
@@ -249,5 +246,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(s.server_now == 0 && s.client_now == 0 && p.wheel.n_pending == 0);
 	must(p.made == p.gone + p.forgotten);
 	tx_layer_free(p.l);
-	return 0;
 }

@@ -5,7 +5,7 @@
 #define SCRIPTS 400
 #define SCRIPT_BYTES 400
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+void fuzz_one(const uint8_t *data, size_t size);
 
 static uint64_t next(uint64_t *x)	/* xorshift: the same scripts everywhere */
 {
@@ -25,7 +25,7 @@ START_TEST(test_scripts)
 	for (int n = 0; n < SCRIPTS; n++) {
 		for (size_t i = 0; i < sizeof(script); i++)
 			script[i] = (uint8_t)(next(&x) >> 32);
-		LLVMFuzzerTestOneInput(script, sizeof(script));
+		fuzz_one(script, sizeof(script));
 	}
 }
 END_TEST

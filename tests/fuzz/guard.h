@@ -1,0 +1,28 @@
+/* tests/fuzz/guard.h - no input costs more than its budget: processor time and heap, the speed guard of the fuzz targets.
+ *
+ * Time is the thread's own (CLOCK_THREAD_CPUTIME_ID), so a busy machine does not matter; sanitizers and coverage get a factor.
+ * An input over its budget is tried again before it counts as found.  Heap is the most that was live at once above what was live
+ * before, by a hook under malloc (glibc) or under the sanitizer's allocator. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUARD_INPUT_BYTES 65536u	/* longer inputs are not run */
+#define GUARD_CPU_US 10000u
+#define GUARD_HEAP_BYTES (1u << 20)
+
+struct guard_budget {
+	uint64_t cpu_us, heap_bytes;	/* 0: not limited */
+};
+struct guard_cost {
+	uint64_t cpu_us, heap_bytes;
+};
+/* A target with another budget than the two above defines this one, and says why. */
+extern const struct guard_budget fuzz_budget __attribute__((weak));
+
+unsigned guard_factor(void);		/* how much slower this build may be */
+/* One run of fn over the input, measured. */
+struct guard_cost guard_measure(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size);
+/* Runs it up to four times; aborts, saying the figures, when none was within the budget.  Returns the cheapest. */
+struct guard_cost guard_run(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size, const struct guard_budget *b);
+extern struct guard_cost guard_worst;	/* of everything that was run so far */
