@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
 from cases import Fail, Skip  # noqa: E402
 from core import K, OPC, Core, Sub  # noqa: E402
-from sipp import Sipp  # noqa: E402
+from sipp import Sipp, aka_keyword  # noqa: E402
 
 NET = "127.0.74"
 DAEMONS = ("pcscf", "icscf", "scscf", "hss")
@@ -68,11 +68,11 @@ def many(n):
 def registrations(core):
     """REGISTER, 401, REGISTER with the answer, 200: each of another subscriber."""
     phone = Sipp(core, Sub(FIRST_BULK), core.ip(100))
-    path = os.path.join(core.dir, "users.csv")
-    with open(path, "w") as f:
-        f.write("SEQUENTIAL\n" + "".join("%s;%s;\n" % (s.imsi, core.impi(s)) for s in (Sub(FIRST_BULK + i) for i in range(REGISTRATIONS))))
+    bulk = [Sub(FIRST_BULK + i) for i in range(REGISTRATIONS)]
+    rows = "SEQUENTIAL\n" + "".join("%s;%s\n" % (s.imsi, aka_keyword(core.impi(s))) for s in bulk)
     with Phase(core, REGISTRATIONS) as p:
-        phone.play("register", user="[field0]", impi="[field1]", extra=("-inf", path) + many(REGISTRATIONS))
+        phone.play("bulk", user="[field0]", auth="[field1]", expires="3600", files={"users.csv": rows},
+                   extra=("-inf", "users.csv") + many(REGISTRATIONS))
     return p.row
 
 
@@ -103,8 +103,8 @@ def measure(build, say):
         with Core(build, NET, [alice, bob], more_subscribers=bulk) as core:
             a, b = Sipp(core, alice, core.ip(101)), Sipp(core, bob, core.ip(102))
             figures["registrations"] = registrations(core)
-            a.play("register")
-            b.play("register")
+            for phone in (a, b):
+                phone.play("register")
             figures["calls"] = between(core, a, b, "load_answer", "load_call", CALLS)
             figures["messages"] = between(core, a, b, "serve", "ask", MESSAGES, method="MESSAGE", body="text")
             figures["resident_kib"] = {d: core.rss_kib(d) for d in DAEMONS}
