@@ -42,7 +42,7 @@ class Message:
         m = re.match(r"SIP/2\.0 (\d{3}) ?(.*)", self.start)
         self.status, self.reason = (int(m.group(1)), m.group(2)) if m else (0, "")
         self.method = (self.get("CSeq").split() or [""])[-1] if m else self.start.split(" ")[0]
-        self.uri = "" if m else self.start.split(" ")[1]
+        self.uri = "" if m else (self.start.split(" ") + [""])[1]
 
     def all(self, name):
         """Every value of a header, each line one."""

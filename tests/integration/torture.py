@@ -57,7 +57,8 @@ class Torture:
         self.in_dialog = bool(re.search(rb"(?im)^t(?:o)?\s*:(?:[^\r\n]|\r\n[ \t])*;\s*tag\s*=", self.data))
         via = re.search(rb"(?im)^v(?:ia)?\s*:\s*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", self.data)
         branch = re.search(rb"branch\s*=\s*([^;,\s]*)", via.group(1) if via else b"")
-        self.key = (branch.group(1) if branch else b"", self.method)
+        sent_by = re.match(rb"\S+(?:\s*/\s*\S+)*\s+([^;,\s]+)", via.group(1) if via else b"")
+        self.key = (branch.group(1) if branch else b"", sent_by.group(1) if sent_by else b"", self.method)
         length = re.search(rb"(?im)^(?:content-length|l)\s*:\s*(\d+)\s*$", self.data)
         body = self.data.partition(b"\r\n\r\n")[2]
         self.framed = bool(length) and int(length.group(1)) == len(body)	# alone on a stream it is one whole message

@@ -11,7 +11,7 @@ from cases import Fail, equal, wait_for
 from phone import Message, Phone, T1_S
 
 SIP_PORT = 5060
-QUIET_S = 0.25			# nothing came back within this, and a probe behind it was answered: the message was dropped
+QUIET_S = 0.12			# nothing came back within this, and a probe behind it was answered: the message was dropped
 FINAL_S = 10.0
 SLACK = 3 if os.environ.get("CSCF_SLOW") else 1
 
@@ -28,6 +28,17 @@ def via_ports(data):
     """Ports that the Vias of raw messages name: answers go there (RFC 3261 §18.2.2)."""
     return {int(p) for p in re.findall(rb"(?im)^v(?:ia)?\s*:\s*SIP\s*/\s*2\.0\s*/\s*\S+\s+(?:\[[^\]]*\]|[^;:,\s]+):(\d{1,5})\b", data)
             if 0 < int(p) < 65536}
+
+
+def message(data):
+    """A message out of octets, line ends of either kind."""
+    return Message(re.sub(r"\r?\n", "\r\n", data.decode("utf-8", "surrogateescape").lstrip("\r\n")))
+
+
+def identity(m):
+    """What a response has in common with its request, however odd both are: Call-ID and branch."""
+    branch = re.search(r";\s*branch\s*=\s*([^;,\s]*)", m.get("Via"))
+    return m.get("Call-ID"), branch.group(1) if branch else ""
 
 
 class FarEnd(threading.Thread):
@@ -83,11 +94,11 @@ class FarEnd(threading.Thread):
         self.streams[s] = buf
 
     def _take(self, data, send):
-        m = Message(data.decode("utf-8", "surrogateescape"))
+        m = message(data)
         if m.status or not data.strip():
             return
         with self.lock:
-            self.seen.append(data)
+            self.seen.append((identity(m)[0], data))
         if m.method == "ACK":
             return
         to = m.get("To") + ("" if "tag=" in m.get("To") else ";tag=far")
@@ -98,24 +109,19 @@ class FarEnd(threading.Thread):
         except OSError:
             pass
 
-    def taken(self):
-        """What came since the last call, without ACKs."""
+    def taken(self, call_id=None):
+        """What came since the last call, with that Call-ID or at all; no ACKs, and what came again counts once."""
         with self.lock:
-            seen, self.seen = self.seen, []
-        return [d for d in seen if not d.startswith(b"ACK ")]
-
-
-def identity(m):
-    """What a response has in common with its request, however odd both are: Call-ID and branch."""
-    branch = re.search(r";\s*branch\s*=\s*([^;,\s]*)", m.get("Via"))
-    return m.get("Call-ID"), branch.group(1) if branch else ""
+            mine = [d for c, d in self.seen if call_id in (None, c)]
+            self.seen = [(c, d) for c, d in self.seen if call_id not in (None, c)]
+        return [d for d in dict.fromkeys(mine) if not d.startswith(b"ACK ")]
 
 
 class Outcome:
     """What came of a message."""
 
     def __init__(self, data=b""):
-        self.sent = identity(Message(data.decode("utf-8", "surrogateescape").lstrip("\r\n") or "x x x"))
+        self.sent = identity(message(data))
         self.responses, self.requests, self.forwarded, self.closed = [], [], [], False
 
     @property

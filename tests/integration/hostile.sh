@@ -1,0 +1,3 @@
+#!/bin/sh
+# Messages that are wrong on purpose (tests/corpus), lies in every spelling and very long names, against each running daemon.
+exec python3 -B "$(dirname "$0")/hostile.py" "$1" 127.0.94
