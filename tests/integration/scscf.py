@@ -1,0 +1,342 @@
+"""scscf.py BUILD_DIR - scscfd against labhssd, with this script as phones behind a P-CSCF.
+
+TS 24.229 §5.4.1; feature rows S1, S2, S4, S7, S11, S16, S17, D2; reliability rows REG-03, F5, F6.  One worker and four.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from aka import Usim
+from cases import Cases, EXIT_SKIP, check, equal, wait_for
+
+DOMAIN = "ims.mnc001.mcc001.3gppnetwork.org"
+K, OPC = "465b5ce8b199b49faa5f0a2ee238a6bc", "cd63cb71954a9f4e48a5994e37a02baf"
+AKA_IMSI, DIGEST_IMSI, FIRST_OF_MANY, MANY = "001010000000001", "001010000000002", 1010000100000, 20
+STORM_S = 6
+
+
+class Phone:
+    """REGISTERs as a P-CSCF would forward them."""
+
+    def __init__(self, core, imsi, password=None, usim=None):
+        self.core, self.imsi, self.password, self.usim = core, imsi, password, usim
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((core.net + ".10", 0))
+        self.cseq, self.answer = 0, ""
+        self.again(imsi)
+
+    def again(self, imsi):
+        """Another user, the same socket."""
+        self.imsi, self.impi, self.impu = imsi, f"{imsi}@{DOMAIN}", f"sip:{imsi}@{DOMAIN}"
+        self.call_id = f"{random.getrandbits(64):x}@test"
+
+    def send(self, expires, authorization=None, seconds=10):
+        """The final answer's status."""
+        self.cseq += 1
+        host, port = self.sock.getsockname()
+        self.sock.settimeout(seconds)
+        self.sock.sendto((
+            f"REGISTER sip:{self.core.net}.30:6060 SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{random.getrandbits(64):x}\r\n"
+            f"Max-Forwards: 69\r\nFrom: <{self.impu}>;tag=f\r\nTo: <{self.impu}>\r\nCall-ID: {self.call_id}\r\nCSeq: {self.cseq} REGISTER\r\n"
+            f"Contact: <sip:{self.imsi}@127.0.0.9:5060>\r\nExpires: {expires}\r\nPath: <sip:TOKEN@{host}:{port};lr>\r\nRequire: path\r\n"
+            + (f"Authorization: {authorization}\r\n" if authorization else "") + "Content-Length: 0\r\n\r\n").encode(),
+            (self.core.net + ".30", 6060))
+        while True:
+            self.answer = self.sock.recv(65535).decode()
+            if f"CSeq: {self.cseq} " in self.answer and not self.answer.startswith("SIP/2.0 1"):
+                return int(self.answer[8:11])
+
+    def header(self, name):
+        """Its value in the last answer, or ''."""
+        m = re.search(rf"^{name}: (.*)\r$", self.answer, re.M)
+        return m.group(1) if m else ""
+
+    def solve(self, wrong=False):
+        """Authorization for the last 401."""
+        w = dict(re.findall(r'(\w+)="?([^",]*)"?', self.header("WWW-Authenticate")))
+        password = (self.password or "").encode()
+        if self.usim:
+            password, auts = self.usim.answer(base64.b64decode(w["nonce"]))
+            if auts:
+                return (f'Digest username="{self.impi}", realm="{w["realm"]}", nonce="{w["nonce"]}", uri="sip:{DOMAIN}", response="", '
+                        f'algorithm=AKAv1-MD5, auts="{base64.b64encode(auts).decode()}"')
+        if wrong:
+            password = b"nonsense"
+
+        def h(text):
+            return hashlib.md5(text).hexdigest()
+        ha1 = h(f'{self.impi}:{w["realm"]}:'.encode() + password)
+        response = h(f'{ha1}:{w["nonce"]}:00000001:c:auth:{h(f"REGISTER:sip:{DOMAIN}".encode())}'.encode())
+        return (f'Digest username="{self.impi}", realm="{w["realm"]}", nonce="{w["nonce"]}", uri="sip:{DOMAIN}", response="{response}", '
+                f'algorithm={w["algorithm"]}, qop=auth, cnonce="c", nc=00000001')
+
+    def register(self, expires=600, wrong=False):
+        """Challenge and answer; the last status."""
+        status = self.send(expires)
+        return self.send(expires, self.solve(wrong)) if status == 401 else status
+
+
+class Core:
+    """scscfd and labhssd."""
+
+    def __init__(self, build, workers):
+        self.build, self.procs = build, {}
+        self.work = tempfile.mkdtemp(prefix="cscf-scscf-")
+        self.net = f"127.{random.randint(100, 220)}.{random.randint(1, 250)}"
+        hss, own = random.sample(range(13100, 13150), 2)
+        self.write("hss.yaml", f"""
+plmn: {{mcc: "001", mnc: "01"}}
+diameter: {{identity: hss.{DOMAIN}, listen: "{self.net}.40:{hss}"}}
+rest: {{listen: "{self.net}.40:18080", token: t}}
+subscribers_file: subscribers.yaml
+log: {{level: warn}}
+""")
+        self.write("subscribers.yaml", f"""
+- {{imsi: "{AKA_IMSI}", msisdn: "491510000001", k: {K}, opc: {OPC}, sqn: "000000100000"}}
+- {{imsi: "{DIGEST_IMSI}", msisdn: "491510000002", password: secret}}
+- {{generate: {{count: {MANY}, first_imsi: "{FIRST_OF_MANY:015d}", first_msisdn: "491520000000", password: secret}}}}
+""")
+        self.write("scscf.yaml", f"""
+plmn: {{mcc: "001", mnc: "01"}}
+workers: {workers}
+sip: {{listen: ["udp:{self.net}.30:6060"]}}
+diameter: {{identity: scscf.{DOMAIN}, listen: "{self.net}.30:{own}", request_timeout_ms: 1000,
+  peers: [{{identity: hss.{DOMAIN}, address: {self.net}.40, port: {hss}}}]}}
+rest: {{listen: "{self.net}.30:18080", token: t}}
+log: {{level: warn}}
+""")
+
+    def write(self, name, text):
+        """A file of this core."""
+        with open(os.path.join(self.work, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def start(self, name, program):
+        """Starts one."""
+        with open(os.path.join(self.work, name + ".log"), "ab") as log:
+            self.procs[name] = subprocess.Popen([os.path.join(self.build, program), "-c", os.path.join(self.work, name + ".yaml")],
+                                                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def end(self, name, sig=signal.SIGTERM):
+        """Stops one; its exit status."""
+        p = self.procs.pop(name)
+        p.send_signal(sig)
+        return p.wait(60)
+
+    def ask(self, host, method, path, body=None):
+        """(status, document or text) of a REST request; 0: nobody answers."""
+        r = urllib.request.Request(f"http://{self.net}.{host}:18080{path}", method=method, headers={"Authorization": "Bearer t"},
+                                   data=None if body is None else json.dumps(body).encode())
+        try:
+            with urllib.request.urlopen(r, timeout=20) as a:
+                text = a.read().decode()
+                return a.status, json.loads(text) if text[:1] in ("{", "[") else text
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+        except OSError:
+            return 0, None
+
+    def ready(self):
+        """Is a HSS connected?"""
+        return self.ask(30, "GET", "/readyz")[0] == 200
+
+    def hss(self, impi, verb="", body=None):
+        """A subscriber at the HSS, or an order to push something."""
+        return self.ask(40, "POST" if verb else "GET", f"/api/v1/subscribers/{urllib.parse.quote(impi)}{verb}", body)
+
+    def registration(self, key, method="GET"):
+        """One registration."""
+        return self.ask(30, method, "/api/v1/registrations/" + urllib.parse.quote(key, safe=""))
+
+    def all(self):
+        """Private identities of every page."""
+        seen, cursor = [], ""
+        while cursor is not None:
+            status, page = self.ask(30, "GET", f"/api/v1/registrations?limit=1000&cursor={cursor}")
+            equal(status, 200, "a page")
+            seen += [r["impi"] for r in page["items"]]
+            cursor = page["page"]["nextCursor"]
+        return seen
+
+    def behave(self, knobs):
+        """Tells the HSS how to misbehave."""
+        equal(self.ask(40, "PUT", "/api/v1/behaviour", knobs)[0], 200, "behaviour")
+
+
+def refused(phone, status, expected):
+    equal(status, expected, "status")
+    check(phone.header("Warning"), "no reason is given")
+    equal(bool(phone.header("Retry-After")), expected >= 500, "Retry-After")
+
+
+def without_hss(core):
+    wait_for(lambda: core.ask(30, "GET", "/healthz")[0] == 200, 20, "the daemon")
+    check(not core.ready(), "ready without a HSS")
+    p = Phone(core, DIGEST_IMSI, "secret")
+    refused(p, p.send(600), 504)
+    core.start("hss", "tests/hss/labhssd")
+    wait_for(core.ready, 60, "the HSS")
+
+
+def aka(core):
+    p = Phone(core, AKA_IMSI, usim=Usim(bytes.fromhex(K), bytes.fromhex(OPC)))
+    equal(p.register(), 200, "AKA")
+    check("tel:+491510000001" in p.header("P-Associated-URI") and "@" in p.header("Service-Route"), p.answer)
+    equal(core.registration("tel:+491510000001")[1]["impi"], p.impi, "by number")
+    equal(core.hss(p.impi)[1]["state"], "registered", "at the HSS")
+    equal(p.register(0), 200, "leaving")
+    equal(core.registration(p.impi)[0], 404, "gone")
+    equal(core.hss(p.impi)[1]["state"], "not-registered", "gone at the HSS")
+
+
+def resync(core):
+    p = Phone(core, AKA_IMSI, usim=Usim(bytes.fromhex(K), bytes.fromhex(OPC), sqn=1 << 40))
+    equal(p.send(600), 401, "challenge")
+    equal(p.send(600, p.solve()), 401, "AUTS")
+    equal(p.send(600, p.solve()), 200, "in step again")
+    equal(p.register(0), 200, "leaving")
+
+
+def wrong_password(core):
+    p = Phone(core, DIGEST_IMSI, "secret")
+    refused(p, p.register(wrong=True), 403)
+    equal(core.hss(p.impi)[1]["authPending"], False, "the HSS knows how it ended")
+    equal(p.register(), 200, "the right one")
+
+
+def unknown(core):
+    p = Phone(core, "001019999999999", "x")
+    refused(p, p.send(600), 403)
+
+
+def pushes(core):
+    p = Phone(core, DIGEST_IMSI, "secret")
+    equal(p.register(), 200, "digest")
+    equal(core.hss(p.impi, "/ppr", {})[1]["resultCode"], 2001, "PPR")
+    equal(core.hss(p.impi, "/rtr", {"reasonCode": 0, "reasonInfo": "test"})[1]["resultCode"], 2001, "RTR")
+    equal(core.registration(p.impi)[0], 404, "gone")
+
+
+def release(core):
+    p = Phone(core, DIGEST_IMSI, "secret")
+    equal(p.register(), 200, "digest")
+    equal(core.registration(p.impu, "DELETE")[0], 204, "DELETE")
+    equal(core.hss(p.impi)[1]["state"], "not-registered", "at the HSS")
+    equal(core.registration(p.impu, "DELETE")[0], 404, "DELETE again")
+
+
+def silent_hss(core):
+    p = Phone(core, DIGEST_IMSI, "secret")
+    core.behave({"SAR": {"silent": True}})
+    try:
+        refused(p, p.register(), 504)
+        equal(core.registration(p.impi)[0], 404, "half a registration")
+    finally:
+        core.behave({})
+    equal(p.register(), 200, "afterwards")
+    core.behave({"SAR": {"silent": True}})
+    try:
+        equal(core.registration(p.impi, "DELETE")[0], 504, "DELETE")
+        equal(core.registration(p.impi)[0], 404, "gone all the same")
+    finally:
+        core.behave({})
+
+
+def lost_hss(core):
+    p = Phone(core, DIGEST_IMSI, "secret")
+    equal(p.register(), 200, "before")
+    core.end("hss", signal.SIGKILL)
+    wait_for(lambda: not core.ready(), 30, "the loss")
+    q = Phone(core, AKA_IMSI)
+    refused(q, q.send(600), 504)
+    equal(core.registration(p.impi)[0], 200, "what stood")
+    core.start("hss", "tests/hss/labhssd")
+    wait_for(core.ready, 60, "the HSS again")
+    equal(p.register(0), 200, "leaving")
+
+
+def storm(core):
+    """All generated users register, leave, are deleted, pushed and de-registered by the HSS at the same time (REG-03)."""
+    end, lost = time.monotonic() + STORM_S, []
+
+    def phones(seed):
+        rnd = random.Random(seed)
+        p = Phone(core, AKA_IMSI, "secret")
+        while time.monotonic() < end:
+            p.again(f"{FIRST_OF_MANY + rnd.randrange(MANY):015d}")
+            try:
+                p.register(rnd.choice((0, 60, 600)), rnd.random() < 0.1)
+            except socket.timeout:
+                lost.append(p.impi)
+
+    def operator(seed):
+        rnd = random.Random(seed)
+        while time.monotonic() < end:
+            impi = f"{FIRST_OF_MANY + rnd.randrange(MANY):015d}@{DOMAIN}"
+            rnd.choice((lambda: core.registration(impi, "DELETE"), lambda: core.hss(impi, "/rtr", {"reasonCode": 0}),
+                        lambda: core.hss(impi, "/ppr", {}), core.all))()
+    threads = [threading.Thread(target=phones, args=(n,)) for n in range(6)] + [threading.Thread(target=operator, args=(n,)) for n in (7, 8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    equal(lost, [], "REGISTERs without an answer")
+    for impi in core.all():
+        check(core.registration(impi, "DELETE")[0] in (204, 502), impi + " stays")
+    equal(core.all(), [], "still there")
+
+
+def stop(core):
+    """Orderly, with registrations standing; nothing of a sanitizer in the log."""
+    equal(Phone(core, DIGEST_IMSI, "secret").register(), 200, "one that stands")
+    equal(core.end("scscf"), 0, "exit status")
+    with open(os.path.join(core.work, "scscf.log"), encoding="utf-8", errors="replace") as f:
+        log = f.read()
+    check("Sanitizer" not in log and "runtime error" not in log, log[-4000:])
+    check("secret" not in log, "a password in the log")
+
+
+def run(build, workers, cases):
+    core = Core(build, workers)
+    core.start("scscf", "scscf/scscfd")
+    try:
+        todo = [without_hss, aka, resync, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
+        for fn in todo + [stop]:
+            cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
+    finally:
+        for name in list(core.procs):
+            core.end(name, signal.SIGKILL)
+        if not cases.bad:
+            shutil.rmtree(core.work, ignore_errors=True)
+        else:
+            print(f"   kept: {core.work}")
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    for program in ("scscf/scscfd", "tests/hss/labhssd"):
+        if not os.access(os.path.join(build, program), os.X_OK):
+            print(program + " is not built")
+            return EXIT_SKIP
+    cases = Cases()
+    for workers in (1, 4):
+        run(build, workers, cases)
+    return 1 if cases.bad else 0
+
+
+sys.exit(main())
