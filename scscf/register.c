@@ -162,7 +162,7 @@ static int read_impi(struct reg_job *job)
 		return -ENOMEM;
 	if (plain(job->impi))
 		return 0;
-	/* Derived from a To that is well formed (RFC 4475 §3.1.1.4: an escaped NUL): nobody, not a mistake. */
+	/* Derived from a To that is well formed, only too long for a private identity: nobody, not a mistake. */
 	return job->auth.username.l ? -EBADMSG : -EPERM;
 }
 

@@ -186,12 +186,15 @@ START_TEST(test_header_row)
 }
 END_TEST
 
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123"
+
 static const struct { const char *name, *impu, *auth; unsigned status; } identities[] = {
 	{ "tel registers", "tel:+491510000001", NULL, 401 },
 	{ "no address of record", "urn:x", NULL, 400 },
 	{ "broken Authorization", RIG_IMPU, "Digest username=\"x", 400 },
 	{ "blank in the private identity", RIG_IMPU, "Digest username=\"a b\", realm=\"" RIG_DOMAIN "\", nonce=\"\", response=\"\"", 400 },
-	{ "an escaped NUL in To is well formed: nobody (RFC 4475 §3.1.1.4)", "sip:null-%00-null@" RIG_DOMAIN, "Basic Zm9v", 403 },
+	{ "an escaped NUL in To is well formed: the HSS is asked (RFC 4475 §3.1.1.4)", "sip:null-%00-null@" RIG_DOMAIN, "Basic Zm9v", 401 },
+	{ "longer than a private identity may be", "sip:" LONG LONG LONG LONG LONG "@" RIG_DOMAIN, "Basic Zm9v", 403 },
 	{ "another scheme: as if there were none", RIG_IMPU, "Basic Zm9v", 401 },
 };
 
