@@ -1,150 +1,21 @@
-/* scscf/auth.c - who is it?  Vectors, challenges and their answers: TS 24.229 §5.4.1.2.1 (unprotected REGISTER), §5.4.1.2.2
- * (protected), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 7616; rows S1, S2, S4.
+/* scscf/auth.c - who is it?  Judges a REGISTER and answers with a challenge, a refusal, or goes on: TS 24.229 §5.4.1.2.1
+ * (unprotected REGISTER), §5.4.1.2.2 (protected), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 7616; rows S1, S2, S4.
  *
  * A challenge is found again by its nonce, not by the Call-ID of its 401 as §5.4.1.2.2 does: the nonce is random and says
  * the same, and a REGISTER that somebody else sends in the user's name cannot push the user's own challenge out.  For the
  * same reason, and so that a flood of REGISTERs costs the HSS one MAR and moves the SQN once (reliability row SEC-10), a challenge
  * that nobody answered yet is sent again for challenge_reuse_s.  §5.4.1.2.1 step 3 lets us select the vector.  A phone that had consumed
  * it already says AUTS, and gets a new one. */
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include "common/log/log.h"
-#include "common/util/rand.h"
-#include "scscf/registration.h"
+#include "scscf/challenge.h"
 
-#define MAX_CHALLENGES 4u		/* digest: several phones of one user */
 #define MAX_WRONG_ANSWERS 3u		/* then the challenge is void */
 #define AUTS_BYTES 14u
-#define NONCE_BYTES 16u
 
 static METRIC_DEF(m_challenges, "cscf_auth_challenges_total", METRIC_COUNTER, "Challenges sent, by algorithm and reason.",
 		  "algorithm", "reason");
-
-struct aka {				/* one vector: TS 33.203 §6.1.1 */
-	uint8_t rand_autn[32], xres[16], ck[16], ik[16];
-	uint8_t xres_len;
-	bool keys;			/* ck and ik came too */
-};
-struct challenge {
-	struct list link;
-	uint64_t sent_ms;
-	uint32_t last_nc;
-	uint8_t wrong;
-	bool answered;			/* SIP Digest: proven once; serves until nonce_lifetime_s */
-	bool used_without_qop;
-	struct aka aka;
-	char nonce[48];
-};
-struct auth {
-	enum auth_algorithm alg;	/* what the HSS says this user has */
-	struct list challenges;		/* oldest first */
-	unsigned n_challenges;
-	struct aka *vector;		/* not used yet: [next..n-1] */
-	unsigned next, n_vectors;
-	char *ha1, *realm, *qop;	/* SIP Digest */
-	uint64_t ha1_ms;
-	unsigned resyncs;
-	bool asked;			/* the HSS was asked and not told yet how it ended */
-	char *impu;			/* for which identity */
-};
-
-/* ---- state ---- */
-
-static void challenge_drop(struct auth *a, struct challenge *c)
-{
-	list_del(&c->link);
-	a->n_challenges--;
-	OPENSSL_cleanse(c, sizeof(*c));
-	free(c);
-}
-
-static void drop_vectors(struct auth *a)
-{
-	if (a->vector)
-		OPENSSL_cleanse(a->vector, a->n_vectors * sizeof(*a->vector));
-	free(a->vector);
-	a->vector = NULL;
-	a->next = a->n_vectors = 0;
-	if (a->ha1)
-		OPENSSL_cleanse(a->ha1, strlen(a->ha1));
-	free(a->ha1);
-	free(a->realm);
-	free(a->qop);
-	a->ha1 = a->realm = a->qop = NULL;
-}
-
-void auth_forget(struct registration *g)
-{
-	struct auth *a = g->auth;
-
-	timer_stop(&g->await);
-	if (!a)
-		return;
-	while (!list_empty(&a->challenges))
-		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
-	drop_vectors(a);
-	free(a->impu);
-	free(a);
-	g->auth = NULL;
-}
-
-bool auth_pending(const struct registration *g)
-{
-	return timer_pending(&g->await);
-}
-
-void auth_forget_unused(struct registration *g)
-{
-	if (!auth_pending(g))
-		auth_forget(g);
-}
-
-static struct auth *auth_get(struct registration *g)
-{
-	if (g->auth)
-		return g->auth;
-	g->auth = calloc(1, sizeof(*g->auth));
-	if (g->auth) {
-		g->auth->alg = AUTH_ALG_UNKNOWN;
-		list_init(&g->auth->challenges);
-	}
-	return g->auth;
-}
-
-static bool too_old(const struct registration *g, const struct challenge *c)
-{
-	const struct reg_config *cfg = registration_scscf(g)->reg;
-
-	return registration_now_ms(g) - c->sent_ms >= (uint64_t)(c->answered ? cfg->nonce_lifetime_s : cfg->await_auth_s) * 1000;
-}
-
-static struct challenge *find(const struct registration *g, struct str nonce)
-{
-	struct list *pos;
-
-	if (!g->auth || nonce.l == 0)
-		return NULL;
-	list_for_each(pos, &g->auth->challenges) {
-		struct challenge *c = list_entry(pos, struct challenge, link);
-
-		if (str_eq_c(nonce, c->nonce) && (c->answered || !too_old(g, c)))
-			return c;
-	}
-	return NULL;
-}
-
-static struct challenge *outstanding(const struct registration *g)	/* the youngest without an answer */
-{
-	struct list *pos;
-
-	if (g->auth)
-		for (pos = g->auth->challenges.prev; pos != &g->auth->challenges; pos = pos->prev)
-			if (!list_entry(pos, struct challenge, link)->answered)
-				return list_entry(pos, struct challenge, link);
-	return NULL;
-}
 
 /* ---- judging a REGISTER ---- */
 
@@ -234,7 +105,7 @@ static struct verdict judge_answer(const struct reg_job *job, struct challenge *
 		return (struct verdict){ REFUSE, false, false, "unprotected", "AKA without an IPsec association is not allowed here", NULL };
 	if (!right_answer(job, c))
 		return (struct verdict){ REFUSE, false, true, "wrong_answer", "the answer to the challenge is wrong", c };
-	if (job->g->auth->alg != AUTH_AKAV1_MD5 && (replayed(c, &job->auth) || too_old(job->g, c)))
+	if (job->g->auth->alg != AUTH_AKAV1_MD5 && (replayed(c, &job->auth) || challenge_too_old(job->g, c)))
 		return (struct verdict){ .step = CHALLENGE, .stale = true, .cause = "stale", .c = c };
 	return (struct verdict){ .step = PASS, .c = c };
 }
@@ -243,7 +114,7 @@ static struct verdict judge(const struct reg_job *job)
 {
 	const struct registration *g = job->g;
 	const struct auth_params *p = &job->auth;
-	struct challenge *c = find(g, p->nonce);
+	struct challenge *c = challenge_find(g, p->nonce);
 	bool registered = g->profile && g->n_bindings;
 
 	if (c && g->auth->alg != AUTH_AKAV1_MD5 && !g->auth->ha1)
@@ -262,40 +133,6 @@ static struct verdict judge(const struct reg_job *job)
 		return (struct verdict){ .step = PASS };
 	/* An answer to a nonce we do not know, perhaps of before a restart: "stale" keeps clients from taking it for a wrong password. */
 	return (struct verdict){ .step = CHALLENGE, .stale = p->response.l > 0, .cause = p->response.l ? "unknown_nonce" : "first" };
-}
-
-/* ---- the 401 ---- */
-
-static const char *qop_of(const struct registration *g)
-{
-	static const char *const names[] = { [REG_QOP_NONE] = NULL, [REG_QOP_AUTH] = "auth", [REG_QOP_AUTH_INT] = "auth-int" };
-
-	return g->auth->qop ? g->auth->qop : names[registration_scscf(g)->reg->qop];
-}
-
-/* TS 24.229 §5.4.1.2.1: realm, nonce = RAND||AUTN in base64 (RFC 3310 §3.2), algorithm; ck and ik for the P-CSCF, which takes them out. */
-static void write_challenge(const struct registration *g, const struct challenge *c, bool stale, struct buf *out)
-{
-	const struct auth *a = g->auth;
-	struct str home = stack_home_domain(registration_scscf(g)->stack);
-	const char *qop = qop_of(g);
-	char hex[33];
-
-	buf_puts(out, "WWW-Authenticate: Digest realm=\"");
-	buf_put(out, a->realm ? str_from_c(a->realm) : home);
-	buf_printf(out, "\", nonce=\"%s\", algorithm=%s", c->nonce, auth_algorithm_name(a->alg));
-	if (a->alg == AUTH_AKAV1_MD5 && c->aka.keys) {
-		hex_encode(c->aka.ck, sizeof(c->aka.ck), hex);
-		buf_printf(out, ", ck=\"%s\"", hex);
-		hex_encode(c->aka.ik, sizeof(c->aka.ik), hex);
-		buf_printf(out, ", ik=\"%s\"", hex);
-		OPENSSL_cleanse(hex, sizeof(hex));
-	}
-	if (qop)
-		buf_printf(out, ", qop=\"%s\"", qop);
-	if (stale)
-		buf_puts(out, ", stale=true");
-	buf_puts(out, "\r\n");
 }
 
 static void finish(struct reg_job *job)
@@ -318,7 +155,7 @@ static void send_challenge(struct reg_job *job, const struct challenge *c, bool 
 	struct buf out;
 
 	buf_init(&out, 4096);
-	write_challenge(g, c, stale, &out);
+	challenge_write(g, c, stale, &out);
 	timer_start(g->r->sw->w->wheel, &g->await, (uint64_t)registration_scscf(g)->reg->await_auth_s * 1000);
 	metric_add(&m_challenges, auth_algorithm_name(g->auth->alg), reason, 1);
 	if (out.failed)
@@ -329,105 +166,7 @@ static void send_challenge(struct reg_job *job, const struct challenge *c, bool 
 	finish(job);
 }
 
-/* A new challenge from what is there: an unused vector, or the kept H(A1).  NULL: nothing is there, or no memory. */
-static struct challenge *make_challenge(struct registration *g)
-{
-	struct auth *a = g->auth;
-	uint8_t nonce[NONCE_BYTES];
-	struct challenge *c;
-
-	if (a->alg == AUTH_AKAV1_MD5 ? a->next == a->n_vectors : !a->ha1)
-		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->sent_ms = registration_now_ms(g);
-	if (a->alg == AUTH_AKAV1_MD5) {
-		c->aka = a->vector[a->next];
-		OPENSSL_cleanse(&a->vector[a->next++], sizeof(c->aka));
-		base64_encode(c->aka.rand_autn, sizeof(c->aka.rand_autn), false, c->nonce);
-	} else {
-		rand_bytes(nonce, sizeof(nonce));
-		hex_encode(nonce, sizeof(nonce), c->nonce);
-	}
-	if (a->n_challenges == MAX_CHALLENGES)
-		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
-	list_add_tail(&a->challenges, &c->link);
-	a->n_challenges++;
-	return c;
-}
-
 /* ---- asking the HSS: TS 29.228 §6.3 ---- */
-
-static bool quotable(struct str s)
-{
-	for (size_t i = 0; i < s.l; i++)
-		if (s.p[i] == '"' || s.p[i] == '\\' || (unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
-static bool take_aka(struct auth *a, const struct cx_maa *m)
-{
-	struct aka *v = calloc(m->n_items, sizeof(*v));
-	unsigned n = 0;
-
-	for (unsigned i = 0; v && i < m->n_items; i++) {
-		const struct cx_auth_item *it = &m->item[i];
-
-		if (it->authenticate.l != sizeof(v->rand_autn) || it->authorization.l < 4 || it->authorization.l > sizeof(v->xres))
-			continue;
-		memcpy(v[n].rand_autn, it->authenticate.p, sizeof(v->rand_autn));
-		memcpy(v[n].xres, it->authorization.p, it->authorization.l);
-		v[n].xres_len = (uint8_t)it->authorization.l;
-		v[n].keys = it->ck.l == sizeof(v->ck) && it->ik.l == sizeof(v->ik);
-		if (v[n].keys) {
-			memcpy(v[n].ck, it->ck.p, sizeof(v->ck));
-			memcpy(v[n].ik, it->ik.p, sizeof(v->ik));
-		}
-		n++;
-	}
-	if (n == 0) {
-		free(v);
-		return false;
-	}
-	drop_vectors(a);
-	a->alg = AUTH_AKAV1_MD5;
-	a->vector = v;
-	a->n_vectors = n;
-	return true;
-}
-
-static bool take_digest(struct registration *g, const struct cx_auth_item *it)
-{
-	struct auth *a = g->auth;
-	bool sha = str_ieq(it->digest_algorithm, STR("SHA-256"));
-
-	if (it->digest_ha1.l != (sha ? 64u : 32u) || (it->digest_algorithm.l && !sha && !str_ieq(it->digest_algorithm, STR("MD5"))) ||
-	    !quotable(it->digest_realm) || !quotable(it->digest_qop))
-		return false;
-	drop_vectors(a);
-	a->alg = sha ? AUTH_SHA256 : AUTH_MD5;
-	a->ha1 = str_dup(it->digest_ha1);
-	if (!a->ha1)
-		return false;
-	for (char *c = a->ha1; *c; c++)
-		if (*c >= 'A' && *c <= 'F')
-			*c = (char)(*c | 0x20);
-	a->realm = it->digest_realm.l ? str_dup(it->digest_realm) : NULL;
-	a->qop = it->digest_qop.l ? str_dup(it->digest_qop) : NULL;
-	a->ha1_ms = registration_now_ms(g);
-	return true;
-}
-
-static bool take(struct registration *g, const struct cx_maa *m)
-{
-	if (m->n_items == 0)
-		return false;
-	if (m->item[0].digest_ha1.l)
-		return take_digest(g, &m->item[0]);
-	return take_aka(g->auth, m);
-}
 
 static void on_maa(void *arg, const struct cx_maa *m)
 {
@@ -444,9 +183,9 @@ static void on_maa(void *arg, const struct cx_maa *m)
 		finish(job);
 	} else if (!auth_get(g)) {
 		refuse_broken(job, 503, "failed", "out of memory");
-	} else if (!take(g, m)) {
+	} else if (!auth_take(g, m)) {
 		refuse_broken(job, 500, "hss_answer", "the HSS gave no vector that could be used");
-	} else if (!(c = make_challenge(g))) {
+	} else if (!(c = challenge_make(g))) {
 		refuse_broken(job, 503, "failed", "out of memory");
 	} else {
 		g->auth->asked = true;
@@ -490,7 +229,7 @@ static void challenge(struct reg_job *job, const struct verdict *v)
 {
 	struct registration *g = job->g;
 	const struct reg_config *cfg = registration_scscf(g)->reg;
-	struct challenge *c = outstanding(g);
+	struct challenge *c = challenge_outstanding(g);
 	uint64_t now = registration_now_ms(g);
 
 	if (c && now - c->sent_ms < (uint64_t)cfg->challenge_reuse_s * 1000) {
@@ -499,8 +238,8 @@ static void challenge(struct reg_job *job, const struct verdict *v)
 	}
 	/* A password that was changed at the HSS must be seen: H(A1) is not kept longer than a nonce. */
 	if (g->auth && g->auth->alg != AUTH_AKAV1_MD5 && now - g->auth->ha1_ms >= (uint64_t)cfg->nonce_lifetime_s * 1000)
-		drop_vectors(g->auth);
-	c = g->auth ? make_challenge(g) : NULL;
+		auth_drop_vectors(g->auth);
+	c = g->auth ? challenge_make(g) : NULL;
 	if (c)
 		send_challenge(job, c, v->stale, v->cause);
 	else
@@ -515,7 +254,7 @@ static void resync(struct reg_job *job, const struct verdict *v)
 
 	log_info(LOG_REG, "resynchronisation", LOG_S("impi", job->impi), LOG_U("in_a_row", a->resyncs + 1));
 	a->resyncs++;
-	drop_vectors(a);			/* of the old sequence: all would fail */
+	auth_drop_vectors(a);			/* of the old sequence: all would fail */
 	challenge_drop(a, v->c);
 	with.c = &gone;
 	ask(job, &with);
@@ -533,7 +272,7 @@ static void refuse(struct reg_job *job, const struct verdict *v)
 	if (v->c && (job->auth.response.l == 0 || ++v->c->wrong >= MAX_WRONG_ANSWERS))
 		challenge_drop(a, v->c);
 	if (a && a->alg != AUTH_AKAV1_MD5 && a->n_challenges == 0)
-		drop_vectors(a);		/* the password may have changed at the HSS */
+		auth_drop_vectors(a);		/* the password may have changed at the HSS */
 	if (!report) {
 		finish(job);
 		return;
@@ -561,7 +300,7 @@ static void pass(struct reg_job *job, struct challenge *c)
 		g->auth->resyncs = 0;
 		g->auth->asked = false;
 	}
-	if (c && !outstanding(g))
+	if (c && !challenge_outstanding(g))
 		timer_stop(&g->await);
 	accept_run(job);
 }
@@ -587,7 +326,7 @@ void auth_await_run(struct registration *g, struct reg_work *w)
 	struct challenge *c;
 
 	(void)w;
-	while ((c = outstanding(g)))
+	while ((c = challenge_outstanding(g)))
 		challenge_drop(a, c);
 	if (a) {
 		a->resyncs = 0;

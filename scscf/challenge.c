@@ -1,0 +1,235 @@
+/* scscf/challenge.c - vectors and challenges: taken from a MAA, used one by one, found by nonce, written into a 401.
+ * TS 33.203 §6.1; RFC 3310; RFC 7616; TS 29.228 §6.3; rows S2, S4. */
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include "common/util/rand.h"
+#include "scscf/challenge.h"
+
+#define NONCE_BYTES 16u
+
+/* ---- state ---- */
+
+void challenge_drop(struct auth *a, struct challenge *c)
+{
+	list_del(&c->link);
+	a->n_challenges--;
+	OPENSSL_cleanse(c, sizeof(*c));
+	free(c);
+}
+
+void auth_drop_vectors(struct auth *a)
+{
+	if (a->vector)
+		OPENSSL_cleanse(a->vector, a->n_vectors * sizeof(*a->vector));
+	free(a->vector);
+	a->vector = NULL;
+	a->next = a->n_vectors = 0;
+	if (a->ha1)
+		OPENSSL_cleanse(a->ha1, strlen(a->ha1));
+	free(a->ha1);
+	free(a->realm);
+	free(a->qop);
+	a->ha1 = a->realm = a->qop = NULL;
+}
+
+void auth_forget(struct registration *g)
+{
+	struct auth *a = g->auth;
+
+	timer_stop(&g->await);
+	if (!a)
+		return;
+	while (!list_empty(&a->challenges))
+		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
+	auth_drop_vectors(a);
+	free(a->impu);
+	free(a);
+	g->auth = NULL;
+}
+
+bool auth_pending(const struct registration *g)
+{
+	return timer_pending(&g->await);
+}
+
+void auth_forget_unused(struct registration *g)
+{
+	if (!auth_pending(g))
+		auth_forget(g);
+}
+
+struct auth *auth_get(struct registration *g)
+{
+	if (g->auth)
+		return g->auth;
+	g->auth = calloc(1, sizeof(*g->auth));
+	if (g->auth) {
+		g->auth->alg = AUTH_ALG_UNKNOWN;
+		list_init(&g->auth->challenges);
+	}
+	return g->auth;
+}
+
+bool challenge_too_old(const struct registration *g, const struct challenge *c)
+{
+	const struct reg_config *cfg = registration_scscf(g)->reg;
+
+	return registration_now_ms(g) - c->sent_ms >= (uint64_t)(c->answered ? cfg->nonce_lifetime_s : cfg->await_auth_s) * 1000;
+}
+
+struct challenge *challenge_find(const struct registration *g, struct str nonce)
+{
+	struct list *pos;
+
+	if (!g->auth || nonce.l == 0)
+		return NULL;
+	list_for_each(pos, &g->auth->challenges) {
+		struct challenge *c = list_entry(pos, struct challenge, link);
+
+		if (str_eq_c(nonce, c->nonce) && (c->answered || !challenge_too_old(g, c)))
+			return c;
+	}
+	return NULL;
+}
+
+struct challenge *challenge_outstanding(const struct registration *g)	/* the youngest without an answer */
+{
+	struct list *pos;
+
+	if (g->auth)
+		for (pos = g->auth->challenges.prev; pos != &g->auth->challenges; pos = pos->prev)
+			if (!list_entry(pos, struct challenge, link)->answered)
+				return list_entry(pos, struct challenge, link);
+	return NULL;
+}
+/* ---- what the HSS gave: TS 29.228 §6.3 ---- */
+
+static bool quotable(struct str s)
+{
+	for (size_t i = 0; i < s.l; i++)
+		if (s.p[i] == '"' || s.p[i] == '\\' || (unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool take_aka(struct auth *a, const struct cx_maa *m)
+{
+	struct aka *v = calloc(m->n_items, sizeof(*v));
+	unsigned n = 0;
+
+	for (unsigned i = 0; v && i < m->n_items; i++) {
+		const struct cx_auth_item *it = &m->item[i];
+
+		if (it->authenticate.l != sizeof(v->rand_autn) || it->authorization.l < 4 || it->authorization.l > sizeof(v->xres))
+			continue;
+		memcpy(v[n].rand_autn, it->authenticate.p, sizeof(v->rand_autn));
+		memcpy(v[n].xres, it->authorization.p, it->authorization.l);
+		v[n].xres_len = (uint8_t)it->authorization.l;
+		v[n].keys = it->ck.l == sizeof(v->ck) && it->ik.l == sizeof(v->ik);
+		if (v[n].keys) {
+			memcpy(v[n].ck, it->ck.p, sizeof(v->ck));
+			memcpy(v[n].ik, it->ik.p, sizeof(v->ik));
+		}
+		n++;
+	}
+	if (n == 0) {
+		free(v);
+		return false;
+	}
+	auth_drop_vectors(a);
+	a->alg = AUTH_AKAV1_MD5;
+	a->vector = v;
+	a->n_vectors = n;
+	return true;
+}
+
+static bool take_digest(struct registration *g, const struct cx_auth_item *it)
+{
+	struct auth *a = g->auth;
+	bool sha = str_ieq(it->digest_algorithm, STR("SHA-256"));
+
+	if (it->digest_ha1.l != (sha ? 64u : 32u) || (it->digest_algorithm.l && !sha && !str_ieq(it->digest_algorithm, STR("MD5"))) ||
+	    !quotable(it->digest_realm) || !quotable(it->digest_qop))
+		return false;
+	auth_drop_vectors(a);
+	a->alg = sha ? AUTH_SHA256 : AUTH_MD5;
+	a->ha1 = str_dup(it->digest_ha1);
+	if (!a->ha1)
+		return false;
+	for (char *c = a->ha1; *c; c++)
+		if (*c >= 'A' && *c <= 'F')
+			*c = (char)(*c | 0x20);
+	a->realm = it->digest_realm.l ? str_dup(it->digest_realm) : NULL;
+	a->qop = it->digest_qop.l ? str_dup(it->digest_qop) : NULL;
+	a->ha1_ms = registration_now_ms(g);
+	return true;
+}
+
+bool auth_take(struct registration *g, const struct cx_maa *m)
+{
+	if (m->n_items == 0)
+		return false;
+	if (m->item[0].digest_ha1.l)
+		return take_digest(g, &m->item[0]);
+	return take_aka(g->auth, m);
+}
+struct challenge *challenge_make(struct registration *g)
+{
+	struct auth *a = g->auth;
+	uint8_t nonce[NONCE_BYTES];
+	struct challenge *c;
+
+	if (a->alg == AUTH_AKAV1_MD5 ? a->next == a->n_vectors : !a->ha1)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->sent_ms = registration_now_ms(g);
+	if (a->alg == AUTH_AKAV1_MD5) {
+		c->aka = a->vector[a->next];
+		OPENSSL_cleanse(&a->vector[a->next++], sizeof(c->aka));
+		base64_encode(c->aka.rand_autn, sizeof(c->aka.rand_autn), false, c->nonce);
+	} else {
+		rand_bytes(nonce, sizeof(nonce));
+		hex_encode(nonce, sizeof(nonce), c->nonce);
+	}
+	if (a->n_challenges == AUTH_MAX_CHALLENGES)
+		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
+	list_add_tail(&a->challenges, &c->link);
+	a->n_challenges++;
+	return c;
+}
+
+/* ---- the 401 ---- */
+
+static const char *qop_of(const struct registration *g)
+{
+	static const char *const names[] = { [REG_QOP_NONE] = NULL, [REG_QOP_AUTH] = "auth", [REG_QOP_AUTH_INT] = "auth-int" };
+
+	return g->auth->qop ? g->auth->qop : names[registration_scscf(g)->reg->qop];
+}
+
+/* TS 24.229 §5.4.1.2.1: realm, nonce = RAND||AUTN in base64 (RFC 3310 §3.2), algorithm; ck and ik for the P-CSCF, which takes them out. */
+void challenge_write(const struct registration *g, const struct challenge *c, bool stale, struct buf *out)
+{
+	const struct auth *a = g->auth;
+	struct str home = stack_home_domain(registration_scscf(g)->stack);
+	const char *qop = qop_of(g);
+	char hex[33];
+
+	buf_puts(out, "WWW-Authenticate: Digest realm=\"");
+	buf_put(out, a->realm ? str_from_c(a->realm) : home);
+	buf_printf(out, "\", nonce=\"%s\", algorithm=%s", c->nonce, auth_algorithm_name(a->alg));
+	if (a->alg == AUTH_AKAV1_MD5 && c->aka.keys) {
+		hex_encode(c->aka.ck, sizeof(c->aka.ck), hex);
+		buf_printf(out, ", ck=\"%s\"", hex);
+		hex_encode(c->aka.ik, sizeof(c->aka.ik), hex);
+		buf_printf(out, ", ik=\"%s\"", hex);
+		OPENSSL_cleanse(hex, sizeof(hex));
+	}
+	if (qop)
+		buf_printf(out, ", qop=\"%s\"", qop);
+	if (stale)
+		buf_puts(out, ", stale=true");
+	buf_puts(out, "\r\n");
+}

@@ -1,0 +1,46 @@
+/* scscf/challenge.h - vectors and challenges of one registration: what auth.c judges by.  Only auth.c and challenge.c see it. */
+#pragma once
+#include "scscf/registration.h"
+
+#define AUTH_MAX_CHALLENGES 4u		/* digest: several phones of one user */
+
+struct aka {				/* one vector: TS 33.203 §6.1.1 */
+	uint8_t rand_autn[32], xres[16], ck[16], ik[16];
+	uint8_t xres_len;
+	bool keys;			/* ck and ik came too */
+};
+struct challenge {
+	struct list link;
+	uint64_t sent_ms;
+	uint32_t last_nc;
+	uint8_t wrong;
+	bool answered;			/* SIP Digest: proven once; serves until nonce_lifetime_s */
+	bool used_without_qop;
+	struct aka aka;
+	char nonce[48];
+};
+struct auth {
+	enum auth_algorithm alg;	/* what the HSS says this user has */
+	struct list challenges;		/* oldest first */
+	unsigned n_challenges;
+	struct aka *vector;		/* not used yet: [next..n-1] */
+	unsigned next, n_vectors;
+	char *ha1, *realm, *qop;	/* SIP Digest */
+	uint64_t ha1_ms;
+	unsigned resyncs;
+	bool asked;			/* the HSS was asked and not told yet how it ended */
+	char *impu;			/* for which identity */
+};
+
+struct auth *auth_get(struct registration *g);		/* made when missing; NULL: out of memory */
+void auth_drop_vectors(struct auth *a);			/* and the kept H(A1) */
+bool auth_take(struct registration *g, const struct cx_maa *m);	/* keeps what the HSS gave; false: nothing that could be used */
+
+void challenge_drop(struct auth *a, struct challenge *c);
+struct challenge *challenge_find(const struct registration *g, struct str nonce);
+struct challenge *challenge_outstanding(const struct registration *g);	/* the youngest without an answer */
+bool challenge_too_old(const struct registration *g, const struct challenge *c);
+/* A new one from what is there: an unused vector, or the kept H(A1).  NULL: nothing is there, or no memory. */
+struct challenge *challenge_make(struct registration *g);
+/* The WWW-Authenticate line of the 401. */
+void challenge_write(const struct registration *g, const struct challenge *c, bool stale, struct buf *out);
