@@ -4,7 +4,6 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/clock.h"
-#include "common/util/rand.h"
 #include "icscf/icscf.h"
 
 static METRIC_DEF(m_outcomes, "cscf_icscf_requests_total", METRIC_COUNTER,
@@ -30,7 +29,7 @@ struct icscf_ask *icscf_ask_new(struct icscf_worker *iw, struct tx_server *st, s
 		a->p = proxy_new(iw->w->proxy, st, m, &icscf_proxy_ops, a);
 	if (!a || !a->p) {
 		free(a);
-		tx_server_reply(st, 500, NULL, STR_NONE);
+		tx_refuse_why(st, 500, "out of memory");
 		return NULL;
 	}
 	a->iw = iw;
@@ -73,18 +72,11 @@ void icscf_attempt(struct str scscf, const char *result)
 	metric_add(&m_attempts, text, result, 1);
 }
 
-static uint32_t retry_after(const struct icscf_ask *a)
-{
-	uint32_t base = a->sel->retry_after_s;
-
-	return a->retry_after_s ? a->retry_after_s : base + rand_below(base / 2 + 1);	/* not all at once */
-}
-
 void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *why)
 {
-	struct tx_server *st = proxy_server(a->p);
-	char extra[256] = "", code[8];
-	size_t n = 0;
+	struct refusal r = { .status = status, .why = why, .quiet = true, .secret = status / 100 != 5,
+			     .side = a->proc == PROC_TERMINATING ? "term" : a->proc == PROC_FORWARD ? NULL : "orig" };
+	char code[8];
 
 	if (!icscf_ask_open(a))
 		return;
@@ -93,11 +85,11 @@ void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *
 	log_info(a->proc == PROC_REGISTER ? LOG_REG : LOG_SESS, "refused", LOG_C("procedure", procedures[a->proc]),
 		 LOG_C("method", sip_method_name(a->m->method)), LOG_U("status", status), LOG_C("why", why),
 		 LOG_S("impi", a->impi), LOG_S("impu", a->impu), LOG_S("call_id", a->m->call_id));
-	if (retry)
-		n = (size_t)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after(a));
-	if (status / 100 == 5)
-		snprintf(extra + n, sizeof(extra) - n, "Warning: 399 icscf \"%s\"\r\n", why);
-	tx_server_reply(st, status, NULL, str_from_c(extra));
+	if (retry && a->retry_after_s)		/* the S-CSCF's wish, as it is */
+		r.extra = arena_printf(a->m->arena, "Retry-After: %u\r\n", a->retry_after_s);
+	else if (retry)
+		r.retry_after_s = a->sel->retry_after_s;
+	tx_refuse(proxy_server(a->p), &r);
 }
 
 /* The answer lives until its callback returns, so all is copied; names in their canonical form. */

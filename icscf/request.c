@@ -27,7 +27,7 @@ void icscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
 	else if (m->method == SIP_OPTIONS)
 		tx_server_reply(st, 200, NULL, STR(OUR_METHODS));
 	else
-		tx_server_reply(st, 405, NULL, STR(OUR_METHODS));
+		tx_refuse(st, &(const struct refusal){ .status = 405, .why = "not a method for this node itself", .extra = STR(OUR_METHODS) });
 }
 
 /* We are in no route set of our own making; older peers may have us in theirs. */

@@ -141,10 +141,9 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	correlate(f);
 	if (own == status)
 		return false;
-	log_info(LOG_SESS, f->to_phone ? "the phone does not answer" : "the core does not answer",
-		 LOG_C("method", sip_method_name(req->method)), LOG_U("status", own), LOG_C("by", m ? "peer" : "us"),
-		 LOG_S("call_id", req->call_id));
-	tx_server_reply(proxy_server(p), own, NULL, f->to_phone ? STR_NONE : pcscf_retry_after(f->pw, req->arena));
+	tx_refuse(proxy_server(p), &(const struct refusal){
+		.status = own, .why = f->to_phone ? "the phone does not answer" : m ? "the core is not available" : "the core does not answer",
+		.retry_after_s = f->to_phone ? 0 : f->pw->p->cfg.retry_after_s });
 	return true;
 }
 
@@ -175,7 +174,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 	f->b = obj_ref(r->b);
 	sip_out_copy(proxy_out(p), &r->out);
 	if (proxy_target_add(p, t) < 0)
-		proxy_reject(p, 500, NULL, STR_NONE);
+		proxy_reject(p, &(const struct refusal){ .status = 500, .why = "out of memory" });
 	else
 		proxy_start(p);
 }

@@ -73,10 +73,8 @@ extern const struct http_route pcscf_routes[];		/* rest.c; u is struct pcscf */
 /* ---- request.c ---- */
 void pcscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m);
 void pcscf_ack(struct worker *w, struct sip_msg *m);
-/* Answers (nothing for an ACK), counts under `why` (a short phrase, also the log line's). */
+/* Answers by tx_refuse(); an ACK hears nothing. */
 void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct str extra);
-/* Retry-After of access.retry_after_s as a header line. */
-struct str pcscf_retry_after(struct pcscf_worker *pw, struct arena *a);
 
 extern struct metric pcscf_registrations;		/* register.c */
 

@@ -82,7 +82,8 @@ static void publish_finish(struct publish *j)
 
 	if (g->p) {
 		if (j->rc < 0)
-			proxy_reject(g->p, 500, NULL, pcscf_retry_after(g->pw, g->answer->arena));
+			proxy_reject(g->p, &(const struct refusal){ .status = 500, .why = "the binding cannot be kept",
+								    .retry_after_s = g->pw->p->cfg.retry_after_s });
 		else
 			proxy_resume(g->p, g->branch, g->answer, &g->out);
 	}
@@ -174,7 +175,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	if (rc == 0)
 		return PROXY_PASS;
 	if (rc < 0) {
-		proxy_reject(p, 500, NULL, pcscf_retry_after(g->pw, m->arena));
+		proxy_reject(p, &(const struct refusal){ .status = 500, .why = "the binding cannot be kept",
+							 .retry_after_s = g->pw->p->cfg.retry_after_s });
 		return PROXY_DROP;
 	}
 	g->answer = sip_msg_ref(m);
@@ -187,14 +189,15 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
 {
 	struct reg *g = user;
-	struct sip_msg *req = proxy_request(p);
 
 	if (status != 408 && status != 503)
 		return false;
 	metric_add(&pcscf_registrations, m ? "refused" : "unanswered", NULL, 1);
 	log_info(LOG_REG, "the home network does not answer a REGISTER", LOG_U("status", status), LOG_C("by", m ? "peer" : "us"),
 		 LOG_S("impi", g->what.impi));
-	tx_server_reply(proxy_server(p), status == 408 ? 504 : 500, NULL, pcscf_retry_after(g->pw, req->arena));
+	tx_refuse(proxy_server(p), &(const struct refusal){
+		.status = status == 408 ? 504 : 500, .why = "the home network does not answer", .quiet = true,
+		.retry_after_s = g->pw->p->cfg.retry_after_s });
 	return true;
 }
 
@@ -313,7 +316,7 @@ static void forward(struct pcscf_req *r, struct reg *g)
 	if (r->pw->p->cfg.icscf.l)
 		t.route[t.n_routes++] = r->pw->p->cfg.icscf;
 	if (proxy_target_add(p, &t) < 0)
-		proxy_reject(p, 500, NULL, STR_NONE);
+		proxy_reject(p, &(const struct refusal){ .status = 500, .why = "out of memory" });
 	else
 		proxy_start(p);
 }

@@ -9,26 +9,22 @@
 
 #define OWN_ROUTES_MAX 8u			/* leading Route values that are ours; more: 400 */
 
-static METRIC_DEF(m_refused, "cscf_pcscf_refused_total", METRIC_COUNTER, "Requests answered by the P-CSCF itself, by reason.",
-		  "reason", NULL);
-
 /* Options of Proxy-Require that end here (RFC 3329); what else is asked for gets 420 (row R11). */
 static const char *const supported[] = { "sec-agree", NULL };
 
 void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct str extra)
 {
-	char from[SIP_FLOW_STRLEN];
-
-	metric_add(&m_refused, why, NULL, 1);
-	log_info(LOG_SIP, "refused", LOG_C("why", why), LOG_U("status", status), LOG_S("method", r->m->method_name),
-		 LOG_C("from", sip_flow_fmt(&r->m->flow, from)), LOG_S("call_id", r->m->call_id));
 	if (r->st)
-		tx_server_reply(r->st, status, NULL, extra);
+		tx_refuse(r->st, &(const struct refusal){ .status = status, .why = why, .extra = extra });
 }
 
-struct str pcscf_retry_after(struct pcscf_worker *pw, struct arena *a)
+/* Row R18: a phone hears who refused, not why; the core may know. */
+static void judge(struct worker *w, const struct sip_msg *m, struct refusal *r)
 {
-	return arena_printf(a, "Retry-After: %u\r\n", pw->p->cfg.retry_after_s);
+	bool core = pcscf_is_trusted(pcscf_of(w)->p, &m->flow);
+
+	r->side = core ? "term" : "orig";
+	r->secret = r->secret || !core;
 }
 
 /* ---- Route values that are ours ---- */
@@ -217,7 +213,6 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		if (rc < 0)
 			return rc;
 		pcscf_learn_static(p, stack_config(w->stack));
-		metrics_register(&m_refused);
 		metrics_register(&trust_metric_stripped);
 		metrics_register(&pcscf_registrations);
 	}
@@ -236,7 +231,7 @@ static void worker_free(struct worker *w, void *role)
 
 const struct role_ops pcscf_ops = {
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
-	.flow_closed = flow_closed, .routes = pcscf_routes,
+	.flow_closed = flow_closed, .fe = "p-cscf", .judge = judge, .routes = pcscf_routes,
 };
 
 int pcscf_init(struct pcscf *p)

@@ -47,11 +47,11 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in)
 	struct str route;
 
 	if (!sides_are_known(in)) {
-		session_refuse(sw, in, 403, "a Route that is for no side of a call", STR_NONE);
+		session_refuse(in, 403, "a Route that is for no side of a call", STR_NONE);
 		return;
 	}
 	if (in->ruri.scheme == SIP_SCHEME_TEL && sip_out_top(&in->out, SIP_H_ROUTE, &route) < 0) {
-		session_refuse(sw, in, 404, "a number is no target within a dialog", STR_NONE);
+		session_refuse(in, 404, "a number is no target within a dialog", STR_NONE);
 		return;
 	}
 	s = session_new(sw, in, SIDE_DIALOG, STR_NONE);
@@ -59,7 +59,7 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in)
 	if (!s)
 		return;
 	if (!t) {
-		session_refuse(sw, in, 500, "out of memory", STR_NONE);
+		session_refuse(in, 500, "out of memory", STR_NONE);
 		return;
 	}
 	t->trusted = inside(in);

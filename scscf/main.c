@@ -6,6 +6,7 @@ static const struct role_ops role = {
 	.worker_free = scscf_worker_free,
 	.request = scscf_request,
 	.ack = scscf_ack,
+	.fe = "s-cscf",
 	.uses_diameter = true,
 	.routes = scscf_routes,
 };

@@ -12,7 +12,7 @@ struct caller {
 
 /* TS 24.229 §5.4.3.2, TS 23.380 §4.4: the registration behind a good token is gone, with the phone not knowing.  It is told to
  * register anew; P-Asserted-Identity is our Service-Route URI, by which the phone recognises whom this comes from. */
-static void refuse_unknown(struct scscf_worker *sw, struct session_in *in)
+static void refuse_unknown(struct session_in *in)
 {
 	static const struct str body = STR(
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"
@@ -20,9 +20,10 @@ static void refuse_unknown(struct scscf_worker *sw, struct session_in *in)
 		"<reason>registration lost</reason><action>initial-registration</action></alternative-service></ims-3gpp>\r\n");
 	const struct sip_nameaddr *route = &in->own[in->token - in->own_token];
 
-	session_refuse_body(sw, in, 504, "the registration is not known any more",
-			    arena_printf(in->m->arena, "P-Asserted-Identity: <%.*s>\r\n", STR_ARG(route->uri.text)),
-			    STR("application/3gpp-ims+xml;sv=\"1,1\""), body);
+	session_refuse_as(in, &(const struct refusal){
+		.status = 504, .why = "the registration is not known any more",
+		.extra = arena_printf(in->m->arena, "P-Asserted-Identity: <%.*s>\r\n", STR_ARG(route->uri.text)),
+		.content_type = STR("application/3gpp-ims+xml;sv=\"1,1\""), .body = body });
 }
 
 static bool has_contact(const struct reg_view *v)
@@ -60,11 +61,11 @@ static bool caller_by_token(struct scscf_worker *sw, struct session_in *in, stru
 {
 	c->view = reg_directory_id(sw->s->dir, in->token->id);
 	if (!c->view) {
-		refuse_unknown(sw, in);
+		refuse_unknown(in);
 		return false;
 	}
 	if (!has_contact(c->view)) {
-		session_refuse(sw, in, 403, "the user is not registered", STR_NONE);
+		session_refuse(in, 403, "the user is not registered", STR_NONE);
 		return false;
 	}
 	asserted(in, c);
@@ -90,7 +91,7 @@ static bool caller_by_header(struct scscf_worker *sw, struct session_in *in, str
 
 	if (!sip_values_next(&it, &value) || sip_nameaddr_parse(value, &n) < 0 ||
 	    sip_uri_aor(&n.uri, text, sizeof(text), &aor) < 0) {
-		session_refuse(sw, in, 403, "no served user is named", STR_NONE);
+		session_refuse(in, 403, "no served user is named", STR_NONE);
 		return false;
 	}
 	set = reg_directory_aor(sw->s->dir, aor);
@@ -100,7 +101,7 @@ static bool caller_by_header(struct scscf_worker *sw, struct session_in *in, str
 	}
 	obj_unref(set);
 	if (!c->id)
-		session_refuse(sw, in, 403, "the served user has no profile here", STR_NONE);
+		session_refuse(in, 403, "the served user has no profile here", STR_NONE);
 	return c->id != NULL;
 }
 
@@ -160,7 +161,7 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 		return;
 	status = nexthop_find(sw, in, &targets, &why);
 	if (status) {
-		session_refuse(sw, in, status, why, STR_NONE);
+		session_refuse(in, status, why, STR_NONE);
 		return;
 	}
 	for (struct session_target *t = targets; t; t = t->next)
@@ -175,7 +176,7 @@ void scscf_originating(struct scscf_worker *sw, struct session_in *in)
 
 	/* §5.4.3.2: a barred identity may not originate; nor may one who has no other. */
 	if (known && (!c.id || c.id->barred))
-		session_refuse(sw, in, 403, "the public user identity is barred", STR_NONE);
+		session_refuse(in, 403, "the public user identity is barred", STR_NONE);
 	else if (known)
 		proceed(sw, in, &c);
 	obj_unref(c.view);

@@ -20,6 +20,7 @@ static METRIC_DEF(m_seconds, "cscf_register_seconds", METRIC_HISTOGRAM, "Time un
 struct reply {
 	struct tx_handle h;
 	unsigned status;
+	const char *why;	/* NULL, or static */
 	size_t l;
 	char extra[];			/* header lines */
 };
@@ -30,7 +31,10 @@ static void reply_here(struct worker *w, void *arg)
 	struct reply *r = arg;
 	struct tx_server *st = tx_server_find(w->tx, r->h);
 
-	if (st)
+	if (st && r->status >= 400 && r->status != 401)
+		tx_refuse(st, &(const struct refusal){ .status = r->status, .why = r->why, .extra = str_make(r->extra, r->l),
+						       .side = "orig", .quiet = true });
+	else if (st)
 		tx_server_reply(st, r->status, NULL, str_make(r->extra, r->l));
 	else
 		log_info(LOG_REG, "the phone does not wait any more", LOG_U("status", r->status));
@@ -72,11 +76,9 @@ void reg_job_answer(struct reg_job *job, unsigned status, const char *cause, con
 	log_outcome(job, status, cause, why);
 	buf_init(&b, SIP_MSG_MAX_BYTES);
 	buf_put(&b, extra);
-	if (status >= 400 && status != 401 && why)		/* RFC 3261 §20.43 */
-		buf_printf(&b, "Warning: 399 %.*s \"%s\"\r\n", STR_ARG(stack_sip_name(job->s->stack)), why);
 	r = b.failed ? NULL : malloc(sizeof(*r) + b.l);
 	if (r) {
-		*r = (struct reply){ .h = job->h, .status = status, .l = b.l };
+		*r = (struct reply){ .h = job->h, .status = status, .why = why ? why : cause, .l = b.l };
 		if (b.l)
 			memcpy(r->extra, b.p, b.l);
 	}
@@ -196,7 +198,7 @@ void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_ms
 	unsigned status;
 
 	if (!job) {
-		tx_server_reply(st, 503, NULL, STR("Retry-After: 5\r\n"));
+		tx_refuse(st, &(const struct refusal){ .status = 503, .why = "out of memory", .retry_after_s = sw->s->reg->retry_after_s });
 		return;
 	}
 	job->s = sw->s;

@@ -24,11 +24,11 @@ static bool tokens_read(struct scscf_worker *sw, struct session_in *in)
 		if (in->own[i].uri.user.l == 0)		/* the I-CSCF takes ours from the HSS: no token */
 			continue;
 		if (token_read(stack_token_key(sw->w->stack), in->own[i].uri.user, t) < 0) {
-			session_refuse(sw, in, 403, "a Route of ours has a token that is not", STR_NONE);
+			session_refuse(in, 403, "a Route of ours has a token that is not", STR_NONE);
 			return false;
 		}
 		if (in->token && in->token->kind != t->kind) {
-			session_refuse(sw, in, 403, "Routes of ours that do not belong together", STR_NONE);
+			session_refuse(in, 403, "Routes of ours that do not belong together", STR_NONE);
 			return false;
 		}
 		if (!in->token)
@@ -60,7 +60,7 @@ static bool is_for_us(const struct scscf_worker *sw, const struct session_in *in
 }
 
 /* RFC 3261 §8.2.2.3: we are the end here, so Require is for us. */
-static bool requires_too_much(struct scscf_worker *sw, struct session_in *in)
+static bool requires_too_much(struct session_in *in)
 {
 	struct sip_values it = sip_values(in->m, SIP_H_REQUIRE);
 	struct str v, bad = STR_NONE;
@@ -69,14 +69,14 @@ static bool requires_too_much(struct scscf_worker *sw, struct session_in *in)
 		if (!str_ieq_c(v, "path"))
 			bad = bad.l ? arena_printf(in->m->arena, "%.*s, %.*s", STR_ARG(bad), STR_ARG(v)) : v;
 	if (bad.l)
-		session_refuse(sw, in, 420, "an extension that this node has not",
+		session_refuse(in, 420, "an extension that this node has not",
 			       arena_printf(in->m->arena, "Unsupported: %.*s\r\n", STR_ARG(bad)));
 	return bad.l > 0;
 }
 
-static void for_us(struct scscf_worker *sw, struct session_in *in)
+static void for_us(struct session_in *in)
 {
-	if (requires_too_much(sw, in))
+	if (requires_too_much(in))
 		return;
 	switch (in->m->method) {
 	case SIP_OPTIONS:		/* RFC 3261 §11.2 */
@@ -85,10 +85,10 @@ static void for_us(struct scscf_worker *sw, struct session_in *in)
 				    "Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: path\r\n"));
 		break;
 	case SIP_SUBSCRIBE:		/* RFC 6665 §8.3.2; the reg-event notifier (§5.4.2.1) is not there yet: no package */
-		session_refuse(sw, in, 489, "no event package is served here", STR_NONE);
+		session_refuse(in, 489, "no event package is served here", STR_NONE);
 		break;
 	default:
-		session_refuse(sw, in, 405, "not a method for this node itself", STR("Allow: " OUR_METHODS "\r\n"));
+		session_refuse(in, 405, "not a method for this node itself", STR("Allow: " OUR_METHODS "\r\n"));
 	}
 }
 
@@ -98,7 +98,7 @@ static void for_application_server(struct scscf_worker *sw, struct session_in *i
 	if (session_config_is_as(sw->s->sessions, &in->m->flow))
 		scscf_originating(sw, in);
 	else
-		session_refuse(sw, in, 403, "the sender is none of our application servers", STR_NONE);
+		session_refuse(in, 403, "the sender is none of our application servers", STR_NONE);
 }
 
 static void without_dialog(struct scscf_worker *sw, struct session_in *in)
@@ -106,9 +106,9 @@ static void without_dialog(struct scscf_worker *sw, struct session_in *in)
 	struct str value;
 
 	if (in->token && in->token->kind != TOKEN_SERVICE_ROUTE)
-		session_refuse(sw, in, 403, "a Route that opens nothing", STR_NONE);	/* Record-Route outside its dialog... */
+		session_refuse(in, 403, "a Route that opens nothing", STR_NONE);	/* Record-Route outside its dialog... */
 	else if (is_for_us(sw, in))
-		for_us(sw, in);
+		for_us(in);
 	else if (in->token)
 		scscf_originating(sw, in);
 	else if (in->n_own && sip_uri_param(&in->own[0].uri, "orig", &value))
@@ -131,7 +131,7 @@ void scscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
 	sip_out_init(&in.out, m);
 	in.n_own = proxy_pop_own_routes(w->proxy, m, &in.out, in.own);
 	if (!ruri_read(&in)) {
-		session_refuse(sw, &in, 400, "the last Route is no Request-URI", STR_NONE);
+		session_refuse(&in, 400, "the last Route is no Request-URI", STR_NONE);
 		return;
 	}
 	if (!tokens_read(sw, &in))
@@ -141,5 +141,5 @@ void scscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
 	else if (in.token && in.token->kind == TOKEN_RECORD_ROUTE)
 		scscf_in_dialog(sw, &in);
 	else		/* RFC 3261 §12.2.2; a phone that sends it along its Service-Route has lost the route set */
-		session_refuse(sw, &in, 481, "not on the route of that dialog", STR_NONE);
+		session_refuse(&in, 481, "not on the route of that dialog", STR_NONE);
 }

@@ -33,24 +33,22 @@ static void count_final(const struct session *s, unsigned status)
 
 /* ---- refusals ---- */
 
-void session_refuse_body(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra,
-			 struct str content_type, struct str body)
+void session_refuse_as(struct session_in *in, const struct refusal *given)
 {
-	struct arena *a = in->m->arena;
+	bool orig = in->token && in->token->kind == TOKEN_SERVICE_ROUTE;
+	struct refusal r = *given;
 	char text[12];
 
-	snprintf(text, sizeof(text), "%u", status);
+	snprintf(text, sizeof(text), "%u", r.status);
 	metric_add(&m_requests, in->m->to_tag.l ? "in-dialog" : in->token ? "originating" : "terminating", text, 1);
-	log_info(LOG_SESS, "refused", LOG_S("method", in->m->method_name), LOG_U("status", status), LOG_C("why", why),
-		 LOG_S("ruri", in->m->ruri_text), LOG_S("call_id", in->m->call_id));
-	/* Row R18: the trace shows who said no, and why. */
-	extra = arena_printf(a, "Warning: 399 %.*s \"%s\"\r\n%.*s", STR_ARG(stack_sip_name(sw->w->stack)), why, STR_ARG(extra));
-	tx_server_reply_body(in->st, status, NULL, extra, content_type, body);
+	if (!in->m->to_tag.l)
+		r.side = orig ? "orig" : "term";
+	tx_refuse(in->st, &r);
 }
 
-void session_refuse(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra)
+void session_refuse(struct session_in *in, unsigned status, const char *why, struct str extra)
 {
-	session_refuse_body(sw, in, status, why, extra, STR_NONE, STR_NONE);
+	session_refuse_as(in, &(const struct refusal){ .status = status, .why = why, .extra = extra });
 }
 
 /* ---- what the proxy asks ---- */
@@ -174,6 +172,11 @@ static unsigned silence(const struct session *s)
 	return s->side == SIDE_TERMINATING ? 480 : 504;
 }
 
+static const char *fe_side(const struct session *s)
+{
+	return s->side == SIDE_ORIGINATING ? "orig" : s->side == SIDE_TERMINATING ? "term" : NULL;
+}
+
 static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
 {
 	struct session *s = user;
@@ -183,7 +186,8 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 		status = silence(s);
 	log_final(s, status, !m);
 	if (silent && proxy_server(p))
-		tx_server_reply(proxy_server(p), status, NULL, STR_NONE);
+		tx_refuse(proxy_server(p), &(const struct refusal){ .status = status, .why = "nobody answered", .quiet = true,
+								    .side = fe_side(s) });
 	return silent;
 }
 
@@ -195,7 +199,8 @@ static void on_deadline(struct timer *t)
 
 	log_correlation(sip_unquote(s->icid));
 	log_final(s, silence(s), true);
-	proxy_reject(s->p, silence(s), NULL, STR_NONE);
+	proxy_reject(s->p, &(const struct refusal){ .status = silence(s), .why = "nobody answered in time", .quiet = true,
+						    .side = fe_side(s) });
 	log_correlation(STR_NONE);
 }
 
@@ -246,7 +251,7 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	struct session *s = arena_zalloc(in->m->arena, sizeof(*s));
 
 	if (!s) {
-		session_refuse(sw, in, 500, "out of memory", STR_NONE);
+		session_refuse(in, 500, "out of memory", STR_NONE);
 		return NULL;
 	}
 	s->sw = sw;
@@ -268,7 +273,7 @@ void session_start(struct session *s, struct session_in *in, struct session_targ
 
 	s->p = proxy_new(s->sw->w->proxy, in->st, in->m, &session_ops, s);
 	if (!s->p) {
-		session_refuse(s->sw, in, 500, "out of memory", STR_NONE);
+		session_refuse(in, 500, "out of memory", STR_NONE);
 		return;
 	}
 	metric_add(&m_requests, side_name(s->side), "forwarded", 1);

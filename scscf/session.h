@@ -69,10 +69,9 @@ struct session {
 /* NULL when out of memory: 500 was answered. */
 struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum session_side side, struct str served);
 void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode);
-/* Answers by ourselves: Warning 399 says why (RFC 3261 §20.43), the log too, and it is counted.  extra: header lines. */
-void session_refuse(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra);
-void session_refuse_body(struct scscf_worker *sw, struct session_in *in, unsigned status, const char *why, struct str extra,
-			 struct str content_type, struct str body);
+/* Answers by ourselves (refuse.h), and counts it for this path.  extra: header lines. */
+void session_refuse(struct session_in *in, unsigned status, const char *why, struct str extra);
+void session_refuse_as(struct session_in *in, const struct refusal *r);
 struct session_target *session_target_new(struct session_in *in);	/* zeroed; NULL when out of memory */
 
 /* ---- charging.c: P-Charging-Vector, RFC 7315 §4.6, TS 24.229 §5.4.3.2, §5.4.3.3 ---- */

@@ -140,18 +140,18 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 	struct session *s;
 
 	if (!targets_find(in, c, &targets, &profile, &id)) {
-		session_refuse(sw, in, 500, "out of memory", STR_NONE);
+		session_refuse(in, 500, "out of memory", STR_NONE);
 		return;
 	}
 	if (!id) {				/* §5.4.3.3: as if it did not exist */
-		session_refuse(sw, in, 404, "no such user", STR_NONE);
+		session_refuse(in, 404, "no such user", STR_NONE);
 		return;
 	}
 	s = session_new(sw, in, SIDE_TERMINATING, str_from_c(id->aor));
 	if (!s || services_apply(s, in, profile, id, targets ? CASE_TERMINATING_REGISTERED : CASE_TERMINATING_UNREGISTERED))
 		return;
 	if (!targets) {
-		session_refuse(sw, in, 480, "the user is not registered", STR_NONE);
+		session_refuse(in, 480, "the user is not registered", STR_NONE);
 		return;
 	}
 	edit(in);
@@ -170,12 +170,12 @@ static bool is_for_notifier(const struct session_in *in)
 
 /* By the I-CSCF's Route the HSS says that the user exists and is ours: not registered, as long as nobody tells more (Open5GS
  * keeps the S-CSCF's name for ever; PyHSS is often provisioned with one).  Without it the sender may be wrong. */
-static void refuse_unknown(struct scscf_worker *sw, struct session_in *in)
+static void refuse_unknown(struct session_in *in)
 {
 	if (in->n_own)
-		session_refuse(sw, in, 480, "the user is not registered here", STR_NONE);
+		session_refuse(in, 480, "the user is not registered here", STR_NONE);
 	else
-		session_refuse(sw, in, 404, "no such user here", STR_NONE);
+		session_refuse(in, 404, "no such user here", STR_NONE);
 }
 
 void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
@@ -186,16 +186,16 @@ void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
 		bool self = stack_is_self(sw->w->stack, &in->ruri);
 
 		/* Without a token nobody is served here: an open relay otherwise (RFC 3261 §26.3.2.4). */
-		session_refuse(sw, in, self ? 404 : 403, self ? "this node has no users, its domain has" :
+		session_refuse(in, self ? 404 : 403, self ? "this node has no users, its domain has" :
 			       "not a user of this network, and no user of ours asks", STR_NONE);
 		return;
 	}
 	if (!callee_find(sw, in, &c)) {
-		refuse_unknown(sw, in);
+		refuse_unknown(in);
 		return;
 	}
 	if (is_for_notifier(in))
-		session_refuse(sw, in, 489, "the reg event package is not served", STR_NONE);
+		session_refuse(in, 489, "the reg event package is not served", STR_NONE);
 	else
 		proceed(sw, in, &c);
 	obj_unref(c.set);

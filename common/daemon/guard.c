@@ -30,7 +30,7 @@ static bool is_known(struct worker *w, const struct sip_msg *m)
 	       str_ieq(p.integrity_protected, STR("tls-yes"));
 }
 
-static bool on_admit(void *u, struct sip_msg *m, struct tx_refusal *ret)
+static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 {
 	struct worker *w = u;
 	struct worker_full *f = container_of(w, struct worker_full, w);
@@ -47,6 +47,8 @@ static bool on_admit(void *u, struct sip_msg *m, struct tx_refusal *ret)
 	}
 	metric_add(&m_refused, sip_method_name(m->method), NULL, 1);
 	ret->status = 503;
+	ret->why = "messages wait too long";
+	ret->quiet = true;
 	ret->extra = arena_printf(m->arena, "Retry-After: %u\r\n", admission_retry_after_s(a, rand_u32()));
 	return false;
 }

@@ -46,6 +46,9 @@ struct role_ops {
 	enum tx_side (*side)(struct worker *w, const struct sip_flow *from);	/* NULL: TX_CORE */
 	void (*flow_closed)(struct worker *w, const struct sip_flow *flow);	/* NULL: nothing */
 	enum standing (*standing)(struct worker *w, const struct sip_flow *from);	/* NULL: all are trusted */
+	/* Error responses of our own (refuse.h): which function we are in Response-Source ("s-cscf"), and what a sender may know. */
+	const char *fe;
+	void (*judge)(struct worker *w, const struct sip_msg *m, struct refusal *r);	/* NULL: as the caller says */
 	bool uses_diameter;
 	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */

@@ -11,6 +11,7 @@
 #include "common/util/rand.h"
 
 #define STATS_EVERY_MS 1000
+#define DRAIN_RETRY_AFTER_S 4
 #define TRACE_EVENTS 8192
 #define CALL_CORRELATION 64		/* longer ones are cut */
 #define MAX_DIALOGS 200000
@@ -35,6 +36,9 @@ static METRIC_DEF(m_lag, "cscf_loop_lag_seconds", METRIC_HISTOGRAM, "Longest tur
 static METRIC_DEF(m_late, "cscf_late_responses_total", METRIC_COUNTER,
 		  "Answers for a transaction that was gone when they came.", NULL, NULL);
 
+static METRIC_DEF(m_refused, "cscf_refused_total", METRIC_COUNTER, "Error responses of this node's own, by status and reason.", "status",
+		  "why");
+
 static _Thread_local struct worker *current;
 
 struct worker *worker_current(void)
@@ -52,6 +56,37 @@ static const char *status_class(unsigned status)
 static struct worker_full *full(struct worker *w)
 {
 	return container_of(w, struct worker_full, w);
+}
+
+/* ---- error responses of our own ---- */
+
+static void on_judge(void *u, const struct sip_msg *m, struct refusal *r)
+{
+	struct worker *w = u;
+
+	if (w->stack->ops->judge)
+		w->stack->ops->judge(w, m, r);
+}
+
+static void on_refused(void *u, const struct sip_msg *m, const struct refusal *r)
+{
+	struct worker *w = u;
+	char from[SIP_FLOW_STRLEN], status[12];
+
+	snprintf(status, sizeof(status), "%u", r->status);
+	metric_add(&m_refused, status, r->why, 1);
+	trace_add(w->trace, TRACE_NOTE, m->call_id, log_correlation_get(), w->stack->daemon->name, "%s by us: %s", status, r->why);
+	if (!r->quiet)
+		log_info(LOG_SIP, "refused", LOG_C("why", r->why), LOG_U("status", r->status), LOG_S("method", m->method_name),
+			 LOG_S("ruri", m->ruri_text), LOG_C("from", sip_flow_fmt(&m->flow, from)), LOG_S("call_id", m->call_id));
+}
+
+static void set_agent(struct worker *w)
+{
+	const struct tx_agent a = { .name = stack_sip_name(w->stack), .fe = w->stack->ops->fe, .judge = on_judge,
+				    .refused = on_refused, .u = w };
+
+	tx_layer_set_agent(w->tx, &a);
 }
 
 /* ---- transport -> transactions ---- */
@@ -80,7 +115,8 @@ static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, stru
 	/* RFC 3261 §8.2, §16.3: an answer when one can be addressed; never to a response or an ACK. */
 	if (!m || !m->request || m->method == SIP_ACK || e->status == 0)
 		return;
-	wire = sip_reply_make(m, e->status, e->status == 400 ? e->why : NULL, STR("malformed"), STR_NONE, STR_NONE, STR_NONE);
+	wire = tx_refusal_make(w->tx, m, &(const struct refusal){ .status = e->status, .why = e->why, .quiet = true,
+								   .reason = e->status == 400 ? e->why : NULL }, STR("malformed"));
 	if (!wire)
 		return;
 	tx_response_flow(m, &to);
@@ -135,12 +171,10 @@ static int on_send(void *u, const struct sip_flow *to, struct bytes *wire, struc
 static void on_request(void *u, struct tx_server *st, struct sip_msg *m)
 {
 	struct worker *w = u;
-	char extra[48];
 
 	/* New work while we drain: another instance may take it (RFC 3261 §21.5.4).  Retransmissions never come here. */
 	if (atomic_load_explicit(&w->stack->draining, memory_order_relaxed) && m->to_tag.l == 0) {
-		snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 2 + rand_below(5));
-		tx_server_reply(st, 503, NULL, str_from_c(extra));
+		tx_refuse(st, &(const struct refusal){ .status = 503, .why = "stopping", .retry_after_s = DRAIN_RETRY_AFTER_S });
 		return;
 	}
 	if (!w->stack->ops->off_route)
@@ -165,7 +199,7 @@ static void on_cancel(void *u, struct tx_server *invite, struct sip_msg *m)
 	else if (w->stack->ops->cancel)
 		w->stack->ops->cancel(w, invite, m);
 	else
-		tx_server_reply(invite, 487, NULL, STR_NONE);
+		tx_refuse(invite, &(const struct refusal){ .status = 487, .why = "cancelled", .quiet = true });
 }
 
 static void on_stray(void *u, struct sip_msg *m)
@@ -261,7 +295,7 @@ static void on_stats(struct timer *t)
 static void register_metrics(void)
 {
 	struct metric *const all[] = { &m_requests, &m_responses, &m_errors, &m_bytes, &m_handed, &m_conns, &m_tx,
-				       &m_retrans, &m_timeouts, &m_dialogs, &m_lag, &m_late };
+				       &m_retrans, &m_timeouts, &m_dialogs, &m_lag, &m_late, &m_refused };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		metrics_register(all[i]);
@@ -336,6 +370,7 @@ int worker_open(struct stack *s, unsigned id)
 	tx_layer_set_limits(w->tx, (uint32_t)cfg_int(r, "sip.max_transactions"));
 	tx_layer_set_side_fn(w->tx, on_side);
 	guard_open(f);
+	set_agent(w);
 	env.tx = w->tx;
 	env.resolver = w->resolver;
 	env.wheel = w->wheel;

@@ -76,7 +76,7 @@ void branch_end(struct proxy_branch *b, unsigned status, struct sip_msg *m, cons
 	log_debug(LOG_PROXY, "branch ended", LOG_U("status", status), LOG_C("by", m ? "peer" : "us"),
 		  LOG_S("call_id", p->m->call_id));
 	if (status >= 600)		/* RFC 3261 §16.7 step 5: nobody else is to be asked */
-		proxy_cancel_pending(p, b, STR_NONE);
+		proxy_cancel_pending(p, b, proxy_reason(p, status));
 	if (status >= 300 && p->ops->branch_failed) {
 		bool outer = p->in_failed;
 
@@ -333,7 +333,7 @@ static void on_timer_c(struct timer *t)
 	p->layer->stats.timer_c++;
 	log_debug(LOG_PROXY, "timer C", LOG_S("call_id", p->m->call_id));
 	if (b->state == BRANCH_PROCEEDING) {
-		branch_cancel(b, STR_NONE);
+		branch_cancel(b, proxy_reason(p, 408));
 	} else if (b->state == BRANCH_CALLING) {
 		transaction_drop(b);
 		branch_end(b, 408, NULL, NULL);

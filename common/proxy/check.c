@@ -76,12 +76,10 @@ static bool unsupported(struct sip_msg *m, const char *const *supported, struct 
 	return ret->l > 0;
 }
 
-static bool refuse(struct tx_server *st, struct sip_msg *m, unsigned status, struct str extra)
+static bool refuse(struct tx_server *st, unsigned status, const char *why, struct str extra)
 {
-	log_debug(LOG_PROXY, "request refused", LOG_U("status", status), LOG_C("method", sip_method_name(m->method)),
-		  LOG_S("ruri", m->ruri_text), LOG_S("call_id", m->call_id));
 	if (st)
-		tx_server_reply(st, status, NULL, extra);
+		tx_refuse(st, &(const struct refusal){ .status = status, .why = why, .extra = extra });
 	return false;
 }
 
@@ -90,14 +88,15 @@ bool proxy_check(struct proxy_layer *l, struct tx_server *st, struct sip_msg *m,
 	struct str bad;
 
 	if (m->ruri.scheme == SIP_SCHEME_OTHER)		/* §16.3 step 2 */
-		return refuse(st, m, 416, STR_NONE);
+		return refuse(st, 416, "a URI scheme that is not routed", STR_NONE);
 	if (m->max_forwards == 0)			/* step 3; OPTIONS is not answered in our own name */
-		return refuse(st, m, 483, STR_NONE);
+		return refuse(st, 483, "too many hops", STR_NONE);
 	if (loops(l, m)) {				/* step 4 */
 		l->stats.loops++;
-		return refuse(st, m, 482, STR_NONE);
+		return refuse(st, 482, "the request goes in a circle", STR_NONE);
 	}
 	if (unsupported(m, supported, &bad))		/* step 5 */
-		return refuse(st, m, 420, arena_printf(m->arena, "Unsupported: %.*s\r\n", STR_ARG(bad)));
+		return refuse(st, 420, "an extension that this node has not",
+			      arena_printf(m->arena, "Unsupported: %.*s\r\n", STR_ARG(bad)));
 	return true;
 }

@@ -85,6 +85,7 @@ struct proxy {
 void proxy_enter(struct proxy *p);
 void proxy_leave(struct proxy *p);
 void proxy_cancel_pending(struct proxy *p, const struct proxy_branch *but, struct str reason);
+struct str proxy_reason(struct proxy *p, unsigned status);	/* RFC 3326: value of Reason for what this node ends itself */
 static inline bool proxy_is_invite(const struct proxy *p)
 {
 	return p->m->method == SIP_INVITE;

@@ -268,7 +268,7 @@ static void schedule(struct proxy *p)
 		if (next_q(p, &q)) {
 			if (!group_start(p, false, q)) {	/* RFC 5393 §5.3.3.1 */
 				log_debug(LOG_PROXY, "max-breadth exhausted", LOG_S("call_id", p->m->call_id));
-				proxy_reject(p, 440, "Max-Breadth Exceeded", STR_NONE);
+				proxy_reject(p, &(const struct refusal){ .status = 440, .why = "more branches than allowed" });
 			}
 			return;		/* a branch that failed on the spot made us dirty again */
 		}
@@ -374,15 +374,19 @@ void proxy_cancel(struct proxy *p, struct sip_msg *cancel)
 	proxy_leave(p);
 }
 
-void proxy_reject(struct proxy *p, unsigned status, const char *reason, struct str extra)
+struct str proxy_reason(struct proxy *p, unsigned status)
+{
+	return arena_printf(p->m->arena, "SIP;cause=%u;text=\"%s\"", status, sip_reason_phrase(status));
+}
+
+void proxy_reject(struct proxy *p, const struct refusal *r)
 {
 	proxy_enter(p);
 	if (!p->done) {
-		log_debug(LOG_PROXY, "answered by ourselves", LOG_U("status", status), LOG_S("call_id", p->m->call_id));
 		p->done = true;
 		if (p->st)
-			tx_server_reply(p->st, status, reason, extra);
+			tx_refuse(p->st, r);
 	}
-	proxy_cancel_pending(p, NULL, STR_NONE);
+	proxy_cancel_pending(p, NULL, proxy_reason(p, r->status));
 	proxy_leave(p);
 }

@@ -11,7 +11,7 @@
  */
 #pragma once
 #include "common/resolver/resolver.h"
-#include "common/transaction/tx.h"
+#include "common/transaction/refuse.h"
 
 struct proxy_layer;
 struct proxy;
@@ -89,8 +89,8 @@ struct sip_out *proxy_branch_out(struct proxy_branch *b);		/* in branch(): the s
 void proxy_resume(struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o);
 /* From tx_ops.cancel: cancels all branches (Reason passed on), the answer will be 487. */
 void proxy_cancel(struct proxy *p, struct sip_msg *cancel);
-/* Ends pending branches with CANCEL and answers `status` upstream by ourselves. */
-void proxy_reject(struct proxy *p, unsigned status, const char *reason, struct str extra);
+/* Ends pending branches with CANCEL, whose Reason is the refusal's status, and answers upstream by ourselves. */
+void proxy_reject(struct proxy *p, const struct refusal *r);
 /* The proxy whose server transaction this is, or NULL (the layer sets tx_server_user). */
 struct proxy *proxy_of(struct tx_server *st);
 

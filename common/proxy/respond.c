@@ -14,7 +14,7 @@ static void send_up(struct proxy *p, unsigned status, const struct sip_out *o)
 		tx_server_send(p->st, status, wire);
 	} else if (status >= 200 && !tx_server_final_sent(p->st)) {
 		log_warn(LOG_PROXY, "response cannot be written", LOG_I("errno", -rc), LOG_S("call_id", p->m->call_id));
-		tx_server_reply(p->st, 500, NULL, STR_NONE);
+		tx_refuse_why(p->st, 500, "the response cannot be written");
 	}
 	bytes_unref(wire);
 }
@@ -91,12 +91,35 @@ static struct proxy_branch *branch_with(struct proxy *p, unsigned status)
 	return NULL;
 }
 
+static const char *own_why(unsigned status)
+{
+	switch (status) {
+	case 408:
+		return "nobody answered";
+	case 480:
+		return "nobody to ask";
+	case 487:
+		return "cancelled";
+	case 502:
+		return "the answer had no way back";
+	case 503:
+		return "the next hop is not available";
+	case 513:
+		return "too large to be forwarded";
+	default:
+		return "the request cannot be forwarded";
+	}
+}
+
 static void answer_own(struct proxy *p, unsigned status)
 {
-	if (status == 503)	/* §16.7 step 6, §16.9: the next hop is out of service, we are not */
-		tx_server_reply(p->st, 500, "Next Hop Unavailable", STR_NONE);
-	else
-		tx_server_reply(p->st, status, NULL, STR_NONE);
+	struct refusal r = { .status = status, .why = own_why(status), .quiet = status == 487 };
+
+	if (status == 503) {	/* §16.7 step 6, §16.9: the next hop is out of service, we are not */
+		r.status = 500;
+		r.reason = "Next Hop Unavailable";
+	}
+	tx_refuse(p->st, &r);
 }
 
 void proxy_finish(struct proxy *p)

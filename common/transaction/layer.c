@@ -109,7 +109,7 @@ void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const 
 	l->side_fn = fn;
 }
 
-void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct tx_refusal *ret))
+void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct refusal *ret))
 {
 	l->admit_fn = fn;
 }

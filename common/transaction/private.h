@@ -3,13 +3,12 @@
  * Rules that keep callbacks safe: an object in state TERMINATED is unlinked from the keys at once and freed from a
  * zero-delay timer; a failed send comes back as an event from such a timer, never inside the call that sent. */
 #pragma once
-#include "common/transaction/tx.h"
+#include "common/transaction/refuse.h"
 #include "common/util/fsm.h"
 #include "common/util/hash.h"
 
 #define TX_TAG_CHARS 12
-#define TX_RETRY_AFTER_MIN_S 5
-#define TX_RETRY_AFTER_SPREAD 11	/* 5..15 */
+#define TX_RETRY_AFTER_S 10		/* ..15 */
 #define TX_DEFAULT_MAX 200000u
 
 struct tx_key {				/* RFC 3261 §17.2.3, §17.1.3; slices */
@@ -74,7 +73,8 @@ struct tx_layer {
 	bool closing;
 	uint32_t max;
 	enum tx_side (*side_fn)(void *u, const struct sip_flow *from);
-	bool (*admit_fn)(void *u, struct sip_msg *m, struct tx_refusal *ret);
+	bool (*admit_fn)(void *u, struct sip_msg *m, struct refusal *ret);
+	struct tx_agent agent;
 	struct tx_timers timers[TX_N_SIDES];
 	struct htab servers, clients;
 	struct list all;

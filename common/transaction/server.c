@@ -110,37 +110,27 @@ static struct str stateless_tag(const struct sip_msg *m, char dst[STATELESS_TAG_
 	return str_make(dst, STATELESS_TAG_CHARS);
 }
 
-static void send_stateless(struct tx_layer *l, const struct sip_msg *m, const struct tx_refusal *r)
+static void send_stateless(struct tx_layer *l, const struct sip_msg *m, const struct refusal *r)
 {
 	char tag[STATELESS_TAG_CHARS + 1];
+	struct bytes *wire = tx_refusal_make(l, m, r, stateless_tag(m, tag));
 	struct sip_flow to;
-	struct bytes *wire;
 
-	stateless_tag(m, tag);
 	tx_response_flow(m, &to);
-	wire = sip_reply_make(m, r->status, NULL, str_from_c(tag), r->extra, STR_NONE, STR_NONE);
-	if (wire && r->max_bytes && wire->l > r->max_bytes && r->extra.l) {
-		bytes_unref(wire);
-		wire = sip_reply_make(m, r->status, NULL, str_from_c(tag), STR_NONE, STR_NONE, STR_NONE);
-	}
-	if (wire && (!r->max_bytes || wire->l <= r->max_bytes))
+	if (wire)
 		(void)tx_send(l, &to, wire, (struct tx_handle){ 0, 0, l->worker });
 	bytes_unref(wire);
 }
 
 static void refuse_full(struct tx_layer *l, const struct sip_msg *m)
 {
-	char extra[32];
-	int n = snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", TX_RETRY_AFTER_MIN_S + rand_below(TX_RETRY_AFTER_SPREAD));
-	const struct tx_refusal r = { .status = 503, .extra = str_make(extra, (size_t)n) };
-
 	l->st.refused_full++;
-	send_stateless(l, m, &r);
+	send_stateless(l, m, &(const struct refusal){ .status = 503, .why = "too many transactions", .retry_after_s = TX_RETRY_AFTER_S });
 }
 
 static bool admitted(struct tx_layer *l, struct sip_msg *m)
 {
-	struct tx_refusal r = { 0 };
+	struct refusal r = { 0 };
 
 	if (!l->admit_fn || l->admit_fn(l->u, m, &r))
 		return true;
@@ -198,7 +188,10 @@ static void input_cancel(struct tx_layer *l, struct sip_msg *m, const struct tx_
 		return;
 	if (invite)
 		memcpy(st->to_tag, invite->to_tag, sizeof(st->to_tag));
-	tx_server_reply(st, invite ? 200 : 481, NULL, STR_NONE);
+	if (invite)
+		tx_server_reply(st, 200, NULL, STR_NONE);
+	else
+		tx_refuse_why(st, 481, "nothing to cancel");
 	if (pending && l->ops->cancel)
 		l->ops->cancel(l->u, invite, m);
 }

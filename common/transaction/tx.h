@@ -55,15 +55,10 @@ void tx_layer_set_timers(struct tx_layer *l, enum tx_side side, const struct tx_
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from));	/* server side; default TX_CORE */
 void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);	/* beyond: 503 with Retry-After, stateless; clients may go a quarter above */
 
+struct refusal;				/* refuse.h */
 /* Asked before a transaction is made for a new request (not for ACK and CANCEL).  false: it is refused at no cost, without a
- * transaction: `status` with `extra` once, or nothing at all with status 0.  For senders that may be forged: with max_bytes set
- * the answer goes without `extra` when it would be longer, and not at all when that is still too long. */
-struct tx_refusal {
-	unsigned status;
-	struct str extra;		/* header lines with CRLF; borrowed until the callback's caller has sent it */
-	size_t max_bytes;
-};
-void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct tx_refusal *ret));
+ * transaction, as *ret says, once; or with nothing at all when its status is 0. */
+void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct refusal *ret));
 
 /* A parsed message from the transport. */
 void tx_input(struct tx_layer *l, struct sip_msg *m);

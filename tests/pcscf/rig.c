@@ -59,6 +59,11 @@ static void on_cancel(void *u, struct tx_server *invite, struct sip_msg *m)
 		tx_server_reply(invite, 487, NULL, STR_NONE);
 }
 
+static void on_judge(void *u, const struct sip_msg *m, struct refusal *r)
+{
+	pcscf_ops.judge(u, m, r);
+}
+
 static const struct tx_ops tx_ops = { .send = on_send, .request = on_request, .ack = on_ack, .cancel = on_cancel };
 
 static enum tx_side on_side(void *u, const struct sip_flow *from)
@@ -107,6 +112,7 @@ static void worker_make(struct rig *r, unsigned id)
 	w->tx = tx_layer_new(&r->wheel, &tx_ops, w, w->id);
 	ck_assert(w->loop && w->resolver && w->tx);
 	tx_layer_set_side_fn(w->tx, on_side);
+	tx_layer_set_agent(w->tx, &(const struct tx_agent){ .name = STR("pcscf.example:5060"), .fe = pcscf_ops.fe, .judge = on_judge, .u = w });
 	env.tx = w->tx;
 	env.resolver = w->resolver;
 	w->proxy = proxy_layer_new(&env);

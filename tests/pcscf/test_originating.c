@@ -255,6 +255,9 @@ START_TEST(test_ourselves)
 	s = rig_expect_status(&r, ourselves[_i].status, BOB);
 	ck_assert_msg(strcmp(rig_hdr(s, ourselves[_i].header), ourselves[_i].want) == 0, "%s: %s", ourselves[_i].name,
 		      rig_hdr(s, ourselves[_i].header));
+	/* Row R18: a phone hears who refuses, and not why. */
+	ck_assert_str_eq(rig_hdr(s, "Response-Source"), ourselves[_i].status >= 400 ? "fe=<urn:3gpp:fe:p-cscf.orig>" : "");
+	ck_assert_str_eq(rig_hdr(s, "Warning"), "");
 	rig_none(&r);
 	rig_fini(&r);
 }

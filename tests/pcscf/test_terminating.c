@@ -150,13 +150,17 @@ END_TEST
 START_TEST(test_gone)		/* expired, de-registered, never there */
 {
 	struct rig r;
+	struct rig_sent *s;
 	char path[256], extra[512];
 
 	rig_init(&r, NULL, 1);
 	rig_register(&r, "bob", BOB, NULL, NULL, path);
 	rig_run(&r, 601000);
 	to_bob(&r, SCSCF, "INVITE", path, "sip:bob@10.9.0.2:5060", NULL);
-	rig_expect_status(&r, 480, SCSCF);
+	s = rig_expect_status(&r, 480, SCSCF);
+	/* Row R18: the core hears who says so and why. */
+	ck_assert_str_eq(rig_hdr(s, "Response-Source"), "fe=<urn:3gpp:fe:p-cscf.term>");
+	ck_assert_str_eq(rig_hdr(s, "Warning"), "399 pcscf.example:5060 \"no such binding\"");
 	snprintf(extra, sizeof(extra), "Route: <sip:10.0.0.10;lr>\n");
 	rig_request_as(&r, SCSCF, "INVITE", "sip:bob@10.9.0.2:5060", TO_BOB, "none", extra);		/* no token: nobody's */
 	rig_expect_status(&r, 403, SCSCF);

@@ -157,7 +157,7 @@ static void op_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 	note(r, "branch", 0);
 	sip_out_push(o, SIP_H_RECORD_ROUTE, STR("<sip:token@self;lr>"));
 	if (r->reject_in_branch)
-		proxy_reject(p, 403, NULL, STR_NONE);
+		proxy_reject(p, &(const struct refusal){ .status = 403, .why = "changed its mind" });
 }
 
 static enum proxy_verdict op_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)

@@ -255,11 +255,13 @@ START_TEST(test_reject)
 
 	two(&r, 0, 0);
 	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, "B1", "");
-	proxy_reject(r.p, 503, "Media gone", STR("Retry-After: 5\r\n"));
+	proxy_reject(r.p, &(const struct refusal){ .status = 503, .reason = "Media gone", .extra = STR("Retry-After: 5\r\n") });
 	ck_assert_str_eq(rig_up(&r), "100 180 503");
 	ck_assert(str_eq_c(rig_last_up(&r)->reason, "Media gone"));
 	ck_assert(str_eq_c(sip_msg_value(rig_last_up(&r), SIP_H_RETRY_AFTER), "5"));
 	ck_assert_ptr_nonnull(rig_req(&r, "CANCEL", 0));
+	/* RFC 3326 §2: the callee learns what its call ended with. */
+	ck_assert(str_eq_c(sip_msg_value(rig_req(&r, "CANCEL", 0)->m, SIP_H_REASON), "SIP;cause=503;text=\"Service Unavailable\""));
 	rig_reply(&r, rig_req(&r, "INVITE", 0), 487, "B1", "");
 	rig_reply(&r, rig_req(&r, "INVITE", 1), 404, "B2", "");
 	ck_assert_str_eq(rig_up(&r), "100 180 503");

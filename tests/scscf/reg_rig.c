@@ -219,6 +219,7 @@ void rig_init(struct reg_rig *r)
 	wheel_init(&r->wheel, 1000);
 	r->worker.w = (struct worker){ .stack = &r->stack, .loop = loop_new(), .wheel = &r->wheel };
 	r->worker.w.tx = tx_layer_new(&r->wheel, &ops, r, 0);
+	tx_layer_set_agent(r->worker.w.tx, &(const struct tx_agent){ .name = str_from_c(r->stack.name), .fe = "s-cscf" });
 	ck_assert_int_eq(scscf_new(&r->s, r->config), 0);
 	r->s->cx = &fake_cx;
 	r->cfg = (struct reg_config *)(uintptr_t)r->s->reg;

@@ -183,6 +183,7 @@ void rig_init(struct rig *r, const char *sessions)
 	r->w.role = &r->sw;
 	r->w.wheel = &r->wheel;
 	r->w.tx = tx_layer_new(&r->wheel, &transaction_ops, r, 0);
+	tx_layer_set_agent(r->w.tx, &(const struct tx_agent){ .name = STR(RIG_NAME), .fe = "s-cscf" });
 	env.tx = r->w.tx;
 	env.wheel = &r->wheel;
 	env.timer_c_ms = 185000;

@@ -336,10 +336,10 @@ END_TEST
 
 /* ---- refused before a transaction is made: rows C18, X10 ---- */
 
-static struct tx_refusal refusal;
+static struct refusal refusal;
 static bool let_in;
 
-static bool on_admit(void *u, struct sip_msg *m, struct tx_refusal *ret)
+static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 {
 	(void)u, (void)m;
 	*ret = refusal;
@@ -361,7 +361,7 @@ START_TEST(test_layer_refused)
 
 	world_init(&w, SIP_UDP, TX_CORE);
 	tx_layer_set_admit_fn(w.l, on_admit);
-	refusal = (struct tx_refusal){ .status = 503, .extra = STR("Retry-After: 7\r\n") };
+	refusal = (struct refusal){ .status = 503, .extra = STR("Retry-After: 7\r\n") };
 	let_in = false;
 	world_request_full(&w, "INVITE", "z9hG4bKr", NULL, NULL);
 	ck_assert_uint_eq(w.n_sent, 1);				/* no 100 before it */
@@ -400,7 +400,7 @@ START_TEST(test_layer_refused_small)
 	world_init(&w, SIP_UDP, TX_CORE);
 	tx_layer_set_admit_fn(w.l, on_admit);
 	let_in = false;
-	refusal = (struct tx_refusal){ .status = 403, .extra = STR("Warning: 399 p.example \"why\"\r\n"), .max_bytes = 4096 };
+	refusal = (struct refusal){ .status = 403, .extra = STR("Warning: 399 p.example \"why\"\r\n"), .max_bytes = 4096 };
 	world_request(&w, "MESSAGE");
 	with_extra = strlen(world_last(&w));
 	refusal.max_bytes = with_extra - 1;
