@@ -173,6 +173,7 @@ bool auth_take(struct registration *g, const struct cx_maa *m)
 		return take_digest(g, &m->item[0]);
 	return take_aka(g->auth, m);
 }
+
 struct challenge *challenge_make(struct registration *g)
 {
 	struct auth *a = g->auth;
