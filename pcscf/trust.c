@@ -116,16 +116,6 @@ static unsigned strip_others(const struct pcscf_config *c, struct sip_out *o, en
 	return n;
 }
 
-static bool contains(struct str s, const char *needle)
-{
-	size_t l = strlen(needle);
-
-	for (size_t i = 0; i + l <= s.l; i++)
-		if (mem_ieq(s.p + i, needle, l))
-			return true;
-	return false;
-}
-
 /* A phone cannot say what only the network knows of its access: TS 24.229 §7.2A.4, row P1. */
 static unsigned strip_network_pani(struct sip_out *o)
 {
@@ -134,10 +124,10 @@ static unsigned strip_network_pani(struct sip_out *o)
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_PAANI); h; h = sip_msg_hdr_next(o->m, h)) {
 		struct str rest = h->value, one, kept = STR_NONE;
 
-		if (!contains(h->value, "network-provided"))
+		if (str_ifind(h->value, STR("network-provided")) < 0)
 			continue;
 		while (sip_list_next(&rest, &one)) {
-			if (contains(one, "network-provided"))
+			if (str_ifind(one, STR("network-provided")) >= 0)
 				continue;
 			kept = kept.l ? arena_printf(o->arena, "%.*s, %.*s", STR_ARG(kept), STR_ARG(one)) : one;
 		}
@@ -160,7 +150,7 @@ static unsigned strip_imei(struct sip_out *o)
 		struct str rest = h->value, one, name, value, all = STR_NONE;
 		struct sip_nameaddr na;
 
-		if (!contains(h->value, "urn:gsma:imei"))
+		if (str_ifind(h->value, STR("urn:gsma:imei")) < 0)
 			continue;
 		while (sip_list_next(&rest, &one)) {
 			struct str out;

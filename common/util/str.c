@@ -35,6 +35,14 @@ ssize_t str_find(struct str s, struct str needle)
 	return p ? p - s.p : -1;
 }
 
+ssize_t str_ifind(struct str s, struct str needle)
+{
+	for (size_t i = 0; needle.l && i + needle.l <= s.l; i++)
+		if (mem_ieq(s.p + i, needle.p, needle.l))
+			return (ssize_t)i;
+	return -1;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';

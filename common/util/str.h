@@ -69,6 +69,7 @@ static inline struct str str_head(struct str a, size_t n)	/* the first n octets;
 ssize_t str_chr(struct str s, char c);				/* index of the first c, or -1 */
 ssize_t str_rchr(struct str s, char c);				/* index of the last c, or -1 */
 ssize_t str_find(struct str s, struct str needle);		/* index, or -1; an empty needle is nowhere */
+ssize_t str_ifind(struct str s, struct str needle);		/* the same, ASCII case is ignored */
 struct str str_trim(struct str s);				/* without SP, HTAB, CR, LF at both ends */
 /* Splits at the first c: head before it, tail after it.  Without c: head is all, tail empty, returns false. */
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);

@@ -1,7 +1,6 @@
 /* tests/resolver/test_cache.c - TTLs, stale answers, failing servers, SRV weights: RFC 2782, RFC 3263 §4.2, §4.3; rows C12, F10. */
 #include <errno.h>
-#include "common/resolver/resolver.h"
-#include "tests/check.h"
+#include "tests/resolver/ask.h"
 #include "tests/resolver/fake_dns.h"
 
 static const struct fake_dns_row rows[] = {
@@ -18,30 +17,7 @@ static const struct fake_dns_row rows[] = {
 	{ "_sip._udp.none.test", 33, 60, "1 0 5060 ." },
 };
 
-static struct loop *l;
-static struct resolver *r;
 static struct fake_dns dns;
-static struct resolver_result got;
-static unsigned calls;
-
-static void on_result(void *arg, const struct resolver_result *res)
-{
-	(void)arg;
-	got = *res;
-	calls++;
-}
-
-static void look(const char *text)
-{
-	struct sip_uri u;
-
-	ck_assert_int_eq(sip_uri_parse(str_from_c(text), &u, NULL), 0);
-	calls = 0;
-	resolver_lookup(r, &u, on_result, NULL);
-	for (unsigned i = 0; !calls && i < 400; i++)
-		loop_run_for(l, 10);
-	ck_assert_uint_eq(calls, 1);
-}
 
 static void first_is(const char *host)
 {

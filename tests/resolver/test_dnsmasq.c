@@ -7,42 +7,12 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "common/resolver/resolver.h"
-#include "tests/check.h"
+#include "tests/resolver/ask.h"
 
 #define DNSMASQ "/usr/sbin/dnsmasq"
 #define START_MAX_MS 5000
 
-static struct loop *l;
-static struct resolver *r;
-static struct resolver_result got;
-static unsigned calls;
-
-static void on_result(void *arg, const struct resolver_result *res)
-{
-	(void)arg;
-	got = *res;
-	calls++;
-}
-
-static void look(const char *text)
-{
-	struct sip_uri u;
-
-	ck_assert_int_eq(sip_uri_parse(str_from_c(text), &u, NULL), 0);
-	calls = 0;
-	resolver_lookup(r, &u, on_result, NULL);
-	for (unsigned i = 0; !calls && i < 400; i++)
-		loop_run_for(l, 10);
-	ck_assert_uint_eq(calls, 1);
-}
-
-static const struct row {
-	const char *uri;
-	int err;
-	const char *first;
-	bool fixed;
-} rows[] = {
+static const struct row rows[] = {
 	{ "sip:host.test:5099", 0, "udp:127.0.101.41:5099", false },
 	{ "sip:host.test", 0, "udp:127.0.101.41:5060", false },
 	{ "sip:srv.test", 0, "udp:127.0.101.41:5081", false },
@@ -91,18 +61,6 @@ static pid_t dnsmasq(void)
 	}
 	close(p[0]);
 	return pid;
-}
-
-static void check_row(const struct row *w)
-{
-	char text[SIP_FLOW_STRLEN];
-
-	look(w->uri);
-	ck_assert_msg(got.err == w->err, "%s: err %d (%s)", w->uri, got.err, got.err ? got.why : "");
-	if (w->err)
-		return;
-	ck_assert_str_eq(sip_flow_fmt(&got.target[0], text), w->first);
-	ck_assert_msg(got.explicit_proto == w->fixed, "%s: explicit_proto", w->uri);
 }
 
 START_TEST(test_real_server)

@@ -1,31 +1,6 @@
 /* tests/resolver/test_resolver.c - RFC 3263 §4.1, §4.2 without DNS: static hops, literals, cancelling. */
 #include <errno.h>
-#include "common/resolver/resolver.h"
-#include "tests/check.h"
-
-static struct loop *l;
-static struct resolver *r;
-static struct resolver_result got;
-static unsigned calls;
-
-static void on_result(void *arg, const struct resolver_result *res)
-{
-	(void)arg;
-	got = *res;
-	calls++;
-}
-
-static void look(const char *text)
-{
-	struct sip_uri u;
-
-	ck_assert_int_eq(sip_uri_parse(str_from_c(text), &u, NULL), 0);
-	calls = 0;
-	resolver_lookup(r, &u, on_result, NULL);
-	for (unsigned i = 0; !calls && i < 400; i++)
-		loop_run_for(l, 10);
-	ck_assert_uint_eq(calls, 1);
-}
+#include "tests/resolver/ask.h"
 
 static void open_with(const struct addr *server)
 {
@@ -47,12 +22,7 @@ static void done(void)
 	loop_free(l);
 }
 
-static const struct row {
-	const char *uri;
-	int err;
-	const char *first;
-	bool fixed;
-} plain[] = {
+static const struct row plain[] = {
 	{ "sip:scscf.lab", 0, "tcp:127.0.101.30:6060", true },
 	{ "sip:a@plain.LAB;transport=tcp", 0, "tcp:127.0.101.31:6061", true },
 	{ "sip:plain.lab", 0, "udp:127.0.101.31:6061", false },
@@ -62,18 +32,6 @@ static const struct row {
 	{ "sip:127.0.0.1;transport=sctp", -EINVAL, NULL, false },
 	{ "tel:+49301234", -EINVAL, NULL, false },
 };
-
-static void check_row(const struct row *w)
-{
-	char text[SIP_FLOW_STRLEN];
-
-	look(w->uri);
-	ck_assert_msg(got.err == w->err, "%s: err %d (%s)", w->uri, got.err, got.err ? got.why : "");
-	if (w->err)
-		return;
-	ck_assert_str_eq(sip_flow_fmt(&got.target[0], text), w->first);
-	ck_assert_msg(got.explicit_proto == w->fixed, "%s: explicit_proto", w->uri);
-}
 
 START_TEST(test_without_dns)
 {

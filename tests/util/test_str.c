@@ -14,6 +14,10 @@ START_TEST(test_search)
 	ck_assert_int_eq(str_find(s, STR("b;")), 2);
 	ck_assert_int_eq(str_find(s, STR("bc")), -1);
 	ck_assert_int_eq(str_find(s, STR_NONE), -1);
+	ck_assert_int_eq(str_ifind(s, STR("B;")), 2);
+	ck_assert_int_eq(str_ifind(s, STR("bC")), -1);
+	ck_assert_int_eq(str_ifind(s, STR_NONE), -1);
+	ck_assert_int_eq(str_ifind(STR("ab"), STR("abc")), -1);
 	ck_assert(str_cut(s, ';', &h, &t) && str_eq_c(h, "a") && str_eq_c(t, "b;c"));
 	ck_assert(!str_cut(s, '=', &h, &t) && str_eq(h, s) && t.l == 0);
 	ck_assert(str_cut(STR("x="), '=', &h, &t) && str_eq_c(h, "x") && t.l == 0);
