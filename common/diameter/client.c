@@ -1,25 +1,18 @@
 /* common/diameter/client.c - requests that leave a worker: one completion each, in the worker's own time.
  *
- *   worker: pending (deadline on its wheel) -> fd_msg_send_timeout -> ... library ... -> library thread: on_answer() copies the
- *   values -> loop_post -> worker: delivered() finds the pending by its id, or counts a late answer.
+ *   pending, with its deadline on the worker's wheel -> request.c makes the message -> flight.c takes it to the library and
+ *   brings the answer back -> client_delivered() finds the pending by its id, or counts a late answer.
  *
  * Not more than max_outstanding are with the library, whose send blocks when its queue is full.  What comes on top waits its
  * turn, within the same deadline: a burst (everybody registers after a power cut) is served as fast as the HSS can. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "common/diameter/private.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "common/util/list.h"
-#include "common/util/obj.h"
-#include "common/util/rand.h"
 
-#define SESSION_ID_BYTES 320
-#define LIBRARY_GRACE_S 2		/* the library forgets a request that long after our own deadline */
-#define ANSWER_ARENA_BYTES 2048
 #define CORRELATION_BYTES 64		/* longer ones are cut */
 
 static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Cx requests by command and result.", "command",
@@ -46,14 +39,6 @@ struct pending {
 	char correlation[CORRELATION_BYTES];
 };
 
-/* What the library's threads know of a client; outlives it. */
-struct mailbox {
-	struct obj o;
-	pthread_mutex_t lock;
-	struct loop *loop;		/* NULL: the client is gone */
-	struct dia_client *c;		/* own thread only */
-};
-
 struct dia_client {
 	struct loop *loop;
 	struct mailbox *box;
@@ -64,29 +49,6 @@ struct dia_client {
 	dia_watch_fn watch;
 	void *watch_u;
 };
-
-struct flight {				/* with the library */
-	struct list link;		/* flights */
-	struct mailbox *box;
-	uint64_t id;
-	enum cx_command_id cmd;
-};
-
-struct delivery {			/* on its way to the worker; lives in its own arena */
-	struct arena *a;
-	struct mailbox *box;
-	uint64_t id;
-	enum cx_command_id cmd;
-	void *answer;
-};
-
-static void box_free(struct obj *o)
-{
-	struct mailbox *b = container_of(o, struct mailbox, o);
-
-	pthread_mutex_destroy(&b->lock);
-	free(b);
-}
 
 /* ---- pending requests ---- */
 
@@ -256,195 +218,17 @@ static void on_deadline(struct timer *t)
 	complete(p, NULL);
 }
 
-static void delivered(void *arg)
+void client_delivered(struct dia_client *c, uint64_t id, enum cx_command_id cmd, const void *answer)
 {
-	struct delivery *d = arg;
-	struct dia_client *c = d->box->c;
-	struct pending *p = c ? pending_find(c, d->id) : NULL;
+	struct pending *p = pending_find(c, id);
 
 	if (p)
-		complete(p, d->answer);
-	else if (c)
-		metric_add(&m_late, cx_commands[d->cmd].request_name, NULL, 1);
-	obj_unref(d->box);
-	arena_unref(d->a);
-}
-
-/* ---- the library's threads ---- */
-
-/* The library forgets its callbacks' data when it stops while answers are missing: dia_stop() ends them here. */
-static struct {
-	pthread_mutex_t lock;
-	struct list head;
-} flights = { PTHREAD_MUTEX_INITIALIZER, { &flights.head, &flights.head } };
-
-static void flight_begin(struct flight *f)
-{
-	pthread_mutex_lock(&flights.lock);
-	list_add_tail(&flights.head, &f->link);
-	pthread_mutex_unlock(&flights.lock);
-}
-
-static void flight_free(struct flight *f)
-{
-	pthread_mutex_lock(&flights.lock);
-	list_del(&f->link);
-	pthread_mutex_unlock(&flights.lock);
-	free(f);
-}
-
-void client_end_flights(void)
-{
-	while (!list_empty(&flights.head)) {
-		struct flight *f = list_entry(flights.head.next, struct flight, link);
-
-		obj_unref(f->box);
-		flight_free(f);
-	}
-}
-
-static void read_answer(struct msg *m, const struct flight *f, struct arena *a, void *answer)
-{
-	struct dia_result *r = answer;
-	DiamId_t from = NULL;
-	size_t len;
-	int rc;
-
-	/* An answer without a source is the library's own: nobody to send the request to. */
-	if (fd_msg_source_get(m, &from, &len) == 0 && !from) {
-		r->err = -ENOTCONN;
-		return;
-	}
-	rc = codec_read(m, cx_commands[f->cmd].answer, answer, a);
-	if (rc == 0)
-		rc = codec_read_result(m, r);
-	r->err = rc;
-}
-
-static void post(struct flight *f, struct msg *m, int err)
-{
-	struct arena *a = arena_new(ANSWER_ARENA_BYTES);
-	struct delivery *d = a ? arena_zalloc(a, sizeof(*d)) : NULL;
-	bool posted = false;
-
-	if (d)
-		d->answer = arena_zalloc(a, cx_commands[f->cmd].answer_size);
-	if (d && d->answer) {
-		d->a = a;
-		d->box = f->box;
-		d->id = f->id;
-		d->cmd = f->cmd;
-		if (m)
-			read_answer(m, f, a, d->answer);
-		else
-			((struct dia_result *)d->answer)->err = err;
-		pthread_mutex_lock(&f->box->lock);
-		posted = f->box->loop && loop_post(f->box->loop, delivered, d) == 0;
-		pthread_mutex_unlock(&f->box->lock);
-	}
-	if (!posted) {			/* the deadline completes it */
-		obj_unref(f->box);
-		arena_unref(a);
-	}
-	flight_free(f);
-}
-
-static void on_answer(void *data, struct msg **m)
-{
-	post(data, *m, 0);
-	fd_msg_free(*m);
-	*m = NULL;
-}
-
-static void on_expiry(void *data, DiamId_t to, size_t len, struct msg **m)
-{
-	(void)to;
-	(void)len;
-	post(data, NULL, -ETIMEDOUT);
-	fd_msg_free(*m);
-	*m = NULL;
+		complete(p, answer);
+	else
+		metric_add(&m_late, cx_commands[cmd].request_name, NULL, 1);
 }
 
 /* ---- sending ---- */
-
-/* RFC 6733 §8.8; unique in time and space: our identity, the clock, a random number. */
-static int add_session_id(struct msg *m)
-{
-	char text[SESSION_ID_BYTES];
-	union avp_value v;
-	struct avp *avp;
-	int rc = fd_msg_avp_new(dictionary_avp(263, true), 0, &avp);
-
-	if (rc)
-		return -rc;
-	v.os.data = (uint8_t *)text;
-	v.os.len = (size_t)snprintf(text, sizeof(text), "%s;%u;%u", dia_node()->identity, (unsigned)time(NULL), rand_u32());
-	rc = fd_msg_avp_setvalue(avp, &v);
-	if (rc == 0)
-		rc = fd_msg_avp_add(m, MSG_BRW_FIRST_CHILD, avp);
-	if (rc)
-		fd_msg_free(avp);
-	return -rc;
-}
-
-static bool names_host(const struct cx_command *c, const void *req)
-{
-	for (const struct cx_row *r = c->request; r->code; r++)
-		if (r->code == 293 && r->base)
-			return ((const struct str *)(const void *)((const char *)req + r->off))->l != 0;
-	return false;
-}
-
-static int make(enum cx_command_id cmd, const void *req, struct msg **ret)
-{
-	const struct cx_command *c = &cx_commands[cmd];
-	struct msg *m = NULL;
-	int rc = -fd_msg_new(dictionary_command(cmd, true), MSGFL_ALLOC_ETEID, &m);
-
-	if (rc == 0)
-		rc = add_session_id(m);
-	if (rc == 0)
-		rc = codec_add_application(m);
-	if (rc == 0)
-		rc = -fd_msg_add_origin(m, 0);
-	if (rc == 0)
-		rc = codec_add_str(m, 283, true, str_from_c(dia_node()->dest_realm));
-	if (rc == 0 && dia_node()->dest_host[0] && !names_host(c, req))
-		rc = codec_add_str(m, 293, true, str_from_c(dia_node()->dest_host));
-	if (rc == 0)
-		rc = codec_write(m, c->request, req);
-	if (rc < 0 && m) {
-		fd_msg_free(m);
-		m = NULL;
-	}
-	*ret = m;
-	return rc;
-}
-
-/* Takes m over. */
-static int hand_over(struct pending *p, struct msg *m)
-{
-	struct flight *f = malloc(sizeof(*f));
-	struct timespec until;
-	int rc;
-
-	if (!f) {
-		fd_msg_free(m);
-		return -ENOMEM;
-	}
-	*f = (struct flight){ .box = obj_ref(p->c->box), .id = pending_id(p), .cmd = p->cmd };
-	flight_begin(f);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += p->c->timeout_ms / 1000 + LIBRARY_GRACE_S;
-	rc = -fd_msg_send_timeout(&m, on_answer, f, on_expiry, &until);
-	if (rc < 0) {
-		obj_unref(f->box);
-		flight_free(f);
-		if (m)
-			fd_msg_free(m);
-	}
-	return rc;
-}
 
 /* Sends it, or has its timer tell at once why not. */
 static void send_now(struct pending *p, struct msg *m)
@@ -453,7 +237,7 @@ static void send_now(struct pending *p, struct msg *m)
 		fd_msg_free(m);
 		p->err = -ENOTCONN;
 	} else {
-		p->err = hand_over(p, m);
+		p->err = flight_start(p->c->box, pending_id(p), p->cmd, m, p->c->timeout_ms);
 	}
 	p->sent = p->err == 0;
 	if (!p->sent) {
@@ -489,7 +273,7 @@ static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const
 	list_init(&p->waiting);
 	timer_start(loop_wheel(c->loop), &p->timer, c->timeout_ms);
 	p->err = !dia_any_open() ? -ENOTCONN : c->outstanding >= c->max_outstanding && c->n_waiting >= c->max_waiting ? -EBUSY
-		: make(cmd, req, &m);
+		: request_make(cmd, req, &m);
 	if (p->err)
 		timer_start(loop_wheel(c->loop), &p->timer, 0);
 	else if (c->outstanding >= c->max_outstanding)
@@ -519,15 +303,11 @@ struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, u
 
 	if (!c)
 		return NULL;
-	c->box = calloc(1, sizeof(*c->box));
+	c->box = mailbox_new(l, c);
 	if (!c->box) {
 		free(c);
 		return NULL;
 	}
-	obj_init(&c->box->o, box_free);
-	pthread_mutex_init(&c->box->lock, NULL);
-	c->box->loop = l;
-	c->box->c = c;
 	c->loop = l;
 	c->timeout_ms = request_timeout_ms;
 	c->max_outstanding = max_outstanding;
@@ -544,15 +324,11 @@ void dia_client_free(struct dia_client *c)
 {
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->box->lock);
-	c->box->loop = NULL;
-	c->box->c = NULL;
-	pthread_mutex_unlock(&c->box->lock);
 	c->max_outstanding = 0;			/* nothing that waits is sent any more */
 	for (uint32_t i = 0; i < c->n_slots; i++)
 		if (c->slot[i])
 			pending_drop(c->slot[i]);
-	obj_unref(c->box);
+	mailbox_close(c->box);
 	free(c->slot);
 	free(c->gen);
 	free(c);

@@ -328,7 +328,7 @@ void dia_stop(void)
 	atomic_store(&stopping, true);
 	fd_core_shutdown();
 	fd_core_wait_shutdown_complete();
-	client_end_flights();
+	flights_end();
 	fd_log_handler_unregister();
 }
 

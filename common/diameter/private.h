@@ -43,6 +43,18 @@ const struct dia_node *dia_node(void);
 /* ---- server.c ---- */
 int server_register(bool home);		/* dispatch callbacks, before fd_core_start() */
 
-/* ---- client.c ---- */
+/* ---- request.c ---- */
+int request_make(enum cx_command_id cmd, const void *req, struct msg **ret);	/* 0 or -errno */
+
+/* ---- flight.c ---- */
+struct mailbox;
+struct mailbox *mailbox_new(struct loop *l, struct dia_client *c);	/* NULL: out of memory */
+void mailbox_close(struct mailbox *b);		/* nothing is delivered any more */
+/* To the library; m is taken over.  The answer, or nothing, comes by client_delivered() on the mailbox's loop.  0 or -errno. */
+int flight_start(struct mailbox *box, uint64_t id, enum cx_command_id cmd, struct msg *m, uint32_t timeout_ms);
 /* After the library's threads have ended: requests that it still had. */
-void client_end_flights(void);
+void flights_end(void);
+
+/* ---- client.c ---- */
+/* answer: a struct of that command, valid for the call. */
+void client_delivered(struct dia_client *c, uint64_t id, enum cx_command_id cmd, const void *answer);
