@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "common/log/log.h"
 #include "common/sip/token.h"
+#include "common/sip/uri.h"
 #include "common/util/per_thread.h"
 #include "common/util/rand.h"
 
@@ -76,8 +77,12 @@ void token_make(const struct token_key *k, const struct token *t, char dst[TOKEN
 int token_read(const struct token_key *k, struct str text, struct token *ret)
 {
 	uint8_t all[CONTENT + TAG], want[16];
+	char plain[TOKEN_STRLEN];
 	size_t n;
 
+	/* RFC 3261 §19.1.4: "%5a" is a Z.  Twinkle writes every Z of a Route so. */
+	if (sip_unescape(text, plain, sizeof(plain), &text) < 0)
+		return -EBADMSG;
 	if (base64_decode(text, true, all, sizeof(all), &n) < 0 || n != sizeof(all))
 		return -EBADMSG;
 	if (!mac(k, all, want) ||

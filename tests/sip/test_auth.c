@@ -233,6 +233,28 @@ START_TEST(test_token_round_trip_and_forgery)
 }
 END_TEST
 
+/* RFC 3261 §19.1.4: an escaped character is the same character.  Twinkle sends the Z of a Route as %5a. */
+START_TEST(test_token_escaped_on_its_way)
+{
+	struct token_key k = { { 1, 2, 3 } };
+	struct token t = { TOKEN_RECORD_ROUTE, 2, 0, 0x1122334455667788ull }, r;
+	char text[TOKEN_STRLEN], sent[3 * TOKEN_STRLEN];
+
+	token_make(&k, &t, text);
+	for (size_t i = 0; text[i]; i++) {
+		snprintf(sent, sizeof(sent), "%.*s%%%02x%s", (int)i, text, (unsigned char)text[i], text + i + 1);
+		ck_assert_msg(token_read(&k, str_from_c(sent), &r) == 0 && r.id == t.id, "%s", sent);
+		snprintf(sent, sizeof(sent), "%.*s%%00%s", (int)i, text, text + i + 1);
+		ck_assert_msg(token_read(&k, str_from_c(sent), &r) < 0, "%s", sent);
+		snprintf(sent, sizeof(sent), "%.*s%%%s", (int)i, text, text + i + 1);
+		ck_assert_msg(token_read(&k, str_from_c(sent), &r) < 0, "%s", sent);
+	}
+	for (size_t i = 0; text[i]; i++)
+		snprintf(sent + 3 * i, sizeof(sent) - 3 * i, "%%%02X", (unsigned char)text[i]);
+	ck_assert_int_eq(token_read(&k, str_from_c(sent), &r), 0);
+}
+END_TEST
+
 START_TEST(test_token_key_file)
 {
 	struct token_key a, b;
@@ -253,4 +275,5 @@ END_TEST
 
 TEST_MAIN("auth", TEST_ROWS(test_milenage_set, sets), TEST_ONE(test_aka_home_and_phone), TEST_ROWS(test_digest_row, answers),
 	  TEST_ROWS(test_header_row, heads), TEST_ONE(test_res_with_a_zero_octet), TEST_ONE(test_two_authorizations),
-	  TEST_ONE(test_token_round_trip_and_forgery), TEST_ONE(test_token_key_file))
+	  TEST_ONE(test_token_round_trip_and_forgery), TEST_ONE(test_token_escaped_on_its_way),
+	  TEST_ONE(test_token_key_file))
