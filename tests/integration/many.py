@@ -11,7 +11,7 @@ from sipp import Sipp, aka_keyword
 ALL, FEW = 10000, 500
 FIRST, WARM = 1, 90001				# IMSIs count from these
 WARM_UP = 5000			# what a daemon takes once and keeps (rings of traces, tables at their size) is taken by then
-RATE, AT_ONCE = 2000, 50			# new ones in a second, SIPp's calls at a time
+RATE, AT_ONCE, AT_ONCE_SMALL = 2000, 20, 4			# new ones in a second, SIPp's calls at a time
 SETTLE_S = 20
 MEMORY = 1.10
 NODES = ("pcscf", "icscf", "scscf")
@@ -28,8 +28,8 @@ def sanitized(build):
 class Many:
     """The cases."""
 
-    def __init__(self, core, count):
-        self.core, self.count = core, count
+    def __init__(self, core, count, at_once):
+        self.core, self.count, self.at_once = core, count, at_once
         self.rss = {}
 
     def all(self, first, count, expires):
@@ -39,7 +39,7 @@ class Many:
                                        for n in range(first, first + count))
         began = time.monotonic()
         run = phone.start("bulk", user="[field0]", auth="[field1]", expires=str(expires), files={"users.csv": rows},
-                          extra=("-inf", "users.csv", "-r", str(RATE), "-m", str(count), "-l", str(AT_ONCE)))
+                          extra=("-inf", "users.csv", "-r", str(RATE), "-m", str(count), "-l", str(self.at_once)))
         run.finish(240)
         return time.monotonic() - began
 
@@ -105,7 +105,7 @@ def main():
     generate = "".join(f'- generate: {{count: {n}, first_imsi: "00101{first:010d}", first_msisdn: "4915{first:09d}", k: "{K}", opc: "{OPC}"}}\n'
                        for first, n in ((FIRST, count), (WARM, WARM_UP)))
     with Core(build, net, [], workers, {n: TIMERS for n in NODES}, more_subscribers=generate) as core:
-        many = Many(core, count)
+        many = Many(core, count, AT_ONCE_SMALL if small else AT_ONCE)
         rows = [("warm-up", many.warm_up), (f"{count} subscribers register", many.register), ("each is listed", many.listed),
                 ("all de-register", many.deregister), ("the HSS knows it", many.hss)]
         for case in rows if not small else rows[1:]:
