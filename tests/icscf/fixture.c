@@ -1,4 +1,5 @@
 /* tests/icscf/fixture.c - see fixture.h. */
+#include "common/transaction/refuse.h"
 #include "tests/icscf/fixture.h"
 
 static struct fixture *the_fixture;
@@ -135,6 +136,7 @@ void fixture_init(struct fixture *f, const char *yaml)
 	memset(f, 0, sizeof(*f));
 	the_fixture = f;
 	rig_init(&f->r);
+	tx_layer_set_agent(f->r.tx, &(const struct tx_agent){ .name = STR("icscf.example:4060"), .fe = "i-cscf" });
 	f->r.request = on_request;
 	f->r.ack = on_ack;
 	f->cfg = read_config(yaml);
