@@ -61,6 +61,15 @@ struct loop *stack_main_loop(struct stack *s)
 	return s->main_loop;
 }
 
+void stack_call_id(struct worker *w, char dst[STACK_CALL_ID_STRLEN])
+{
+	const struct stack *s = w->stack;
+
+	do
+		rand_token(dst, STACK_CALL_ID_STRLEN - 1);
+	while (s->n_workers > 1 && transport_worker_of(s->group, str_from_c(dst)) != w->id);
+}
+
 struct worker *stack_owner(struct stack *s, struct str key)
 {
 	return &s->workers[hash_str(key) % s->n_workers].w;

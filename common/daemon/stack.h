@@ -74,6 +74,9 @@ bool stack_is_self(const struct stack *s, const struct sip_uri *uri);	/* host na
 const struct cfg *stack_config(const struct stack *s);
 struct loop *stack_main_loop(struct stack *s);
 
+/* A new Call-ID, hard to guess, that this worker owns: responses and the dialog's requests come to it (uac.h). */
+#define STACK_CALL_ID_STRLEN 33
+void stack_call_id(struct worker *w, char dst[STACK_CALL_ID_STRLEN]);
 /* The worker that owns state of that key (private identity...). */
 struct worker *stack_owner(struct stack *s, struct str key);
 /* Has fn(w, arg) run on w's thread: at once when it is ours, else through its mailbox.  0 or -EAGAIN. */

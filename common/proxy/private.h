@@ -12,7 +12,8 @@
 
 struct proxy_layer {
 	struct proxy_env env;
-	struct list proxies, acks;
+	struct list proxies, acks, uacs;
+	bool closing;
 	struct proxy_stats stats;
 };
 
@@ -116,3 +117,5 @@ void proxy_set_max_forwards(struct sip_out *o);
 void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch);
 /* ack.c */
 void proxy_acks_free(struct proxy_layer *l);
+/* uac.c */
+void proxy_uacs_free(struct proxy_layer *l);

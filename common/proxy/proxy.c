@@ -18,6 +18,7 @@ struct proxy_layer *proxy_layer_new(const struct proxy_env *env)
 		l->env.udp_max_bytes = 1300;
 	list_init(&l->proxies);
 	list_init(&l->acks);
+	list_init(&l->uacs);
 	return l;
 }
 
@@ -58,6 +59,7 @@ void proxy_layer_free(struct proxy_layer *l)
 		proxy_free(p);
 	}
 	proxy_acks_free(l);
+	proxy_uacs_free(l);
 	free(l);
 }
 
