@@ -227,6 +227,14 @@ static void on_observe(void *u, bool sent, const struct sip_flow *flow, struct s
 	trace_sip(w->trace, sent, flow, wire, m);
 }
 
+static void on_invite_final(void *u, const struct sip_msg *invite, unsigned status)
+{
+	struct worker *w = u;
+
+	if (!w->stack->ops->off_route)
+		dialog_table_final(w->dialogs, invite, status);
+}
+
 static enum tx_side on_side(void *u, const struct sip_flow *from)
 {
 	struct worker *w = u;
@@ -234,7 +242,7 @@ static enum tx_side on_side(void *u, const struct sip_flow *from)
 	return w->stack->ops->side ? w->stack->ops->side(w, from) : TX_CORE;
 }
 
-static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe };
+static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe, on_invite_final };
 
 /* ---- proxy environment ---- */
 

@@ -37,12 +37,20 @@ struct dialog_view {
 	struct str call_id, from_tag, to_tag, from_uri, to_uri, icid;
 	uint64_t started_wall_us, answered_wall_us;
 	uint8_t side;				/* the role's own: 0 originating, 1 terminating */
+	uint32_t session_s, session_left_s;	/* RFC 4028: agreed interval, what is left of it; 0: no session timer */
+	const char *refresher;			/* "uac", "uas" of the last refresh; NULL: no session timer */
 };
 struct dialog_table *dialog_table_new(struct wheel *w, uint32_t max_dialogs, uint32_t max_age_s);
 void dialog_table_free(struct dialog_table *t);
-/* Feeds what passes: INVITE and its responses, BYE and its final.  side only counts for the one that makes it. */
+/* Feeds what passes: INVITE and its responses, BYE and its final.  side only counts for the one that makes it.  Each INVITE fed
+ * without a To tag needs its dialog_table_final(). */
 void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8_t side, struct str icid);
 void dialog_table_response(struct dialog_table *t, const struct sip_msg *m, uint8_t side);
+/* A final response to this INVITE has left upstream, whoever made it; status 0: there will be none. */
+void dialog_table_final(struct dialog_table *t, const struct sip_msg *invite, unsigned status);
+/* This 2xx to INVITE or UPDATE sets the session timer (RFC 4028); session_s 0: there is none (any more). */
+void dialog_table_session(struct dialog_table *t, const struct sip_msg *m, uint32_t session_s, bool refresher_uas);
+uint64_t dialog_table_expired(const struct dialog_table *t);	/* sessions that ended because nobody refreshed them */
 uint32_t dialog_table_count(const struct dialog_table *t);
 /* In order of id, those above after_id, at most max. */
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,

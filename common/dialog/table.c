@@ -1,7 +1,9 @@
 /* common/dialog/table.c - the dialogs that pass through a proxy: early ones per To tag, confirmed by a 2xx, ended by BYE.
- * RFC 3261 §12.1, §12.3, §13.2.2.4, §15.
+ * RFC 3261 §12.1, §12.3, §13.2.2.4, §15; RFC 4028 §8.3; RFC 6228.
  *
- * Entries of one Call-ID hang on one struct call: a handful, walked in line. */
+ * Entries of one Call-ID hang on one struct call: a handful, walked in line.  The INVITE itself is an entry without a To tag, the
+ * attempt: it stands until its final response has left upstream, and as often as the INVITE came (an S-CSCF on both sides of a
+ * call sees it twice).  It shows as a dialog only while no response has made one. */
 #include <errno.h>
 #include <stdlib.h>
 #include "common/dialog/dialog.h"
@@ -30,6 +32,11 @@ struct entry {
 	uint8_t side;
 	uint64_t id, started_wall_us, answered_wall_us;
 	uint32_t invite_cseq;		/* of the INVITE that made it */
+	uint64_t branch;		/* hash of our Via on the response that made it: the branch it lives on */
+	uint16_t open;			/* of an attempt: INVITEs without a final response */
+	bool has_dialogs;		/* of an attempt: some response made one */
+	uint32_t session_s;		/* RFC 4028: it ends when not refreshed so long; 0: no session timer */
+	bool refresher_uas;
 	char *from_tag, *to_tag;	/* to_tag "": no response with a tag yet */
 	char *from_uri, *to_uri, *icid;
 };
@@ -39,7 +46,8 @@ struct dialog_table {
 	struct htab calls;
 	struct list entries;
 	uint32_t n, max, max_age_s;
-	uint64_t last_id;
+	uint32_t hidden;		/* of n: attempts that do not show */
+	uint64_t last_id, expired;
 };
 
 static bool call_eq(const struct hnode *n, const void *key)
@@ -94,12 +102,18 @@ static void entry_texts_free(struct entry *e)
 	free(e);
 }
 
+static bool is_attempt(const struct entry *e)
+{
+	return !e->to_tag[0];
+}
+
 static void entry_free(struct entry *e)
 {
 	struct call *c = e->call;
 	struct dialog_table *t = e->t;
 
 	timer_stop(&e->timer);
+	t->hidden -= e->has_dialogs;
 	list_del(&e->in_call);
 	list_del(&e->in_table);
 	c->n--;
@@ -112,13 +126,27 @@ static void on_timer(struct timer *tm)
 {
 	struct entry *e = container_of(tm, struct entry, timer);
 
-	log_debug(LOG_SESS, "dialog forgotten", LOG_C("state", state_names[e->state]), LOG_C("call_id", e->call->call_id));
+	if (e->session_s && e->state == ENTRY_CONFIRMED) {	/* RFC 4028 §8.3: nobody refreshed it */
+		e->t->expired++;
+		log_info(LOG_SESS, "session expired without a refresh", LOG_U("session_s", e->session_s), LOG_C("from", e->from_uri),
+			 LOG_C("to", e->to_uri), LOG_C("call_id", e->call->call_id));
+	} else {
+		log_debug(LOG_SESS, "dialog forgotten", LOG_C("state", state_names[e->state]),
+			  LOG_C("call_id", e->call->call_id));
+	}
 	entry_free(e);
 }
 
+/* A session timer counts from the refreshes only, anything else within a dialog puts its age off. */
 static void entry_age(struct entry *e)
 {
-	timer_start(e->t->wheel, &e->timer, (uint64_t)e->t->max_age_s * 1000);
+	if (!e->session_s || e->state != ENTRY_CONFIRMED)
+		timer_start(e->t->wheel, &e->timer, (uint64_t)e->t->max_age_s * 1000);
+}
+
+static void session_start(struct entry *e)
+{
+	timer_start(e->t->wheel, &e->timer, (uint64_t)e->session_s * 1000 + TABLE_LINGER_MS);
 }
 
 /* All texts are copied.  NULL when the table or the call is full, or out of memory. */
@@ -187,14 +215,14 @@ void dialog_table_free(struct dialog_table *t)
 
 /* ---- lookup ---- */
 
-static struct entry *find_pending(const struct call *c, const struct sip_msg *m)
+static struct entry *find_attempt(const struct call *c, const struct sip_msg *m)
 {
 	struct list *i;
 
 	list_for_each(i, &c->entries) {
 		struct entry *e = list_entry(i, struct entry, in_call);
 
-		if (!e->to_tag[0] && e->invite_cseq == m->cseq && str_eq_c(m->from_tag, e->from_tag))
+		if (is_attempt(e) && e->invite_cseq == m->cseq && str_eq_c(m->from_tag, e->from_tag))
 			return e;
 	}
 	return NULL;
@@ -217,10 +245,10 @@ static struct entry *find_dialog(const struct call *c, const struct sip_msg *m)
 	return NULL;
 }
 
-/* Early dialogs that the INVITE of this response made, the call attempt itself included. */
+/* Early dialogs that this INVITE, or the INVITE of this response, made; not the attempt. */
 static bool is_early_of(const struct entry *e, const struct sip_msg *m)
 {
-	return e->state == ENTRY_EARLY && e->invite_cseq == m->cseq && str_eq_c(m->from_tag, e->from_tag);
+	return e->state == ENTRY_EARLY && !is_attempt(e) && e->invite_cseq == m->cseq && str_eq_c(m->from_tag, e->from_tag);
 }
 
 /* ---- what passes ---- */
@@ -235,7 +263,10 @@ static void bye_seen(struct entry *e)
 static void bye_challenged(struct entry *e)
 {
 	e->state = e->answered_wall_us ? ENTRY_CONFIRMED : ENTRY_EARLY;
-	entry_age(e);
+	if (e->session_s)
+		session_start(e);
+	else
+		entry_age(e);
 }
 
 void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8_t side, struct str icid)
@@ -253,46 +284,58 @@ void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8
 			entry_age(e);
 		return;
 	}
-	if (m->method != SIP_INVITE || (c && find_pending(c, m)))
+	if (m->method != SIP_INVITE)
 		return;
+	e = c ? find_attempt(c, m) : NULL;
+	if (e) {
+		e->open++;
+		return;
+	}
 	e = entry_new(t, m->call_id, m->from_tag, STR_NONE, m->from.uri.text, m->to.uri.text, icid);
 	if (!e)
 		return;
 	e->side = side;
 	e->invite_cseq = m->cseq;
+	e->open = 1;
 }
 
-/* The dialog a 101..299 belongs to: there already, the attempt that gets its tag now, or one more fork beside it. */
-static struct entry *entry_for(struct dialog_table *t, struct call *c, const struct sip_msg *m)
+/* The attempt, or when it is over another dialog that the same INVITE made. */
+static struct entry *find_sibling(struct call *c, const struct sip_msg *m)
 {
-	struct entry *e = find_dialog(c, m), *sibling = NULL;
+	struct entry *e = find_attempt(c, m);
 	struct list *i;
-	char *tag;
 
 	if (e)
 		return e;
-	e = find_pending(c, m);
-	if (e) {
-		tag = str_dup(m->to_tag);
-		if (!tag)
-			return NULL;
-		free(e->to_tag);
-		e->to_tag = tag;
-		return e;
-	}
 	list_for_each(i, &c->entries) {
 		e = list_entry(i, struct entry, in_call);
 		if (e->invite_cseq == m->cseq && str_eq_c(m->from_tag, e->from_tag))
-			sibling = e;
+			return e;
 	}
+	return NULL;
+}
+
+/* The dialog a 101..299 belongs to: there already, or one that this response makes. */
+static struct entry *entry_for(struct dialog_table *t, struct call *c, const struct sip_msg *m)
+{
+	struct entry *e = find_dialog(c, m), *sibling;
+
+	if (e)
+		return e;
+	sibling = find_sibling(c, m);
 	if (!sibling)
 		return NULL;
 	e = entry_new(t, m->call_id, m->from_tag, m->to_tag, str_from_c(sibling->from_uri), str_from_c(sibling->to_uri),
 		      str_from_c(sibling->icid));
-	if (e) {
-		e->side = sibling->side;
-		e->invite_cseq = sibling->invite_cseq;
-		e->started_wall_us = sibling->started_wall_us;
+	if (!e)
+		return NULL;
+	e->side = sibling->side;
+	e->invite_cseq = sibling->invite_cseq;
+	e->started_wall_us = sibling->started_wall_us;
+	e->branch = hash_str(m->via.branch);
+	if (is_attempt(sibling) && !sibling->has_dialogs) {
+		sibling->has_dialogs = true;
+		t->hidden++;
 	}
 	return e;
 }
@@ -310,8 +353,11 @@ static void losers_linger(struct call *c, const struct sip_msg *m)
 	}
 }
 
-static void early_end(struct call *c, const struct sip_msg *m)
+/* The early dialogs of this INVITE: all, or those that the response ends: that of its To tag and the others of its branch
+ * (RFC 3261 §13.2.2.3; a 199 ends only the one, RFC 6228 §1). */
+static void early_end(struct call *c, const struct sip_msg *m, bool all)
 {
+	uint64_t branch = m->request || m->status < 200 ? 0 : hash_str(m->via.branch);
 	struct list *i, *tmp;
 	unsigned n = c->n;
 
@@ -319,11 +365,38 @@ static void early_end(struct call *c, const struct sip_msg *m)
 		struct entry *e = list_entry(i, struct entry, in_call);
 
 		n--;
-		if (is_early_of(e, m))
+		if (is_early_of(e, m) && (all || str_eq_c(m->to_tag, e->to_tag) || (branch && e->branch == branch)))
 			entry_free(e);	/* the last one takes c along */
 		if (!n)
 			break;
 	}
+}
+
+void dialog_table_final(struct dialog_table *t, const struct sip_msg *invite, unsigned status)
+{
+	struct call *c = invite->method == SIP_INVITE && !invite->to_tag.l ? call_find(t, invite->call_id) : NULL;
+	struct entry *e = c ? find_attempt(c, invite) : NULL;
+
+	if (!e || --e->open)
+		return;
+	if (status / 100 != 2)
+		early_end(c, invite, true);	/* leaves c: the attempt is still there */
+	entry_free(e);
+}
+
+void dialog_table_session(struct dialog_table *t, const struct sip_msg *m, uint32_t session_s, bool refresher_uas)
+{
+	struct call *c = call_find(t, m->call_id);
+	struct entry *e = c ? find_dialog(c, m) : NULL;
+
+	if (!e || e->state != ENTRY_CONFIRMED)
+		return;
+	e->session_s = session_s;
+	e->refresher_uas = refresher_uas;
+	if (session_s)
+		session_start(e);
+	else
+		entry_age(e);
 }
 
 static void invite_response(struct dialog_table *t, struct call *c, const struct sip_msg *m)
@@ -337,8 +410,8 @@ static void invite_response(struct dialog_table *t, struct call *c, const struct
 			entry_age(e);
 		return;
 	}
-	if (m->status >= 300) {
-		early_end(c, m);
+	if (m->status >= 300 || m->status == 199) {
+		early_end(c, m, false);
 		return;
 	}
 	if (m->status == 100 || !m->to_tag.l)
@@ -377,7 +450,19 @@ void dialog_table_response(struct dialog_table *t, const struct sip_msg *m, uint
 
 uint32_t dialog_table_count(const struct dialog_table *t)
 {
-	return t->n;
+	return t->n - t->hidden;
+}
+
+uint64_t dialog_table_expired(const struct dialog_table *t)
+{
+	return t->expired;
+}
+
+static uint32_t session_left_s(const struct entry *e)
+{
+	uint64_t now = e->t->wheel->now_ms + TABLE_LINGER_MS;
+
+	return e->session_s && e->state == ENTRY_CONFIRMED && e->timer.at_ms > now ? (uint32_t)((e->timer.at_ms - now) / 1000) : 0;
 }
 
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,
@@ -388,7 +473,7 @@ void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned
 	list_for_each(i, &t->entries) {
 		const struct entry *e = list_entry(i, const struct entry, in_table);
 
-		if (e->id <= after_id)
+		if (e->id <= after_id || e->has_dialogs)
 			continue;
 		if (!max--)
 			return;
@@ -396,6 +481,8 @@ void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned
 			.id = e->id, .state = state_names[e->state], .call_id = str_from_c(e->call->call_id),
 			.from_tag = str_from_c(e->from_tag), .to_tag = str_from_c(e->to_tag),
 			.from_uri = str_from_c(e->from_uri), .to_uri = str_from_c(e->to_uri), .icid = str_from_c(e->icid),
+			.session_s = e->session_s, .refresher = e->session_s ? e->refresher_uas ? "uas" : "uac" : NULL,
+			.session_left_s = session_left_s(e),
 			.started_wall_us = e->started_wall_us, .answered_wall_us = e->answered_wall_us, .side = e->side,
 		});
 	}

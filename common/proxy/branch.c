@@ -84,6 +84,8 @@ void branch_end(struct proxy_branch *b, unsigned status, struct sip_msg *m, cons
 		p->ops->branch_failed(p->user, p, b, status, m);
 		p->in_failed = outer;
 	}
+	if (status >= 300)
+		proxy_early_end(b, status);
 	p->dirty = true;
 	proxy_leave(p);
 }

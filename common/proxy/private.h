@@ -8,6 +8,7 @@
 #define PROXY_TIMER_C_MS 181000u		/* RFC 3261 §16.6 step 11, when the environment names none */
 #define PROXY_TARGET_HOLD_S 30u			/* a silent next hop is passed over for so long (row C12) */
 #define PROXY_MAX_ROUTES 64u			/* Route values rewritten for strict routers; more: 500 */
+#define PROXY_MAX_EARLY 8u			/* early dialogs of a branch that we end with a 199 of our own */
 #define PROXY_BRANCH_STRLEN 48			/* magic cookie, random part, '.', loop hash and the NUL */
 
 struct proxy_layer {
@@ -51,6 +52,9 @@ struct proxy_branch {
 	unsigned next;				/* index into res.target of the address in use */
 	struct tx_client *ct;
 	struct timer timer_c, timer_wait, timer_answer;
+	/* early dialogs on it that a 199 may end (RFC 6228 §6): To tags, in the arena of the request */
+	struct str early[PROXY_MAX_EARLY];
+	unsigned n_early;
 	/* the final response, kept for the choice of the best one */
 	struct sip_msg *resp;
 	struct sip_out resp_out;
@@ -76,6 +80,7 @@ struct proxy {
 	bool in_failed;				/* inside ops.branch_failed */
 	bool no_more;				/* 2xx, 6xx, CANCEL or an answer of ours: nothing new is tried */
 	bool cancelled;
+	bool wants_199;				/* RFC 6228 §6: a 199 of our own may go to the caller */
 	bool done;				/* a final response went upstream, or the user took that over */
 	struct str cancel_reason;
 	bool accepted;				/* a 2xx went upstream: an INVITE may have more to come */
@@ -106,6 +111,7 @@ static inline bool branch_active(const struct proxy_branch *b)
 extern const struct tx_client_ops proxy_branch_ops;
 unsigned proxy_status_rank(unsigned status);	/* lower is better, RFC 3261 §16.7 step 6 */
 void proxy_finish(struct proxy *p);
+void proxy_early_end(struct proxy_branch *b, unsigned status);	/* 199 for its early dialogs, when others go on */
 /* check.c */
 uint64_t proxy_loop_hash(const struct sip_msg *m);
 /* route.c */

@@ -106,6 +106,8 @@ struct proxy *proxy_new(struct proxy_layer *l, struct tx_server *st, struct sip_
 	sip_out_init(&p->out, m);
 	p->loop_hash = proxy_loop_hash(m);
 	breadth_read(p);
+	p->wants_199 = m->method == SIP_INVITE && !m->to_tag.l && sip_msg_has_token(m, SIP_H_SUPPORTED, "199") &&
+		       !sip_msg_has_token(m, SIP_H_REQUIRE, "100rel");
 	l->stats.now++;
 	tx_server_set_user(st, p, server_gone);
 	return p;

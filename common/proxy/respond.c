@@ -153,10 +153,58 @@ void proxy_finish(struct proxy *p)
 
 /* ---- responses as they come ---- */
 
-static void pass_provisional(struct proxy *p, struct sip_msg *m, const struct sip_out *o)
+/* ---- 199 Early Dialog Terminated: RFC 6228 §6 ---- */
+
+static void early_note(struct proxy_branch *b, const struct sip_msg *m)
 {
-	if (!p->done)
-		send_up(p, m->status, o);
+	unsigned i = 0;
+
+	if (!b->p->wants_199 || !m->to_tag.l)
+		return;
+	while (i < b->n_early && !str_eq(b->early[i], m->to_tag))
+		i++;
+	if (m->status == 199 && i < b->n_early)			/* told already */
+		b->early[i] = b->early[--b->n_early];
+	else if (m->status != 199 && i == b->n_early && i < PROXY_MAX_EARLY)
+		b->early[b->n_early++] = arena_dup(b->p->m->arena, m->to_tag);
+}
+
+static bool others_go_on(const struct proxy_branch *b)
+{
+	struct list *i;
+
+	list_for_each(i, &b->p->branches) {
+		const struct proxy_branch *o = list_entry(i, const struct proxy_branch, link);
+
+		if (o != b && o->state != BRANCH_ENDED)
+			return true;
+	}
+	return false;
+}
+
+void proxy_early_end(struct proxy_branch *b, unsigned status)
+{
+	struct proxy *p = b->p;
+	struct bytes *wire;
+	struct str extra;
+
+	if (!b->n_early || p->done || p->cancelled || !p->st || !others_go_on(b))
+		return;
+	extra = arena_printf(p->m->arena, "Reason: %.*s\r\n", STR_ARG(proxy_reason(p, status)));
+	while (b->n_early) {
+		wire = sip_reply_make(p->m, 199, NULL, b->early[--b->n_early], extra, STR_NONE, STR_NONE);
+		if (wire)
+			tx_server_send(p->st, 199, wire);
+		bytes_unref(wire);
+	}
+}
+
+static void pass_provisional(struct proxy_branch *b, struct sip_msg *m, const struct sip_out *o)
+{
+	if (b->p->done)
+		return;
+	early_note(b, m);
+	send_up(b->p, m->status, o);
 }
 
 /* §16.7 step 5: every 2xx at once, and nobody else rings any longer (step 10). */
@@ -177,7 +225,7 @@ static void pass_2xx(struct proxy_branch *b, struct sip_msg *m, const struct sip
 static void pass(struct proxy_branch *b, struct sip_msg *m, const struct sip_out *o)
 {
 	if (m->status < 200)
-		pass_provisional(b->p, m, o);
+		pass_provisional(b, m, o);
 	else if (m->status < 300)
 		pass_2xx(b, m, o);
 	else

@@ -243,6 +243,7 @@ static void drop(struct tx *t)
 
 void tx_server_destroy(struct tx_server *st)
 {
+	tx_server_invite_final(st, 0);
 	if (st->gone)
 		st->gone(st->user);
 	drop(&st->t);

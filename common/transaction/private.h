@@ -46,7 +46,7 @@ struct tx_server {
 	struct tx t;
 	struct sip_msg *req;
 	char to_tag[TX_TAG_CHARS + 1];
-	bool final_sent;
+	bool final_sent, told;			/* told: tx_ops.invite_final */
 	void *user;
 	void (*gone)(void *user);
 };
@@ -122,6 +122,7 @@ void tx_client_input(struct tx_layer *l, struct sip_msg *m);
 void tx_server_input(struct tx_layer *l, struct sip_msg *m);
 void tx_client_destroy(struct tx_client *ct);
 void tx_server_destroy(struct tx_server *st);
+void tx_server_invite_final(struct tx_server *st, unsigned status);
 
 /* The four figures. */
 extern const struct fsm ict_fsm, nict_fsm, ist_fsm, nist_fsm;

@@ -251,6 +251,16 @@ struct tx_handle tx_server_handle(const struct tx_server *st)
 	return tx_handle_of(&st->t);
 }
 
+void tx_server_invite_final(struct tx_server *st, unsigned status)
+{
+	const struct tx_ops *ops = st->t.l->ops;
+
+	if (st->told || st->t.fsm != &ist_fsm || !ops->invite_final || !st->req)
+		return;
+	st->told = true;
+	ops->invite_final(st->t.l->u, st->req, status);
+}
+
 void tx_server_send(struct tx_server *st, unsigned status, struct bytes *wire)
 {
 	struct tx_response r = { status, wire };
@@ -261,6 +271,8 @@ void tx_server_send(struct tx_server *st, unsigned status, struct bytes *wire)
 	ev = st->t.fsm == &ist_fsm ? ist_event_of(status) : nist_event_of(st, status);
 	if (tx_event(&st->t, ev, &r) < 0)
 		st->t.l->st.responses_dropped++;
+	else if (st->final_sent)
+		tx_server_invite_final(st, status);
 }
 
 void tx_server_reply_body(struct tx_server *st, unsigned status, const char *reason, struct str extra,

@@ -47,6 +47,8 @@ struct tx_ops {
 	void (*stray)(void *u, struct sip_msg *m);
 	/* Every message that passes, both ways, for traces.  sent: wire parsed lazily by the tracer.  May be NULL. */
 	void (*observe)(void *u, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m);
+	/* An INVITE has its first final response, or ended without one (status 0); once for each.  May be NULL. */
+	void (*invite_final)(void *u, const struct sip_msg *invite, unsigned status);
 };
 
 struct tx_layer *tx_layer_new(struct wheel *w, const struct tx_ops *ops, void *u, uint16_t worker);

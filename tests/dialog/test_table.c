@@ -14,31 +14,36 @@ static void setup(uint32_t max, uint32_t max_age_s)
 	ck_assert_ptr_nonnull(t);
 }
 
-/* One step: "INVITE A - 1", "180 INVITE A B 1", "BYE B A 5": [status] method from-tag to-tag cseq; '-' is no tag. */
+/* One step: "INVITE A - 1", "180 INVITE A B 1", "BYE B A 5": [status] method from-tag to-tag cseq [branch]; '-' is no tag.
+ * "=486 INVITE A - 1": that final has left upstream. */
 static void pass_in(const char *call_id, const char *step)
 {
-	char method[16], from[16], to[16], to_param[32] = "", text[512];
+	char method[16], from[16], to[16], branch[16] = "1", to_param[32] = "", text[512];
 	unsigned status = 0, cseq;
+	bool final = step[0] == '=';
 	struct sip_parse_error err;
 	struct sip_msg *m;
 	int n;
 
+	step += final;
 	if (step[0] >= '0' && step[0] <= '9')
-		n = sscanf(step, "%u %15s %15s %15s %u", &status, method, from, to, &cseq) - 1;
+		n = sscanf(step, "%u %15s %15s %15s %u %15s", &status, method, from, to, &cseq, branch) - 1;
 	else
 		n = sscanf(step, "%15s %15s %15s %u", method, from, to, &cseq);
-	ck_assert_int_eq(n, 4);
+	ck_assert_int_ge(n, 4);
 	if (strcmp(to, "-"))
 		snprintf(to_param, sizeof(to_param), ";tag=%s", to);
-	if (status)
+	if (status && !final)
 		snprintf(text, sizeof(text), "SIP/2.0 %u X\r\n", status);
 	else
 		snprintf(text, sizeof(text), "%s sip:b@b SIP/2.0\r\n", method);
-	snprintf(text + strlen(text), sizeof(text) - strlen(text), "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\n"
-		 "From: <sip:%s@x>;tag=%s\r\nTo: <sip:to@x>%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n", from,
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "Via: SIP/2.0/UDP h;branch=z9hG4bK%s\r\n"
+		 "From: <sip:%s@x>;tag=%s\r\nTo: <sip:to@x>%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n", branch, from,
 		 from, to_param, call_id, cseq, method);
 	ck_assert_msg(sip_msg_parse_copy(str_from_c(text), NULL, &m, &err) == 0, "%s: %s", step, err.why);
-	if (status)
+	if (final)
+		dialog_table_final(t, m, status);
+	else if (status)
 		dialog_table_response(t, m, 0);
 	else
 		dialog_table_request(t, m, 1, STR("icid1"));
@@ -65,7 +70,7 @@ static const char *all(void)
 }
 
 static const struct {
-	const char *name, *steps[8], *want;
+	const char *name, *steps[9], *want;
 } rows[] = {
 	{ "attempt", { "INVITE A - 1" }, "early/A/" },
 	{ "INVITE twice", { "INVITE A - 1", "INVITE A - 1" }, "early/A/" },
@@ -78,8 +83,23 @@ static const struct {
 	{ "fork, one answers", { "INVITE A - 1", "180 INVITE A B 1", "180 INVITE A C 1", "200 INVITE A C 1" },
 	  "early/A/B confirmed/A/C" },
 	{ "two answer, §13.2.2.4", { "INVITE A - 1", "200 INVITE A B 1", "200 INVITE A C 1" }, "confirmed/A/B confirmed/A/C" },
-	{ "refused", { "INVITE A - 1", "404 INVITE A B 1" }, "" },
-	{ "refused after ringing", { "INVITE A - 1", "180 INVITE A B 1", "180 INVITE A C 1", "486 INVITE A B 1" }, "" },
+	{ "refused", { "INVITE A - 1", "404 INVITE A B 1", "=404 INVITE A - 1" }, "" },
+	{ "refused by ourselves", { "INVITE A - 1", "=403 INVITE A - 1" }, "" },
+	{ "refused after ringing", { "INVITE A - 1", "180 INVITE A B 1", "180 INVITE A C 1", "486 INVITE A B 1", "=486 INVITE A - 1" }, "" },
+	{ "one branch refuses, §13.2.2.3", { "INVITE A - 1", "180 INVITE A B 1 1", "180 INVITE A D 1 1", "180 INVITE A C 1 2", "486 INVITE A B 1 1" },
+	  "early/A/C" },
+	{ "the only branch that rang refuses", { "INVITE A - 1", "180 INVITE A B 1 1", "486 INVITE A B 1 1", "200 INVITE A C 1 2" },
+	  "confirmed/A/C" },
+	{ "all silent, refused by ourselves", { "INVITE A - 1", "180 INVITE A B 1 1", "180 INVITE A C 1 2", "=408 INVITE A - 1" }, "" },
+	{ "199 ends one, RFC 6228", { "INVITE A - 1", "183 INVITE A B 1", "183 INVITE A C 1", "199 INVITE A B 1" }, "early/A/C" },
+	{ "199 of none", { "INVITE A - 1", "183 INVITE A B 1", "199 INVITE A X 1" }, "early/A/B" },
+	{ "199, then another answers", { "INVITE A - 1", "183 INVITE A B 1", "199 INVITE A B 1", "200 INVITE A C 1", "=200 INVITE A - 1" },
+	  "confirmed/A/C" },
+	{ "twice through us: refused once, tried on", { "INVITE A - 1", "INVITE A - 1", "404 INVITE A B 1 1", "=404 INVITE A - 1",
+	  "INVITE A - 1", "200 INVITE A C 1 3", "=200 INVITE A - 1", "=200 INVITE A - 1" }, "confirmed/A/C" },
+	{ "late 2xx, RFC 6026 §7.2", { "INVITE A - 1", "200 INVITE A B 1", "=200 INVITE A - 1", "200 INVITE A C 1" },
+	  "confirmed/A/B confirmed/A/C" },
+	{ "answered and over", { "INVITE A - 1", "200 INVITE A B 1", "=200 INVITE A - 1", "BYE A B 2", "200 BYE A B 2" }, "" },
 	{ "BYE by the caller", { "INVITE A - 1", "200 INVITE A B 1", "BYE A B 2" }, "terminated/A/B" },
 	{ "BYE answered", { "INVITE A - 1", "200 INVITE A B 1", "BYE A B 2", "200 BYE A B 2" }, "" },
 	{ "BYE by the callee", { "INVITE A - 1", "200 INVITE A B 1", "BYE B A 1", "200 BYE B A 1" }, "" },
@@ -90,7 +110,7 @@ static const struct {
 	{ "re-INVITE 481, §12.2.1.2", { "INVITE A - 1", "200 INVITE A B 1", "INVITE B A 2", "481 INVITE B A 2" }, "" },
 	{ "INFO 481", { "INVITE A - 1", "200 INVITE A B 1", "INFO A B 2", "481 INFO A B 2" }, "" },
 	{ "PRACK 481 of an early one", { "INVITE A - 1", "180 INVITE A B 1", "PRACK A B 2", "481 PRACK A B 2" }, "early/A/B" },
-	{ "challenged, tried again", { "INVITE A - 1", "407 INVITE A B 1", "INVITE A - 2", "200 INVITE A C 2" }, "confirmed/A/C" },
+	{ "challenged, tried again", { "INVITE A - 1", "407 INVITE A B 1", "=407 INVITE A - 1", "INVITE A - 2", "200 INVITE A C 2" }, "confirmed/A/C" },
 	{ "MESSAGE makes none", { "MESSAGE A - 1", "200 MESSAGE A B 1" }, "" },
 	{ "response out of nothing", { "200 INVITE A B 1" }, "" },
 };
@@ -146,6 +166,43 @@ START_TEST(test_max_age)		/* anything within keeps it alive */
 }
 END_TEST
 
+/* RFC 4028 §8.3: what is not refreshed within its interval is over, whatever else passes. */
+START_TEST(test_session_timer)
+{
+	struct sip_parse_error err;
+	struct sip_msg *m;
+
+	ck_assert_int_eq(sip_msg_parse_copy(STR("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:A@x>;tag=B\r\n"
+		"To: <sip:to@x>;tag=A\r\nCall-ID: call\r\nCSeq: 7 UPDATE\r\nContent-Length: 0\r\n\r\n"), NULL, &m, &err), 0);
+	setup(100, 3600);
+	pass_in("call", "INVITE A - 1");
+	dialog_table_session(t, m, 90, true);			/* too early: nothing */
+	pass_in("call", "200 INVITE A B 1");
+	pass_in("call", "=200 INVITE A - 1");
+	dialog_table_session(t, m, 90, true);
+	wheel_advance(&w, w.now_ms + 80000);
+	pass_in("call", "INFO A B 2");				/* no refresh */
+	wheel_advance(&w, w.now_ms + 41000);
+	ck_assert_uint_eq(dialog_table_count(t), 1);
+	dialog_table_session(t, m, 90, false);			/* a refresh */
+	wheel_advance(&w, w.now_ms + 121000);
+	ck_assert_uint_eq(dialog_table_count(t), 1);
+	ck_assert_uint_eq(dialog_table_expired(t), 0);
+	wheel_advance(&w, w.now_ms + 2000);
+	ck_assert_uint_eq(dialog_table_count(t), 0);
+	ck_assert_uint_eq(dialog_table_expired(t), 1);
+	pass_in("call", "INVITE A - 1");
+	pass_in("call", "200 INVITE A B 1");
+	pass_in("call", "=200 INVITE A - 1");
+	dialog_table_session(t, m, 90, true);
+	dialog_table_session(t, m, 0, false);			/* switched off by a refresh without: §8.2 */
+	wheel_advance(&w, w.now_ms + 600000);
+	ck_assert_uint_eq(dialog_table_count(t), 1);
+	sip_msg_unref(m);
+	dialog_table_free(t);
+}
+END_TEST
+
 START_TEST(test_limits)
 {
 	char id[16], step[32];
@@ -163,7 +220,7 @@ START_TEST(test_limits)
 		snprintf(step, sizeof(step), "180 INVITE A T%u 1", i);
 		pass_in("call", step);
 	}
-	ck_assert_uint_eq(dialog_table_count(t), 64);
+	ck_assert_uint_eq(dialog_table_count(t), 63);		/* and the attempt */
 	dialog_table_free(t);
 }
 END_TEST
@@ -198,4 +255,4 @@ START_TEST(test_pages)
 END_TEST
 
 TEST_MAIN("dialog table", TEST_ROWS(test_row, rows), TEST_ONE(test_losers), TEST_ONE(test_bye_unanswered),
-	  TEST_ONE(test_max_age), TEST_ONE(test_limits), TEST_ONE(test_pages))
+	  TEST_ONE(test_max_age), TEST_ONE(test_session_timer), TEST_ONE(test_limits), TEST_ONE(test_pages))

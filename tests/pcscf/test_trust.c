@@ -56,6 +56,8 @@ static const struct { const char *name; unsigned goes; } headers[] = {	/* on the
 	{ "Relayed-Charge", ALL }, { "P-Private-Network-Indication", ALL }, { "P-DCS-LAES", ALL }, { "P-DCS-Billing-Info", ALL },
 	{ "P-Media-Authorization", IN }, { "P-Whatever", IN }, { "X-Whatever", IN }, { "Response-Source", IN },
 	{ "P-Early-Media", 0 }, { "P-Answer-State", 0 }, { "Geolocation", 0 }, { "User-Agent", 0 }, { "Session-Expires", 0 },
+	{ "Replaces", 0 }, { "Referred-By", 0 }, { "Refer-To", 0 }, { "RSeq", 0 }, { "RAck", 0 }, { "Geolocation-Routing", 0 },
+	{ "Info-Package", 0 }, { "SIP-ETag", 0 }, { "Reject-Contact", 0 }, { "Min-SE", 0 }, { "Content-Disposition", 0 },
 	{ "Recv-Info", 0 }, { "Unheard-Of", 0 }, { "Accept-Contact", 0 }, { "Privacy", 0 }, { "Reason", 0 }, { "Warning", 0 },
 };
 

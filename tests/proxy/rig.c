@@ -360,13 +360,23 @@ struct rig_sent *rig_req(struct rig *r, const char *method, unsigned i)
 	return NULL;
 }
 
+void rig_raw(struct rig *r, const char *text)
+{
+	input(r, str_from_c(text), "10.1.1.1");
+}
+
 void rig_reply(struct rig *r, struct rig_sent *to, unsigned status, const char *to_tag, const char *extra)
+{
+	rig_reply_body(r, to, status, to_tag, extra, "");
+}
+
+void rig_reply_body(struct rig *r, struct rig_sent *to, unsigned status, const char *to_tag, const char *extra, const char *body)
 {
 	struct bytes *wire;
 	char host[ADDR_STRLEN];
 
 	ck_assert_ptr_nonnull(to);
-	wire = sip_reply_make(to->m, status, NULL, str_from_c(to_tag), str_from_c(extra), STR_NONE, STR_NONE);
+	wire = sip_reply_make(to->m, status, NULL, str_from_c(to_tag), str_from_c(extra), STR_NONE, str_from_c(body));
 	ck_assert_ptr_nonnull(wire);
 	input(r, bytes_str(wire), addr_host(&to->to.remote, host));
 	bytes_unref(wire);

@@ -63,7 +63,10 @@ void rig_request(struct rig *r, const char *method, const char *ruri, const char
 void rig_cancel(struct rig *r, const char *extra);
 /* The i-th request of that method that went downstream; NULL: none. */
 struct rig_sent *rig_req(struct rig *r, const char *method, unsigned i);
+void rig_raw(struct rig *r, const char *text);		/* exactly these octets */
 void rig_reply(struct rig *r, struct rig_sent *to, unsigned status, const char *to_tag, const char *extra);
+/* extra has the Content-Type. */
+void rig_reply_body(struct rig *r, struct rig_sent *to, unsigned status, const char *to_tag, const char *extra, const char *body);
 struct sip_msg *rig_last_up(struct rig *r);
 const char *rig_up(struct rig *r);		/* statuses that went upstream: "100 180 200" */
 const char *rig_down(struct rig *r);		/* "INVITE@10.0.0.1:5060 CANCEL@..."; tcp is marked "/tcp" */

@@ -179,6 +179,117 @@ START_TEST(test_way_up)
 }
 END_TEST
 
+/* RFC 6228 §6: a fork that gives up while others go on ends its early dialogs with a 199 of ours, if the caller can read it. */
+static const struct {
+	const char *name, *extra, *own;		/* a 199 that the branch sent itself, or "" */
+	unsigned final;
+	const char *up;
+	const char *ended;			/* To tags of the 199s of ours */
+} early_rows[] = {
+	{ "caller knows 199", "Supported: 100rel, 199\n", "", 486, "100 180 183 180 199 199", "B1 B2" },
+	{ "caller does not", "Supported: 100rel\n", "", 486, "100 180 183 180", "" },
+	{ "caller insists on 100rel", "Supported: 199\nRequire: 100rel\n", "", 486, "100 180 183 180", "" },
+	{ "the branch said so itself for one", "Supported: 199\n", "B2", 486, "100 180 183 180 199 199", "B1" },
+	{ "6xx: the others are only cancelled", "Supported: 199\n", "", 603, "100 180 183 180 199 199", "B1 B2" },
+};
+
+START_TEST(test_early_end)
+{
+	char ended[64] = "";
+	struct rig r;
+
+	rig_init(&r);
+	r.targets[0] = "sip:x@n1";
+	r.targets[1] = "sip:x@n2";
+	r.n_targets = 2;
+	rig_request(&r, "INVITE", "sip:bob@n1", early_rows[_i].extra);
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, "B1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 183, "B2", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 180, "C1", "");
+	if (early_rows[_i].own[0])
+		rig_reply(&r, rig_req(&r, "INVITE", 0), 199, early_rows[_i].own, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), early_rows[_i].final, "B1", "");
+	ck_assert_msg(!strcmp(rig_up(&r), early_rows[_i].up), "%s: %s", early_rows[_i].name, rig_up(&r));
+	for (unsigned i = r.n; i-- > 0;) {
+		const struct sip_msg *m = r.sent[i].m;
+		char reason[64];
+
+		if (m->request || m->status != 199 || !sip_msg_hdr(m, SIP_H_REASON))
+			continue;
+		snprintf(reason, sizeof(reason), "SIP;cause=%u;text=\"%s\"", early_rows[_i].final, sip_reason_phrase(early_rows[_i].final));
+		ck_assert(str_eq_c(sip_msg_value(m, SIP_H_REASON), reason));
+		ck_assert(!sip_msg_hdr(m, SIP_H_REQUIRE) && !sip_msg_hdr(m, SIP_H_RSEQ));
+		snprintf(ended + strlen(ended), sizeof(ended) - strlen(ended), "%s%.*s", ended[0] ? " " : "", STR_ARG(m->to_tag));
+	}
+	ck_assert_msg(!strcmp(ended, early_rows[_i].ended), "%s: %s", early_rows[_i].name, ended);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_early_last)		/* nobody is left: the final response says it all */
+{
+	struct rig r;
+
+	rig_init(&r);
+	rig_request(&r, "INVITE", "sip:bob@n1", "Supported: 199\n");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, "B1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 486, "B1", "");
+	ck_assert_str_eq(rig_up(&r), "100 180 486");
+	rig_fini(&r);
+}
+END_TEST
+
+/* What is between the ends passes as it came, both ways: a proxy has no business in it (RFC 3261 §16.6, §16.7). */
+static const struct { const char *name, *method; unsigned status; const char *lines, *body; } through_rows[] = {
+	{ "RFC 3262 RSeq", "INVITE", 183, "Require: 100rel\r\nRSeq: 988789\r\n", "" },
+	{ "RFC 3262 RAck", "PRACK", 200, "RAck: 776656 1 INVITE\r\n", "" },
+	{ "RFC 3891 Replaces", "INVITE", 200, "Replaces: 98732@sip.example.com ;from-tag=r33th4x0r ;to-tag=ff87ff\r\nRequire: replaces\r\n", "" },
+	{ "RFC 3892 Referred-By", "REFER", 202, "Refer-To: <sip:carol@x?Replaces=a%40b%3Bto-tag%3D1>\r\nReferred-By: <sip:r@x>;cid=\"20@x\"\r\n", "" },
+	{ "RFC 3840, RFC 3841 preferences", "INVITE", 200, "Accept-Contact: *;+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel\";explicit;require\r\n"
+	  "Reject-Contact: *;actor=\"msg-taker\"\r\nRequest-Disposition: no-fork\r\n", "" },
+	{ "RFC 6442 Geolocation", "INVITE", 200, "Geolocation: <cid:target123@a.example>, <https://ls.example/loc>\r\nGeolocation-Routing: yes\r\n", "" },
+	{ "RFC 6050 service", "INVITE", 200, "P-Preferred-Service: urn:urn-7:3gpp-service.ims.icsi.mmtel\r\n", "" },
+	{ "RFC 4412 priority", "INVITE", 200, "Resource-Priority: ets.0, wps.1\r\n", "" },
+	{ "RFC 6809 Feature-Caps", "INVITE", 183, "Feature-Caps: *;+g.3gpp.srvcc\r\n", "" },
+	{ "RFC 7044 History-Info", "INVITE", 181, "History-Info: <sip:b@x?Reason=SIP%3Bcause%3D302>;index=1, <sip:c@x>;index=1.1;mp=1\r\n", "" },
+	{ "RFC 6086 Info-Package", "INFO", 200, "Info-Package: foo\r\nRecv-Info: \r\n", "" },
+	{ "RFC 3903 entity-tag", "PUBLISH", 200, "SIP-If-Match: dx200xyz\r\nSIP-ETag: dx200xyz\r\nEvent: presence\r\n", "" },
+	{ "RFC 6665 subscription", "NOTIFY", 200, "Event: reg;id=1\r\nSubscription-State: active;expires=599999\r\n", "" },
+	{ "RFC 5009 P-Early-Media", "INVITE", 183, "P-Early-Media: supported, sendrecv\r\n", "" },
+	{ "RFC 5621 bodies", "INVITE", 200, "MIME-Version: 1.0\r\nContent-Disposition: render;handling=optional\r\n"
+	  "Content-Type: multipart/mixed;boundary=\"b 1\"\r\n", "--b 1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b 1\r\n"
+	  "Content-Disposition: by-reference\r\n\r\n\001\002\377\r\n--b 1--\r\n" },
+	{ "unheard of", "INVITE", 200, "X-Odd : 1\r\nFoo:bar,,baz\r\n", "" },
+};
+
+static void holds(const struct sip_msg *m, unsigned row, const char *way)
+{
+	const char *lines = through_rows[row].lines, *body = through_rows[row].body;
+
+	ck_assert_msg(memmem(m->raw.p, m->raw.l, lines, strlen(lines)), "%s %s:\n%.*s", through_rows[row].name, way, STR_ARG(m->raw));
+	ck_assert_msg(str_eq_c(m->body, body), "%s %s: another body", through_rows[row].name, way);
+}
+
+START_TEST(test_through)
+{
+	char text[2048];
+	struct rig r;
+
+	rig_init(&r);
+	snprintf(text, sizeof(text), "%s sip:bob@n1 SIP/2.0\r\nVia: SIP/2.0/UDP up:5060;branch=z9hG4bKup\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:a@up>;tag=A\r\nTo: <sip:b@x>\r\nCall-ID: through\r\nCSeq: 1 %s\r\n%sContent-Length: %zu\r\n\r\n%s",
+		 through_rows[_i].method, through_rows[_i].method, through_rows[_i].lines, strlen(through_rows[_i].body),
+		 through_rows[_i].body);
+	rig_raw(&r, text);
+	holds(rig_req(&r, through_rows[_i].method, 0)->m, (unsigned)_i, "down");
+	rig_reply_body(&r, rig_req(&r, through_rows[_i].method, 0), through_rows[_i].status, "B", through_rows[_i].lines,
+		       through_rows[_i].body);
+	ck_assert_uint_eq(rig_last_up(&r)->status, through_rows[_i].status);
+	holds(rig_last_up(&r), (unsigned)_i, "up");
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_hold)			/* the user keeps a 2xx and lets it go later */
 {
 	struct rig r;
@@ -298,4 +409,5 @@ END_TEST
 TEST_MAIN("proxy respond", TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
 	  TEST_ONE(test_6xx_cancels), TEST_ONE(test_way_up), TEST_ONE(test_hold), TEST_ONE(test_hold_failure),
 	  TEST_ONE(test_hold_cancelled), TEST_ONE(test_hold_forever), TEST_ONE(test_drop), TEST_ONE(test_final_taken),
-	  TEST_ONE(test_no_way_back))
+	  TEST_ONE(test_no_way_back), TEST_ROWS(test_early_end, early_rows), TEST_ONE(test_early_last),
+	  TEST_ROWS(test_through, through_rows))

@@ -109,7 +109,7 @@ static void on_observe(void *arg, bool sent, const struct sip_flow *flow, struct
 	event_put(u, e, false);
 }
 
-static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe };
+static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe, NULL };
 
 static enum tx_side on_side(void *arg, const struct sip_flow *from)
 {
