@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from cases import Cases, Fail, Skip, check, equal
+from cases import Cases, Fail, check, equal
 from core import MCC, MNC, Rest, SANITIZER
 
 PROGRAMS = {"pcscf": ("pcscf/pcscfd", 10, 5060), "icscf": ("icscf/icscfd", 20, 4060), "scscf": ("scscf/scscfd", 30, 6060),
@@ -56,7 +56,7 @@ class One:
     def run(self, *args):
         """(exit status, stdout and stderr) of a short run."""
         if not os.access(self.program, os.X_OK):
-            raise Skip(f"{self.program} is not built")
+            raise Fail(f"{self.program} is not built")
         p = subprocess.run([self.program, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=20,
                            text=True, check=False)
         check(not SANITIZER.search(p.stdout), p.stdout)
@@ -110,7 +110,7 @@ class One:
     def life(self):
         """Start, readiness, reload, stop, as systemd sees them."""
         if not os.access(self.program, os.X_OK):
-            raise Skip(f"{self.program} is not built")
+            raise Fail(f"{self.program} is not built")
         self.write(self.text())
         path = os.path.join(self.dir, self.node + ".sock")
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -43,10 +43,10 @@ class Agent:
 
     program = ""
 
-    def __init__(self, core, sub, ip, answer=False):
+    def __init__(self, core, sub, ip, answer=False, transport="udp"):
         if not shutil.which(self.program):
             raise Skip(f"{self.program} is not installed")
-        self.core, self.sub, self.ip, self.answer = core, sub, ip, answer
+        self.core, self.sub, self.ip, self.answer, self.transport = core, sub, ip, answer, transport
         self.dir = tempfile.mkdtemp(prefix="phone-", dir=core.dir)
         self.said, self.read_to = "", 0
         argv = self.prepare()
@@ -131,7 +131,7 @@ auth_aka_amf=8000
 outbound_proxy={self.core.ip(10)}
 all_requests_to_proxy=yes
 register_at_startup=yes
-sip_transport=udp
+sip_transport={self.transport}
 """)
         self.write(".twinkle/twinkle.sys", f"""dev_ringtone=alsa:null
 dev_speaker=alsa:null
@@ -246,15 +246,15 @@ class Linphone(Agent):
         for d in (".local/share/linphone", ".config/linphone"):
             os.makedirs(os.path.join(self.dir, d))
         path = self.write("rc", f"""[sip]
-sip_port=5060
-sip_tcp_port=0
+sip_port={5060 if self.transport == "udp" else 0}
+sip_tcp_port={5060 if self.transport == "tcp" else 0}
 sip_tls_port=0
 bind_address={self.ip}
 use_ipv6=0
 default_proxy=0
 [proxy_0]
-reg_proxy=<sip:{self.core.ip(10)}:5060>
-reg_route=<sip:{self.core.ip(10)}:5060;lr>
+reg_proxy=<sip:{self.core.ip(10)}:5060;transport={self.transport}>
+reg_route=<sip:{self.core.ip(10)}:5060;transport={self.transport};lr>
 reg_identity={self.core.impu(self.sub)}
 reg_expires=3600
 reg_sendregister=1
@@ -342,6 +342,16 @@ class Softphones:
         agent.quit()
         wait_for(lambda: not self.core.registered("scscf", agent.sub), 10, f"the de-registration of {name}")
 
+    def over_tcp(self, name, sub):
+        """The P-CSCF reaches it over TCP."""
+        flows = [c["flow"] for r in self.core.registered("pcscf", sub) for c in r["contacts"]]
+        check(flows and all(f.startswith("tcp:") for f in flows), f"{name}: {flows}")
+
+    def start_tcp(self, name, kind, sub, last):
+        """As start(), over TCP."""
+        self.start(name, kind, sub, last, answer=True, transport="tcp")
+        self.over_tcp(name, sub)
+
     def rows(self):
         """In order."""
         return [
@@ -357,7 +367,15 @@ class Softphones:
             ("twinkle sends text to linphone", self.text, "twinkle", "linphone"),
             ("linphone sends text to twinkle", self.text, "linphone", "twinkle"),
             ("twinkle de-registers", self.quit, "twinkle"), ("the second twinkle de-registers", self.quit, "twinkle two"),
-            ("baresip de-registers", self.quit, "baresip"), ("linphone de-registers", self.quit, "linphone"),
+            ("linphone de-registers", self.quit, "linphone"),
+            ("twinkle registers over TCP", self.start_tcp, "twinkle", Twinkle, TWINKLE, 0),
+            ("linphone registers over TCP", self.start_tcp, "linphone", Linphone, LINPHONE, 122),
+            ("twinkle calls linphone, TCP to TCP, the callee hangs up", self.call, "twinkle", "linphone", "linphone"),
+            ("linphone calls baresip, TCP to UDP, the callee hangs up", self.call, "linphone", "baresip", "baresip"),
+            ("baresip calls twinkle, UDP to TCP, the caller hangs up", self.call, "baresip", "twinkle", "baresip"),
+            ("twinkle sends text to linphone, TCP to TCP", self.text, "twinkle", "linphone"),
+            ("twinkle over TCP de-registers", self.quit, "twinkle"), ("linphone over TCP de-registers", self.quit, "linphone"),
+            ("baresip de-registers", self.quit, "baresip"),
         ]
 
 
