@@ -114,7 +114,6 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	} else {
 		learn_next_hop(f, m);
 		trust_strip(&f->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
-		credentials_hide_keys(o);
 	}
 	return PROXY_PASS;
 }

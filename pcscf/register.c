@@ -166,7 +166,6 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 
 	log_correlation(g->icid);
 	trust_strip(&g->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
-	credentials_hide_keys(o);
 	if (m->status / 100 != 2) {
 		not_accepted(g, m);
 		return PROXY_PASS;

@@ -29,6 +29,7 @@ static const struct {
 	{ SIP_H_PATH, ALL }, { SIP_H_SERVICE_ROUTE, ALL | KEEP_2XX_REGISTER }, { SIP_H_RECORD_ROUTE, TRUST_REQ_FROM_PHONE },
 	/* what a phone could gain by lying about */
 	{ SIP_H_FEATURE_CAPS, IN }, { SIP_H_RESOURCE_PRIORITY, IN }, { SIP_H_HISTORY_INFO, IN },
+	{ SIP_H_IDENTITY, IN }, { SIP_H_IDENTITY_INFO, IN },
 	/* security agreement ends here (RFC 3329 §2.3.1; clients.md point 5) */
 	{ SIP_H_SECURITY_CLIENT, ALL }, { SIP_H_SECURITY_SERVER, ALL }, { SIP_H_SECURITY_VERIFY, ALL },
 };
@@ -39,7 +40,7 @@ static const struct {
 } by_name[] = {
 	{ "Cellular-Network-Info", TO },	/* TS 24.229 §7.2.15: a cell again */
 	{ "Diversion", IN }, { "Additional-Identity", TRUST_RESP_FROM_PHONE },
-	{ "Attestation-Info", IN }, { "Origination-Id", IN }, { "Priority-Verstat", IN }, { "Identity", IN },
+	{ "Attestation-Info", IN }, { "Origination-Id", IN }, { "Priority-Verstat", IN },
 	{ "Restoration-Info", ALL }, { "Relayed-Charge", ALL }, { "Resource-Share", ALL }, { "Service-Interact-Info", ALL },
 	{ "Priority-Share", ALL }, { "Response-Source", IN }, { "P-Private-Network-Indication", ALL },
 	{ "P-DCS-Trace-Party-ID", ALL }, { "P-DCS-OSPS", ALL }, { "P-DCS-Billing-Info", ALL }, { "P-DCS-LAES", ALL },
@@ -211,6 +212,8 @@ unsigned trust_strip(const struct pcscf_config *c, struct sip_out *o, enum trust
 		sip_out_drop(o, SIP_H_PAI);
 		n++;
 	}
+	if (way & TO)
+		credentials_hide_keys(o);		/* in whatever it stands: a request too */
 	strip_sec_agree(o);
 	return n;
 }

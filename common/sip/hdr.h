@@ -13,7 +13,8 @@
 	X(SIP_H_CSEQ, "CSeq", 0) X(SIP_H_DATE, "Date", 0) X(SIP_H_ERROR_INFO, "Error-Info", 0) \
 	X(SIP_H_EVENT, "Event", 'o') X(SIP_H_EXPIRES, "Expires", 0) X(SIP_H_FEATURE_CAPS, "Feature-Caps", 0) \
 	X(SIP_H_FLOW_TIMER, "Flow-Timer", 0) X(SIP_H_FROM, "From", 'f') X(SIP_H_GEOLOCATION, "Geolocation", 0) \
-	X(SIP_H_HISTORY_INFO, "History-Info", 0) X(SIP_H_MAX_BREADTH, "Max-Breadth", 0) \
+	X(SIP_H_HISTORY_INFO, "History-Info", 0) \
+	X(SIP_H_IDENTITY, "Identity", 'y') X(SIP_H_IDENTITY_INFO, "Identity-Info", 'n') X(SIP_H_MAX_BREADTH, "Max-Breadth", 0) \
 	X(SIP_H_MAX_FORWARDS, "Max-Forwards", 0) X(SIP_H_MIN_EXPIRES, "Min-Expires", 0) X(SIP_H_MIN_SE, "Min-SE", 0) \
 	X(SIP_H_ORGANIZATION, "Organization", 0) X(SIP_H_PATH, "Path", 0) X(SIP_H_PRIORITY, "Priority", 0) \
 	X(SIP_H_PRIVACY, "Privacy", 0) X(SIP_H_PROXY_AUTHENTICATE, "Proxy-Authenticate", 0) \
