@@ -113,16 +113,19 @@ static const char *name_of(struct subs *subs, const char *text)
 	return strcmp(text, "-") == 0 ? NULL : subs_intern(subs, str_from_c(text));
 }
 
-static int read_record(struct str in, struct subs *subs, struct sub_dyn *ret)
+int state_read_record(struct str in, struct subs *subs, struct sub_dyn *ret)
 {
 	char version[4], sqn[20], st[4], pending[4], name[600], host[300];
 	struct sub_dyn d = { 0 };
+	char *end;
 
 	if (!word(&in, version, sizeof(version)) || strcmp(version, "1") != 0 || !word(&in, sqn, sizeof(sqn)) ||
 	    !word(&in, st, sizeof(st)) || !word(&in, pending, sizeof(pending)) || !word(&in, name, sizeof(name)) ||
 	    !word(&in, host, sizeof(host)) || st[0] < '0' || st[0] > '2')
 		return -EBADMSG;
-	d.sqn = strtoull(sqn, NULL, 16);
+	d.sqn = strtoull(sqn, &end, 16);
+	if (*end || d.sqn >> 48)
+		return -EBADMSG;
 	d.state = (enum sub_state)(st[0] - '0');
 	d.auth_pending = pending[0] == '1';
 	d.server_name = name_of(subs, name);
@@ -141,7 +144,7 @@ int state_get(struct state *s, struct subs *subs, struct sub *b)
 		return code(rc);
 	rc = mdb_get(t, s->dbi, &k, &v);
 	if (rc == 0)
-		rc = read_record(str_make(v.mv_data, v.mv_size), subs, &b->d);
+		rc = state_read_record(str_make(v.mv_data, v.mv_size), subs, &b->d);
 	mdb_txn_abort(t);
 	return rc == MDB_NOTFOUND ? -ENOENT : code(rc);
 }

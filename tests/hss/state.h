@@ -14,3 +14,5 @@ int state_put(struct state *s, const char *impi, const struct sub_dyn *d);
 int state_del(struct state *s, const char *impi);
 /* Into the subscriber that is in the table; names are interned there.  0, -ENOENT (nothing stored), -EBADMSG. */
 int state_get(struct state *s, struct subs *subs, struct sub *b);
+/* A stored value.  0, -EBADMSG. */
+int state_read_record(struct str in, struct subs *subs, struct sub_dyn *ret);

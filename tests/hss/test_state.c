@@ -77,4 +77,20 @@ START_TEST(test_a_place_that_cannot_be_used)
 }
 END_TEST
 
-TEST_MAIN("state", TEST_ONE(test_kill_loses_nothing), TEST_ONE(test_a_place_that_cannot_be_used))
+static const struct { const char *text; int rc; } records[] = {
+	{ "1 ff 1 0 sip:s scscf", 0 }, { "1 0 0 0 - -", 0 }, { "1 1000000000000 1 0 - -", -EBADMSG }, { "1 fx 1 0 - -", -EBADMSG },
+	{ "1 ff 3 0 - -", -EBADMSG }, { "2 ff 1 0 - -", -EBADMSG }, { "1 ff 1 0 -", -EBADMSG }, { "1 -1 1 0 - -", -EBADMSG }, { "", -EBADMSG },
+};
+
+START_TEST(test_record)		/* found by fuzz_subs: a SQN of more than 48 bits */
+{
+	struct subs *s = people();
+	struct sub_dyn d = { .sqn = 7 };
+
+	ck_assert_msg(state_read_record(str_from_c(records[_i].text), s, &d) == records[_i].rc, "%s", records[_i].text);
+	ck_assert(d.sqn >> 48 == 0 && (records[_i].rc == 0 || d.sqn == 7));
+	subs_free(s);
+}
+END_TEST
+
+TEST_MAIN("state", TEST_ROWS(test_record, records), TEST_ONE(test_kill_loses_nothing), TEST_ONE(test_a_place_that_cannot_be_used))
