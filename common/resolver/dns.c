@@ -202,6 +202,15 @@ static unsigned read_hosts(const uint8_t *p, int n, int type, struct rec *rec)
 	return k;
 }
 
+unsigned dns_read(uint16_t type, const uint8_t *p, int n, struct rec rec[DNS_MAX_RECS])
+{
+	if (type == DNS_SRV)
+		return read_srv(p, n, rec);
+	if (type == DNS_NAPTR)
+		return read_naptr(p, n, rec);
+	return read_hosts(p, n, type, rec);
+}
+
 static void on_answer(void *arg, int status, int timeouts, unsigned char *p, int n)
 {
 	struct answer *a = arg;
@@ -212,12 +221,7 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *p, int
 
 	(void)timeouts;
 	if (status == ARES_SUCCESS && n > 0) {
-		if (a->type == DNS_SRV)
-			k = read_srv(p, n, rec);
-		else if (a->type == DNS_NAPTR)
-			k = read_naptr(p, n, rec);
-		else
-			k = read_hosts(p, n, a->type, rec);
+		k = dns_read(a->type, p, n, rec);
 		if (k && dns_min_ttl(p, (size_t)n, &ttl) < 0)
 			ttl = 0;
 	} else if (status == ARES_ETIMEOUT) {

@@ -74,6 +74,8 @@ void cache_free(struct resolver *r);
 int dns_open(struct resolver *r);
 void dns_close(struct resolver *r);
 void dns_ask(struct answer *a);
+/* Records of an answer as c-ares reads it; how many there are, 0 when it cannot be read. */
+unsigned dns_read(uint16_t type, const uint8_t *p, int n, struct rec rec[DNS_MAX_RECS]);
 /* Least TTL of the answer records; the text is untrusted.  0, -ENOENT (no record), -EBADMSG. */
 int dns_min_ttl(const uint8_t *p, size_t n, uint32_t *ret);
 /* resolver.c */

@@ -23,7 +23,7 @@
 
 #define ATTEMPTS 4
 
-struct guard_cost guard_worst;
+struct fuzz_cost cost_worst;
 
 /* ---- heap ---- */
 
@@ -115,7 +115,7 @@ static void hooks_open(void)
 /* ---- time ---- */
 
 /* Measured on the seeds: ASan and UBSan with libFuzzer's counters cost 4 to 9 times a plain -O2 build, TSan 5 to 12. */
-unsigned guard_factor(void)
+unsigned cost_factor(void)
 {
 #if defined(GUARD_TSAN)
 	return 30;
@@ -136,9 +136,9 @@ static uint64_t cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-struct guard_cost guard_measure(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size)
+struct fuzz_cost cost_measure(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size)
 {
-	struct guard_cost c;
+	struct fuzz_cost c;
 	int64_t before;
 	uint64_t t;
 
@@ -151,17 +151,17 @@ struct guard_cost guard_measure(void (*fn)(const uint8_t *, size_t), const uint8
 	return c;
 }
 
-static bool within(struct guard_cost c, const struct guard_budget *b)
+static bool within(struct fuzz_cost c, const struct fuzz_limits *b)
 {
-	return (!b->cpu_us || c.cpu_us <= b->cpu_us * guard_factor()) && (!b->heap_bytes || c.heap_bytes <= b->heap_bytes);
+	return (!b->cpu_us || c.cpu_us <= b->cpu_us * cost_factor()) && (!b->heap_bytes || c.heap_bytes <= b->heap_bytes);
 }
 
-struct guard_cost guard_run(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size, const struct guard_budget *b)
+struct fuzz_cost cost_run(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size, const struct fuzz_limits *b)
 {
-	struct guard_cost best = { UINT64_MAX, UINT64_MAX };
+	struct fuzz_cost best = { UINT64_MAX, UINT64_MAX };
 
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
-		struct guard_cost c = guard_measure(fn, data, size);
+		struct fuzz_cost c = cost_measure(fn, data, size);
 
 		if (c.cpu_us < best.cpu_us)
 			best.cpu_us = c.cpu_us;
@@ -171,16 +171,16 @@ struct guard_cost guard_run(void (*fn)(const uint8_t *, size_t), const uint8_t *
 			return best;
 	}
 	fprintf(stderr, "over its budget: %zu octets cost %llu us of processor time (budget %llu, times %u in this build) and %llu "
-		"octets of heap (budget %llu)\n", size, (unsigned long long)best.cpu_us, (unsigned long long)b->cpu_us, guard_factor(),
+		"octets of heap (budget %llu)\n", size, (unsigned long long)best.cpu_us, (unsigned long long)b->cpu_us, cost_factor(),
 		(unsigned long long)best.heap_bytes, (unsigned long long)b->heap_bytes);
 	abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct guard_budget usual = { GUARD_CPU_US, GUARD_HEAP_BYTES };
+	static const struct fuzz_limits usual = { GUARD_CPU_US, GUARD_HEAP_BYTES };
 	static bool warm;
-	struct guard_cost c;
+	struct fuzz_cost c;
 
 	if (size > GUARD_INPUT_BYTES)
 		return 0;
@@ -188,10 +188,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		warm = true;
 		fuzz_one(data, size);
 	}
-	c = guard_run(fuzz_one, data, size, &fuzz_budget ? &fuzz_budget : &usual);
-	if (c.cpu_us > guard_worst.cpu_us)
-		guard_worst.cpu_us = c.cpu_us;
-	if (c.heap_bytes > guard_worst.heap_bytes)
-		guard_worst.heap_bytes = c.heap_bytes;
+	c = cost_run(fuzz_one, data, size, &fuzz_budget ? &fuzz_budget : &usual);
+	if (c.cpu_us > cost_worst.cpu_us)
+		cost_worst.cpu_us = c.cpu_us;
+	if (c.heap_bytes > cost_worst.heap_bytes)
+		cost_worst.heap_bytes = c.heap_bytes;
 	return 0;
 }

@@ -11,18 +11,18 @@
 #define GUARD_CPU_US 10000u
 #define GUARD_HEAP_BYTES (1u << 20)
 
-struct guard_budget {
+struct fuzz_limits {
 	uint64_t cpu_us, heap_bytes;	/* 0: not limited */
 };
-struct guard_cost {
+struct fuzz_cost {
 	uint64_t cpu_us, heap_bytes;
 };
 /* A target with another budget than the two above defines this one, and says why. */
-extern const struct guard_budget fuzz_budget __attribute__((weak));
+extern const struct fuzz_limits fuzz_budget __attribute__((weak));
 
-unsigned guard_factor(void);		/* how much slower this build may be */
+unsigned cost_factor(void);		/* how much slower this build may be */
 /* One run of fn over the input, measured. */
-struct guard_cost guard_measure(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size);
+struct fuzz_cost cost_measure(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size);
 /* Runs it up to four times; aborts, saying the figures, when none was within the budget.  Returns the cheapest. */
-struct guard_cost guard_run(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size, const struct guard_budget *b);
-extern struct guard_cost guard_worst;	/* of everything that was run so far */
+struct fuzz_cost cost_run(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size, const struct fuzz_limits *b);
+extern struct fuzz_cost cost_worst;	/* of everything that was run so far */

@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 		snprintf(dir, sizeof(dir), "%s/tests/fuzz/seeds/%s", top ? top : ".", name + strlen("replay_"));
 		n = run_path(dir);
 	}
-	printf("%d inputs, the dearest %llu us and %llu octets of heap\n", n, (unsigned long long)guard_worst.cpu_us,
-	       (unsigned long long)guard_worst.heap_bytes);
+	printf("%d inputs, the dearest %llu us and %llu octets of heap\n", n, (unsigned long long)cost_worst.cpu_us,
+	       (unsigned long long)cost_worst.heap_bytes);
 	return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -23,7 +23,7 @@ static void result_make(const struct sip_uri *uri, struct resolver_result *res)
 	while (i < host.l && (host.p[i] < '0' || host.p[i] > '9'))
 		i++;
 	res->explicit_proto = sip_uri_param(uri, "transport", &value) || str_starts(host, STR("tcp"));
-	for (; i < host.l && res->n < RESOLVER_MAX_TARGETS; i++) {
+	for (; i < host.l && host.p[i] >= '0' && host.p[i] <= '9' && res->n < RESOLVER_MAX_TARGETS; i++) {
 		struct sip_flow *f = &res->target[res->n++];
 		char text[16];
 
