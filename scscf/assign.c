@@ -116,7 +116,7 @@ static void read_profile(const struct registration *g, const struct cx_saa *a, s
 
 	if (a->user_data.l == 0 || (g->asking.type != CX_SAR_REGISTRATION && g->asking.type != CX_SAR_RE_REGISTRATION))
 		return;
-	rc = profile_parse(a->user_data, &r->profile, why);
+	rc = profile_parse(a->user_data, registration_scscf(g)->criteria, &r->profile, why);
 	if (rc == 0)
 		return;
 	log_warn(LOG_REG, "User-Data of the HSS cannot be used", LOG_C("impi", g->impi), LOG_C("why", why));

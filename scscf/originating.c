@@ -145,28 +145,16 @@ static void assert_identity(struct session_in *in, const struct caller *c)
 		sip_out_set(&in->out, SIP_H_PAI, arena_dup(in->m->arena, buf_str(&b)));
 	buf_fini(&b);
 	sip_out_drop(&in->out, SIP_H_PPI);
-	sip_out_drop(&in->out, SIP_H_PSERVED_USER);	/* between S-CSCF and application servers only, RFC 5502 §3 */
 }
 
 static void proceed(struct scscf_worker *sw, struct session_in *in, const struct caller *c)
 {
-	struct session_target *targets = NULL;
-	const char *why = NULL;
 	struct session *s;
-	unsigned status;
 
 	assert_identity(in, c);
 	s = session_new(sw, in, SIDE_ORIGINATING, str_from_c(c->id->aor));
-	if (!s || services_apply(s, in, c->view->profile, c->id, CASE_ORIGINATING))
-		return;
-	status = nexthop_find(sw, in, &targets, &why);
-	if (status) {
-		session_refuse(in, status, why, STR_NONE);
-		return;
-	}
-	for (struct session_target *t = targets; t; t = t->next)
-		t->id = c->view->id;
-	session_start(s, in, targets, SESSION_IN_TURN);
+	if (s)
+		services_run(s, in, c->view, c->id, has_contact(c->view) ? CASE_ORIGINATING : CASE_ORIGINATING_UNREGISTERED, 0);
 }
 
 void scscf_originating(struct scscf_worker *sw, struct session_in *in)

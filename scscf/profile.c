@@ -17,8 +17,9 @@ struct reader {
 	unsigned depth;
 	char text[TEXT_MAX];
 	size_t text_l;
-	size_t ifc_from;		/* offset of the first InitialFilterCriteria of this service; SIZE_MAX: none */
-	size_t ifc_to;
+	struct criteria_store *store;
+	struct buf ifc;			/* canonical filter criteria of the service in hand */
+	unsigned ifc_depth;		/* of the InitialFilterCriteria that we are inside of; 0: none */
 	int rc;
 	char why[128];
 };
@@ -56,15 +57,15 @@ static void identity_clear(struct profile_identity *id)
 
 static void begin_service(struct reader *r)
 {
-	struct str *more = realloc(r->p->ifc, (r->p->n_services + 1) * sizeof(*more));
+	struct criteria **more = realloc(r->p->criteria, (r->p->n_services + 1) * sizeof(*more));
 
 	if (!more) {
 		stop(r, -ENOMEM, "out of memory");
 		return;
 	}
-	r->p->ifc = more;
-	r->p->ifc[r->p->n_services++] = STR_NONE;
-	r->ifc_from = SIZE_MAX;
+	r->p->criteria = more;
+	r->p->criteria[r->p->n_services++] = NULL;
+	buf_reset(&r->ifc);
 }
 
 static void on_start(void *u, const char *full, const char **attr)
@@ -98,9 +99,11 @@ static void on_start(void *u, const char *full, const char **attr)
 		identity_clear(&r->hand);
 		r->id = &r->hand;
 		r->id->service = (uint8_t)(r->p->n_services - 1);
-	} else if (in(r, 0, "InitialFilterCriteria") && in(r, 1, "ServiceProfile") && r->ifc_from == SIZE_MAX) {
-		r->ifc_from = (size_t)XML_GetCurrentByteIndex(r->x);
+	} else if (in(r, 0, "InitialFilterCriteria") && in(r, 1, "ServiceProfile")) {
+		r->ifc_depth = r->depth;
 	}
+	if (r->ifc_depth)
+		criteria_xml_start(&r->ifc, name);
 }
 
 static void on_text(void *u, const char *s, int l)
@@ -108,7 +111,11 @@ static void on_text(void *u, const char *s, int l)
 	struct reader *r = u;
 	size_t n = (size_t)l, room = sizeof(r->text) - r->text_l;
 
-	if (n > room) {			/* a filter's content may be long; an identity may not, see take_text */
+	if (r->ifc_depth) {
+		criteria_xml_text(&r->ifc, s, n);
+		return;
+	}
+	if (n > room) {			/* no identity is that long, see on_end */
 		r->text_l = sizeof(r->text);
 		return;
 	}
@@ -180,20 +187,24 @@ static void end_identity(struct reader *r)
 	r->id = NULL;
 }
 
+/* TS 29.228 annex B: sets that the S-CSCF knows by their number (feature SiFC). */
+static void shared_set(struct reader *r, struct str t)
+{
+	criteria_xml_start(&r->ifc, "SharedIFCSetID");
+	criteria_xml_text(&r->ifc, t.p, t.l);
+	criteria_xml_end(&r->ifc, "SharedIFCSetID");
+}
+
 static void end_service(struct reader *r)
 {
-	struct str raw;
-	char *copy;
+	int rc = 0;
 
-	if (r->ifc_from == SIZE_MAX || r->ifc_to <= r->ifc_from || r->ifc_to > r->xml.l)
-		return;
-	raw = str_make(r->xml.p + r->ifc_from, r->ifc_to - r->ifc_from);
-	copy = str_dup(raw);
-	if (!copy) {
-		stop(r, -ENOMEM, "out of memory");
-		return;
-	}
-	r->p->ifc[r->p->n_services - 1] = str_make(copy, raw.l);
+	if (r->ifc.failed)
+		rc = -EFBIG;
+	else if (r->ifc.l)
+		rc = criteria_get(r->store, buf_str(&r->ifc), &r->p->criteria[r->p->n_services - 1]);
+	if (rc < 0)
+		stop(r, rc, rc == -ENOMEM ? "out of memory" : "the filter criteria cannot be read");
 }
 
 static void on_end(void *u, const char *full)
@@ -201,13 +212,16 @@ static void on_end(void *u, const char *full)
 	struct reader *r = u;
 	struct str t = str_trim(str_make(r->text, r->text_l < sizeof(r->text) ? r->text_l : 0));
 
-	(void)full;
-	if (in(r, 0, "PrivateID") && in(r, 1, "IMSSubscription"))
+	if (r->ifc_depth) {
+		criteria_xml_end(&r->ifc, local_name(full));
+		if (r->depth == r->ifc_depth)
+			r->ifc_depth = 0;
+	} else if (in(r, 0, "PrivateID") && in(r, 1, "IMSSubscription"))
 		replace(r, &r->p->impi, t);
 	else if (in(r, 0, "PublicIdentity") && r->id)
 		end_identity(r);
-	else if (in(r, 0, "InitialFilterCriteria") && in(r, 1, "ServiceProfile"))
-		r->ifc_to = (size_t)XML_GetCurrentByteIndex(r->x) + (size_t)XML_GetCurrentByteCount(r->x);
+	else if (in(r, 0, "SharedIFCSetID") && r->p->n_services)
+		shared_set(r, t);
 	else if (in(r, 0, "ServiceProfile") && in(r, 1, "IMSSubscription"))
 		end_service(r);
 	else if (r->id)
@@ -229,9 +243,9 @@ static void profile_free(struct obj *o)
 	for (unsigned i = 0; i < p->n_identities; i++)
 		identity_clear(&p->identity[i]);
 	for (unsigned i = 0; i < p->n_services; i++)
-		free((void *)(uintptr_t)p->ifc[i].p);
+		obj_unref(p->criteria[i]);
 	free(p->identity);
-	free(p->ifc);
+	free(p->criteria);
 	free(p->impi);
 	free(p);
 }
@@ -267,9 +281,9 @@ static void fit(struct reader *r)
 		r->p->identity = less;
 }
 
-int profile_parse(struct str xml, struct profile **ret, char reterr[160])
+int profile_parse(struct str xml, struct criteria_store *store, struct profile **ret, char reterr[160])
 {
-	struct reader r = { .xml = str_trim(xml), .ifc_from = SIZE_MAX };
+	struct reader r = { .xml = str_trim(xml), .store = store };
 	int rc;
 
 	if (reterr)
@@ -288,7 +302,9 @@ int profile_parse(struct str xml, struct profile **ret, char reterr[160])
 		return -ENOMEM;
 	}
 	obj_init(&r.p->o, profile_free);
+	buf_init(&r.ifc, CRITERIA_MAX_BYTES);
 	rc = run(&r);
+	buf_fini(&r.ifc);
 	if (rc < 0) {
 		if (reterr)
 			snprintf(reterr, 160, "line %lu: %s", (unsigned long)XML_GetCurrentLineNumber(r.x), r.why);

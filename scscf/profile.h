@@ -2,12 +2,12 @@
  *
  * Immutable once parsed and shared by reference.  The reader is tolerant of what real HSSs send (comments, blanks,
  * no namespace, extensions nobody knows, a barred first identity) and strict about what could hurt: DOCTYPE is
- * refused, depth, size and counts are bounded.  Initial filter criteria are kept as they came for the services
- * issue; this is their place. */
+ * refused, depth, size and counts are bounded.  Initial filter criteria become tables (criteria.h). */
 #pragma once
 #include "common/sip/uri.h"
 #include "common/util/bytes.h"
 #include "common/util/obj.h"
+#include "scscf/criteria.h"
 
 #define PROFILE_MAX_BYTES (256u * 1024)
 #define PROFILE_MAX_DEPTH 32u
@@ -35,14 +35,15 @@ struct profile {
 	unsigned n_identities;
 	struct profile_identity *identity;	/* as many as there are: a user costs what the HSS said about it */
 	unsigned n_services;
-	struct str *ifc;		/* raw InitialFilterCriteria elements of each service; owned */
+	struct criteria **criteria;	/* of each service; NULL: it has none.  References */
 };
 
 /* xml: SIP User-Data as received.
+ * store    where equal filter criteria are shared, and the shared sets are; NULL: each profile has its own
  * ret      one reference, on success
  * reterr   a sentence for people on -EBADMSG ("line 3: mismatched tag"); at most 160 octets; may be NULL
  * Returns 0; -EBADMSG (not well-formed, DOCTYPE, no usable identity); -EFBIG (size, depth, counts); -ENOMEM. */
-int profile_parse(struct str xml, struct profile **ret, char reterr[160]);
+int profile_parse(struct str xml, struct criteria_store *store, struct profile **ret, char reterr[160]);
 /* The default public identity: the first one that is not barred (TS 23.228 §5.2.1a); NULL when all are. */
 const struct profile_identity *profile_default(const struct profile *p);
 /* By canonical AOR; NULL when it is not in the set. */

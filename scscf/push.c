@@ -129,7 +129,7 @@ static int replace_profile(struct registration *g, struct str xml)
 {
 	struct profile *fresh, *old = g->profile;
 	char why[160];
-	int rc = profile_parse(xml, &fresh, why);
+	int rc = profile_parse(xml, registration_scscf(g)->criteria, &fresh, why);
 
 	if (rc < 0) {
 		log_warn(LOG_REG, "a pushed profile cannot be used", LOG_C("impi", g->impi), LOG_C("why", why));

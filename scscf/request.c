@@ -3,6 +3,7 @@
  *   REGISTER                                  register.c
  *   Route with a Record-Route token of ours   indialog.c
  *   Route with a Service-Route token          originating.c
+ *   Route with an original dialog identifier  services.c, back from an application server
  *   Route with `orig` and no token            originating.c, an application server on behalf of a user
  *   Request-URI is ourselves                  here
  *   anything else                             terminating.c
@@ -105,7 +106,9 @@ static void without_dialog(struct scscf_worker *sw, struct session_in *in)
 {
 	struct str value;
 
-	if (in->token && in->token->kind != TOKEN_SERVICE_ROUTE)
+	if (in->token && in->token->kind == TOKEN_ODI)
+		services_return(sw, in);
+	else if (in->token && in->token->kind != TOKEN_SERVICE_ROUTE)
 		session_refuse(in, 403, "a Route that opens nothing", STR_NONE);	/* Record-Route outside its dialog... */
 	else if (is_for_us(sw, in))
 		for_us(in);

@@ -1,6 +1,7 @@
 /* scscf/scscf.c - the S-CSCF's parts put together: one struct for the daemon, one per worker. */
 #include <errno.h>
 #include <stdlib.h>
+#include "common/log/log.h"
 #include "scscf/registrar.h"
 #include "scscf/session.h"
 
@@ -15,11 +16,23 @@ static enum hss_profile read_hss(const struct cfg *c)
 	return str_eq(s, STR("open5gs")) ? HSS_OPEN5GS : HSS_STANDARD;
 }
 
+static int load_shared(struct scscf *s, const struct cfg *c)
+{
+	const char *file = cfg_cstr(cfg_root(c), "sessions.shared_ifc_file");
+	char why[160];
+	int rc = file && *file ? criteria_store_load(s->criteria, file, why) : 0;
+
+	if (rc < 0)
+		log_error(LOG_CONF, "the shared filter criteria cannot be used", LOG_C("file", file), LOG_C("why", why));
+	return rc;
+}
+
 int scscf_new(struct scscf **ret, const struct cfg *c)
 {
 	struct scscf *s = calloc(1, sizeof(*s));
 	struct reg_config *reg = calloc(1, sizeof(*reg));
 	struct session_config *sessions = NULL;
+	int rc;
 
 	*ret = s;
 	if (!s || !reg) {
@@ -31,6 +44,12 @@ int scscf_new(struct scscf **ret, const struct cfg *c)
 	s->reg = reg;
 	s->hss = read_hss(c);
 	s->dir = reg_directory_new();
+	s->criteria = criteria_store_new();
+	s->as_calls = cmap_new();
+	if (!s->criteria || !s->as_calls)
+		return -ENOMEM;
+	if ((rc = load_shared(s, c)) < 0)
+		return rc;
 	if (!s->dir || session_config_new(c, &sessions) < 0) {
 		session_config_free(sessions);
 		return -ENOMEM;
@@ -44,6 +63,8 @@ void scscf_free(struct scscf *s)
 	if (!s)
 		return;
 	reg_directory_free(s->dir);
+	cmap_free(s->as_calls);
+	criteria_store_free(s->criteria);
 	session_config_free((struct session_config *)(uintptr_t)s->sessions);
 	free((void *)(uintptr_t)s->reg);
 	free((char *)(uintptr_t)s->server_name.p);

@@ -4,6 +4,7 @@
 #pragma once
 #include "common/daemon/stack.h"
 #include "common/diameter/cx.h"
+#include "common/util/cmap.h"
 #include "scscf/view.h"
 
 struct registrar;			/* registrations that this worker owns: registrar.h */
@@ -20,16 +21,22 @@ struct scscf {
 	const struct scscf_cx *cx;
 	struct stack *stack;
 	struct reg_directory *dir;	/* published registrations, all workers */
+	struct criteria_store *criteria;	/* filter criteria that users share; NULL: nobody shares */
+	struct cmap *as_calls;		/* services.c: what application servers have in hand, all workers */
 	const struct reg_config *reg;	/* registrar.* of the configuration */
 	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
 	enum hss_profile hss;		/* diameter.hss_profile: which HSS it is, where it differs (assign.c) */
 };
 
+#define AS_MAX_HELD 32u			/* application servers that failed just now, per worker */
 struct scscf_worker {			/* worker.role */
 	struct scscf *s;
 	struct worker *w;
 	struct registrar *registrar;
+	struct as_held {		/* services.c: not asked until then */
+		uint64_t server, until_ms;
+	} as_held[AS_MAX_HELD];
 };
 static inline struct scscf_worker *scscf_of(struct worker *w)
 {

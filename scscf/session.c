@@ -35,7 +35,7 @@ static void count_final(const struct session *s, unsigned status)
 
 void session_refuse_as(struct session_in *in, const struct refusal *given)
 {
-	bool orig = in->token && in->token->kind == TOKEN_SERVICE_ROUTE;
+	bool orig = in->token && (in->token->kind == TOKEN_SERVICE_ROUTE || (in->token->kind == TOKEN_ODI && !services_term(in->token->flags)));
 	struct refusal r = *given;
 	char text[12];
 
@@ -92,14 +92,42 @@ static void cross_border(struct sip_out *o, bool out)
 		sip_out_drop(o, SIP_H_PAI);
 }
 
+/* Is the topmost Record-Route ours already?  It comes back from an application server that does not stay on the route: once is
+ * enough then. */
+static bool is_recorded(const struct session *s, const struct sip_out *o, const struct session_target *to)
+{
+	struct sip_values it = sip_values(o->m, SIP_H_RECORD_ROUTE);
+	struct sip_nameaddr n;
+	struct token t;
+	struct str v;
+
+	return sip_values_next(&it, &v) && sip_nameaddr_parse(v, &n) == 0 && stack_is_self(s->sw->w->stack, &n.uri) &&
+	       token_read(stack_token_key(s->sw->w->stack), n.uri.user, &t) == 0 && t.kind == TOKEN_RECORD_ROUTE &&
+	       t.flags == s->side && t.id == to->id && t.aux == (to->trusted ? 0 : TOKEN_AUX_OUTSIDE);
+}
+
+/* §5.4.3.3: toward the phone who is called goes along, because the Request-URI becomes the contact (RFC 7315 §4.2). */
+static void edit_last(const struct session *s, struct sip_out *o)
+{
+	sip_out_drop(o, SIP_H_PSERVED_USER);	/* between S-CSCF and application servers only, RFC 5502 §3 */
+	if (s->side != SIDE_TERMINATING)
+		return;
+	sip_out_set(o, SIP_H_PCALLED_PARTY_ID, arena_printf(o->arena, "<%.*s>", STR_ARG(s->called)));
+	sip_out_drop(o, SIP_H_PAANI);	/* the caller's location is not for the callee: RFC 7315 §5.4 */
+}
+
 static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const struct sip_flow *to, struct sip_out *o)
 {
 	struct session *s = user;
 	const struct session_target *t = proxy_branch_tag(b);
 
 	(void)p, (void)to;
-	if (s->record)
+	if (s->record && !is_recorded(s, o, t))
 		sip_out_push(o, SIP_H_RECORD_ROUTE, record_route(s, o->arena, t));
+	if (t->as)
+		services_branch(s, t->as, o);
+	else if (s->side != SIDE_DIALOG)
+		edit_last(s, o);
 	if (!t->trusted)
 		cross_border(o, true);
 }
@@ -123,6 +151,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	const struct session_target *t = proxy_branch_tag(b);
 
 	(void)p;
+	if (t->as)
+		services_response(s, t->as, m);
 	if (!t->trusted)
 		cross_border(o, false);
 	if (s->side != SIDE_DIALOG)
@@ -136,7 +166,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 
 static int target_add(struct session *s, struct session_target *t)
 {
-	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t };
+	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t,
+				   .wait_ms = t->wait_ms };
 
 	for (unsigned i = 0; i < t->n_routes; i++)
 		pt.route[i] = t->route[i];
@@ -155,15 +186,28 @@ static bool means_unknown(const struct session *s, unsigned status, const struct
 /* The next reading of the number, and behind them the way out of the IMS (TS 23.228 §5.19, row R9). */
 static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b, unsigned status, struct sip_msg *m)
 {
+	struct session_target *t, *failed = proxy_branch_tag(b);
 	struct session *s = user;
-	struct session_target *t = s->next;
 
-	(void)p, (void)b, (void)m;
+	(void)p;
+	if (failed->as && services_failed(s, failed->as, status, m)) {
+		proxy_branch_disregard(b);
+		return;
+	}
+	t = failed->as ? NULL : s->next;
 	if (!t || !means_unknown(s, status, t))
 		return;
 	s->next = t->next;
 	if (target_add(s, t) == 0)
 		log_debug(LOG_SESS, "not known there, the next reading of the number", LOG_S("ruri", t->ruri));
+}
+
+static bool on_waited(void *user, struct proxy *p, struct proxy_branch *b)
+{
+	const struct session_target *t = proxy_branch_tag(b);
+
+	(void)p;
+	return !t->as || services_waited(user, t->as);
 }
 
 /* RFC 4320 §4.2: no 408 to a non-INVITE.  The callee's silence is 480, a server's 504. */
@@ -219,10 +263,12 @@ static void on_gone(void *user, struct proxy *p)
 
 	(void)p;
 	timer_stop(&s->deadline);
+	services_gone(s);
 }
 
 static const struct proxy_ops session_ops = {
-	.branch = on_branch, .response = on_response, .branch_failed = on_branch_failed, .final = on_final, .gone = on_gone,
+	.branch = on_branch, .response = on_response, .branch_failed = on_branch_failed, .waited = on_waited,
+	.final = on_final, .gone = on_gone,
 };
 
 /* ---- life ---- */
@@ -258,6 +304,7 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	s->side = side;
 	s->method = in->m->method;
 	s->served = arena_dup(in->m->arena, served);
+	s->called = arena_dup(in->m->arena, in->ruri.text);
 	timer_init(&s->deadline, on_deadline);
 	if (side != SIDE_DIALOG) {
 		s->record = makes_dialog(in->m);
@@ -266,11 +313,21 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	return s;
 }
 
-void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode)
+static void targets_add(struct session *s, struct session_target *first, enum session_mode mode)
 {
 	struct session_target *t = first;
-	int rc;
+	int rc = target_add(s, t);
 
+	for (t = t->next; t && mode == SESSION_FORK; t = t->next)
+		if (target_add(s, t) < 0)
+			rc = -ENOSPC;
+	if (rc < 0)
+		log_warn(LOG_SESS, "not every target was taken", LOG_I("errno", -rc), LOG_S("call_id", proxy_request(s->p)->call_id));
+	s->next = mode == SESSION_IN_TURN ? first->next : NULL;
+}
+
+void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode)
+{
 	s->p = proxy_new(s->sw->w->proxy, in->st, in->m, &session_ops, s);
 	if (!s->p) {
 		session_refuse(in, 500, "out of memory", STR_NONE);
@@ -278,13 +335,12 @@ void session_start(struct session *s, struct session_in *in, struct session_targ
 	}
 	metric_add(&m_requests, side_name(s->side), "forwarded", 1);
 	sip_out_copy(proxy_out(s->p), &in->out);
-	rc = target_add(s, t);
-	for (t = t->next; t && mode == SESSION_FORK; t = t->next)
-		if (target_add(s, t) < 0)
-			rc = -ENOSPC;
-	if (rc < 0)
-		log_warn(LOG_SESS, "not every target was taken", LOG_I("errno", -rc), LOG_S("call_id", in->m->call_id));
-	s->next = mode == SESSION_IN_TURN ? first->next : NULL;
+	targets_add(s, first, mode);
 	deadline_start(s);
 	proxy_start(s->p);
+}
+
+void session_more(struct session *s, struct session_target *first, enum session_mode mode)
+{
+	targets_add(s, first, mode);
 }

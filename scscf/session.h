@@ -4,6 +4,7 @@
  * Then struct session goes along with the proxy until the request's transaction ends.  It and all its texts live in the
  * arena of the request, which the proxy keeps: nothing here is freed on its own, and no view is held. */
 #pragma once
+#include "scscf/criteria.h"
 #include "scscf/scscf.h"
 
 /* Flags of our Record-Route tokens: whose side of the call this node stood on (TS 24.229 §5.4.3.2, §5.4.3.3). */
@@ -14,6 +15,8 @@ enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
 #define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is heard: RFC 4320 §4.2 */
 #define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
+#define SESSION_AS_WAIT_MS 5000u	/* sessions.as_wait_ms, as_hold_s when there is no configuration */
+#define SESSION_AS_HOLD_S 10u
 #define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
 #define NUMBER_MAX_FORMS 4u		/* readings of one dialled number */
 
@@ -29,6 +32,7 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	struct session_route *routes;
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
+	uint32_t as_wait_ms, as_hold_s;
 };
 extern const struct cfg_row scscf_session_schema[];
 /* Checks what rows cannot; appends mistakes. */
@@ -43,8 +47,10 @@ struct session_target {
 	struct str ruri;		/* empty: stays */
 	struct str route[4];		/* pushed, [0] topmost */
 	unsigned n_routes, q;
+	uint32_t wait_ms;		/* for any answer at all; 0: no limit */
 	bool trusted;			/* inside the trust domain (TS 24.229 §4.4) */
 	uint64_t id;			/* registration whose side our Record-Route stands for */
+	struct as_call *as;		/* services.c: an application server; NULL: the way on */
 	struct session_target *next;
 };
 enum session_mode {
@@ -56,13 +62,22 @@ struct session {
 	struct scscf_worker *sw;
 	enum session_side side;
 	enum sip_method method;
-	struct str served;		/* public identity, for the log */
+	struct str served;		/* public identity */
+	struct str called;		/* the Request-URI as it came */
 	struct str icid, orig_ioi;	/* P-Charging-Vector of the request; orig_ioi as it came */
 	bool record;			/* we stay on the route */
 	bool answered;
 	struct session_target *next;	/* SESSION_IN_TURN: what is left */
 	struct timer deadline;		/* non-INVITE: sessions.non_invite_wait_ms */
 	struct proxy *p;
+	/* services.c */
+	struct session_in *in;		/* what the services began with; NULL: there are none to run */
+	struct criteria *criteria;	/* a reference, until gone; NULL: none */
+	struct as_call *as;		/* the application server that was asked last; NULL: none */
+	uint64_t user_id;		/* registration of the served user */
+	uint8_t user_identity;		/* index in its profile */
+	bool user_registered;
+	enum session_case scase;
 };
 
 /* ---- session.c ---- */
@@ -73,6 +88,8 @@ void session_start(struct session *s, struct session_in *in, struct session_targ
 void session_refuse(struct session_in *in, unsigned status, const char *why, struct str extra);
 void session_refuse_as(struct session_in *in, const struct refusal *r);
 struct session_target *session_target_new(struct session_in *in);	/* zeroed; NULL when out of memory */
+/* From branch_failed: more targets for a session that was started. */
+void session_more(struct session *s, struct session_target *first, enum session_mode mode);
 
 /* ---- charging.c: P-Charging-Vector, RFC 7315 §4.6, TS 24.229 §5.4.3.2, §5.4.3.3 ---- */
 void charging_request(struct session *s, struct sip_out *o, struct str home);
@@ -95,8 +112,22 @@ unsigned number_forms(const struct session_config *c, const struct number *n, st
 /* Where in->ruri leads; a list of targets to be tried in turn.  0, or the status to refuse with and *why. */
 unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, struct session_target **ret, const char **why);
 
-/* ---- services.c ---- */
-enum session_case { CASE_ORIGINATING, CASE_TERMINATING_REGISTERED, CASE_TERMINATING_UNREGISTERED };	/* TS 29.228 annex B */
-/* The place of the initial filter criteria.  true: an application server has the request now. */
-bool services_apply(struct session *s, struct session_in *in, const struct profile *p, const struct profile_identity *id,
-		    enum session_case c);
+/* ---- services.c: initial filter criteria and application servers ---- */
+/* Runs the services of a user from criterion `from` on: the request goes to the next application server that wants it, or, when
+ * there is none, on its way. */
+void services_run(struct session *s, struct session_in *in, const struct reg_view *v, const struct profile_identity *id,
+		  enum session_case c, unsigned from);
+void services_return(struct scscf_worker *sw, struct session_in *in);	/* in->token is an original dialog identifier */
+/* What session.c tells of a branch to an application server. */
+void services_branch(struct session *s, const struct as_call *c, struct sip_out *o);	/* about to be sent */
+void services_response(struct session *s, struct as_call *c, const struct sip_msg *m);
+bool services_waited(struct session *s, struct as_call *c);		/* as_wait_ms without an answer: is it to be given up? */
+bool services_failed(struct session *s, struct as_call *c, unsigned status, const struct sip_msg *m);	/* true: others are tried */
+void services_gone(struct session *s);
+bool services_term(enum session_case c);				/* one of the terminating cases */
+
+/* ---- terminating.c ---- */
+/* The contacts of a user of ours.  0, or the status to refuse with and *why. */
+unsigned terminating_targets(struct session *s, struct session_in *in, struct session_target **ret, const char **why);
+/* Is `u` a name of this user (another form or alias of it)?  TS 24.229 §5.4.3.3: else somebody retargeted. */
+bool terminating_names(struct scscf_worker *sw, const struct sip_uri *u, const struct reg_view *v, const struct profile_identity **ret);

@@ -20,6 +20,12 @@ const struct cfg_row scscf_session_schema[] = {
 	  "Inside the trust domain: keeps P-headers and identities that ask for privacy." },
 	{ "sessions.non_invite_wait_ms", CFG_INT, 100, 600000, "28000", NULL, 0, "ms",
 	  "A request other than INVITE that a phone does not answer is given up; below 64 T1 of who waits (RFC 4320)." },
+	{ "sessions.as_wait_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms",
+	  "An application server that says nothing for so long has failed: default handling (TS 24.229 §5.4.3.2)." },
+	{ "sessions.as_hold_s", CFG_INT, 0, 3600, "10", NULL, 0, "s",
+	  "So long a server that did not answer is not asked again." },
+	{ "sessions.shared_ifc_file", CFG_STR, 1, 4096, NULL, NULL, 0, NULL,
+	  "XML file with the shared sets of filter criteria that profiles name by SharedIFCSetID." },
 	{ "sessions.trusted_domains", CFG_STR_LIST, 1, 253, NULL, "@hostip", 0, NULL,
 	  "Other domains inside the trust domain (TS 24.229 §4.4)." },
 	{ "sessions.application_servers", CFG_STR_LIST, 1, 72, NULL, "@ip", 0, NULL,
@@ -85,6 +91,8 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	s->national_prefix = cfg_str(r, "sessions.national_prefix");
 	s->international_prefix = cfg_str(r, "sessions.international_prefix");
 	s->non_invite_wait_ms = (uint32_t)cfg_int(r, "sessions.non_invite_wait_ms");
+	s->as_wait_ms = (uint32_t)cfg_int(r, "sessions.as_wait_ms");
+	s->as_hold_s = (uint32_t)cfg_int(r, "sessions.as_hold_s");
 	s->routes = calloc(n ? n : 1, sizeof(*s->routes));
 	for (; s->routes && s->n_routes < n; s->n_routes++) {
 		const struct cfg_node *e = cfg_list_at(r, "sessions.routes", s->n_routes);

@@ -11,19 +11,13 @@ struct callee {
 
 /* ---- whom the Request-URI names ---- */
 
-static bool look_up(struct scscf_worker *sw, struct callee *c, struct str aor)
-{
-	c->set = reg_directory_aor(sw->s->dir, aor);
-	if (!c->set)
-		return false;
-	str_copy(aor, c->aor, sizeof(c->aor));
-	return true;
-}
+/* Calls fn with every address of record that the URI can mean, until it says true. */
+typedef bool (*spelling_fn)(void *arg, struct str aor);
 
 /* A number may be provisioned as tel or as sip, with the plus or (sloppy HSS data) without. */
-static bool look_up_number(struct scscf_worker *sw, struct callee *c, const struct number *n)
+static bool each_number(struct str home, const struct number *n, spelling_fn fn, void *arg)
 {
-	struct str digits = n->s.p[0] == '+' ? str_from(n->s, 1) : n->s, home = stack_home_domain(sw->w->stack);
+	struct str digits = n->s.p[0] == '+' ? str_from(n->s, 1) : n->s;
 	char text[512];
 
 	for (unsigned i = 0; i < 4; i++) {
@@ -33,24 +27,70 @@ static bool look_up_number(struct scscf_worker *sw, struct callee *c, const stru
 			snprintf(text, sizeof(text), "sip:%s%.*s@%.*s", plus, STR_ARG(digits), STR_ARG(home));
 		else
 			snprintf(text, sizeof(text), "tel:%s%.*s", plus, STR_ARG(digits));
-		if (look_up(sw, c, str_from_c(text)))
+		if (fn(arg, str_from_c(text)))
 			return true;
 	}
 	return false;
 }
 
-static bool callee_find(struct scscf_worker *sw, const struct session_in *in, struct callee *c)
+static bool each_spelling(struct scscf_worker *sw, const struct sip_uri *uri, spelling_fn fn, void *arg)
 {
-	struct sip_uri u = in->ruri;
+	struct str home = stack_home_domain(sw->w->stack), aor;
+	struct sip_uri u = *uri;
 	struct number num;
 	char text[512];
-	struct str aor;
 
 	if (u.scheme != SIP_SCHEME_TEL)		/* an alias of the domain is the domain */
-		u.host = stack_home_domain(sw->w->stack);
-	if (sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && look_up(sw, c, aor))
+		u.host = home;
+	if (sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && fn(arg, aor))
 		return true;
-	return number_from_uri(&u, &num) == 0 && look_up_number(sw, c, &num);
+	return number_from_uri(&u, &num) == 0 && each_number(home, &num, fn, arg);
+}
+
+struct search {
+	struct reg_directory *dir;
+	struct callee *c;
+};
+
+static bool look_up(void *arg, struct str aor)
+{
+	struct search *f = arg;
+
+	f->c->set = reg_directory_aor(f->dir, aor);
+	if (f->c->set)
+		str_copy(aor, f->c->aor, sizeof(f->c->aor));
+	return f->c->set != NULL;
+}
+
+static bool callee_find(struct scscf_worker *sw, const struct session_in *in, struct callee *c)
+{
+	struct search f = { sw->s->dir, c };
+
+	return each_spelling(sw, &in->ruri, look_up, &f);
+}
+
+struct naming {
+	const struct profile *p;
+	const struct profile_identity *id;
+};
+
+static bool is_named(void *arg, struct str aor)
+{
+	struct naming *n = arg;
+
+	n->id = profile_find(n->p, aor);
+	return n->id != NULL;
+}
+
+bool terminating_names(struct scscf_worker *sw, const struct sip_uri *u, const struct reg_view *v, const struct profile_identity **ret)
+{
+	struct naming n = { v->profile, NULL };
+	bool home = u->scheme == SIP_SCHEME_TEL || stack_is_home_domain(sw->w->stack, u->host);
+
+	if (home)
+		each_spelling(sw, u, is_named, &n);
+	*ret = n.id;
+	return n.id != NULL;
 }
 
 /* ---- contacts ---- */
@@ -99,63 +139,69 @@ static bool add_contacts(struct session_in *in, struct session_target ***tail, c
 	return true;
 }
 
-/* ---- the procedure ---- */
-
-/* All views in which the identity is not barred.  false: out of memory.  *ret_id: one of them, NULL: barred everywhere. */
-static bool targets_find(struct session_in *in, const struct callee *c, struct session_target **ret,
-			 const struct profile **ret_profile, const struct profile_identity **ret_id)
+/* All contacts of the views in which the identity is not barred. */
+unsigned terminating_targets(struct session *s, struct session_in *in, struct session_target **ret, const char **why)
 {
+	struct aor_view *set = reg_directory_aor(s->sw->s->dir, s->served);
 	struct session_target **tail = ret;
+	unsigned status = 0;
 
 	*ret = NULL;
-	*ret_id = NULL;
-	for (unsigned i = 0; i < c->set->n; i++) {
-		const struct reg_view *v = c->set->v[i];
-		const struct profile_identity *id = profile_find(v->profile, str_from_c(c->aor));
+	for (unsigned i = 0; set && i < set->n && status == 0; i++) {
+		const struct profile_identity *id = profile_find(set->v[i]->profile, s->served);
 
-		if (!id || id->barred)
-			continue;
-		*ret_profile = v->profile;
-		*ret_id = id;
-		if (!add_contacts(in, &tail, v))
-			return false;
+		if (id && !id->barred && !add_contacts(in, &tail, set->v[i]))
+			status = 500;
 	}
-	return true;
+	*why = status ? "out of memory" : "the user is not registered";
+	obj_unref(set);
+	return status || *ret ? status : 480;
 }
 
-/* §5.4.3.3: who is called goes along, because the Request-URI becomes the contact (RFC 7315 §4.2). */
-static void edit(struct session_in *in)
+/* ---- the procedure ---- */
+
+static bool has_contact(const struct reg_view *v)
 {
-	sip_out_set(&in->out, SIP_H_PCALLED_PARTY_ID, arena_printf(in->m->arena, "<%.*s>", STR_ARG(in->ruri.text)));
-	sip_out_drop(&in->out, SIP_H_ROUTE);		/* from here on the contact's Path is the way */
-	sip_out_drop(&in->out, SIP_H_PSERVED_USER);
-	sip_out_drop(&in->out, SIP_H_PAANI);	/* the caller's location is not for the callee: RFC 7315 §5.4 */
+	uint64_t now = clock_wall_us();
+
+	for (unsigned i = 0; i < v->n_contacts; i++)
+		if (v->contacts[i].expires_wall_us > now)
+			return true;
+	return false;
+}
+
+/* Whose services run when private identities share the public one: a view in which it is not barred, a registered one first. */
+static const struct reg_view *served_view(const struct callee *c, const struct profile_identity **ret)
+{
+	const struct reg_view *v = NULL;
+
+	*ret = NULL;
+	for (unsigned i = 0; i < c->set->n; i++) {
+		const struct profile_identity *id = profile_find(c->set->v[i]->profile, str_from_c(c->aor));
+
+		if (!id || id->barred || (v && (has_contact(v) || !has_contact(c->set->v[i]))))
+			continue;
+		v = c->set->v[i];
+		*ret = id;
+	}
+	return v;
 }
 
 static void proceed(struct scscf_worker *sw, struct session_in *in, const struct callee *c)
 {
 	const struct profile_identity *id;
-	const struct profile *profile = NULL;
-	struct session_target *targets;
+	const struct reg_view *v = served_view(c, &id);
 	struct session *s;
 
-	if (!targets_find(in, c, &targets, &profile, &id)) {
-		session_refuse(in, 500, "out of memory", STR_NONE);
-		return;
-	}
-	if (!id) {				/* §5.4.3.3: as if it did not exist */
+	if (!v) {				/* §5.4.3.3: as if it did not exist */
 		session_refuse(in, 404, "no such user", STR_NONE);
 		return;
 	}
 	s = session_new(sw, in, SIDE_TERMINATING, str_from_c(id->aor));
-	if (!s || services_apply(s, in, profile, id, targets ? CASE_TERMINATING_REGISTERED : CASE_TERMINATING_UNREGISTERED))
+	if (!s)
 		return;
-	if (!targets) {
-		session_refuse(in, 480, "the user is not registered", STR_NONE);
-		return;
-	}
-	edit(in);
-	session_start(s, in, targets, SESSION_FORK);
+	sip_out_drop(&in->out, SIP_H_ROUTE);	/* from here on the services and the contact's Path are the way */
+	services_run(s, in, v, id, has_contact(v) ? CASE_TERMINATING_REGISTERED : CASE_TERMINATING_UNREGISTERED, 0);
 }
 
 /* §5.4.2.1.1: the S-CSCF itself is the notifier of the reg event package.  It is not there yet, and a phone must not be asked

@@ -351,6 +351,8 @@ static void on_timer_wait(struct timer *t)
 
 	if (b->state != BRANCH_CALLING && b->state != BRANCH_RESOLVING)
 		return;
+	if (p->ops->waited && !p->ops->waited(p->user, p, b))
+		return;
 	proxy_enter(p);
 	if (!b->has_flow && b->next < b->res.n)
 		resolver_target_failed(p->layer->env.resolver, &b->res.target[b->next], PROXY_TARGET_HOLD_S);

@@ -175,6 +175,16 @@ int proxy_target_add(struct proxy *p, const struct proxy_target *t)
 	return 0;
 }
 
+bool proxy_is_over(const struct proxy *p)
+{
+	return p->no_more || !p->st;
+}
+
+void proxy_branch_disregard(struct proxy_branch *b)
+{
+	b->status = 0;
+}
+
 void *proxy_branch_tag(const struct proxy_branch *b)
 {
 	return b->tag;

@@ -56,6 +56,8 @@ struct proxy_ops {
 	/* A branch ended without 2xx; status 408 (timer), 503 (unreachable), else the response's.  New targets may be added
 	 * here (next S-CSCF, default handling): they start at once.  m is NULL for our own.  May be NULL. */
 	void (*branch_failed)(void *user, struct proxy *p, struct proxy_branch *b, unsigned status, struct sip_msg *m);
+	/* proxy_target.wait_ms is over: false lets the branch go on without a limit of its own.  NULL: it fails with 408. */
+	bool (*waited)(void *user, struct proxy *p, struct proxy_branch *b);
 	/* No branch is left and none was added: the final response about to go upstream, m NULL when it is our own
 	 * (status).  The user may answer by itself through tx_server_reply() and return true.  May be NULL. */
 	bool (*final)(void *user, struct proxy *p, unsigned status, struct sip_msg *m);
@@ -82,8 +84,12 @@ struct proxy_target {
 };
 int proxy_target_add(struct proxy *p, const struct proxy_target *t);	/* texts copied; 0, -ENOMEM, -ENOSPC (max_breadth) */
 void proxy_start(struct proxy *p);
+/* In branch_failed, when others take its place: how this branch ended is no candidate for the final response. */
+void proxy_branch_disregard(struct proxy_branch *b);
 void *proxy_branch_tag(const struct proxy_branch *b);
 struct sip_out *proxy_branch_out(struct proxy_branch *b);		/* in branch(): the same as o */
+
+bool proxy_is_over(const struct proxy *p);		/* cancelled, answered or refused: new targets are not taken */
 
 /* Continues with a response kept by PROXY_HOLD (its edits in `o`, taken over from the callback by sip_out_copy). */
 void proxy_resume(struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o);

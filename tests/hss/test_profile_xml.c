@@ -25,7 +25,7 @@ START_TEST(test_read_back)
 
 	buf_init(&b, 65536);
 	profile_xml(s->v[0], &b);
-	ck_assert_msg(profile_parse(buf_str(&b), &p, why) == 0, "%s: %.*s", why, STR_ARG(buf_str(&b)));
+	ck_assert_msg(profile_parse(buf_str(&b), NULL, &p, why) == 0, "%s: %.*s", why, STR_ARG(buf_str(&b)));
 	ck_assert_str_eq(p->impi, "1@home");
 	ck_assert_uint_eq(p->n_identities, 3);
 	ck_assert(p->identity[0].barred && !p->identity[1].barred && p->identity[1].type == PROFILE_PUBLIC_USER_IDENTITY);
@@ -34,7 +34,7 @@ START_TEST(test_read_back)
 	ck_assert_str_eq(p->identity[1].alias_group, p->identity[2].alias_group);
 	ck_assert_str_eq(profile_default(p)->uri, "sip:+491@home");
 	ck_assert_str_eq(profile_other_form(p, profile_default(p))->uri, "tel:+491");
-	ck_assert(str_eq(p->ifc[0], STR("<InitialFilterCriteria><Priority>1</Priority></InitialFilterCriteria><InitialFilterCriteria/>")));
+	ck_assert(str_eq(p->criteria[0]->text, STR("<InitialFilterCriteria><Priority>1</Priority></InitialFilterCriteria><InitialFilterCriteria></InitialFilterCriteria>")));
 	obj_unref(p);
 	buf_fini(&b);
 	subs_free(s);
@@ -49,8 +49,8 @@ START_TEST(test_the_least_there_can_be)
 
 	buf_init(&b, 65536);
 	profile_xml(s->v[0], &b);
-	ck_assert_int_eq(profile_parse(buf_str(&b), &p, NULL), 0);
-	ck_assert(p->n_identities == 1 && strcmp(p->identity[0].uri, "sip:a@home") == 0 && p->ifc[0].l == 0 && !p->identity[0].display);
+	ck_assert_int_eq(profile_parse(buf_str(&b), NULL, &p, NULL), 0);
+	ck_assert(p->n_identities == 1 && strcmp(p->identity[0].uri, "sip:a@home") == 0 && !p->criteria[0] && !p->identity[0].display);
 	obj_unref(p);
 	buf_fini(&b);
 	subs_free(s);

@@ -177,7 +177,8 @@ void rig_init(struct rig *r, const char *sessions)
 	wheel_init(&r->wheel, 1000);
 	if (sessions)
 		sessions_load(r, sessions);
-	r->s = (struct scscf){ .dir = reg_directory_new(), .sessions = r->sessions };
+	r->s = (struct scscf){ .dir = reg_directory_new(), .sessions = r->sessions, .criteria = criteria_store_new(),
+				.as_calls = cmap_new() };
 	ck_assert_ptr_nonnull(r->s.dir);
 	r->sw = (struct scscf_worker){ .s = &r->s, .w = &r->w };
 	r->w.role = &r->sw;
@@ -196,6 +197,8 @@ void rig_fini(struct rig *r)
 	proxy_layer_free(r->w.proxy);
 	tx_layer_free(r->w.tx);
 	reg_directory_free(r->s.dir);
+	cmap_free(r->s.as_calls);
+	criteria_store_free(r->s.criteria);
 	session_config_free(r->sessions);
 	cfg_unref(r->cfg);
 	for (unsigned i = 0; i < r->n; i++) {
@@ -237,19 +240,29 @@ static struct user {
 	{ ID_FRED, IDENTITY("sip:fred@home.example", BARRED), { { "sip:fred@10.8.0.7", { "<sip:PG@p7.home.example;lr>" }, 0, false } } },
 };
 
+static void publish_profile(struct rig *r, uint64_t id, const char *service, unsigned n, const struct reg_contact_view *contacts)
+{
+	struct reg_view *v;
+	struct profile *p;
+	char xml[16384], why[160];
+
+	snprintf(xml, sizeof(xml), "<IMSSubscription><PrivateID>%llx@home.example</PrivateID><ServiceProfile>%s</ServiceProfile>"
+		 "</IMSSubscription>", (unsigned long long)id, service);
+	ck_assert_msg(profile_parse(str_from_c(xml), r->s.criteria, &p, why) == 0, "%s", why);
+	v = reg_view_new(id, str_from_c(p->impi), p, n, contacts);
+	ck_assert_ptr_nonnull(v);
+	ck_assert_int_eq(reg_directory_publish(r->s.dir, v), 0);
+	obj_unref(v);
+	obj_unref(p);
+}
+
 static void publish(struct rig *r, struct user *u)
 {
 	static char none[1];
 	char *path[2][2];
 	struct reg_contact_view contacts[2];
-	struct reg_view *v;
-	struct profile *p;
-	char xml[2048], why[160];
 	unsigned n = 0;
 
-	snprintf(xml, sizeof(xml), "<IMSSubscription><PrivateID>%llx@home.example</PrivateID><ServiceProfile>%s</ServiceProfile>"
-		 "</IMSSubscription>", (unsigned long long)u->id, u->identities);
-	ck_assert_msg(profile_parse(str_from_c(xml), &p, why) == 0, "%s", why);
 	for (; n < 2 && u->contact[n].uri[0]; n++) {
 		path[n][0] = u->contact[n].path[0];
 		path[n][1] = u->contact[n].path[1];
@@ -257,11 +270,16 @@ static void publish(struct rig *r, struct user *u)
 							 .n_path = u->contact[n].path[1][0] ? 2 : 1, .q = (uint16_t)u->contact[n].q,
 							 .expires_wall_us = u->contact[n].expired ? 1 : UINT64_MAX };
 	}
-	v = reg_view_new(u->id, str_from_c(p->impi), p, n, contacts);
-	ck_assert_ptr_nonnull(v);
-	ck_assert_int_eq(reg_directory_publish(r->s.dir, v), 0);
-	obj_unref(v);
-	obj_unref(p);
+	publish_profile(r, u->id, u->identities, n, contacts);
+}
+
+void rig_user(struct rig *r, uint64_t id, const char *service, const char *contact)
+{
+	char none[1] = "", path[] = "<sip:PX@p9.home.example;lr>", uri[128], *paths[] = { path };
+	struct reg_contact_view c = { .uri = uri, .params = none, .path = paths, .n_path = 1, .expires_wall_us = UINT64_MAX };
+
+	snprintf(uri, sizeof(uri), "%s", contact ? contact : "");
+	publish_profile(r, id, service, contact ? 1 : 0, &c);
 }
 
 void rig_users(struct rig *r)
@@ -332,6 +350,32 @@ void rig_cancel(struct rig *r, const char *ruri)
 		 "Max-Forwards: 70\nFrom: <sip:somebody@else.example>;tag=A\nTo: <sip:bob@home.example>\nCall-ID: call\n"
 		 "CSeq: 7 CANCEL\nReason: SIP;cause=26;text=\"x\"\n", ruri, r->turn);
 	input_text(r, text);
+}
+
+void rig_return(struct rig *r, const struct rig_sent *got, const char *ruri, const char *call_id)
+{
+	static unsigned turn;
+	struct bytes *wire;
+	char host[ADDR_STRLEN];
+	struct sip_out o;
+
+	ck_assert_ptr_nonnull(got);
+	sip_out_init(&o, got->m);
+	sip_out_drop_first(&o, SIP_H_ROUTE);
+	if (ruri)
+		sip_out_set_ruri(&o, str_from_c(ruri));
+	if (call_id) {
+		sip_out_drop(&o, SIP_H_VIA);
+		sip_out_drop(&o, SIP_H_RECORD_ROUTE);
+		sip_out_drop(&o, SIP_H_PCV);
+		sip_out_set(&o, SIP_H_CALL_ID, str_from_c(call_id));
+		sip_out_set(&o, SIP_H_FROM, STR("<sip:somebody@else.example>;tag=b2b"));
+	}
+	addr_host(&got->to.remote, host);
+	sip_out_push(&o, SIP_H_VIA, arena_printf(got->m->arena, "SIP/2.0/UDP %s:5060;branch=z9hG4bKas%u", host, turn++));
+	ck_assert_int_eq(sip_out_write(&o, &wire), 0);
+	input(r, bytes_str(wire), host);
+	bytes_unref(wire);
 }
 
 struct rig_sent *rig_req(struct rig *r, const char *method, unsigned i)

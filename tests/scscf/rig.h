@@ -43,10 +43,15 @@ void rig_run(struct rig *r, uint64_t ms);
  *  erin   tel:1001, sip:1001@; contacts by p5 (q 1000) and p6 (q 100)    fred  only a barred identity; a contact by p7
  *  gina   sip:gina@; a contact that has expired */
 void rig_users(struct rig *r);
+/* One more user: the inside of a ServiceProfile; contact NULL: not registered, else by p9. */
+void rig_user(struct rig *r, uint64_t id, const char *service, const char *contact);
 /* "<sip:TOKEN@scscf.home.example:6060;lr>" */
 const char *rig_route(struct rig *r, enum token_kind kind, uint8_t flags, uint64_t id);
 /* "METHOD ruri" with the usual headers and `extra` lines ("X: y\n"); to_tag NULL: none. */
 void rig_request(struct rig *r, const char *method, const char *ruri, const char *to_tag, const char *extra);
+/* An application server (10.0.0.6x) sends on what it got: its first Route taken off, ruri NULL: the same.  call_id NULL: as a
+ * proxy would; else a B2BUA that makes a new call of it. */
+void rig_return(struct rig *r, const struct rig_sent *got, const char *ruri, const char *call_id);
 void rig_cancel(struct rig *r, const char *ruri);
 /* The i-th request of that method that went out; NULL: none. */
 struct rig_sent *rig_req(struct rig *r, const char *method, unsigned i);

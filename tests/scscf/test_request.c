@@ -29,7 +29,7 @@ static const struct {
 	{ "forged token", "INVITE", "sip:bob@home.example", NULL, NO, 0, 0, 0, "Route: <sip:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA@" RIG_NAME ";lr>\n", 403, "", "token" },
 	{ "no token at all", "INVITE", "sip:bob@home.example", NULL, NO, 0, 0, 0, "Route: <sip:orig@" RIG_NAME ";lr>\n", 403, "", "" },
 	{ "P-CSCF's kind of token", "INVITE", "sip:bob@home.example", NULL, TOK, TOKEN_PATH, 0, ID_ALICE, "", 403, "", "" },
-	{ "place in an AS chain that was not handed out", "INVITE", "sip:bob@home.example", NULL, TOK, TOKEN_ODI, 0, ID_ALICE, "", 403, "", "" },
+	{ "place in an AS chain: criteria go on, there are none", "INVITE", "sip:bob@home.example", NULL, TOK, TOKEN_ODI, 0, ID_ALICE, "", 0, "INVITE@10.0.0.20", "" },
 	{ "Record-Route outside of a dialog", "INVITE", "sip:bob@foreign.example", NULL, TOK, TOKEN_RECORD_ROUTE, SIDE_ORIGINATING, ID_ALICE, "", 403, "", "" },
 	{ "Record-Route of no side", "BYE", "sip:x@10.0.0.9", "B", TOK, TOKEN_RECORD_ROUTE, 9, ID_ALICE, "", 403, "", "" },
 	{ "mixed tokens", "INVITE", "sip:x@10.0.0.9", "B", TOK, TOKEN_SERVICE_ROUTE, 0, ID_ALICE, "Route: <sip:orig@" RIG_NAME ";lr>\n", 403, "", "" },

@@ -109,7 +109,7 @@ START_TEST(test_long_path)		/* more Path values than a target has lines: all are
 	rig_init(&r, NULL);
 	ck_assert_int_eq(profile_parse(STR("<IMSSubscription><PrivateID>z@h</PrivateID><ServiceProfile><PublicIdentity>"
 					   "<Identity>sip:zoe@home.example</Identity></PublicIdentity></ServiceProfile>"
-					   "</IMSSubscription>"), &profile, NULL), 0);
+					   "</IMSSubscription>"), NULL, &profile, NULL), 0);
 	v = reg_view_new(0x99, STR("z@h"), profile, 1, &c);
 	ck_assert_int_eq(reg_directory_publish(r.s.dir, v), 0);
 	rig_request(&r, "MESSAGE", "sip:zoe@home.example", NULL, "");
@@ -139,7 +139,7 @@ START_TEST(test_shared)			/* TS 23.228 §4.3.3.4: two subscriptions share an ide
 		snprintf(xml, sizeof(xml), "<IMSSubscription><PrivateID>s%u@h</PrivateID><ServiceProfile><PublicIdentity>"
 			 "<BarringIndication>%d</BarringIndication><Identity>sip:shared@home.example</Identity></PublicIdentity>"
 			 "</ServiceProfile></IMSSubscription>", i, i == 2);
-		ck_assert_int_eq(profile_parse(str_from_c(xml), &profile, NULL), 0);
+		ck_assert_int_eq(profile_parse(str_from_c(xml), NULL, &profile, NULL), 0);
 		v = reg_view_new(0x100 + i, STR("s@h"), profile, 1, &c);
 		ck_assert_int_eq(reg_directory_publish(r.s.dir, v), 0);
 		obj_unref(v);

@@ -15,7 +15,7 @@ static struct profile *profile_of(const char *const *uris)
 	for (; *uris; uris++)
 		buf_printf(&b, "<PublicIdentity><Identity>%s</Identity></PublicIdentity>", *uris);
 	buf_puts(&b, "</ServiceProfile></IMSSubscription>");
-	ck_assert_int_eq(profile_parse(buf_str(&b), &p, NULL), 0);
+	ck_assert_int_eq(profile_parse(buf_str(&b), NULL, &p, NULL), 0);
 	buf_fini(&b);
 	return p;
 }

@@ -1,0 +1,385 @@
+/* scscf/criteria.c - filter criteria: which one wants a request, and where equal tables are found.  TS 29.228 annexes B, C, F. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/util/hash.h"
+#include "common/util/list.h"
+#include "scscf/criteria.h"
+#include "scscf/pattern.h"
+
+static METRIC_DEF(m_skipped, "cscf_scscf_filter_criteria_skipped_total", METRIC_COUNTER,
+		  "Initial filter criteria that could not be used and were left out, once for each new table.", NULL, NULL);
+static METRIC_DEF(m_tables, "cscf_scscf_filter_criteria_tables", METRIC_GAUGE, "Different tables of filter criteria in memory.", NULL,
+		  NULL);
+
+const char *session_case_name(enum session_case c)
+{
+	static const char *const names[N_SESSION_CASES] = {
+		[CASE_ORIGINATING] = "originating",
+		[CASE_TERMINATING_REGISTERED] = "terminating-registered",
+		[CASE_TERMINATING_UNREGISTERED] = "terminating-unregistered",
+		[CASE_ORIGINATING_UNREGISTERED] = "originating-unregistered",
+		[CASE_ORIGINATING_CDIV] = "originating-cdiv",
+	};
+
+	return c < N_SESSION_CASES ? names[c] : "unknown";
+}
+
+/* ---- matching ---- */
+
+static bool value_fits(const struct trigger *t, struct str value)
+{
+	return !t->content || pattern_matches(t->content, value);
+}
+
+static struct str canonical_name(const struct sip_hdr *h)
+{
+	return h->id == SIP_H_OTHER ? h->name : sip_hdr_name((enum sip_hdr_id)h->id);
+}
+
+static bool header_fits(const struct trigger *t, const struct sip_msg *m)
+{
+	if (t->name) {
+		for (unsigned i = 0; i < m->n_hdrs; i++)
+			if (pattern_matches(t->name, canonical_name(&m->hdrs[i])) && value_fits(t, m->hdrs[i].value))
+				return true;
+		return false;
+	}
+	for (const struct sip_hdr *h = sip_msg_hdr(m, (enum sip_hdr_id)t->id); h; h = sip_msg_hdr_next(m, h))
+		if ((t->id != SIP_H_OTHER || str_ieq(h->name, t->text)) && value_fits(t, h->value))
+			return true;
+	return false;
+}
+
+/* One line of SDP, "m=audio 5004 RTP/AVP 0": the name before the sign, the content behind it. */
+static bool sdp_fits(const struct trigger *t, struct str body)
+{
+	struct str line, name, value;
+
+	while (body.l) {
+		str_cut(body, '\n', &line, &body);
+		if (str_cut(str_trim(line), '=', &name, &value) && pattern_matches(t->name, name) && value_fits(t, value))
+			return true;
+	}
+	return false;
+}
+
+/* The session description of a body: all of it, or its part of a multipart body (RFC 2046 §5.1).  Empty: none. */
+static struct str session_description(const struct sip_msg *m)
+{
+	static const struct str sdp = STR("application/sdp");
+	struct str type = sip_msg_value(m, SIP_H_CONTENT_TYPE), rest = m->body, line, delimiter = STR_NONE;
+	bool in_sdp = false;
+
+	if (str_istarts(type, sdp))
+		return m->body;
+	if (!str_istarts(type, STR("multipart/")))
+		return STR_NONE;
+	while (rest.l) {
+		str_cut(rest, '\n', &line, &rest);
+		line = str_trim(line);
+		if (str_starts(line, STR("--"))) {
+			delimiter = line;
+			in_sdp = false;
+		} else if (str_istarts(line, STR("Content-Type:")) && delimiter.l) {
+			in_sdp = str_istarts(str_trim(str_from(line, 13)), sdp);
+		} else if (line.l == 0 && in_sdp) {
+			ssize_t end = str_find(rest, delimiter);
+
+			return end < 0 ? rest : str_head(rest, (size_t)end);
+		}
+	}
+	return STR_NONE;
+}
+
+static bool uri_fits(const struct trigger *t, struct str ruri)
+{
+	struct sip_uri a, b;
+
+	if (pattern_matches(t->content, ruri))
+		return true;
+	/* Written as a URI, not as an expression: "sip:+49...", where '+' would mean repetition. */
+	return sip_uri_parse(t->text, &a, NULL) == 0 && sip_uri_parse(ruri, &b, NULL) == 0 && sip_uri_equal(&a, &b);
+}
+
+static bool method_fits(const struct trigger *t, const struct criteria_query *q)
+{
+	if (t->id != q->m->method || (t->id == SIP_UNKNOWN_METHOD && !str_eq(t->text, q->m->method_name)))
+		return false;
+	return t->id != SIP_REGISTER || t->number == 0 || (t->number & q->registration);
+}
+
+static bool trigger_fits(const struct trigger *t, const struct criteria_query *q)
+{
+	bool fits = false;
+
+	switch (t->kind) {
+	case TRIGGER_URI:
+		fits = uri_fits(t, q->ruri);
+		break;
+	case TRIGGER_METHOD:
+		fits = method_fits(t, q);
+		break;
+	case TRIGGER_HEADER:
+		fits = header_fits(t, q->m);
+		break;
+	case TRIGGER_CASE:
+		fits = t->number == q->scase;
+		break;
+	case TRIGGER_SDP:
+		fits = sdp_fits(t, session_description(q->m));
+		break;
+	}
+	return fits != t->negated;
+}
+
+/* Annex C.  CNF: in every group at least one trigger fits.  DNF: in at least one group all of them do. */
+static bool criterion_fits(const struct criterion *k, const struct criteria_query *q)
+{
+	unsigned i = 0;
+
+	if (!(k->part & (q->registered ? 1 : 2)))
+		return false;
+	if (!k->has_trigger)			/* annex B: without a trigger point it is for every request */
+		return true;
+	for (unsigned g = 0; g < k->n_groups; g++) {
+		bool fits = !k->cnf;
+
+		for (; i < k->group_end[g] && fits != k->cnf; i++)
+			fits = trigger_fits(&k->trigger[k->member[i]], q);
+		i = k->group_end[g];
+		if (fits != k->cnf)		/* CNF: nothing in this group; DNF: all of it */
+			return !k->cnf;
+	}
+	return k->cnf;
+}
+
+unsigned criteria_next(const struct criteria *c, unsigned from, const struct criteria_query *q)
+{
+	for (unsigned i = from; c && i < c->n; i++)
+		if (criterion_fits(&c->v[i], q))
+			return i;
+	return CRITERIA_NONE;
+}
+
+/* ---- canonical XML ---- */
+
+static void trim_tail(struct buf *b)
+{
+	while (b->l && (unsigned char)b->p[b->l - 1] <= ' ')
+		b->l--;
+}
+
+void criteria_xml_start(struct buf *b, const char *name)
+{
+	trim_tail(b);
+	buf_putc(b, '<');
+	buf_puts(b, name);
+	buf_putc(b, '>');
+}
+
+void criteria_xml_end(struct buf *b, const char *name)
+{
+	trim_tail(b);
+	buf_puts(b, "</");
+	buf_puts(b, name);
+	buf_putc(b, '>');
+}
+
+void criteria_xml_text(struct buf *b, const char *s, size_t l)
+{
+	for (size_t i = 0; i < l; i++) {
+		if ((unsigned char)s[i] <= ' ' && (b->l == 0 || b->p[b->l - 1] == '>'))
+			continue;
+		if (s[i] == '<')
+			buf_puts(b, "&lt;");
+		else if (s[i] == '>')
+			buf_puts(b, "&gt;");
+		else if (s[i] == '&')
+			buf_puts(b, "&amp;");
+		else
+			buf_putc(b, s[i]);
+	}
+}
+
+/* ---- tables that are shared ---- */
+
+struct table {
+	struct criteria c;		/* first */
+	struct hnode node;
+	struct criteria_store *store;	/* NULL: of nobody */
+};
+struct criteria_store {
+	pthread_mutex_t lock;		/* of by_text */
+	struct htab by_text;
+	unsigned n_sets;
+	struct criteria_set {
+		uint32_t id;
+		struct str text;
+	} set[CRITERIA_MAX_SETS];
+	struct arena *arena;		/* texts of the sets */
+};
+
+static void table_free(struct table *t)
+{
+	for (unsigned i = 0; i < t->c.n; i++) {
+		for (unsigned k = 0; k < t->c.v[i].n_triggers; k++) {
+			pattern_free(t->c.v[i].trigger[k].name);
+			pattern_free(t->c.v[i].trigger[k].content);
+		}
+	}
+	free(t->c.v);
+	arena_unref(t->c.arena);
+	free(t);
+}
+
+static void table_drop(struct obj *o)
+{
+	struct table *t = (struct table *)o;
+
+	if (t->store) {
+		pthread_mutex_lock(&t->store->lock);
+		htab_del(&t->store->by_text, &t->node);
+		pthread_mutex_unlock(&t->store->lock);
+		metric_adjust(&m_tables, NULL, NULL, -1);
+	}
+	table_free(t);
+}
+
+/* A reference, unless its last one is just going. */
+static bool try_ref(struct obj *o)
+{
+	unsigned n = atomic_load_explicit(&o->refs, memory_order_relaxed);
+
+	while (n)
+		if (atomic_compare_exchange_weak_explicit(&o->refs, &n, n + 1, memory_order_acquire, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static bool text_eq(const struct hnode *n, const void *key)
+{
+	struct table *t = container_of(n, struct table, node);
+	const struct str *text = key;
+
+	return str_eq(t->c.text, *text) && try_ref(&t->c.o);
+}
+
+static int table_make(struct criteria_store *s, struct str text, struct table **ret)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	int rc = -ENOMEM;
+
+	if (!t)
+		return rc;
+	obj_init(&t->c.o, table_drop);
+	t->c.arena = arena_new(text.l * 2);
+	if (t->c.arena) {
+		t->c.text = arena_dup(t->c.arena, text);
+		rc = t->c.text.p ? criteria_compile(s, &t->c) : -ENOMEM;
+	}
+	if (rc < 0) {
+		table_free(t);
+		return rc;
+	}
+	if (t->c.n_skipped) {
+		metric_add(&m_skipped, NULL, NULL, t->c.n_skipped);
+		log_warn(LOG_REG, "filter criteria that cannot be used are left out", LOG_U("skipped", t->c.n_skipped),
+			 LOG_U("used", t->c.n), LOG_S("why", t->c.skipped));
+	}
+	*ret = t;
+	return 0;
+}
+
+int criteria_get(struct criteria_store *s, struct str text, struct criteria **ret)
+{
+	uint64_t h = hash_str(text);
+	struct table *t = NULL;
+	struct hnode *n = NULL;
+	int rc = 0;
+
+	if (text.l > CRITERIA_MAX_BYTES)
+		return -EFBIG;
+	if (s) {
+		pthread_mutex_lock(&s->lock);
+		n = htab_find(&s->by_text, h, text_eq, &text);
+		pthread_mutex_unlock(&s->lock);
+	}
+	if (n) {
+		*ret = &container_of(n, struct table, node)->c;
+		return 0;
+	}
+	rc = table_make(s, text, &t);		/* without the lock; two at a time make two tables, that does no harm */
+	if (rc < 0)
+		return rc;
+	if (s) {
+		pthread_mutex_lock(&s->lock);
+		t->store = s;
+		htab_add(&s->by_text, &t->node, h);
+		pthread_mutex_unlock(&s->lock);
+		metric_adjust(&m_tables, NULL, NULL, 1);
+	}
+	*ret = &t->c;
+	return 0;
+}
+
+size_t criteria_store_count(struct criteria_store *s)
+{
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->by_text.n;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+struct criteria_store *criteria_store_new(void)
+{
+	struct criteria_store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	metrics_register(&m_skipped);
+	metrics_register(&m_tables);
+	s->arena = arena_new(0);
+	if (s->arena && htab_init(&s->by_text, 64) == 0)
+		return s;
+	criteria_store_free(s);
+	return NULL;
+}
+
+void criteria_store_free(struct criteria_store *s)
+{
+	if (!s)
+		return;
+	htab_fini(&s->by_text);
+	arena_unref(s->arena);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+struct str criteria_store_set(const struct criteria_store *s, uint32_t id)
+{
+	for (unsigned i = 0; i < s->n_sets; i++)
+		if (s->set[i].id == id)
+			return s->set[i].text;
+	return STR_NONE;
+}
+
+int criteria_store_add(struct criteria_store *s, uint32_t id, struct str text)
+{
+	struct criteria_set *e = &s->set[s->n_sets];
+
+	if (s->n_sets == CRITERIA_MAX_SETS)
+		return -EFBIG;
+	if (criteria_store_set(s, id).l)
+		return -EEXIST;
+	*e = (struct criteria_set){ id, arena_dup(s->arena, text) };
+	if (!e->text.p)
+		return -ENOMEM;
+	s->n_sets++;
+	return 0;
+}

@@ -1,0 +1,351 @@
+/* tests/scscf/test_services.c - application servers in a call: TS 24.229 §5.4.3.2, §5.4.3.3; RFC 5502, RFC 8498; rows T1, T3, T7, T8, T17. */
+#include "tests/scscf/rig.h"
+
+enum { ID_IVAN = 0x71, ID_JUDY = 0x72 };
+
+#define AS(n, more) "<ApplicationServer><ServerName>sip:10.0.0.6" n "</ServerName>" more "</ApplicationServer>"
+#define END_IT "<DefaultHandling>1</DefaultHandling>"
+#define CASE(c) "<SPT><Group>1</Group><SessionCase>" c "</SessionCase></SPT>"
+#define METHOD(m) "<SPT><Group>0</Group><Method>" m "</Method></SPT>"
+#define IFC(priority, spts, as) "<InitialFilterCriteria><Priority>" priority "</Priority><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF>" \
+	spts "</TriggerPoint>" as "</InitialFilterCriteria>"
+#define IVAN "<PublicIdentity><Identity>sip:ivan@home.example</Identity></PublicIdentity>" \
+	     "<PublicIdentity><Identity>tel:+4930777</Identity></PublicIdentity>"
+#define CONTACT "sip:ivan@10.8.0.9:5066"
+#define SENT(r, method, i) (rig_req(r, method, i)->m)
+
+/* With ivan registered, or not when contact is NULL, and his criteria. */
+static void begin(struct rig *r, const char *ifc, const char *contact)
+{
+	char service[8192];
+
+	rig_init(r, "{as_wait_ms: 1000, as_hold_s: 5}");
+	rig_users(r);
+	snprintf(service, sizeof(service), IVAN "%s", ifc);
+	rig_user(r, ID_IVAN, service, contact);
+}
+
+static void originate(struct rig *r, const char *method, const char *ruri, const char *extra)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), "Route: %s\nP-Asserted-Identity: <sip:ivan@home.example>\n%s",
+		 rig_route(r, TOKEN_SERVICE_ROUTE, 0, ID_IVAN), extra);
+	rig_request(r, method, ruri, NULL, text);
+}
+
+/* ---- the chain ---- */
+
+/* Row T7: two servers by priority, each with the identifier to come back with, then the way on. */
+START_TEST(test_originating_chain)
+{
+	struct rig r;
+	struct rig_sent *q;
+
+	begin(&r, IFC("7", METHOD("INVITE") CASE("0"), AS("2", "")) IFC("3", CASE("0"), AS("1", "")) IFC("5", CASE("1"), AS("3", "")), CONTACT);
+	originate(&r, "INVITE", "sip:bob@home.example", "");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61");
+	q = rig_req(&r, "INVITE", 0);
+	ck_assert(str_eq(q->m->ruri_text, STR("sip:bob@home.example")));
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PSERVED_USER), "<sip:ivan@home.example>;sescase=orig;regstate=reg");
+	ck_assert(strncmp(rig_hdr(q->m, SIP_H_ROUTE), "<sip:10.0.0.61;lr>, <sip:", 25) == 0);
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PAI), "<sip:ivan@home.example>, <tel:+4930777>");
+	rig_return(&r, q, NULL, NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.62");
+	q = rig_req(&r, "INVITE", 1);
+	ck_assert_uint_eq(sip_values_count(q->m, SIP_H_ROUTE), 2);
+	ck_assert_uint_eq(sip_values_count(q->m, SIP_H_RECORD_ROUTE), 1);	/* the server did not stay on the route: once is enough */
+	rig_return(&r, q, NULL, NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.62 INVITE@10.0.0.20");
+	q = rig_req(&r, "INVITE", 2);
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PSERVED_USER), "");
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_ROUTE), "");
+	rig_reply(&r, q, 200, "Contact: <sip:bob@10.8.0.2>\n");
+	ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 2), SIP_H_PAI), "<sip:ivan@home.example>, <tel:+4930777>");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_terminating_chain)
+{
+	struct rig r;
+	struct rig_sent *q;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")) IFC("2", CASE("0"), AS("2", "")) IFC("3", CASE("1"), AS("3", "")), CONTACT);
+	rig_request(&r, "INVITE", "tel:+4930777", NULL, "Route: <sip:scscf.home.example:6060;lr>\nP-Access-Network-Info: 3GPP\n");
+	q = rig_req(&r, "INVITE", 0);
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PSERVED_USER), "<tel:+4930777>;sescase=term;regstate=reg");
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PCALLED_PARTY_ID), "");
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PAANI), "3GPP");
+	rig_return(&r, q, NULL, NULL);
+	rig_return(&r, rig_req(&r, "INVITE", 1), "sip:ivan@home.example", NULL);	/* an alias of his: still him */
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.63 INVITE@10.0.0.9");
+	q = rig_req(&r, "INVITE", 2);
+	ck_assert(str_eq(q->m->ruri_text, STR(CONTACT)));
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PCALLED_PARTY_ID), "<sip:ivan@home.example>");
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PSERVED_USER), "");
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PAANI), "");
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_ROUTE), "<sip:PX@p9.home.example;lr>");
+	rig_fini(&r);
+}
+END_TEST
+
+/* A B2BUA comes back with a call of its own: the identifier says what it belongs to, and we record-route there, too. */
+START_TEST(test_b2bua)
+{
+	struct rig r;
+	struct rig_sent *q;
+
+	begin(&r, IFC("1", CASE("0"), AS("1", "")) IFC("2", CASE("0"), AS("2", "")), CONTACT);
+	originate(&r, "INVITE", "sip:bob@home.example", "");
+	rig_return(&r, rig_req(&r, "INVITE", 0), NULL, "other-call");
+	q = rig_req(&r, "INVITE", 1);
+	ck_assert(q && str_eq(q->m->call_id, STR("other-call")));
+	ck_assert_uint_eq(sip_values_count(q->m, SIP_H_RECORD_ROUTE), 1);
+	rig_return(&r, q, NULL, "third-call");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.62 INVITE@10.0.0.20");
+	rig_fini(&r);
+}
+END_TEST
+
+/* A server that forks: each of its branches comes back with the same identifier and goes on. */
+START_TEST(test_forking_server)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")), CONTACT);
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	rig_return(&r, rig_req(&r, "INVITE", 0), NULL, NULL);
+	rig_return(&r, rig_req(&r, "INVITE", 0), "sip:bob@home.example", NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.9 INVITE@10.0.0.20");
+	rig_fini(&r);
+}
+END_TEST
+
+/* TS 24.229 §5.4.3.3: another target: the rest of the terminating services is not run, the diverting user's CDIV ones are. */
+START_TEST(test_retargeted)
+{
+	struct rig r;
+	struct rig_sent *q;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")) IFC("2", CASE("1"), AS("2", "")) IFC("3", CASE("4"), AS("3", "")), CONTACT);
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	rig_return(&r, rig_req(&r, "INVITE", 0), "sip:bob@home.example", NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.63");
+	q = rig_req(&r, "INVITE", 1);
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PSERVED_USER), "<sip:ivan@home.example>;orig-cdiv");
+	rig_return(&r, q, NULL, NULL);
+	q = rig_req(&r, "INVITE", 2);
+	ck_assert(str_eq(q->m->ruri_text, STR("sip:bob@home.example")));
+	ck_assert_str_eq(rig_hdr(q->m, SIP_H_PCALLED_PARTY_ID), "");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.63 INVITE@10.0.0.20");
+	rig_fini(&r);
+}
+END_TEST
+
+/* The server is the end of it. */
+START_TEST(test_answers_itself)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", METHOD("MESSAGE"), AS("1", "")), CONTACT);
+	originate(&r, "MESSAGE", "tel:+491770610000", "");
+	rig_reply(&r, rig_req(&r, "MESSAGE", 0), 202, "");
+	ck_assert_uint_eq(rig_status(&r), 202);
+	ck_assert_str_eq(rig_down(&r), "MESSAGE@10.0.0.61");
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- tokens ---- */
+
+START_TEST(test_identifiers)
+{
+	char route[512];
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("0"), AS("1", "")), CONTACT);
+	/* of a registration that is gone */
+	snprintf(route, sizeof(route), "Route: %s\n", rig_route(&r, TOKEN_ODI, 0, 0x999));
+	rig_request(&r, "INVITE", "sip:bob@home.example", NULL, route);
+	ck_assert_uint_eq(rig_status(&r), 480);
+	/* forged */
+	r.turn++;
+	rig_request(&r, "INVITE", "sip:bob@home.example", NULL, "Route: <sip:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA@scscf.home.example:6060;lr>\n");
+	ck_assert_uint_eq(rig_status(&r), 403);
+	ck_assert_str_eq(rig_down(&r), "");
+	/* no Service-Route or Record-Route may stand for one inside of a dialog, nor the other way round */
+	r.turn++;
+	snprintf(route, sizeof(route), "Route: %s\n", rig_route(&r, TOKEN_ODI, 0, ID_IVAN));
+	rig_request(&r, "BYE", "sip:bob@home.example", "B", route);
+	ck_assert_uint_eq(rig_status(&r), 481);
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- default handling: row T8 ---- */
+
+enum how { STATUS, SILENT, NOWHERE, PROGRESS, PASSED_ON };
+static const struct { const char *name, *method; const char *as; enum how how; unsigned status; bool goes_on; unsigned up; } failures[] = {
+	{ "500, continued", "INVITE", AS("1", ""), STATUS, 500, true, 0 },
+	{ "503, continued", "INVITE", AS("1", ""), STATUS, 503, true, 0 },
+	{ "408, continued", "INVITE", AS("1", ""), STATUS, 408, true, 0 },
+	{ "408 of a MESSAGE, continued", "MESSAGE", AS("1", ""), STATUS, 408, true, 0 },
+	{ "500, terminated", "INVITE", AS("1", END_IT), STATUS, 500, false, 500 },
+	{ "408, terminated", "INVITE", AS("1", END_IT), STATUS, 408, false, 408 },
+	{ "403 is its decision", "INVITE", AS("1", ""), STATUS, 403, false, 403 },
+	{ "486 is its decision", "INVITE", AS("1", ""), STATUS, 486, false, 486 },
+	{ "603 is its decision", "INVITE", AS("1", ""), STATUS, 603, false, 603 },
+	{ "302 is its decision", "INVITE", AS("1", ""), STATUS, 302, false, 302 },
+	{ "silence, continued", "INVITE", AS("1", ""), SILENT, 0, true, 0 },
+	{ "silence to a MESSAGE, continued", "MESSAGE", AS("1", ""), SILENT, 0, true, 0 },
+	{ "silence, terminated", "INVITE", AS("1", END_IT), SILENT, 0, false, 408 },
+	{ "silence to a MESSAGE, terminated", "MESSAGE", AS("1", END_IT), SILENT, 0, false, 504 },
+	{ "no such name, continued", "INVITE", "<ApplicationServer><ServerName>sip:nx.example</ServerName></ApplicationServer>", NOWHERE, 0, true, 0 },
+	{ "no such name, terminated", "INVITE", "<ApplicationServer><ServerName>sip:nx.example</ServerName>" END_IT "</ApplicationServer>", NOWHERE, 0, false, 500 },
+	{ "500 after 183", "INVITE", AS("1", ""), PROGRESS, 500, false, 500 },
+	{ "500 of the callee through it", "INVITE", AS("1", ""), PASSED_ON, 500, false, 500 },
+};
+
+START_TEST(test_default_handling)
+{
+	struct rig_sent *q;
+	struct rig r;
+	char ifc[1024];
+	unsigned next;
+
+	snprintf(ifc, sizeof(ifc), IFC("1", CASE("0"), "%s"), failures[_i].as);
+	begin(&r, ifc, CONTACT);
+	originate(&r, failures[_i].method, "sip:bob@home.example", "");
+	q = rig_req(&r, failures[_i].method, 0);
+	next = failures[_i].how == NOWHERE ? 0 : 1;
+	if (failures[_i].how == PROGRESS)
+		rig_reply(&r, q, 183, "");
+	if (failures[_i].how == PASSED_ON) {
+		rig_return(&r, q, NULL, NULL);
+		next++;
+	}
+	if (failures[_i].how == SILENT)
+		rig_run(&r, 1100);
+	else if (failures[_i].how != NOWHERE)
+		rig_reply(&r, q, failures[_i].status, "");
+	if (failures[_i].goes_on) {
+		q = rig_req(&r, failures[_i].method, next);
+		ck_assert_msg(q && strstr(rig_down(&r), "10.0.0.20"), "%s: %s", failures[_i].name, rig_down(&r));
+		ck_assert_str_eq(rig_hdr(q->m, SIP_H_PSERVED_USER), "");
+		ck_assert_str_eq(rig_hdr(q->m, SIP_H_ROUTE), "");
+		ck_assert_uint_eq(rig_status(&r), 0);
+		rig_reply(&r, q, 486, "");
+		ck_assert_msg(rig_status(&r) == 486, "%s: %u", failures[_i].name, rig_status(&r));
+	} else {
+		ck_assert_msg(!rig_req(&r, failures[_i].method, next), "%s: %s", failures[_i].name, rig_down(&r));
+		ck_assert_msg(rig_status(&r) == failures[_i].up, "%s: %u", failures[_i].name, rig_status(&r));
+	}
+	rig_fini(&r);
+}
+END_TEST
+
+/* The next server, and the contacts behind it: the terminating side goes on in the same way. */
+START_TEST(test_goes_on_to_the_next_server)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")) IFC("2", CASE("1"), AS("2", "")), CONTACT);
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 500, "");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 ACK@10.0.0.61 INVITE@10.0.0.62");
+	rig_run(&r, 1100);
+	ck_assert(strstr(rig_down(&r), "INVITE@10.0.0.9"));
+	ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 2), SIP_H_PCALLED_PARTY_ID), "<sip:ivan@home.example>");
+	rig_fini(&r);
+}
+END_TEST
+
+/* A dead one is asked once; for as_hold_s others do without it at once, then it is tried again. */
+START_TEST(test_dead_server_is_remembered)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")), CONTACT);
+	rig_request(&r, "MESSAGE", "sip:ivan@home.example", NULL, "");
+	rig_run(&r, 1100);
+	ck_assert_str_eq(rig_down(&r), "MESSAGE@10.0.0.61 MESSAGE@10.0.0.9");
+	r.turn++;
+	rig_request(&r, "MESSAGE", "sip:ivan@home.example", NULL, "");
+	ck_assert_str_eq(rig_down(&r), "MESSAGE@10.0.0.61 MESSAGE@10.0.0.9 MESSAGE@10.0.0.9");
+	rig_run(&r, 5000);
+	r.turn++;
+	rig_request(&r, "MESSAGE", "sip:ivan@home.example", NULL, "");
+	ck_assert_str_eq(rig_down(&r), "MESSAGE@10.0.0.61 MESSAGE@10.0.0.9 MESSAGE@10.0.0.9 MESSAGE@10.0.0.61");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_dead_server_that_ends_sessions)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", END_IT)), CONTACT);
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	rig_run(&r, 1100);
+	ck_assert_uint_eq(rig_status(&r), 408);
+	r.turn++;
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	ck_assert_uint_eq(rig_status(&r), 504);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61");
+	rig_fini(&r);
+}
+END_TEST
+
+/* A MESSAGE that a server passed on may take its time: no 1xx tells (RFC 4320). */
+START_TEST(test_slow_callee_is_not_the_servers_fault)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")), CONTACT);
+	rig_request(&r, "MESSAGE", "sip:ivan@home.example", NULL, "");
+	rig_return(&r, rig_req(&r, "MESSAGE", 0), NULL, NULL);
+	rig_run(&r, 3000);
+	ck_assert_str_eq(rig_down(&r), "MESSAGE@10.0.0.61 MESSAGE@10.0.0.9");
+	ck_assert_uint_eq(rig_status(&r), 0);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_cancelled_while_a_server_has_it)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")), CONTACT);
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 100, "");
+	rig_cancel(&r, "sip:ivan@home.example");
+	ck_assert(rig_req(&r, "CANCEL", 0));
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 500, "");	/* not 487, as it should: nobody else is called all the same */
+	ck_assert_uint_eq(rig_status(&r), 487);
+	ck_assert_ptr_null(rig_req(&r, "INVITE", 1));
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- a terminating user who is not registered, profile in hand ---- */
+
+START_TEST(test_unregistered)
+{
+	struct rig r;
+
+	begin(&r, IFC("1", CASE("1"), AS("1", "")) IFC("2", CASE("2"), AS("2", "")), NULL);
+	rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.62");
+	ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PSERVED_USER), "<sip:ivan@home.example>;sescase=term;regstate=unreg");
+	rig_return(&r, rig_req(&r, "INVITE", 0), NULL, NULL);
+	ck_assert_uint_eq(SENT(&r, "INVITE", 0)->n_hdrs > 0, true);
+	ck_assert_uint_eq(rig_status(&r), 480);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("services", TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
+	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
+	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
+	  TEST_ONE(test_slow_callee_is_not_the_servers_fault), TEST_ONE(test_cancelled_while_a_server_has_it), TEST_ONE(test_unregistered))
