@@ -41,6 +41,10 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "sip.ue_timers.t4_ms", CFG_INT, 1, 120000, "17000", NULL, 0, "ms", "T4 towards the phone." },
 	{ "sip.timer_c_s", CFG_INT, 1, 3600, "185", NULL, 0, "s",
 	  "Timer C: how long a call may ring; RFC 3261 §16.6 asks for more than 180." },
+	{ "sip.session_timer", CFG_MAP, .help = "Refreshes of calls, where this node is on their route (RFC 4028)." },
+	{ "sip.session_timer.min_se_s", CFG_INT, 90, 86400, "90", NULL, 0, "s", "Calls that want to be refreshed more often get 422." },
+	{ "sip.session_timer.expires_s", CFG_INT, 0, 86400, "0", NULL, 0, "s",
+	  "Interval that this node asks for, and the largest it lets pass; 0: the phones decide." },
 	{ "sip.max_transactions", CFG_INT, 16, 100000000, "100000", NULL, 0, NULL, "Transactions at a time in one worker." },
 	{ "sip.max_message_bytes", CFG_INT, 2048, 1048576, "65536", NULL, 0, "bytes", "Largest SIP message that is taken." },
 	{ "sip.max_connections", CFG_INT, 1, 1000000, "10000", NULL, 0, NULL, "TCP connections at a time in one worker." },
@@ -150,6 +154,16 @@ static void check_peers(struct cfg_load *l, const struct cfg_node *r)
 	}
 }
 
+/* RFC 4028 §8.1: a node does not ask for less than it refuses. */
+static void check_session_timer(struct cfg_load *l, const struct cfg_node *r)
+{
+	const struct cfg_value *min = cfg_value(r, "sip.session_timer.min_se_s", NULL), *want = cfg_value(r, "sip.session_timer.expires_s", NULL);
+
+	if (want->raw && min->text.p && want->n && want->n < min->n)
+		cfg_mistake_at(l, want->raw, "sip.session_timer.expires_s is %lld, less than min_se_s with %lld", (long long)want->n,
+			       (long long)min->n);
+}
+
 void cfg_common_check(struct cfg_load *l, const struct cfg_node *r)
 {
 	const struct raw *both = cfg_value(r, "rest.token", NULL)->raw, *dia = cfg_value(r, "diameter", NULL)->raw;
@@ -157,6 +171,7 @@ void cfg_common_check(struct cfg_load *l, const struct cfg_node *r)
 	check_log_areas(l, r);
 	check_timers(l, r, "sip.timers.t1_ms", "sip.timers.t2_ms");
 	check_timers(l, r, "sip.ue_timers.t1_ms", "sip.ue_timers.t2_ms");
+	check_session_timer(l, r);
 	check_peers(l, r);
 	if (both && cfg_has(r, "rest.token_file"))
 		cfg_mistake_at(l, both->key, "rest: either token or token_file, not both");

@@ -20,6 +20,7 @@ struct worker_full {
 	struct tx_stats last_tx;
 	struct proxy_stats last_px;
 	uint32_t last_dialogs;
+	uint64_t last_expired;
 	struct admission admission;
 	uint64_t admitted, last_admitted, last_drops;
 	unsigned last_percent;

@@ -166,6 +166,11 @@ static void add_dialog(void *arg, const struct dialog_view *v)
 		clock_rfc3339(v->answered_wall_us, when);
 		cJSON_AddStringToObject(o, "answeredAt", when);
 	}
+	if (v->session_s) {
+		cJSON_AddNumberToObject(o, "sessionExpiresS", v->session_s);
+		cJSON_AddNumberToObject(o, "sessionLeftS", v->session_left_s);
+		cJSON_AddStringToObject(o, "refresher", v->refresher);
+	}
 	cJSON_AddItemToArray(g->items, o);
 	g->last = v->id;
 	g->limit--;

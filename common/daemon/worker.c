@@ -31,6 +31,8 @@ static METRIC_DEF(m_retrans, "cscf_sip_retransmissions_total", METRIC_COUNTER, "
 		  NULL);
 static METRIC_DEF(m_timeouts, "cscf_sip_timeouts_total", METRIC_COUNTER, "Client transactions that nobody answered.", NULL, NULL);
 static METRIC_DEF(m_dialogs, "cscf_dialogs", METRIC_GAUGE, "Dialogs on the route of this node.", NULL, NULL);
+static METRIC_DEF(m_expired, "cscf_sessions_expired_total", METRIC_COUNTER, "Calls that nobody refreshed within their session interval.",
+		  NULL, NULL);
 static METRIC_DEF(m_lag, "cscf_loop_lag_seconds", METRIC_HISTOGRAM, "Longest turn of a worker's loop within a second.", NULL,
 		  NULL);
 static METRIC_DEF(m_late, "cscf_late_responses_total", METRIC_COUNTER,
@@ -260,6 +262,13 @@ static bool env_is_self(void *u, const struct sip_uri *uri)
 	return stack_is_self(w->stack, uri);
 }
 
+static void env_session(void *u, const struct sip_msg *m, uint32_t session_s, bool refresher_uas)
+{
+	struct worker *w = u;
+
+	dialog_table_session(w->dialogs, m, session_s, refresher_uas);
+}
+
 static int env_send(void *u, const struct sip_flow *to, struct bytes *wire)
 {
 	struct worker *w = u;
@@ -278,6 +287,7 @@ static void on_stats(struct timer *t)
 	struct tx_stats tx;
 	struct loop_stats ls;
 	uint32_t dialogs = dialog_table_count(f->w.dialogs);
+	uint64_t expired = dialog_table_expired(f->w.dialogs);
 
 	transport_stats(f->w.transport, &tp);
 	tx_layer_stats(f->w.tx, &tx);
@@ -296,14 +306,16 @@ static void on_stats(struct timer *t)
 	guard_stats(f, &tp);
 	f->last_tp = tp;
 	f->last_tx = tx;
+	metric_add(&m_expired, NULL, NULL, expired - f->last_expired);
 	f->last_dialogs = dialogs;
+	f->last_expired = expired;
 	timer_start(f->w.wheel, t, STATS_EVERY_MS);
 }
 
 static void register_metrics(void)
 {
 	struct metric *const all[] = { &m_requests, &m_responses, &m_errors, &m_bytes, &m_handed, &m_conns, &m_tx,
-				       &m_retrans, &m_timeouts, &m_dialogs, &m_lag, &m_late, &m_refused };
+				       &m_retrans, &m_timeouts, &m_dialogs, &m_lag, &m_late, &m_refused, &m_expired };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		metrics_register(all[i]);
@@ -385,6 +397,11 @@ int worker_open(struct stack *s, unsigned id)
 	env.timer_c_ms = (uint32_t)cfg_int(r, "sip.timer_c_s") * 1000;
 	env.udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");
 	env.max_breadth = 60;
+	if (!s->ops->off_route) {
+		env.session_min_s = (uint32_t)cfg_int(r, "sip.session_timer.min_se_s");
+		env.session_expires_s = (uint32_t)cfg_int(r, "sip.session_timer.expires_s");
+		env.session = env_session;
+	}
 	w->proxy = proxy_layer_new(&env);
 	if (!w->proxy)
 		return -ENOMEM;

@@ -83,6 +83,8 @@ struct proxy {
 	bool wants_199;				/* RFC 6228 §6: a 199 of our own may go to the caller */
 	bool done;				/* a final response went upstream, or the user took that over */
 	struct str cancel_reason;
+	uint32_t session_s;			/* Session-Expires as forwarded; 0: none */
+	bool session_uac;			/* the caller knows session timers */
 	bool accepted;				/* a 2xx went upstream: an INVITE may have more to come */
 	struct timer reap;			/* all is said: gone with the next tick, whatever the server transaction waits for */
 };
@@ -112,6 +114,9 @@ extern const struct tx_client_ops proxy_branch_ops;
 unsigned proxy_status_rank(unsigned status);	/* lower is better, RFC 3261 §16.7 step 6 */
 void proxy_finish(struct proxy *p);
 void proxy_early_end(struct proxy_branch *b, unsigned status);	/* 199 for its early dialogs, when others go on */
+/* session_timer.c */
+bool proxy_session_request(struct proxy *p);		/* false: answered with 422 */
+void proxy_session_response(struct proxy *p, const struct sip_msg *m, struct sip_out *o);
 /* check.c */
 uint64_t proxy_loop_hash(const struct sip_msg *m);
 /* route.c */

@@ -334,7 +334,7 @@ void proxy_leave(struct proxy *p)
 void proxy_start(struct proxy *p)
 {
 	proxy_enter(p);
-	if (!p->started)
+	if (!p->started && proxy_session_request(p))
 		p->layer->stats.forwarded++;
 	p->started = true;
 	if (p->done && !p->no_more && p->st && !tx_server_final_sent(p->st))

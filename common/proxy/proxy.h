@@ -31,6 +31,10 @@ struct proxy_env {			/* what the layer stands on; the transport is above it */
 	uint32_t timer_c_ms;		/* RFC 3261 §16.6 step 11: over 3 minutes */
 	uint32_t udp_max_bytes;		/* 1300: above it TCP is tried, §18.1.1 */
 	uint32_t max_breadth;		/* RFC 5393: 60 */
+	/* Session timers, RFC 4028 §8, of a node that is on the route of its calls. */
+	uint32_t session_min_s;		/* smaller intervals: 422; 0: this node has no part in session timers */
+	uint32_t session_expires_s;	/* asked for where nobody does, and the largest that passes; 0: the ends decide */
+	void (*session)(void *u, const struct sip_msg *m, uint32_t session_s, bool refresher_uas);	/* a 2xx agreed on it; may be NULL */
 	uint32_t response_wait_ms;	/* final answer per next-hop address before the next one is tried; 0: timer B/F only */
 };
 struct proxy_layer *proxy_layer_new(const struct proxy_env *env);

@@ -264,6 +264,7 @@ static void judge(struct proxy_branch *b, struct sip_msg *m)
 		timer_stop(&b->timer_wait);
 		timer_stop(&b->timer_answer);
 	}
+	proxy_session_response(p, m, &o);
 	if (p->ops->response)
 		v = p->ops->response(p->user, p, b, m, &o);
 	switch (v) {

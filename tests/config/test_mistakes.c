@@ -92,6 +92,8 @@ static const struct { const char *name, *in, *want; } rows[] = {
 	{ "network code with one digit", SIP "plmn: {mcc: 001, mnc: 1}\n", "2:23: plmn.mnc: \"1\" must have 2 to 3 characters" },
 	{ "T1 over T2", "sip: {listen: \"udp:127.0.0.1:5060\", timers: {t1_ms: 5000}}\n",
 	  "1:53: sip.timers.t1_ms is 5000, longer than sip.timers.t2_ms with 4000" },
+	{ "asks for less than it refuses", "sip: {listen: \"udp:127.0.0.1:5060\", session_timer: {min_se_s: 300, expires_s: 200}}\n",
+	  "1:79: sip.session_timer.expires_s is 200, less than min_se_s with 300" },
 	{ "token twice", SIP "rest: {token_file: /a, token: b}\n", "2:24: rest: either token or token_file, not both" },
 	{ "secret of the wrong kind", SIP "rest: {token: [hunter2]}\n", "2:15: rest.token: must be a text, not a list" },
 	{ "key twice", SIP "workers: 1\nworkers: 2\n", "3:1: key \"workers\" stands twice in this section; first in line 2" },
