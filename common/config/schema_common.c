@@ -41,6 +41,8 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "sip.ue_timers.t4_ms", CFG_INT, 1, 120000, "17000", NULL, 0, "ms", "T4 towards the phone." },
 	{ "sip.timer_c_s", CFG_INT, 1, 3600, "185", NULL, 0, "s",
 	  "Timer C: how long a call may ring; RFC 3261 §16.6 asks for more than 180." },
+	{ "sip.next_hop_wait_ms", CFG_INT, 0, 60000, "5000", NULL, 0, "ms",
+	  "So long a next hop with several addresses may say nothing before the next one is tried; 0: until the transaction ends." },
 	{ "sip.session_timer", CFG_MAP, .help = "Refreshes of calls, where this node is on their route (RFC 4028)." },
 	{ "sip.session_timer.min_se_s", CFG_INT, 90, 86400, "90", NULL, 0, "s", "Calls that want to be refreshed more often get 422." },
 	{ "sip.session_timer.expires_s", CFG_INT, 0, 86400, "0", NULL, 0, "s",

@@ -205,12 +205,23 @@ out:
 	bytes_unref(wire);
 }
 
+/* An address that failed is passed over for a while, by this request and by others (row C12).  A TCP that was only tried for the size
+ * says nothing about its UDP. */
+static void target_blame(struct proxy_branch *b, int err)
+{
+	bool trial = b->tcp_trial && err != -ETIMEDOUT && err != -EBUSY;
+
+	if (!b->has_flow && !trial && b->next < b->res.n)
+		resolver_target_failed(b->p->layer->env.resolver, &b->res.target[b->next], PROXY_TARGET_HOLD_S);
+}
+
 /* Takes the next address of the same target, if there is one: RFC 3263 §4.3.  err: -errno of the transport,
  * -ETIMEDOUT, or -EBUSY for a 503. */
 bool branch_failover(struct proxy_branch *b, int err)
 {
 	struct proxy_layer *l = b->p->layer;
 
+	target_blame(b, err);
 	if (b->has_flow || b->cancelled || b->p->no_more || !b->p->st || b->next >= b->res.n)
 		return false;
 	timer_stop(&b->timer_c);
@@ -218,7 +229,6 @@ bool branch_failover(struct proxy_branch *b, int err)
 	if (b->tcp_trial && err != -ETIMEDOUT && err != -EBUSY) {	/* §18.1.1: back to UDP */
 		b->tcp_refused = true;
 	} else {
-		resolver_target_failed(l->env.resolver, &b->res.target[b->next], PROXY_TARGET_HOLD_S);
 		if (b->next + 1 >= b->res.n)
 			return false;
 		b->next++;
@@ -354,8 +364,7 @@ static void on_timer_wait(struct timer *t)
 	if (p->ops->waited && !p->ops->waited(p->user, p, b))
 		return;
 	proxy_enter(p);
-	if (!b->has_flow && b->next < b->res.n)
-		resolver_target_failed(p->layer->env.resolver, &b->res.target[b->next], PROXY_TARGET_HOLD_S);
+	target_blame(b, -ETIMEDOUT);
 	transaction_drop(b);
 	branch_end(b, 408, NULL, NULL);
 	proxy_leave(p);

@@ -252,7 +252,22 @@ START_TEST(test_wait_row)		/* proxy_target.wait_ms: TS 24.229 §5.4.3 default ha
 }
 END_TEST
 
+START_TEST(test_blame_after_all)		/* row C12: the caller was answered before, the address is silent all the same */
+{
+	struct rig r;
+
+	rig_init(&r);
+	rig_request(&r, "MESSAGE", "sip:bob@n1", "");
+	rig_run(&r, 20000);
+	proxy_reject(r.p, &(const struct refusal){ .status = 504, .why = "nobody answered in time" });
+	ck_assert_str_eq(r.resolver_failed, "");
+	rig_run(&r, 13000);
+	ck_assert_str_ne(r.resolver_failed, "");
+	rig_fini(&r);
+}
+END_TEST
+
 TEST_MAIN("proxy branch", TEST_ROWS(test_failover_row, failover_rows), TEST_ONE(test_failover_silence),
 	  TEST_ONE(test_failover_response_wait), TEST_ONE(test_provisional_holds_address), TEST_ONE(test_transport_error),
 	  TEST_ONE(test_resolver_late), TEST_ONE(test_flow), TEST_ROWS(test_tcp_row, tcp_rows), TEST_ONE(test_timer_c_ringing),
-	  TEST_ONE(test_timer_c_silent), TEST_ROWS(test_wait_row, wait_rows))
+	  TEST_ONE(test_timer_c_silent), TEST_ROWS(test_wait_row, wait_rows), TEST_ONE(test_blame_after_all))

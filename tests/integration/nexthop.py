@@ -1,0 +1,231 @@
+"""nexthop.py BUILD NET - where a request goes when names have several addresses and some are dead: RFC 3263, row C12.
+
+A S-CSCF sends a phone's MESSAGEs to foreign domains that a name server of this script knows.
+"""
+
+import socket
+import sys
+import threading
+import time
+
+from cases import Cases, Fail, check, equal
+from core import Core, Sub, settle
+from nameserver import NameServer, a, naptr, srv
+from phone import Message, Phone
+
+A, X = Sub(1), Sub(9)
+WAIT_MS, DNS_PORT = 800, 5354
+SOON_S = 0.6
+LARGE = "x" * 1600
+
+SCSCF = """sip:
+  next_hop_wait_ms: {wait}
+dns:
+  servers: ["{dns}"]
+  timeout_ms: 200
+  tries: 1
+  next_hops:
+    ims.mnc001.mcc001.3gppnetwork.org: "udp:{icscf}"
+    pcscf.ims.mnc001.mcc001.3gppnetwork.org: "udp:{pcscf}"
+"""
+
+
+class TcpServer:
+    """Accepts, answers each request with 200, and remembers them."""
+
+    def __init__(self, ip, port):
+        self.seen = []
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind((ip, port))
+        self.sock.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(conn,), daemon=True).start()
+
+    def _talk(self, conn):
+        data = b""
+        while True:
+            try:
+                more = conn.recv(65536)
+            except OSError:
+                return
+            if not more:
+                return
+            data += more
+            head, sep, body = data.partition(b"\r\n\r\n")
+            m = Message(head.decode() + "\r\n\r\n")
+            if not sep or len(body) < int(m.get("Content-Length") or 0):
+                continue
+            data = b""
+            self.seen.append(m)
+            conn.sendall("\r\n".join(["SIP/2.0 200 OK"] + [f"Via: {v}" for v in m.all("Via")] + [
+                f"From: {m.get('From')}", f"To: {m.get('To')};tag=t", f"Call-ID: {m.get('Call-ID')}", f"CSeq: {m.get('CSeq')}",
+                "Content-Length: 0", "", ""]).encode())
+
+    def close(self):
+        """No more."""
+        self.sock.close()
+
+
+class NextHop:
+    """near and far are two servers of the foreign domains; .69 is an address where nobody is."""
+
+    def __init__(self, core, dns):
+        self.core, self.dns = core, dns
+        self.a = Phone(core, A, core.ip(101))
+        self.near, self.far = (Phone(core, X, core.ip(n), proxy=core.addr("scscf")) for n in (60, 61))
+        dns.records.update({
+            "near.example": [a(core.ip(60))], "far.example": [a(core.ip(61))], "dead.example": [a(core.ip(69))],
+            "two.example": [naptr(10, 50, "SIP+D2U", "_sip._udp.two.example")],
+            "_sip._udp.two.example": [srv(10, 1, 5060, "dead.example"), srv(20, 1, 5060, "far.example")],
+            "_sip._udp.busy.example": [srv(10, 1, 5060, "near.example"), srv(20, 1, 5060, "far.example")],
+            "_sip._tcp.refused.example": [srv(10, 1, 5099, "near.example"), srv(20, 1, 5070, "far.example")],
+            "_sip._udp.gone.example": [srv(10, 1, 5098, "dead.example"), srv(20, 1, 5097, "dead.example")],
+            "_sip._udp.shared.example": [srv(10, 50, 5060, "near.example"), srv(10, 50, 5060, "far.example")],
+            "thin.example": [a(core.ip(60))], "many.example": [a(core.ip(69)), a(core.ip(61))],
+        })
+
+    def register(self):
+        """The sender."""
+        self.a.must_register()
+
+    def ask(self, uri, at=None, body="x"):
+        """(the final response, how long it took); `at` answers with 200."""
+        began = time.monotonic()
+        req = self.a.start("MESSAGE", uri, None, body)
+        if at:
+            seen = at.expect(lambda m: m.method == "MESSAGE" and m.get("Call-ID") == req.get("Call-ID"), 6, "the MESSAGE")
+            at.reply(seen, 200)
+        return self.a.final(req), time.monotonic() - began
+
+    def silent(self):
+        """The first address says nothing: the second is tried; the next request goes there at once."""
+        r, took = self.ask("sip:x@two.example", self.far)
+        check(r.status == 200 and WAIT_MS / 1000 - 0.1 < took < WAIT_MS / 1000 + 2, f"{r} after {took:.1f} s")
+        r, took = self.ask("sip:x@two.example", self.far)
+        check(r.status == 200 and took < SOON_S, f"the second one: {r} after {took:.1f} s")
+
+    def addresses(self):
+        """Several A records of one name, the first dead: it is known to be by now."""
+        r, took = self.ask("sip:x@many.example", self.far)
+        check(r.status == 200 and took < WAIT_MS / 1000 + 2, f"{r} after {took:.1f} s")
+
+    def unavailable(self):
+        """503 is a reason to go on (RFC 3263 §4.3); the caller does not see it."""
+        req = self.a.start("MESSAGE", "sip:x@busy.example", None, "x")
+        self.near.reply(self.near.incoming("MESSAGE"), 503, "Service Unavailable", {"Retry-After": "30"})
+        self.far.reply(self.far.incoming("MESSAGE"), 200)
+        equal(self.a.final(req).status, 200, "the second server's answer")
+        r, took = self.ask("sip:x@busy.example", self.far)
+        check(r.status == 200 and took < SOON_S, f"the next request: {r} after {took:.1f} s")
+
+    def other_answers(self):
+        """Any other final response is an answer."""
+        req = self.a.start("MESSAGE", "sip:x@far.example", None, "x")
+        self.far.reply(self.far.incoming("MESSAGE"), 500)
+        equal(self.a.final(req).status, 500, "a 500")
+
+    def refused(self):
+        """TCP that is refused: the next one at once."""
+        server = TcpServer(self.core.ip(61), 5070)
+        r, took = self.ask("sip:x@refused.example;transport=tcp")
+        server.close()
+        check(r.status == 200 and took < SOON_S and len(server.seen) == 1, f"{r} after {took:.1f} s, {len(server.seen)} requests")
+        equal("TCP" in server.seen[0].get("Via"), True, "a Via of TCP")
+
+    def all_dead(self):
+        """Nobody at all: an answer in time, and it is no 408 (RFC 4320)."""
+        r, took = self.ask("sip:x@gone.example;transport=tcp")
+        check(r.status in (500, 504) and took < SOON_S, f"{r} after {took:.1f} s")
+
+    def shared(self):
+        """Equal priority and weight: both get some (RFC 2782)."""
+        self.near.queue.clear(), self.far.queue.clear()
+        got = {"near": 0, "far": 0}
+        reqs = [self.a.start("MESSAGE", "sip:x@shared.example", None, "x") for _ in range(24)]
+        end = time.monotonic() + 5
+        while sum(got.values()) < len(reqs) and time.monotonic() < end:
+            for who, p in (("near", self.near), ("far", self.far)):
+                try:
+                    p.reply(p.expect(lambda m: m.method == "MESSAGE", 0.02, "one"), 200)
+                    got[who] += 1
+                except Fail:
+                    pass
+        for req in reqs:
+            equal(self.a.final(req).status, 200, "a MESSAGE")
+        check(got["far"] > 0, f"{got}")
+        return got
+
+    def thin(self):
+        """A record alone: port 5060, and UDP."""
+        r, _ = self.ask("sip:x@thin.example", self.near)
+        equal(r.status, 200, "thin DNS")
+
+    def large_refused(self):
+        """Over 1300 octets TCP is tried; where it is refused, UDP has to do (RFC 3261 §18.1.1)."""
+        r, took = self.ask("sip:x@thin.example", self.near, LARGE)
+        check(r.status == 200 and took < SOON_S, f"{r} after {took:.1f} s")
+
+    def large(self):
+        """Where it is taken, TCP it is."""
+        server = TcpServer(self.core.ip(60), 5060)
+        r, _ = self.ask("sip:x@thin.example", None, LARGE)
+        server.close()
+        equal((r.status, len(server.seen)), (200, 1), "over TCP")
+
+    def dns_down(self):
+        """What was known goes on, though its time is over; what was not known fails in time."""
+        self.dns.ttl = 1
+        self.dns.records["old.example"] = [a(self.core.ip(60))]
+        equal(self.ask("sip:x@old.example", self.near)[0].status, 200, "while DNS is up")
+        settle(1.2)
+        self.dns.mute = True
+        r, took = self.ask("sip:x@old.example", self.near)
+        check(r.status == 200 and took < 3, f"stale: {r} after {took:.1f} s")
+        r, took = self.ask("sip:x@new.example")
+        check(r.status in (500, 504) and took < 4, f"unknown: {r} after {took:.1f} s")
+        self.dns.mute = False
+
+    def no_name(self):
+        """A name that is not there."""
+        r, took = self.ask("sip:x@nowhere.example")
+        check(r.status in (404, 500, 502, 504) and took < SOON_S, f"{r} after {took:.1f} s")
+
+    def leave(self):
+        """The sender."""
+        self.a.must_register(expires=0)
+
+    def rows(self):
+        """Every case in its order."""
+        return [
+            ("a phone registers", self.register), ("a silent address: the next one, and it is remembered", self.silent),
+            ("several addresses of one name", self.addresses), ("other final responses are answers", self.other_answers),
+            ("equal targets share", self.shared), ("503: the next one, and it is remembered", self.unavailable),
+            ("TCP refused: the next one at once", self.refused), ("no address works: 5xx at once", self.all_dead),
+            ("thin DNS: A records only", self.thin), ("large: UDP where TCP is refused", self.large_refused), ("large: TCP", self.large),
+            ("DNS down: stale answers, and failures in time", self.dns_down), ("no such name", self.no_name),
+            ("the phone de-registers", self.leave),
+        ]
+
+
+def main():
+    """The script."""
+    build, net = sys.argv[1], sys.argv[2]
+    cases = Cases()
+    dns = NameServer(f"{net}.54", DNS_PORT)
+    extra = SCSCF.format(wait=WAIT_MS, dns=f"{net}.54:{DNS_PORT}", icscf=f"{net}.20:4060", pcscf=f"{net}.10:5060")
+    with Core(build, net, [A, X], 1, {"scscf": extra}) as core:
+        for case in NextHop(core, dns).rows():
+            cases.run(*case)
+    core.finish(cases)
+    cases.end()
+
+
+main()
