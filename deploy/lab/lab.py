@@ -57,7 +57,7 @@ def read_extra(options, net):
 def do_up(args):
     """Starts a core."""
     say, began = speaker(args), time.monotonic()
-    net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
+    net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None, args.ip6)
     lab = labcore.up(net, lab_dir(args), args.build, args.workers, args.subscribers, not args.no_dns, not args.no_ipsec, say,
                     read_extra(args.extra, net), args.wait)
     if args.json:
@@ -103,7 +103,7 @@ def do_demo(args):
     """The main job, from nothing."""
     import labdemo
     args.top = TOP
-    net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None)
+    net = LabNet(args.net, args.mcc, args.mnc, parse_hss(args.hss) if args.hss else None, args.ip6)
     args.settings = read_extra(args.extra, net)
     return labdemo.demo(args, net)
 
@@ -148,6 +148,8 @@ def add_start(p):
     p.add_argument("--workers", type=int, default=1, metavar="N", help="workers of each CSCF; 0: by cores (default 1)")
     p.add_argument("--extra", action="append", default=[], metavar="NODE=FILE",
                    help="YAML for the configuration of pcscf, icscf, scscf or hss that wins over what the lab writes")
+    p.add_argument("--ip6", metavar="PREFIX",
+                   help="SIP over IPv6: PREFIX10, PREFIX20... on this host, the P-CSCF on --net too, for example fd00:77::")
     p.add_argument("--no-ipsec", action="store_true", help="phones without security associations only (the default so far)")
     p.add_argument("--no-dns", action="store_true", help="no dnsmasq: static next hops")
     p.add_argument("--wait", type=float, default=labcore.READY_WAIT_S, metavar="S",

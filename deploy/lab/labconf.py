@@ -58,13 +58,14 @@ def common_part(net, workers, with_dns):
 
 def cscf_part(net, labdir, node):
     """What only one CSCF has; the shared part is included."""
-    sip = net.sip(node)
+    listen = ", ".join(f'"{proto}:{ip}:{SIP_PORTS[node]}"' for ip in net.sip_ips(node) for proto in ("udp", "tcp"))
     text = ("include: common.yaml\n"
-            f'sip:\n  listen: ["udp:{sip}", "tcp:{sip}"]\n  name: {net.name(node)}\n'
+            f'sip:\n  listen: [{listen}]\n  name: {net.name(node)}\n'
             f'rest: {{listen: "{net.ip(node)}:{REST_PORT}", token_file: {labdir.token_file}}}\n'
             f"state: {{dir: {labdir.state(node)}}}\n")
     if node == "pcscf":
-        return text + f'access: {{trusted: ["{net.ip("icscf")}", "{net.ip("scscf")}"]}}\n'
+        trusted = ", ".join(f'"{ip.strip("[]")}"' for n in ("icscf", "scscf") for ip in net.sip_ips(n))
+        return text + f"access: {{trusted: [{trusted}]}}\n"
     text += (f'diameter:\n  identity: {net.name(node)}\n  listen: "{net.ip(node)}:{net.diameter_port[node]}"\n'
              f'  peers: [{{identity: {net.hss["identity"]}, address: "{net.hss["address"]}", port: {net.hss["port"]}}}]\n')
     if node == "icscf":
@@ -93,7 +94,8 @@ def dnsmasq_part(net):
         for node, port in SIP_PORTS.items():
             text += f"srv-host=_sip._{proto}.{net.name(node)},{net.name(node)},{port},0,100\n"
     for node in ("pcscf", "icscf", "scscf", "hss", "as"):
-        text += f"host-record={net.name(node)},{net.ip(node)},60\n"
+        addresses = net.sip_ips(node) if node in SIP_PORTS else [net.ip(node)]
+        text += f"host-record={net.name(node)},{','.join(a.strip('[]') for a in sorted(addresses))},60\n"
     return text
 
 

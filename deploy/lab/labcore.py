@@ -63,7 +63,7 @@ class Lab:
 
     def __init__(self, labdir, doc):
         self.dir, self.doc = labdir, doc
-        self.net = LabNet(doc["net"], doc["plmn"]["mcc"], doc["plmn"]["mnc"], doc.get("foreignHss"))
+        self.net = LabNet(doc["net"], doc["plmn"]["mcc"], doc["plmn"]["mnc"], doc.get("foreignHss"), doc.get("ip6"))
         self.procs = {}
         self.wait_s = READY_WAIT_S
 
@@ -183,8 +183,7 @@ def refuse_second(path):
 
 def check_ports(net, with_dns):
     """Nobody else on our addresses.  UDP sockets of ours share a port by SO_REUSEPORT, so this must be asked before."""
-    wanted = [("udp", net.ip(n), p) for n, p in SIP_PORTS.items()]
-    wanted += [("tcp", net.ip(n), p) for n, p in SIP_PORTS.items()]
+    wanted = [(kind, ip, p) for kind in ("udp", "tcp") for n, p in SIP_PORTS.items() for ip in net.sip_ips(n)]
     wanted += [("tcp", net.ip(n), REST_PORT) for n in net.daemons()]
     wanted += [("tcp", "0.0.0.0", net.diameter_port[n]) for n in ("icscf", "scscf") + (("hss",) if net.own_hss else ())]
     if with_dns:
@@ -251,7 +250,7 @@ def describe(net, labdir, configs, subs, build, made, ipsec):
         token = f.read().strip()
     nodes = net.daemons()
     doc = {
-        "net": net.net, "domain": net.domain, "plmn": {"mcc": net.mcc, "mnc": net.mnc}, "dir": labdir.path,
+        "net": net.net, "ip6": net.ip6, "domain": net.domain, "plmn": {"mcc": net.mcc, "mnc": net.mnc}, "dir": labdir.path,
         "build": os.path.abspath(build), "madeDir": made, "bootId": boot_id(), "ipsec": ipsec, "pids": {}, "started": {},
         "sip": {n: net.sip(n) for n in SIP_PORTS},
         "rest": {n: net.rest(n) for n in nodes},

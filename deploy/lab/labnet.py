@@ -1,5 +1,6 @@
 """Addresses, ports and names of one lab: everything that follows from the net and the PLMN."""
 
+import ipaddress
 import re
 
 DIAMETER_NODES = ("hss", "icscf", "scscf")
@@ -23,6 +24,17 @@ def check_net(text):
     return ".".join(str(int(o)) for o in text.split("."))
 
 
+def check_ip6(text):
+    """A prefix for the SIP side, "fd00:77::"; only unique local ones, which are no use outside."""
+    try:
+        prefix = ipaddress.IPv6Address(text)
+    except ValueError:
+        prefix = None
+    if prefix is None or prefix not in ipaddress.IPv6Network("fd00::/8") or int(prefix) & 0xffff:
+        raise LabError(f"--ip6 {text}: give a unique local prefix whose last 16 bits are free, for example fd00:77::")
+    return str(prefix)
+
+
 def diameter_base(net):
     """First of the lab's three Diameter ports.
 
@@ -44,10 +56,15 @@ def parse_hss(text):
 
 
 class LabNet:
-    """One lab's addresses.  `hss` is a foreign HSS from parse_hss(), or None for the lab's own."""
+    """One lab's addresses.  `hss` is a foreign HSS from parse_hss(), or None for the lab's own.
 
-    def __init__(self, net=DEFAULT_NET, mcc="001", mnc="01", hss=None):
+    With `ip6`, a prefix, SIP is IPv6: the I- and the S-CSCF have nothing else, the P-CSCF serves phones of both families.
+    REST, Diameter and DNS stay where they are.
+    """
+
+    def __init__(self, net=DEFAULT_NET, mcc="001", mnc="01", hss=None, ip6=None):
         self.net = check_net(net)
+        self.ip6 = check_ip6(ip6) if ip6 else None
         self.mcc, self.mnc = mcc, mnc
         self.domain = f"ims.mnc{mnc.zfill(3)}.mcc{mcc}.3gppnetwork.org"
         base = diameter_base(self.net)
@@ -59,9 +76,19 @@ class LabNet:
         """Address of a node of the lab."""
         return f"{self.net}.{HOSTS[node]}"
 
+    def sip6_ip(self, host):
+        """IPv6 address of a host: its number reads as in the net."""
+        return f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(self.ip6)) + int(str(host), 16))}"
+
+    def sip_ips(self, node):
+        """Addresses where a CSCF takes SIP, the one it is known by first."""
+        if not self.ip6:
+            return [self.ip(node)]
+        return [f"[{self.sip6_ip(HOSTS[node])}]"] + ([self.ip(node)] if node == "pcscf" else [])
+
     def phone_ip(self, index):
         """Address of the index-th simulated phone."""
-        return f"{self.net}.{FIRST_PHONE_HOST + index}"
+        return self.sip6_ip(FIRST_PHONE_HOST + index) if self.ip6 else f"{self.net}.{FIRST_PHONE_HOST + index}"
 
     def name(self, node):
         """DNS name of a node."""
@@ -69,7 +96,7 @@ class LabNet:
 
     def sip(self, node):
         """ADDRESS:PORT where a CSCF takes SIP."""
-        return f"{self.ip(node)}:{SIP_PORTS[node]}"
+        return f"{self.sip_ips(node)[0]}:{SIP_PORTS[node]}"
 
     def rest(self, node):
         """Root of a daemon's REST interface."""
@@ -81,4 +108,7 @@ class LabNet:
 
     def lanes(self):
         """Which node an address belongs to, for ladders: "127.0.77.10" -> "pcscf"."""
-        return {self.ip(node): node for node in HOSTS}
+        lanes = {self.ip(node): node for node in HOSTS}
+        if self.ip6:
+            lanes.update({self.sip6_ip(HOSTS[node]): node for node in SIP_PORTS})
+        return lanes

@@ -94,7 +94,8 @@ def stop_all(procs):
 
 def port_fault(kind, address, port):
     """Why ADDRESS:PORT cannot be ours: None when it is free.  Catches SO_REUSEPORT sharers too, as we bind without it."""
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+    address = address.strip("[]")
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
     try:
         if kind == "tcp":
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -18,7 +18,7 @@ import lablogs			# noqa: E402
 import labproc			# noqa: E402
 import labsubs			# noqa: E402
 from labconf import LabDir, cscf_part, dnsmasq_part, write_all	# noqa: E402
-from labnet import LabError, LabNet, check_net, diameter_base, parse_hss	# noqa: E402
+from labnet import LabError, LabNet, check_ip6, check_net, diameter_base, parse_hss	# noqa: E402
 
 
 def read(path):
@@ -47,6 +47,21 @@ class Net(unittest.TestCase):
         bases = [diameter_base(f"127.{b}.{c}") for b in (0, 1, 2) for c in range(256)]
         self.assertEqual(len(set(bases)), len(bases))
         self.assertTrue(all(1024 < p < 32768 - 4 for p in bases))
+
+    def test_sip_over_ipv6(self):
+        net = LabNet("127.0.78", ip6="fd00:77::")
+        d = net.domain
+        self.assertEqual(net.sip("scscf"), "[fd00:77::30]:6060")
+        self.assertEqual(net.sip_ips("pcscf"), ["[fd00:77::10]", "127.0.78.10"])	# phones of both families
+        self.assertEqual(net.phone_ip(0), "fd00:77::101")
+        self.assertEqual(net.lanes()["fd00:77::20"], "icscf")
+        self.assertIn('listen: ["udp:[fd00:77::20]:4060", "tcp:[fd00:77::20]:4060"]', cscf_part(net, LabDir("/x"), "icscf"))
+        zone = dnsmasq_part(net)
+        self.assertIn(f"host-record=icscf.{d},fd00:77::20,60\n", zone)
+        self.assertIn(f"host-record=pcscf.{d},127.0.78.10,fd00:77::10,60\n", zone)
+        for bad in ("2001:db8::", "fd00::1", "127.0.0", "fd00:77", ""):
+            with self.subTest(bad), self.assertRaises(LabError):
+                check_ip6(bad)
 
     def test_foreign_hss(self):
         self.assertEqual(parse_hss("hss.x.org@192.0.2.7:3868"), {"identity": "hss.x.org", "address": "192.0.2.7", "port": 3868})
