@@ -31,7 +31,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 {
 	struct profile *p = NULL;
 	char why[160];
-	int rc = profile_parse(str_make((const char *)data, size), &p, why);
+	int rc = profile_parse(str_make((const char *)data, size), NULL, &p, why);
 
 	MUST(rc == 0 || rc == -EBADMSG || rc == -EFBIG || rc == -ENOMEM);
 	if (rc < 0) {

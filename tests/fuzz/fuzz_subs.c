@@ -36,7 +36,7 @@ static void user_data(const struct sub *b)
 	buf_init(&xml, 1u << 20);
 	profile_xml(b, &xml);
 	if (!b->ifc && !xml.failed) {
-		int rc = profile_parse(buf_str(&xml), &p, why);
+		int rc = profile_parse(buf_str(&xml), NULL, &p, why);
 
 		if (rc < 0)
 			fprintf(stderr, "%s\n%.*s\n", why, STR_ARG(buf_str(&xml)));
