@@ -63,20 +63,24 @@ class Cases:
         try:
             fn(*args)
         except Skip as e:
-            self.skipped += 1
-            self.last_skip = f"{name}: {e}"
+            with self.lock:
+                self.skipped += 1
+                self.last_skip = f"{name}: {e}"
             self.say(f"skip - {name}: {e}")
             return False
         except Fail as e:
-            self.bad += 1
+            with self.lock:
+                self.bad += 1
             self.say(f"not ok - {name}: {e}")
             return False
         except Exception as e:						# pylint: disable=broad-except
-            self.bad += 1
+            with self.lock:
+                self.bad += 1
             where = traceback.extract_tb(e.__traceback__)[-1]
             self.say(f"not ok - {name}: {type(e).__name__}: {e} ({os.path.basename(where.filename)}:{where.lineno})")
             return False
-        self.good += 1
+        with self.lock:
+            self.good += 1
         self.say(f"ok - {name} ({time.monotonic() - began:.1f} s)")
         return True
 
