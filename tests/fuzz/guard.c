@@ -37,7 +37,10 @@ static void took(size_t n)
 }
 
 #if defined(GUARD_ASAN) || defined(GUARD_TSAN)
-#include <sanitizer/allocator_interface.h>
+/* As in clang's sanitizer/allocator_interface.h; gcc brings the functions without the header. */
+int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
+					      void (*free_hook)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *p);
 
 static void on_malloc(const volatile void *p, size_t n)
 {
