@@ -24,26 +24,6 @@ const struct cfg_row pcscf_schema[] = {
 	{ 0 },
 };
 
-/* "ADDRESS" or "ADDRESS/BITS". */
-static int prefix_parse(struct str text, struct addr *a, unsigned *bits)
-{
-	struct str host, len;
-	uint32_t n;
-	bool cut = str_cut(text, '/', &host, &len);
-	unsigned max;
-
-	if (addr_parse(host, 0, a) < 0)
-		return -EBADMSG;
-	max = a->sa.sa_family == AF_INET6 ? 128 : 32;
-	*bits = max;
-	if (!cut)
-		return 0;
-	if (str_to_u32(len, &n) < 0 || n > max)
-		return -EBADMSG;
-	*bits = n;
-	return 0;
-}
-
 static int icscf_parse(struct str text, struct sip_uri *ret)
 {
 	if (sip_uri_parse(text, ret, NULL) < 0 || ret->headers.l ||
@@ -62,7 +42,7 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 	for (size_t i = 0; i < cfg_list_len(r, "access.trusted"); i++) {
 		struct str one = cfg_strs_at(r, "access.trusted", i);
 
-		if (prefix_parse(one, &a, &bits) < 0)
+		if (addr_prefix_parse(one, &a, &bits) < 0)
 			cfg_error(r, "access.trusted", errors, "access.trusted: %.*s is neither ADDRESS nor ADDRESS/BITS",
 				  STR_ARG(one));
 	}
@@ -91,7 +71,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	for (size_t i = 0; i < cfg_list_len(r, "access.trusted") && c->n_trusted < PCSCF_MAX_TRUSTED; i++) {
 		struct str one = cfg_strs_at(r, "access.trusted", i);
 
-		if (prefix_parse(one, &c->trusted[c->n_trusted].a, &c->trusted[c->n_trusted].bits) == 0)
+		if (addr_prefix_parse(one, &c->trusted[c->n_trusted].a, &c->trusted[c->n_trusted].bits) == 0)
 			c->n_trusted++;
 	}
 	for (size_t i = 0; i < cfg_list_len(r, "access.pass_headers") && c->n_pass < PCSCF_MAX_PASS; i++)

@@ -23,20 +23,6 @@ static struct str key_of(const struct sip_flow *f, char dst[SIP_FLOW_STRLEN])
 	return str_from_c(dst);
 }
 
-static const uint8_t *octets(const struct addr *a)
-{
-	return a->sa.sa_family == AF_INET6 ? (const uint8_t *)&a->in6.sin6_addr : (const uint8_t *)&a->in4.sin_addr;
-}
-
-static bool in_prefix(const struct addr *a, const struct addr *prefix, unsigned bits)
-{
-	const uint8_t *x = octets(a), *y = octets(prefix);
-
-	if (a->sa.sa_family != prefix->sa.sa_family || memcmp(x, y, bits / 8))
-		return false;
-	return bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & (0xff00 >> bits % 8) & 0xff) == 0;
-}
-
 static bool known(const struct pcscf *p, struct str key)
 {
 	void *o = cmap_get(p->learned, key);
@@ -50,7 +36,7 @@ bool pcscf_is_trusted(const struct pcscf *p, const struct sip_flow *from)
 	char text[SIP_FLOW_STRLEN];
 
 	for (unsigned i = 0; i < p->cfg.n_trusted; i++)
-		if (in_prefix(&from->remote, &p->cfg.trusted[i].a, p->cfg.trusted[i].bits))
+		if (addr_in_prefix(&from->remote, &p->cfg.trusted[i].a, p->cfg.trusted[i].bits))
 			return true;
 	return known(p, key_of(from, text));
 }

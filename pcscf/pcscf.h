@@ -76,6 +76,8 @@ void pcscf_ack(struct worker *w, struct sip_msg *m);
 /* Answers by tx_refuse(); an ACK hears nothing. */
 void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct str extra);
 
+extern const struct str pcscf_capabilities;		/* header lines of a 200 to OPTIONS */
+
 extern struct metric pcscf_registrations;		/* register.c */
 
 /* ---- the procedures: each consumes the request (answers, forwards or drops it) ---- */
@@ -106,6 +108,10 @@ void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m);
 void pcscf_learn_hop(struct pcscf *p, struct str value);	/* a Route, Service-Route or Record-Route value from the core */
 bool pcscf_knows_hop(const struct pcscf *p, const struct sip_uri *u);
 void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg);	/* dns.next_hops */
+
+/* ---- stranger.c: role_ops.standing and turn_away ---- */
+enum standing pcscf_standing(struct worker *w, const struct sip_flow *from);
+bool pcscf_turn_away(struct worker *w, struct sip_msg *m, struct refusal *ret);
 
 /* ---- path.c: routing tokens of ours and the way to a phone ---- */
 struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id);	/* of a Path header */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "common/sip/auth.h"
 #include "common/util/rand.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/registration.h"
@@ -159,6 +160,23 @@ static void not_accepted(const struct reg *g, const struct sip_msg *m)
 			 LOG_S("impi", g->what.impi), LOG_S("contact", g->what.contact.uri.text));
 }
 
+/* Row X10: who guesses passwords or looks for users.  A challenge is none of that, nor a stale nonce, nor a USIM that asks for
+ * resynchronisation. */
+static void note_failure(struct worker *w, const struct sip_msg *req, const struct sip_msg *m)
+{
+	enum credentials k = credentials_kind(req);
+	bool tried = k == CREDENTIALS_AKA || k == CREDENTIALS_DIGEST;
+	struct auth_params p, challenge;
+
+	if (m->status == 403 || m->status == 404)
+		stack_source_event(w, &req->flow, tried ? SOURCE_AUTH_FAILED : SOURCE_REFUSED);
+	if (m->status != 401 || !tried || auth_params_parse(sip_msg_value(req, SIP_H_AUTHORIZATION), &p) < 0 || p.auts.l)
+		return;
+	if (auth_params_parse(sip_msg_value(m, SIP_H_WWW_AUTHENTICATE), &challenge) == 0 && str_ieq(challenge.stale, STR("true")))
+		return;
+	stack_source_event(w, &req->flow, SOURCE_AUTH_FAILED);
+}
+
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct reg *g = user;
@@ -167,6 +185,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	log_correlation(g->icid);
 	trust_strip(&g->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 	if (m->status / 100 != 2) {
+		note_failure(g->pw->w, proxy_request(p), m);
 		not_accepted(g, m);
 		return PROXY_PASS;
 	}

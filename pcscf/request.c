@@ -92,12 +92,18 @@ static bool is_for_us(struct pcscf_req *r)
 	       sip_out_top(&r->out, SIP_H_ROUTE, &route) == -ENOENT;
 }
 
+const struct str pcscf_capabilities = {
+#define TEXT "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, SUBSCRIBE, NOTIFY, UPDATE, PRACK, PUBLISH, REFER\r\n" \
+	     "Accept: application/sdp\r\nSupported: path\r\n"
+	TEXT, sizeof(TEXT) - 1
+#undef TEXT
+};
+
 /* Row M6: who asks us hears that we live.  Row M15: anything else is not for a P-CSCF. */
 static void answer_ourselves(struct pcscf_req *r)
 {
 	if (r->m->method == SIP_OPTIONS)
-		tx_server_reply(r->st, 200, NULL, STR("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, SUBSCRIBE, NOTIFY, "
-						      "UPDATE, PRACK, PUBLISH, REFER\r\nAccept: application/sdp\r\nSupported: path\r\n"));
+		tx_server_reply(r->st, 200, NULL, pcscf_capabilities);
 	else
 		pcscf_refuse(r, 405, "not a method for the P-CSCF itself", STR("Allow: OPTIONS, REGISTER\r\n"));
 }
@@ -231,7 +237,8 @@ static void worker_free(struct worker *w, void *role)
 
 const struct role_ops pcscf_ops = {
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
-	.flow_closed = flow_closed, .fe = "p-cscf", .judge = judge, .routes = pcscf_routes,
+	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,
+	.routes = pcscf_routes,
 };
 
 int pcscf_init(struct pcscf *p)

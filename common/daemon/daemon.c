@@ -106,6 +106,7 @@ static void check_common(const struct daemon *d, const struct cfg *c, struct buf
 	if (cfg_has(r, "rest.tls"))
 		cfg_error(r, "rest.tls", errors, "rest.tls: TLS is not served; use rest.unix_socket or a loopback address");
 	certificates_check(c, errors);
+	guard_check_config(c, errors);
 }
 
 static int load(const struct daemon *d, struct cfg **ret, struct buf *errors)

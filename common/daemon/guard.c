@@ -1,5 +1,6 @@
-/* common/daemon/guard.c - what stands before the transactions of a worker: new work is admitted by the measured delay, and
- * refused at no cost.  Rows C18, X10; RFC 6357; RFC 3261 §21.5.4. */
+/* common/daemon/guard.c - what stands before the transactions of a worker: sources within their limits, strangers turned away,
+ * new work admitted by the measured delay.  Rows C18, X10; SEC-10, SEC-11; RFC 6357; RFC 3261 §21.5.4. */
+#include <errno.h>
 #include <stdio.h>
 #include "common/daemon/private.h"
 #include "common/log/log.h"
@@ -16,13 +17,76 @@ static METRIC_DEF(m_wait, "cscf_queue_delay_seconds", METRIC_HISTOGRAM, "How lon
 static METRIC_DEF(m_drops, "cscf_kernel_drops_total", METRIC_COUNTER, "Datagrams that found no room in a socket's buffer.", NULL,
 		  NULL);
 
+static METRIC_DEF(m_dropped, "cscf_source_dropped_total", METRIC_COUNTER, "Messages and connections of sources that sent too much.",
+		  "reason", NULL);
+static METRIC_DEF(m_bans, "cscf_source_bans_total", METRIC_COUNTER, "Bans of sources.", "reason", NULL);
+static METRIC_DEF(m_strangers, "cscf_strangers_refused_total", METRIC_COUNTER, "Requests of unknown senders that were turned away.",
+		  "status", NULL);
+
+static enum standing standing_of(struct worker *w, const struct sip_flow *from)
+{
+	return w->stack->ops->standing ? w->stack->ops->standing(w, from) : STANDING_TRUSTED;
+}
+
+/* An address may be forged, so nothing longer than what came goes there (SEC-11). */
+static bool is_forgeable(enum standing who, const struct sip_flow *from)
+{
+	return who == STANDING_UNKNOWN && from->proto == SIP_UDP;
+}
+
+/* ---- sources: before anything is parsed ---- */
+
+static bool on_filter(void *u, const struct sip_flow *from, struct str raw)
+{
+	struct worker *w = u;
+	uint64_t now = loop_now_ms(w->loop);
+	enum source_verdict v = sources_take(w->stack->sources, &from->remote, now);
+	enum standing who;
+
+	(void)raw;
+	if (v == SOURCE_PASS)
+		return true;
+	who = standing_of(w, from);
+	/* A registered phone does not suffer for others behind the same address; it has a limit of its own. */
+	if (who == STANDING_TRUSTED ||
+	    (who == STANDING_REGISTERED && sources_take_flow(w->stack->sources, &from->remote, now) == SOURCE_PASS))
+		return true;
+	metric_add(&m_dropped, v == SOURCE_BANNED ? "banned" : "limit", NULL, 1);
+	return false;
+}
+
+enum source_verdict stack_source_event(struct worker *w, const struct sip_flow *from, enum source_event e)
+{
+	enum source_verdict v;
+	char text[SOURCE_STRLEN];
+
+	if (!w->stack->sources || standing_of(w, from) == STANDING_TRUSTED)
+		return SOURCE_PASS;
+	v = sources_event(w->stack->sources, &from->remote, e, loop_now_ms(w->loop));
+	if (v == SOURCE_BANNED) {
+		metric_add(&m_bans, source_event_name(e), NULL, 1);
+		log_info(LOG_SEC, "source banned", LOG_C("source", source_fmt(&from->remote, text)),
+			 LOG_C("reason", source_event_name(e)),
+			 LOG_U("seconds", cfg_int(cfg_root(w->stack->config), "sip.sources.ban_s")));
+	}
+	return v;
+}
+
+bool guard_malformed(struct worker *w, const struct sip_flow *from, size_t bytes, size_t *ret_max)
+{
+	*ret_max = is_forgeable(standing_of(w, from), from) ? bytes : 0;
+	return stack_source_event(w, from, SOURCE_MALFORMED) == SOURCE_PASS;
+}
+
+/* ---- new requests: before a transaction is made ---- */
+
 /* The P-CSCF says so in the Authorization (TS 24.229 §5.2.2), or the role knows the flow. */
-static bool is_known(struct worker *w, const struct sip_msg *m)
+static bool is_known(enum standing who, const struct sip_msg *m)
 {
 	struct str value = sip_msg_value(m, SIP_H_AUTHORIZATION);
 	struct auth_params p;
 
-	if (w->stack->ops->standing && w->stack->ops->standing(w, &m->flow) == STANDING_REGISTERED)
+	if (who == STANDING_REGISTERED)
 		return true;
 	if (!value.l || auth_params_parse(value, &p) < 0)
 		return false;
@@ -30,15 +94,35 @@ static bool is_known(struct worker *w, const struct sip_msg *m)
 	       str_ieq(p.integrity_protected, STR("tls-yes"));
 }
 
+/* false: refused as *ret says. */
+static bool is_welcome(struct worker *w, struct sip_msg *m, struct refusal *ret)
+{
+	const struct role_ops *ops = w->stack->ops;
+	char status[8];
+
+	ret->forgeable = ret->max_bytes > 0;
+	if (!ops->turn_away || !ops->turn_away(w, m, ret))
+		return true;
+	snprintf(status, sizeof(status), "%u", ret->status);
+	metric_add(&m_strangers, status, NULL, 1);
+	if (ret->status >= 300)		/* a line of the log for each of the first ones only */
+		ret->quiet = stack_source_event(w, &m->flow, SOURCE_REFUSED) != SOURCE_PASS;
+	return false;
+}
+
 static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 {
 	struct worker *w = u;
 	struct worker_full *f = container_of(w, struct worker_full, w);
 	struct admission *a = &f->admission;
+	enum standing who = standing_of(w, &m->flow);
 	uint64_t now = clock_mono_us();
-	bool known = a->fraction < ADMISSION_ONE && m->method == SIP_REGISTER && is_known(w, m);
-	enum admission_class c = admission_class_of(a, m, known);
+	enum admission_class c;
 
+	ret->max_bytes = is_forgeable(who, &m->flow) ? m->raw.l : 0;
+	if (who == STANDING_UNKNOWN && !is_welcome(w, m, ret))
+		return false;
+	c = admission_class_of(a, m, a->fraction < ADMISSION_ONE && m->method == SIP_REGISTER && is_known(who, m));
 	if (c != ADMISSION_ALWAYS && m->recv_us)
 		metric_observe_us(&m_wait, NULL, NULL, now > m->recv_us ? now - m->recv_us : 0);
 	if (admission_decide(a, c, now, rand_u32())) {
@@ -52,6 +136,8 @@ static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 	ret->extra = arena_printf(m->arena, "Retry-After: %u\r\n", admission_retry_after_s(a, rand_u32()));
 	return false;
 }
+
+/* ---- figures ---- */
 
 void guard_measure(struct worker_full *f, const struct sip_msg *m)
 {
@@ -83,7 +169,9 @@ void guard_stats(struct worker_full *f, const struct transport_stats *tp)
 	f->last_percent = percent;
 }
 
-void guard_read_config(const struct cfg_node *r, struct admission_config *ret)
+/* ---- configuration ---- */
+
+static void read_admission(const struct cfg_node *r, struct admission_config *ret)
 {
 	ret->enabled = cfg_bool(r, "sip.overload.enabled");
 	ret->target_us = (uint64_t)cfg_int(r, "sip.overload.target_delay_ms") * 1000;
@@ -91,18 +179,68 @@ void guard_read_config(const struct cfg_node *r, struct admission_config *ret)
 		ret->never_refuse[ret->n_never_refuse++] = cfg_strs_at(r, "sip.overload.never_refuse", i);
 }
 
+static void read_sources(const struct cfg_node *r, struct sources_config *c)
+{
+	c->per_s = (uint32_t)cfg_int(r, "sip.sources.messages_per_s");
+	c->burst = (uint32_t)cfg_int(r, "sip.sources.burst");
+	c->answers_per_s = (uint32_t)cfg_int(r, "sip.sources.malformed_answers_per_s");
+	c->ban_after[SOURCE_MALFORMED] = (uint32_t)cfg_int(r, "sip.sources.ban_after_malformed");
+	c->ban_after[SOURCE_REFUSED] = (uint32_t)cfg_int(r, "sip.sources.ban_after_refused");
+	c->ban_after[SOURCE_AUTH_FAILED] = (uint32_t)cfg_int(r, "sip.sources.ban_after_auth_failed");
+	c->window_s = (uint32_t)cfg_int(r, "sip.sources.window_s");
+	c->ban_s = (uint32_t)cfg_int(r, "sip.sources.ban_s");
+	c->max_sources = (uint32_t)cfg_int(r, "sip.sources.max");
+	c->exempt_loopback = cfg_bool(r, "sip.sources.exempt_loopback");
+	for (size_t i = 0; i < cfg_list_len(r, "sip.sources.exempt") && c->n_exempt < SOURCES_MAX_EXEMPT; i++)
+		if (addr_prefix_parse(cfg_strs_at(r, "sip.sources.exempt", i), &c->exempt[c->n_exempt].a,
+				      &c->exempt[c->n_exempt].bits) == 0)
+			c->n_exempt++;
+}
+
+void guard_check_config(const struct cfg *cfg, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(cfg);
+	size_t n = cfg_list_len(r, "sip.sources.exempt");
+	struct addr a;
+	unsigned bits;
+
+	for (size_t i = 0; i < n; i++) {
+		struct str one = cfg_strs_at(r, "sip.sources.exempt", i);
+
+		if (addr_prefix_parse(one, &a, &bits) < 0)
+			cfg_error(r, "sip.sources.exempt", errors, "sip.sources.exempt: %.*s is neither ADDRESS nor ADDRESS/BITS",
+				  STR_ARG(one));
+	}
+	if (n > SOURCES_MAX_EXEMPT)
+		cfg_error(r, "sip.sources.exempt", errors, "sip.sources.exempt: more than %u entries", SOURCES_MAX_EXEMPT);
+}
+
+int guard_init(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+	struct sources_config c = { 0 };
+
+	if (!s->ops->standing || !cfg_bool(r, "sip.sources.enabled"))
+		return 0;
+	read_sources(r, &c);
+	s->sources = sources_new(&c);
+	return s->sources ? 0 : -ENOMEM;
+}
+
 void guard_open(struct worker_full *f)
 {
-	struct metric *const all[] = { &m_admitted, &m_refused, &m_percent, &m_wait, &m_drops };
+	struct metric *const all[] = { &m_admitted, &m_refused, &m_percent, &m_wait, &m_drops, &m_dropped, &m_bans, &m_strangers };
 	struct admission_config c = { 0 };
 	char worker[8];
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		metrics_register(all[i]);
-	guard_read_config(cfg_root(f->w.stack->config), &c);
+	read_admission(cfg_root(f->w.stack->config), &c);
 	admission_init(&f->admission, &c, clock_mono_us());
 	f->last_percent = 100;
 	snprintf(worker, sizeof(worker), "%u", f->w.id);
 	metric_set(&m_percent, worker, NULL, 100);
 	tx_layer_set_admit_fn(f->w.tx, on_admit);
+	if (f->w.stack->sources)
+		transport_set_filter(f->w.transport, on_filter);
 }

@@ -42,6 +42,7 @@ struct stack {
 	unsigned n_listeners;
 	char *name;				/* host:port of our own URIs */
 	struct token_key token_key;
+	struct sources *sources;		/* NULL: nobody is limited */
 	struct http_server *http;
 	char *rest_token;
 	bool diameter;
@@ -58,10 +59,14 @@ int worker_start(struct worker_full *f);
 void worker_stop(struct worker_full *f);		/* joins */
 void worker_close(struct worker_full *f);
 /* guard.c: what stands before the transactions */
+int guard_init(struct stack *s);			/* once; 0 or -ENOMEM */
 void guard_open(struct worker_full *f);
+/* A malformed message: may it be answered, and with how many octets at most (0: any)? */
+bool guard_malformed(struct worker *w, const struct sip_flow *from, size_t bytes, size_t *ret_max);
+extern const struct http_route bans_routes[];		/* bans.c; u is struct stack */
 void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every message, when it is taken up */
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
-void guard_read_config(const struct cfg_node *r, struct admission_config *ret);
+void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
 /* correlation.c: the log's correlation id for a message: its ICID, else that of its Call-ID, else the Call-ID; keep: what the
  * role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */

@@ -254,6 +254,7 @@ static int start_rest(struct stack *s)
 		return rc;
 	}
 	http_server_routes(s->http, stack_routes, s);
+	http_server_routes(s->http, bans_routes, s);
 	if (s->ops->routes)
 		http_server_routes(s->http, s->ops->routes, s->u);
 	return 0;
@@ -315,7 +316,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	s->group = transport_group_new(s->n_workers);
 	if (!s->workers || !s->group)
 		return rc;
-	if ((rc = certificates_use(s, s->config)) < 0)
+	if ((rc = certificates_use(s, s->config)) < 0 || (rc = guard_init(s)) < 0)
 		return rc;
 	d->stack = s;
 	d->stack_reload = on_reload;
@@ -400,6 +401,7 @@ void stack_free(struct stack *s)
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
 	transport_group_free(s->group);
+	sources_free(s->sources);
 	if (s->diameter)
 		dia_stop();		/* last: whatever it does to the process, our work is done */
 	free(s->workers);

@@ -5,6 +5,7 @@
 #pragma once
 #include "common/config/config.h"
 #include "common/daemon/daemon.h"
+#include "common/daemon/sources.h"
 #include "common/dialog/dialog.h"
 #include "common/diameter/dia.h"
 #include "common/http/http.h"
@@ -49,6 +50,9 @@ struct role_ops {
 	/* Error responses of our own (refuse.h): which function we are in Response-Source ("s-cscf"), and what a sender may know. */
 	const char *fe;
 	void (*judge)(struct worker *w, const struct sip_msg *m, struct refusal *r);	/* NULL: as the caller says */
+	/* A request of a sender whose standing is unknown: true refuses it as *ret says, without a transaction.  ret->forgeable
+	 * is set for datagrams; cleared for a sender that proves itself.  NULL: all are served. */
+	bool (*turn_away)(struct worker *w, struct sip_msg *m, struct refusal *ret);
 	bool uses_diameter;
 	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */
@@ -86,6 +90,9 @@ int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void 
 /* Sends a response for a transaction that may live on another worker.  wire is taken over.  A gone one: dropped, counted. */
 void worker_respond(struct worker *self, struct tx_handle h, unsigned status, struct bytes *wire);
 struct worker *worker_current(void);			/* the worker of this thread, or NULL */
+
+/* What a sender did, for bans (row X10); nothing is held against trusted ones.  Own worker only. */
+enum source_verdict stack_source_event(struct worker *w, const struct sip_flow *from, enum source_event e);
 
 /* Collects JSON from all workers, one after the other, for a REST page: fn runs on each worker's thread and may append
  * to `items`; done runs on the main loop. */

@@ -110,15 +110,20 @@ static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, stru
 	char where[SIP_FLOW_STRLEN];
 	struct sip_flow to;
 	struct bytes *wire;
+	size_t max;
+	bool answer = guard_malformed(w, from, raw.l, &max);
 
 	metric_add(&m_errors, e->why ? e->why : "unknown", NULL, 1);
+	if (!answer)
+		return;
 	log_info(LOG_SIP, "malformed message", LOG_C("why", e->why), LOG_U("offset", e->off),
 		 LOG_C("from", sip_flow_fmt(from, where)), LOG_U("bytes", raw.l), LOG_U("status", e->status));
 	/* RFC 3261 §8.2, §16.3: an answer when one can be addressed; never to a response or an ACK. */
 	if (!m || !m->request || m->method == SIP_ACK || e->status == 0)
 		return;
 	wire = tx_refusal_make(w->tx, m, &(const struct refusal){ .status = e->status, .why = e->why, .quiet = true,
-								   .reason = e->status == 400 ? e->why : NULL }, STR("malformed"));
+								   .reason = e->status == 400 ? e->why : NULL, .max_bytes = max },
+			       STR("malformed"));
 	if (!wire)
 		return;
 	tx_response_flow(m, &to);

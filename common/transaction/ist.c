@@ -35,7 +35,7 @@ static void send_failure(void *ctx, void *arg)
 
 	st->final_sent = true;
 	tx_keep_wire(t, r->wire);
-	if (!t->reliable)
+	if (!t->reliable && !st->forgeable)
 		tx_retry_start(t, tx_timers_of(t)->t1_ms, IST_EV_TIMER_G);
 	tx_life_start(t, tx_64_t1(t), IST_EV_TIMER_H);
 	tx_transmit(t, r->wire);
@@ -142,5 +142,6 @@ void ist_start(struct tx_server *st)
 	st->t.error_event = IST_EV_TP_ERROR;
 	st->t.state = IST_PROCEEDING;
 	/* §17.2.1 lets 200 ms pass first; we may have to ask Diameter, so the caller hears at once. */
-	tx_server_reply(st, 100, NULL, STR_NONE);
+	if (!st->forgeable)
+		tx_server_reply(st, 100, NULL, STR_NONE);
 }

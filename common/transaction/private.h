@@ -47,6 +47,7 @@ struct tx_server {
 	struct sip_msg *req;
 	char to_tag[TX_TAG_CHARS + 1];
 	bool final_sent, told;			/* told: tx_ops.invite_final */
+	bool forgeable;			/* a sender that may be forged: one message out for one in */
 	void *user;
 	void (*gone)(void *user);
 };

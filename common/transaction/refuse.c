@@ -39,7 +39,7 @@ static struct bytes *make(struct tx_layer *l, const struct sip_msg *m, const str
 
 	if (g->judge)
 		g->judge(g->u, m, &r);
-	if (g->refused)
+	if (g->refused && r.status >= 300)
 		g->refused(g->u, m, &r);
 	return sip_reply_make(m, r.status, r.reason, to_tag, stamp(g, m->arena, &r), r.content_type, r.body);
 }
@@ -69,7 +69,7 @@ struct bytes *tx_refusal_make(struct tx_layer *l, const struct sip_msg *m, const
 
 	if (wire && r->max_bytes && wire->l > r->max_bytes) {
 		bytes_unref(wire);
-		wire = sip_reply_make(m, r->status, r->reason, to_tag, STR_NONE, STR_NONE, STR_NONE);
+		wire = sip_reply_make(m, r->status, NULL, to_tag, STR_NONE, STR_NONE, STR_NONE);
 	}
 	if (wire && r->max_bytes && wire->l > r->max_bytes) {
 		bytes_unref(wire);

@@ -18,6 +18,7 @@ struct refusal {
 	bool quiet;			/* the caller has a log line of its own */
 	size_t max_bytes;		/* without a transaction, to a sender that may be forged: a longer response leaves out all
 					 * that may be, and is not sent when that is still too long.  0: no limit */
+	bool forgeable;			/* of one that is let in: no 100 Trying, no timer G */
 	struct str extra;		/* complete header lines */
 	struct str content_type, body;
 };

@@ -128,11 +128,13 @@ static void refuse_full(struct tx_layer *l, const struct sip_msg *m)
 	send_stateless(l, m, &(const struct refusal){ .status = 503, .why = "too many transactions", .retry_after_s = TX_RETRY_AFTER_S });
 }
 
-static bool admitted(struct tx_layer *l, struct sip_msg *m)
+static bool admitted(struct tx_layer *l, struct sip_msg *m, bool *ret_forgeable)
 {
 	struct refusal r = { 0 };
+	bool in = !l->admit_fn || l->admit_fn(l->u, m, &r);
 
-	if (!l->admit_fn || l->admit_fn(l->u, m, &r))
+	*ret_forgeable = r.forgeable;
+	if (in)
 		return true;
 	l->st.refused++;
 	if (r.status)
@@ -142,7 +144,7 @@ static bool admitted(struct tx_layer *l, struct sip_msg *m)
 
 /* ---- requests ---- */
 
-static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const struct tx_key *k)
+static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const struct tx_key *k, bool forgeable)
 {
 	struct tx_server *st = calloc(1, sizeof(*st));
 	struct tx *t;
@@ -151,6 +153,7 @@ static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const
 		return NULL;
 	t = &st->t;
 	t->server = true;
+	st->forgeable = forgeable;
 	t->fsm = m->method == SIP_INVITE ? &ist_fsm : &nist_fsm;
 	t->side = l->side_fn ? l->side_fn(l->u, &m->flow) : TX_CORE;
 	t->reliable = sip_proto_is_reliable(m->flow.proto);
@@ -183,7 +186,7 @@ static void input_cancel(struct tx_layer *l, struct sip_msg *m, const struct tx_
 		refuse_full(l, m);
 		return;
 	}
-	st = server_new(l, m, k);
+	st = server_new(l, m, k, false);
 	if (!st)
 		return;
 	if (invite)
@@ -214,6 +217,7 @@ void tx_server_input(struct tx_layer *l, struct sip_msg *m)
 {
 	struct tx_key k = key_of(m);
 	struct tx_server *st;
+	bool forgeable;
 
 	if (m->method == SIP_ACK) {
 		input_ack(l, m, &k);
@@ -228,13 +232,13 @@ void tx_server_input(struct tx_layer *l, struct sip_msg *m)
 		input_cancel(l, m, &k);
 		return;
 	}
-	if (!admitted(l, m))
+	if (!admitted(l, m, &forgeable))
 		return;
 	if (full(l)) {
 		refuse_full(l, m);
 		return;
 	}
-	st = server_new(l, m, &k);
+	st = server_new(l, m, &k, forgeable);
 	if (st)
 		l->ops->request(l->u, st, m);
 }

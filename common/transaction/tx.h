@@ -59,7 +59,8 @@ void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);	/* beyo
 
 struct refusal;				/* refuse.h */
 /* Asked before a transaction is made for a new request (not for ACK and CANCEL).  false: it is refused at no cost, without a
- * transaction, as *ret says, once; or with nothing at all when its status is 0. */
+ * transaction, as *ret says, once; or with nothing at all when its status is 0.  true with ret->forgeable: let in, but nothing is
+ * sent unasked. */
 void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct refusal *ret));
 
 /* A parsed message from the transport. */

@@ -335,7 +335,8 @@ static void serve(struct conn *c)
 			pong(c);
 		} else if (ev == STREAM_MESSAGE) {
 			c->partial_ms = 0;	/* the next half has its own time */
-			input_message(c->t, &c->flow, raw, c->waiting_us);
+			if (input_message(c->t, &c->flow, raw, c->waiting_us) < 0)
+				conn_fail(c, -EACCES);
 		} else if (ev != STREAM_PONG) {
 			lost(c, ev, raw);
 		}

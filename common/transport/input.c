@@ -74,30 +74,45 @@ static bool hand_over(struct transport *t, const struct sip_flow *from, struct a
 	return true;
 }
 
-void input_message(struct transport *t, const struct sip_flow *from, struct str raw, uint64_t recv_us)
+static bool filtered(struct transport *t, const struct sip_flow *from, struct str raw)
 {
-	struct arena *a = arena_with(raw, &raw);
+	if (!t->filter || t->filter(t->u, from, raw))
+		return false;
+	t->stats.filtered++;
+	return true;
+}
+
+int input_message(struct transport *t, const struct sip_flow *from, struct str raw, uint64_t recv_us)
+{
+	struct arena *a;
 
 	t->stats.rx_messages++;
+	if (filtered(t, from, raw))
+		return -EACCES;
+	a = arena_with(raw, &raw);
 	if (!a)
 		t->stats.refused++;
 	else if (t->group->n_workers == 1 || !hand_over(t, from, a, raw, recv_us))
 		input_parse(t, from, a, raw, recv_us);
+	return 0;
 }
 
-void input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why)
+int input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why)
 {
 	const struct sip_parse_error e = { .status = status, .why = why };
 	struct arena *a;
 
 	if (raw.l > SIP_MSG_MAX_BYTES)
 		raw.l = SIP_MSG_MAX_BYTES;
-	a = arena_with(raw, &raw);
 	t->stats.rx_messages++;
+	if (filtered(t, from, raw))
+		return -EACCES;
+	a = arena_with(raw, &raw);
 	if (!a) {
 		t->stats.refused++;
-		return;
+		return 0;
 	}
 	tell(t, from, a, raw, clock_mono_us(), &e);
 	arena_unref(a);
+	return 0;
 }

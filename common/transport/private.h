@@ -75,6 +75,7 @@ struct transport {
 	struct transport_limits lim;
 	const struct transport_ops *ops;
 	void *u;
+	bool (*filter)(void *u, const struct sip_flow *from, struct str raw);
 	struct listener *listener[TP_MAX_LISTENERS];
 	unsigned n_listeners;
 	struct timer accept_timer;
@@ -135,12 +136,12 @@ int group_add(struct transport_group *g, enum sip_proto proto, const struct addr
 struct tls_context *group_tls(struct transport_group *g);	/* a reference, or NULL */
 
 /* input.c */
-/* One whole message: handed to the worker that owns its Call-ID, parsed there.  raw is copied. */
-void input_message(struct transport *t, const struct sip_flow *from, struct str raw, uint64_t recv_us);
+/* One whole message: handed to the worker that owns its Call-ID, parsed there.  raw is copied.  -EACCES: filtered out. */
+int input_message(struct transport *t, const struct sip_flow *from, struct str raw, uint64_t recv_us);
 /* What arrived by a job: owns the arena. */
 void input_parse(struct transport *t, const struct sip_flow *from, struct arena *a, struct str raw, uint64_t recv_us);
 /* What cannot be a message: told with the given status, and with as much of the message as can be read. */
-void input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why);
+int input_bad(struct transport *t, const struct sip_flow *from, struct str raw, unsigned status, const char *why);
 
 /* transport.c */
 struct listener *listener_for(struct transport *t, enum sip_proto proto, const struct addr *local, int family);

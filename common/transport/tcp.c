@@ -43,7 +43,8 @@ static void take(struct listener *ls, int fd, const struct addr *from)
 
 	(void)getsockname(fd, &flow.local.sa, &len);
 	no_delay(fd);
-	if (t->stats.connections >= t->lim.max_connections || conn_new(t, fd, &flow, false, &c) < 0) {
+	if (t->stats.connections >= t->lim.max_connections || (t->filter && !t->filter(t->u, &flow, STR_NONE)) ||
+	    conn_new(t, fd, &flow, false, &c) < 0) {
 		t->stats.refused++;
 		close(fd);
 		return;

@@ -38,6 +38,11 @@ struct transport *transport_new(struct transport_group *g, uint16_t worker, stru
 	return t;
 }
 
+void transport_set_filter(struct transport *t, bool (*fn)(void *u, const struct sip_flow *from, struct str raw))
+{
+	t->filter = fn;
+}
+
 void transport_free(struct transport *t)
 {
 	if (!t)

@@ -39,6 +39,9 @@ struct tls_context;
 void transport_group_set_tls(struct transport_group *g, struct tls_context *t);
 struct transport *transport_new(struct transport_group *g, uint16_t worker, struct loop *l, const struct transport_limits *lim,
 				const struct transport_ops *ops, void *u);
+/* Asked about every message that arrives and every connection (raw empty), before anything is spent on it; false: dropped, and a
+ * stream is closed. */
+void transport_set_filter(struct transport *t, bool (*fn)(void *u, const struct sip_flow *from, struct str raw));
 void transport_free(struct transport *t);
 /* Opens the listener on every worker that calls it with the same address.  0 or -errno (-EADDRINUSE...). */
 int transport_listen(struct transport *t, enum sip_proto proto, const struct addr *a);
@@ -55,7 +58,7 @@ bool transport_is_local(const struct transport_group *g, enum sip_proto proto, c
 unsigned transport_worker_of(const struct transport_group *g, struct str call_id);	/* who owns it */
 
 struct transport_stats {
-	uint64_t rx_messages, tx_messages, rx_bytes, tx_bytes, parse_errors, handed_over, keepalives, connects, accepts, closes, refused;
+	uint64_t rx_messages, tx_messages, rx_bytes, tx_bytes, parse_errors, handed_over, keepalives, connects, accepts, closes, refused, filtered;
 	uint64_t kernel_drops;			/* datagrams that found no room in a socket's buffer (SO_RXQ_OVFL) */
 	uint32_t connections;
 };

@@ -137,3 +137,32 @@ uint64_t addr_hash(const struct addr *a)
 	memcpy(key + 16, &port, 2);
 	return hash_str(str_make((const char *)key, sizeof(key)));
 }
+
+int addr_prefix_parse(struct str text, struct addr *ret, unsigned *ret_bits)
+{
+	struct str host, len;
+	uint32_t n, max;
+	bool cut = str_cut(text, '/', &host, &len);
+
+	if (addr_parse(host, 0, ret) < 0)
+		return -EBADMSG;
+	n = max = ret->sa.sa_family == AF_INET6 ? 128 : 32;
+	if (cut && (str_to_u32(len, &n) < 0 || n > max))
+		return -EBADMSG;
+	*ret_bits = n;
+	return 0;
+}
+
+static const uint8_t *octets(const struct addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? (const uint8_t *)&a->in6.sin6_addr : (const uint8_t *)&a->in4.sin_addr;
+}
+
+bool addr_in_prefix(const struct addr *a, const struct addr *prefix, unsigned bits)
+{
+	const uint8_t *x = octets(a), *y = octets(prefix);
+
+	if (a->sa.sa_family != prefix->sa.sa_family || memcmp(x, y, bits / 8))
+		return false;
+	return bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & (0xff00 >> bits % 8) & 0xff) == 0;
+}

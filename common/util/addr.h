@@ -34,3 +34,6 @@ bool addr_host_eq(const struct addr *a, const struct addr *b);	/* address only *
 const char *addr_host(const struct addr *a, char dst[ADDR_STRLEN]);
 const char *addr_fmt(const struct addr *a, char dst[ADDR_STRLEN]);	/* with the port */
 uint64_t addr_hash(const struct addr *a);
+/* "ADDRESS" or "ADDRESS/BITS".  0 or -EBADMSG. */
+int addr_prefix_parse(struct str text, struct addr *ret, unsigned *ret_bits);
+bool addr_in_prefix(const struct addr *a, const struct addr *prefix, unsigned bits);

@@ -417,7 +417,30 @@ START_TEST(test_layer_refused_small)
 }
 END_TEST
 
-TEST_MAIN("layer", TEST_ONE(test_layer_refused), TEST_ONE(test_layer_refused_small),
+/* SEC-11: let in, but its address may be forged: one datagram out for one in. */
+START_TEST(test_layer_forgeable)
+{
+	world_init(&w, SIP_UDP, TX_CORE);
+	tx_layer_set_admit_fn(w.l, on_admit);
+	let_in = true;
+	refusal = (struct refusal){ .forgeable = true };
+	world_request(&w, "INVITE");
+	ck_assert_uint_eq(w.n_request, 1);
+	ck_assert_uint_eq(w.n_sent, 0);				/* no 100 */
+	world_answer(&w, 380);
+	ck_assert_uint_eq(w.n_sent, 1);
+	world_advance(&w, 31000);
+	ck_assert_uint_eq(w.n_sent, 1);				/* no timer G */
+	world_request(&w, "INVITE");
+	ck_assert_uint_eq(w.n_sent, 2);
+	world_advance(&w, 2000);				/* timer H ends it */
+	ck_assert_ptr_null(w.st);
+	world_fini(&w);
+}
+END_TEST
+
+TEST_MAIN("layer", TEST_ONE(test_layer_forgeable), TEST_ONE(test_layer_refused),
+	  TEST_ONE(test_layer_refused_small),
 	  TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack),
 	  TEST_ONE(test_layer_rfc2543_users_tag), TEST_ONE(test_layer_client_match),
 	  TEST_ROWS(test_layer_response_address, addresses), TEST_ONE(test_layer_default_port), TEST_ONE(test_layer_cancel),
