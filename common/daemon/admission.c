@@ -121,7 +121,7 @@ enum admission_class admission_class_of(const struct admission *a, const struct 
 	return known && m->method == SIP_REGISTER ? ADMISSION_KNOWN : ADMISSION_NEW;
 }
 
-bool admission_decide(struct admission *a, enum admission_class c, uint64_t now_us, uint32_t dice)
+bool admission_decide(struct admission *a, enum admission_class c, bool sifted, uint64_t now_us, uint32_t dice)
 {
 	uint32_t fraction;
 
@@ -129,8 +129,23 @@ bool admission_decide(struct admission *a, enum admission_class c, uint64_t now_
 	if (!a->config.enabled || c == ADMISSION_ALWAYS || a->fraction >= ADMISSION_ONE)
 		return true;
 	/* Those that are known get four times the chance: a user who falls out costs a registration with its Cx exchanges. */
-	fraction = c == ADMISSION_KNOWN ? 4 * a->fraction : a->fraction;
+	fraction = sifted && ADMISSION_SIFTED * a->fraction < ADMISSION_ONE ? ADMISSION_ONE / ADMISSION_SIFTED : a->fraction;
+	if (c == ADMISSION_KNOWN)
+		fraction *= 4;
 	return (dice & (ADMISSION_ONE - 1)) < fraction;
+}
+
+bool admission_sifts(const struct admission *a, struct str raw)
+{
+	bool priority;
+
+	return a->config.enabled && ADMISSION_SIFTED * a->fraction < ADMISSION_ONE && sip_scan_is_new(raw, &priority) &&
+	       !(priority && a->config.n_never_refuse);
+}
+
+bool admission_sheds(const struct admission *a, uint32_t dice)
+{
+	return (dice & (ADMISSION_ONE - 1)) >= ADMISSION_SIFTED * a->fraction;
 }
 
 unsigned admission_retry_after_s(const struct admission *a, uint32_t dice)

@@ -47,7 +47,13 @@ void admission_measure(struct admission *a, uint64_t now_us, uint64_t waited_us)
 void admission_lost(struct admission *a, uint64_t n);		/* datagrams that found no room in the kernel */
 /* known: the sender, as far as the role can tell cheaply. */
 enum admission_class admission_class_of(const struct admission *a, const struct sip_msg *m, bool known);
-/* May it come in?  dice: 32 random bits. */
-bool admission_decide(struct admission *a, enum admission_class c, uint64_t now_us, uint32_t dice);
+/* May it come in?  sifted: admission_sifts() applied to it.  dice: 32 random bits. */
+bool admission_decide(struct admission *a, enum admission_class c, bool sifted, uint64_t now_us, uint32_t dice);
+/* Far beyond what can be served even answers cost too much.  Then datagrams that surely begin something are sifted unparsed: of
+ * those that pass one in ADMISSION_SIFTED is admitted and the others hear a 503; for the rest the sender's retransmission is the
+ * next try. */
+#define ADMISSION_SIFTED 4u
+bool admission_sifts(const struct admission *a, struct str raw);	/* is this one of them, now? */
+bool admission_sheds(const struct admission *a, uint32_t dice);		/* and does it go? */
 unsigned admission_retry_after_s(const struct admission *a, uint32_t dice);
 unsigned admission_loss_percent(struct admission *a, uint64_t now_us);	/* what others should hold back: RFC 7339's oc */

@@ -11,6 +11,8 @@
 static METRIC_DEF(m_admitted, "cscf_admitted_total", METRIC_COUNTER, "New requests that were let in.", NULL, NULL);
 static METRIC_DEF(m_refused, "cscf_overload_refused_total", METRIC_COUNTER, "New requests refused because messages wait too long.",
 		  "method", NULL);
+static METRIC_DEF(m_shed, "cscf_overload_shed_total", METRIC_COUNTER,
+		  "New requests dropped unparsed and unanswered: even refusing them would have taken too long.", NULL, NULL);
 static METRIC_DEF(m_percent, "cscf_admission_percent", METRIC_GAUGE, "Part of the new requests that is let in.", "worker", NULL);
 static METRIC_DEF(m_wait, "cscf_queue_delay_seconds", METRIC_HISTOGRAM, "How long new requests waited before they were taken up.",
 		  NULL, NULL);
@@ -39,13 +41,17 @@ static bool is_forgeable(enum standing who, const struct sip_flow *from)
 static bool on_filter(void *u, const struct sip_flow *from, struct str raw)
 {
 	struct worker *w = u;
+	struct admission *a = &container_of(w, struct worker_full, w)->admission;
 	uint64_t now = loop_now_ms(w->loop);
-	enum source_verdict v = sources_take(w->stack->sources, &from->remote, now);
+	enum source_verdict v = w->stack->sources ? sources_take(w->stack->sources, &from->remote, now) : SOURCE_PASS;
 	enum standing who;
 
-	(void)raw;
-	if (v == SOURCE_PASS)
-		return true;
+	if (v == SOURCE_PASS) {
+		if (from->proto != SIP_UDP || !admission_sifts(a, raw) || !admission_sheds(a, rand_u32()))
+			return true;
+		metric_add(&m_shed, NULL, NULL, 1);
+		return false;
+	}
 	who = standing_of(w, from);
 	/* A registered phone does not suffer for others behind the same address; it has a limit of its own. */
 	if (who == STANDING_TRUSTED ||
@@ -125,7 +131,7 @@ static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 	c = admission_class_of(a, m, a->fraction < ADMISSION_ONE && m->method == SIP_REGISTER && is_known(who, m));
 	if (c != ADMISSION_ALWAYS && m->recv_us)
 		metric_observe_us(&m_wait, NULL, NULL, now > m->recv_us ? now - m->recv_us : 0);
-	if (admission_decide(a, c, now, rand_u32())) {
+	if (admission_decide(a, c, m->flow.proto == SIP_UDP && admission_sifts(a, m->raw), now, rand_u32())) {
 		f->admitted++;
 		return true;
 	}
@@ -229,7 +235,8 @@ int guard_init(struct stack *s)
 
 void guard_open(struct worker_full *f)
 {
-	struct metric *const all[] = { &m_admitted, &m_refused, &m_percent, &m_wait, &m_drops, &m_dropped, &m_bans, &m_strangers };
+	struct metric *const all[] = { &m_admitted, &m_refused, &m_shed, &m_percent, &m_wait, &m_drops, &m_dropped, &m_bans,
+				       &m_strangers };
 	struct admission_config c = { 0 };
 	char worker[8];
 
@@ -241,6 +248,5 @@ void guard_open(struct worker_full *f)
 	snprintf(worker, sizeof(worker), "%u", f->w.id);
 	metric_set(&m_percent, worker, NULL, 100);
 	tx_layer_set_admit_fn(f->w.tx, on_admit);
-	if (f->w.stack->sources)
-		transport_set_filter(f->w.transport, on_filter);
+	transport_set_filter(f->w.transport, on_filter);
 }

@@ -188,3 +188,52 @@ struct str sip_scan_call_id(struct str raw)
 			return value;
 	return STR_NONE;
 }
+
+static bool begins_something(struct str start)
+{
+	struct str method, rest;
+
+	str_cut(start, ' ', &method, &rest);
+	if (str_istarts(str_trim(rest), STR("urn:")))
+		return false;
+	switch (sip_method_from_str(method)) {
+	case SIP_REGISTER:
+	case SIP_INVITE:
+	case SIP_OPTIONS:
+	case SIP_MESSAGE:
+	case SIP_SUBSCRIBE:
+	case SIP_PUBLISH:
+	case SIP_REFER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool sip_scan_is_new(struct str raw, bool *ret_priority)
+{
+	size_t pos = skip_line_ends(raw);
+	bool first = true, have_to = false;
+	struct str name, value;
+	struct sip_line line;
+	enum sip_hdr_id id;
+
+	*ret_priority = false;
+	while (sip_line_next(raw, &pos, &line) && line.text.l) {
+		if (first && !begins_something(line.text))
+			return false;
+		/* Cheap look first: To, t, Priority, Resource-Priority. */
+		if (first || !strchr("tTpPrR", line.text.p[0]) || !sip_line_split(line.text, &name, &value, &id)) {
+			first = false;
+			continue;
+		}
+		if (id == SIP_H_TO) {
+			have_to = true;
+			for (struct str s = value; s.l >= 4; s = str_from(s, 1))
+				if (str_istarts(s, STR("tag")))		/* anywhere: in doubt it belongs to a dialog */
+					return false;
+		}
+		*ret_priority |= id == SIP_H_PRIORITY || id == SIP_H_RESOURCE_PRIORITY;
+	}
+	return have_to;
+}

@@ -124,3 +124,6 @@ int sip_msg_u32(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *ret);
 int sip_frame(struct str stream, size_t *ret_len);
 /* The Call-ID in one short scan without parsing, for the hand-over between workers.  Empty when there is none. */
 struct str sip_scan_call_id(struct str raw);
+/* The same for overload: surely a request that begins something - no ACK, no response, no To tag, nothing that only exists in a
+ * dialog, no emergency?  When in doubt: false.  *ret_priority: it has Priority or Resource-Priority. */
+bool sip_scan_is_new(struct str raw, bool *ret_priority);
