@@ -131,11 +131,14 @@ class Pair:
 
 
 def options_to(core, node, transport):
-    """OPTIONS to a daemon itself: 200 with Allow (RFC 3261 §11.2)."""
+    """OPTIONS to a daemon itself: 200 with Allow (RFC 3261 §11.2).
+
+    A stranger hears from the P-CSCF no more than it sent over UDP (SEC-11), so it sends enough.
+    """
     with Phone(core, UDP_A, core.ip(90), 0, transport, proxy=core.addr(node)) as p:
         host, port = core.addr(node)
         for uri in (f"sip:{host}:{port}", f"sip:{node}.{core.domain}:{port}"):
-            r = p.ask("OPTIONS", uri)
+            r = p.ask("OPTIONS", uri, {"User-Agent": "a long name " * 20})
             equal(r.status, 200, f"OPTIONS {uri}")
             check("OPTIONS" in r.get("Allow"), f"Allow is {r.get('Allow')!r}")
 
