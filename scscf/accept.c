@@ -64,6 +64,8 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 		reg_job_answer_later(job, 500, "failed", "the answer does not fit");
 	else
 		reg_job_answer(job, 200, cause, why, buf_str(&out));
+	if (g->n_bindings && job->plan.kind != BIND_FETCH && !out.failed)
+		thirdparty_registered(g, job, buf_str(&out));
 	buf_fini(&out);
 	finish(job);
 }
@@ -89,6 +91,7 @@ static void on_left(void *arg, const struct assign_result *r)
 
 static void leave(struct reg_job *job)
 {
+	thirdparty_ended(job->g, job);
 	registration_clear(job->g);
 	/* Also when nothing is known here: after a restart the HSS may still hold us for the user's S-CSCF. */
 	assign_send(job->g, CX_SAR_USER_DEREGISTRATION, job->impu, on_left, job);

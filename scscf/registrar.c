@@ -89,6 +89,7 @@ struct registration *registration_get(struct registrar *r, struct str impi)
 static void free_registration(struct registration *g)
 {
 	auth_forget(g);
+	thirdparty_forget(g);
 	timer_stop(&g->expiry);
 	timer_stop(&g->await);
 	binding_drop_all(g);
@@ -178,6 +179,7 @@ int registration_publish(struct registration *g)
 
 void registration_clear(struct registration *g)
 {
+	thirdparty_ended(g, NULL);
 	reg_directory_withdraw(registration_scscf(g)->dir, g->id);
 	timer_stop(&g->expiry);
 	binding_drop_all(g);

@@ -12,6 +12,7 @@
 #define REG_MAX_QUEUE 16u		/* pieces of work that may wait for one registration; more: 503 */
 
 struct registration;
+struct thirdparty;			/* thirdparty.c */
 struct auth;				/* auth.c: vectors, challenges */
 
 struct reg_work {
@@ -57,7 +58,7 @@ struct registration {
 	uint64_t id;			/* random; in our Service-Route token */
 	struct reg_work *current;
 	struct list queue;
-	unsigned n_queued;
+	unsigned n_queued, n_bindings;
 	struct auth *auth;		/* NULL: nothing is known */
 	struct timer await;		/* reg-await-auth: a challenge waits for its answer */
 	struct reg_work await_work;
@@ -69,10 +70,10 @@ struct registration {
 	} asking;
 	struct profile *profile;	/* NULL: not registered */
 	struct list bindings;
-	unsigned n_bindings;
 	struct timer expiry;		/* of the binding that ends first */
 	struct reg_work expiry_work;
 	uint64_t registered_wall_us;
+	struct thirdparty *thirdparty;	/* NULL: no application server was told of it */
 	char *pcfa;			/* value of P-Charging-Function-Addresses from the SAA; NULL: none */
 	char impi[];
 };
@@ -171,6 +172,13 @@ void assign_report(struct registration *g, enum cx_sar_type t, struct str impu);
 
 /* ---- accept.c ---- */
 void accept_run(struct reg_job *job);			/* the phone is who it says */
+
+/* ---- thirdparty.c: application servers are told, TS 24.229 §5.4.1.7 ---- */
+/* The phone has its 200, of which `answer` are the header lines. */
+void thirdparty_registered(struct registration *g, const struct reg_job *job, struct str answer);
+/* The registration is about to end: before its profile goes.  job: the phone's own de-registration, or NULL. */
+void thirdparty_ended(struct registration *g, const struct reg_job *job);
+void thirdparty_forget(struct registration *g);
 
 /* ---- release.c ---- */
 void release_expired(struct registration *g, struct reg_work *w);	/* run of expiry_work */

@@ -281,6 +281,11 @@ struct uac *uac_send(struct proxy_layer *l, struct str text, enum tx_side side, 
 	return u;
 }
 
+bool uac_stopping(const struct proxy_layer *l)
+{
+	return l->closing;
+}
+
 void uac_forget(struct uac *u)
 {
 	if (u)

@@ -1,0 +1,363 @@
+/* scscf/thirdparty.c - application servers hear who is registered: third-party REGISTER, TS 24.229 §5.4.1.7, §5.4.1.7A; rows S19, T2.
+ *
+ * On every registration, re-registration and end of one, whoever ends it, the filter criteria of each service profile are matched
+ * against the REGISTER, and where there is none (expiry, network) against one as the phone would have sent it.  Each server that wants
+ * it gets one of ours: From and Contact are this node, To is an identity of that profile, the time is what the phone has.  A server
+ * that does not answer matters only when its criterion says SESSION_TERMINATED: then the registration is ended by the network. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/proxy/uac.h"
+#include "common/util/rand.h"
+#include "scscf/registration.h"
+#include "scscf/session.h"
+
+#define MESSAGE_MAX_BYTES (60u * 1024)
+#define TAG_CHARS 10
+
+static METRIC_DEF(m_sent, "cscf_scscf_third_party_registers_total", METRIC_COUNTER,
+		  "REGISTER requests to application servers, by kind and by what came of them.", "kind", "outcome");
+
+struct thirdparty {			/* of a registration, from the first REGISTER to a server to its end */
+	char call_id[STACK_CALL_ID_STRLEN];
+	uint32_t cseq;
+};
+struct told {				/* a REGISTER that is out */
+	struct scscf *s;
+	struct registrar *r;		/* of this worker */
+	struct proxy_layer *l;
+	uint64_t registration;		/* its id: another one is none of our business */
+	const char *kind;
+	bool terminate;
+	char *server, *impi;
+};
+struct occasion {
+	struct registration *g;
+	const struct sip_msg *m;	/* the phone's REGISTER, or ours in its place */
+	const struct reg_job *job;	/* NULL: m is ours */
+	struct str answer;		/* header lines of its 200 */
+	enum registration_type type;
+	uint32_t expires_s;
+	unsigned n;			/* sent */
+};
+
+static const char *kind_of(enum registration_type t)
+{
+	return t == REGISTRATION_INITIAL ? "initial" : t == REGISTRATION_AGAIN ? "refresh" : "deregistration";
+}
+
+/* ---- the answer ---- */
+
+static void told_free(struct told *t)
+{
+	free(t->server);
+	free(t->impi);
+	free(t);
+}
+
+/* §5.4.1.7: no answer, 408 or 5xx, and the criterion says SESSION_TERMINATED. */
+static void end_registration(const struct told *t)
+{
+	struct registration *g = registration_find(t->r, str_from_c(t->impi));
+
+	if (!g || g->id != t->registration)
+		return;
+	log_info(LOG_REG, "application server failed: the registration ends", LOG_C("as", t->server), LOG_C("impi", t->impi));
+	if (registrar_deregister(t->s, str_from_c(t->impi), NULL, REG_DEREG_ADMIN, NULL, NULL) < 0)
+		log_error(LOG_REG, "out of memory: a registration stands that should end", LOG_C("impi", t->impi));
+}
+
+static void on_answer(void *arg, unsigned status, const struct sip_msg *m)
+{
+	struct told *t = arg;
+	bool failed = status == 408 || status / 100 == 5;
+
+	(void)m;
+	if (!uac_stopping(t->l)) {
+		metric_add(&m_sent, t->kind, failed ? "failed" : status < 300 ? "accepted" : "rejected", 1);
+		if (status >= 300)
+			log_info(LOG_REG, "application server did not take a third-party registration", LOG_C("as", t->server),
+				 LOG_C("kind", t->kind), LOG_U("status", status), LOG_C("impi", t->impi));
+		if (failed && t->terminate)
+			end_registration(t);
+	}
+	told_free(t);
+}
+
+/* ---- the request ---- */
+
+static struct str icid_of(const struct sip_msg *m)
+{
+	struct str rest = sip_msg_value(m, SIP_H_PCV), name, value;
+
+	while (sip_param_next(&rest, &name, &value))
+		if (str_ieq_c(name, "icid-value"))
+			return value;
+	return STR_NONE;
+}
+
+static void put_charging(struct buf *b, const struct occasion *o)
+{
+	struct str icid = icid_of(o->m), home = stack_home_domain(registration_scscf(o->g)->stack);
+	char text[33];
+
+	if (icid.l == 0) {
+		rand_token(text, sizeof(text) - 1);
+		icid = str_make(text, sizeof(text) - 1);
+	}
+	buf_printf(b, "P-Charging-Vector: icid-value=%.*s;orig-ioi=%.*s\r\n", STR_ARG(icid), STR_ARG(home));
+	if (o->g->pcfa)
+		buf_printf(b, "P-Charging-Function-Addresses: %s\r\n", o->g->pcfa);
+}
+
+/* What the P-CSCF said about where the phone is. */
+static void put_access(struct buf *b, const struct occasion *o)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_PAANI, SIP_H_PVNI };
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		for (const struct sip_hdr *h = sip_msg_hdr(o->m, ids[i]); h; h = sip_msg_hdr_next(o->m, h))
+			buf_printf(b, "%.*s: %.*s\r\n", STR_ARG(sip_hdr_name(ids[i])), STR_ARG(h->value));
+}
+
+static void put_escaped(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.l; i++) {
+		if (s.p[i] == '<')
+			buf_puts(b, "&lt;");
+		else if (s.p[i] == '&')
+			buf_puts(b, "&amp;");
+		else if (s.p[i] == '>')
+			buf_puts(b, "&gt;");
+		else
+			buf_putc(b, s.p[i]);
+	}
+}
+
+/* TS 24.229 §7.6.1. */
+static void put_service_info(struct buf *b, struct str info)
+{
+	buf_puts(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<ims-3gpp version=\"1\"><service-info>");
+	put_escaped(b, info);
+	buf_puts(b, "</service-info></ims-3gpp>\r\n");
+}
+
+static void put_answer(struct buf *b, const struct occasion *o)
+{
+	struct bytes *answer;
+	char tag[TAG_CHARS + 1];
+
+	rand_token(tag, TAG_CHARS);		/* that of the phone's 200 is known to its transaction only */
+	answer = sip_reply_make(o->m, 200, NULL, str_make(tag, TAG_CHARS), o->answer, STR_NONE, STR_NONE);
+	if (answer)
+		buf_put(b, bytes_str(answer));
+	else
+		b->failed = true;
+	bytes_unref(answer);
+}
+
+static void part_begin(struct buf *b, const char *boundary, const char *type, bool many)
+{
+	if (many)
+		buf_printf(b, "--%s\r\nContent-Type: %s\r\n\r\n", boundary, type);
+}
+
+/* §5.4.1.7A: what the criterion asks for, each a body; more than one in multipart/mixed. */
+static void put_bodies(struct buf *b, const struct occasion *o, const struct criterion *k, char boundary[17], const char **ret_type)
+{
+	bool request = k->include_request && o->job, response = k->include_response && o->job;
+	bool many = (k->service_info.l > 0) + request + response > 1;
+
+	rand_token(boundary, 16);
+	*ret_type = many ? "multipart/mixed" : k->service_info.l ? "application/3gpp-ims+xml" : "message/sip";
+	if (k->service_info.l) {
+		part_begin(b, boundary, "application/3gpp-ims+xml", many);
+		put_service_info(b, k->service_info);
+	}
+	if (request) {
+		part_begin(b, boundary, "message/sip", many);
+		buf_put(b, o->m->raw);
+		buf_puts(b, many ? "\r\n" : "");
+	}
+	if (response) {
+		part_begin(b, boundary, "message/sip", many);
+		put_answer(b, o);
+		buf_puts(b, many ? "\r\n" : "");
+	}
+	if (many)
+		buf_printf(b, "--%s--\r\n", boundary);
+}
+
+static void put_request(struct buf *b, struct occasion *o, const struct criterion *k, const struct profile_identity *to)
+{
+	struct str us = stack_sip_name(registration_scscf(o->g)->stack);
+	struct thirdparty *tp = o->g->thirdparty;
+	char tag[TAG_CHARS + 1], boundary[17];
+	const char *type;
+	struct buf body;
+
+	rand_token(tag, TAG_CHARS);
+	buf_init(&body, MESSAGE_MAX_BYTES);
+	put_bodies(&body, o, k, boundary, &type);
+	buf_printf(b, "REGISTER %.*s SIP/2.0\r\nMax-Forwards: 70\r\nFrom: <sip:%.*s>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n"
+		   "Contact: <sip:%.*s>\r\nExpires: %u\r\n", STR_ARG(k->server), STR_ARG(us), tag, to->uri, tp->call_id, ++tp->cseq,
+		   STR_ARG(us), o->expires_s);
+	put_access(b, o);
+	put_charging(b, o);
+	if (body.l)
+		buf_printf(b, "Content-Type: %s%s%s\r\n", type, strcmp(type, "multipart/mixed") == 0 ? ";boundary=" : "",
+			   strcmp(type, "multipart/mixed") == 0 ? boundary : "");
+	buf_printf(b, "Content-Length: %zu\r\n\r\n", body.l);
+	buf_put(b, buf_str(&body));
+	b->failed = b->failed || body.failed;
+	buf_fini(&body);
+}
+
+static bool state_make(struct registration *g)
+{
+	if (g->thirdparty)
+		return true;
+	g->thirdparty = calloc(1, sizeof(*g->thirdparty));
+	if (g->thirdparty)
+		stack_call_id(g->r->sw->w, g->thirdparty->call_id);
+	return g->thirdparty != NULL;
+}
+
+static struct told *told_new(const struct occasion *o, const struct criterion *k)
+{
+	struct told *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct told){ .s = registration_scscf(o->g), .r = o->g->r, .l = o->g->r->sw->w->proxy, .registration = o->g->id, .kind = kind_of(o->type),
+			    .terminate = k->terminate && o->type != REGISTRATION_END, .server = str_dup(k->server), .impi = strdup(o->g->impi) };
+	if (t->server && t->impi)
+		return t;
+	told_free(t);
+	return NULL;
+}
+
+static void tell(struct occasion *o, const struct criterion *k, const struct profile_identity *to)
+{
+	const struct session_config *c = registration_scscf(o->g)->sessions;
+	struct told *t = state_make(o->g) ? told_new(o, k) : NULL;
+	struct uac *u = NULL;
+	struct buf b;
+
+	buf_init(&b, MESSAGE_MAX_BYTES);
+	if (t) {
+		put_request(&b, o, k, to);
+		if (!b.failed)
+			u = uac_send(t->l, buf_str(&b), TX_CORE, c ? c->as_wait_ms : SESSION_AS_WAIT_MS, on_answer, t);
+	}
+	buf_fini(&b);
+	if (u) {
+		o->n++;
+		return;
+	}
+	log_warn(LOG_REG, "a third-party registration could not be sent", LOG_S("as", k->server), LOG_C("impi", o->g->impi));
+	if (t)
+		told_free(t);
+}
+
+/* ---- whom to tell ---- */
+
+/* An identity of that service profile: the one that registers, when it may be shown, else the first that may. */
+static const struct profile_identity *identity_for(const struct occasion *o, unsigned service)
+{
+	const struct profile *p = o->g->profile;
+	const struct profile_identity *id = o->job ? profile_find(p, o->job->impu) : NULL;
+
+	if (id && id->service == service && !id->barred)
+		return id;
+	for (unsigned i = 0; i < p->n_identities; i++)
+		if (p->identity[i].service == service && !p->identity[i].barred)
+			return &p->identity[i];
+	return NULL;
+}
+
+static void tell_all(struct occasion *o)
+{
+	struct criteria_query q = { .m = o->m, .ruri = o->m->ruri_text, .scase = CASE_ORIGINATING, .registered = true,
+				    .registration = o->type };
+	const struct profile *p = o->g->profile;
+
+	for (unsigned service = 0; service < p->n_services; service++) {
+		const struct profile_identity *to = identity_for(o, service);
+		const struct criteria *c = p->criteria[service];
+		unsigned at = 0;
+
+		while (c && to && (at = criteria_next(c, at, &q)) != CRITERIA_NONE)
+			tell(o, &c->v[at++], to);
+	}
+}
+
+static bool has_criteria(const struct profile *p)
+{
+	for (unsigned i = 0; p && i < p->n_services; i++)
+		if (p->criteria[i])
+			return true;
+	return false;
+}
+
+void thirdparty_registered(struct registration *g, const struct reg_job *job, struct str answer)
+{
+	struct occasion o = { .g = g, .m = job->m, .job = job, .answer = answer };
+	uint64_t now = registration_now_ms(g), last = now;
+	struct list *pos;
+
+	if (!has_criteria(g->profile))
+		return;
+	o.type = strcmp(job->kind, "initial") == 0 ? REGISTRATION_INITIAL : REGISTRATION_AGAIN;
+	list_for_each(pos, &g->bindings) {
+		const struct binding *b = list_entry(pos, struct binding, link);
+
+		last = b->expires_ms > last ? b->expires_ms : last;
+	}
+	o.expires_s = (uint32_t)((last - now + 999) / 1000);
+	tell_all(&o);
+}
+
+/* The REGISTER that the phone would have sent. */
+static struct sip_msg *make_register(const struct registration *g)
+{
+	const struct profile_identity *id = profile_default(g->profile);
+	struct sip_parse_error err;
+	struct sip_msg *m = NULL;
+	struct buf b;
+
+	if (!id)
+		return NULL;
+	buf_init(&b, 2048);
+	buf_printf(&b, "REGISTER sip:%.*s SIP/2.0\r\nVia: SIP/2.0/UDP 0.0.0.0;branch=z9hG4bK\r\nFrom: <%s>;tag=x\r\nTo: <%s>\r\nCall-ID: x\r\n"
+		   "CSeq: 1 REGISTER\r\nContact: *\r\nExpires: 0\r\n\r\n", STR_ARG(stack_home_domain(registration_scscf(g)->stack)), id->uri, id->uri);
+	if (b.failed || sip_msg_parse_copy(buf_str(&b), NULL, &m, &err) < 0) {
+		sip_msg_unref(m);
+		m = NULL;
+	}
+	buf_fini(&b);
+	return m;
+}
+
+void thirdparty_ended(struct registration *g, const struct reg_job *job)
+{
+	struct occasion o = { .g = g, .job = job, .type = REGISTRATION_END };
+	struct sip_msg *made = NULL;
+
+	if (!g->thirdparty)		/* nobody was told that it began */
+		return;
+	if (!job)
+		made = make_register(g);
+	o.m = job ? job->m : made;
+	if (o.m && g->profile)
+		tell_all(&o);
+	sip_msg_unref(made);
+	thirdparty_forget(g);
+}
+
+void thirdparty_forget(struct registration *g)
+{
+	free(g->thirdparty);
+	g->thirdparty = NULL;
+}
