@@ -128,7 +128,7 @@ class Core:
                 for line in f:
                     if SANITIZER.search(line):
                         raise Fail(f"{node}: {line.strip()}\n" + line + "".join(f.readlines()[:40]))
-                    if re.search(r'^\S+ error |"level":"error"', line) and not any(q in line for q in self.quiet_errors):
+                    if re.search(r'^\S+ E |"lvl":"error"', line) and not any(q in line for q in self.quiet_errors):
                         raise Fail(f"{node}: {line.strip()}")
 
     # ---- what the scripts ask ----
