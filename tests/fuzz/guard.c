@@ -124,7 +124,7 @@ unsigned cost_factor(void)
 	return 30;
 #elif defined(GUARD_ASAN)
 	return 20;
-#elif defined(__OPTIMIZE__)
+#elif defined(__OPTIMIZE__) && !defined(CSCF_COVERAGE)
 	return 1;
 #else
 	return 8;
