@@ -1,6 +1,6 @@
 /* scscf/scscf.h - what the S-CSCF's files share: one struct for the daemon, one per worker.
  *
- * struct scscf is read-only once the workers run (its cmaps lock for themselves); struct scscf_worker belongs to its thread. */
+ * struct scscf is read-only once the workers run (its cmaps lock for themselves, as_held is atomic); struct scscf_worker belongs to its thread. */
 #pragma once
 #include "common/daemon/stack.h"
 #include "common/diameter/cx.h"
@@ -17,26 +17,26 @@ struct scscf_cx {			/* the way to the HSS; tests put their own in its place */
 	uint64_t (*mar)(struct dia_client *c, const struct cx_mar *r, cx_maa_fn fn, void *arg);
 	uint64_t (*sar)(struct dia_client *c, const struct cx_sar *r, cx_saa_fn fn, void *arg);
 };
+#define AS_MAX_HELD 64u			/* application servers that failed just now */
 struct scscf {
 	const struct scscf_cx *cx;
 	struct stack *stack;
 	struct reg_directory *dir;	/* published registrations, all workers */
 	struct criteria_store *criteria;	/* filter criteria that users share; NULL: nobody shares */
 	struct cmap *as_calls;		/* services.c: what application servers have in hand, all workers */
+	struct as_held {		/* services.c: not asked until then, by any worker */
+		_Atomic uint64_t server, until_ms;
+	} as_held[AS_MAX_HELD];
 	const struct reg_config *reg;	/* registrar.* of the configuration */
 	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
 	enum hss_profile hss;		/* diameter.hss_profile: which HSS it is, where it differs (assign.c) */
 };
 
-#define AS_MAX_HELD 32u			/* application servers that failed just now, per worker */
 struct scscf_worker {			/* worker.role */
 	struct scscf *s;
 	struct worker *w;
 	struct registrar *registrar;
-	struct as_held {		/* services.c: not asked until then */
-		uint64_t server, until_ms;
-	} as_held[AS_MAX_HELD];
 };
 static inline struct scscf_worker *scscf_of(struct worker *w)
 {

@@ -46,21 +46,25 @@ static uint64_t server_key(const struct criterion *k)
 	return hash_str(k->route);
 }
 
+/* Two servers in one place: the later one counts.  A reader that sees half of a change asks a dead server once more, or passes over
+ * a well one for a moment: no lock is worth that. */
 static void hold(struct scscf_worker *sw, const struct criterion *k)
 {
 	uint64_t key = server_key(k);
-	struct as_held *e = &sw->as_held[key % AS_MAX_HELD];
+	struct as_held *e = &sw->s->as_held[key % AS_MAX_HELD];
 	uint32_t hold_s = sw->s->sessions ? sw->s->sessions->as_hold_s : SESSION_AS_HOLD_S;
 
-	*e = (struct as_held){ key, sw->w->wheel->now_ms + hold_s * 1000 };
+	atomic_store_explicit(&e->server, key, memory_order_relaxed);
+	atomic_store_explicit(&e->until_ms, sw->w->wheel->now_ms + hold_s * 1000, memory_order_relaxed);
 }
 
 static bool is_held(const struct scscf_worker *sw, const struct criterion *k)
 {
 	uint64_t key = server_key(k);
-	const struct as_held *e = &sw->as_held[key % AS_MAX_HELD];
+	struct as_held *e = &sw->s->as_held[key % AS_MAX_HELD];
 
-	return e->server == key && e->until_ms > sw->w->wheel->now_ms;
+	return atomic_load_explicit(&e->server, memory_order_relaxed) == key &&
+	       atomic_load_explicit(&e->until_ms, memory_order_relaxed) > sw->w->wheel->now_ms;
 }
 
 /* ---- marks ---- */

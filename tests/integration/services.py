@@ -1,0 +1,256 @@
+"""services.py BUILD NET WORKERS - application servers behind the S-CSCF (TS 24.229 §5.4.3.2, §5.4.3.3, §5.4.1.7), played by tests/as/labas."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+from cases import Cases, check, equal, wait_for
+from core import Core, Sub
+from phone import Phone, call, hang_up, uri_of
+
+AS_WAIT_MS = 800
+SCSCF = """sessions:
+  as_wait_ms: {wait}
+  as_hold_s: 2
+"""
+
+
+def ifc(priority, server, triggers, handling=0, more=""):
+    """One InitialFilterCriteria; triggers are ANDed."""
+    spts = "".join(f"<SPT><ConditionNegated>{n}</ConditionNegated><Group>{i}</Group>{t}</SPT>" for i, (n, t) in enumerate(triggers))
+    return (f"<InitialFilterCriteria><Priority>{priority}</Priority><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF>{spts}</TriggerPoint>"
+            f"<ApplicationServer><ServerName>sip:{server}</ServerName><DefaultHandling>{handling}</DefaultHandling>{more}</ApplicationServer>"
+            "</InitialFilterCriteria>")
+
+
+def method(m):
+    return 0, f"<Method>{m}</Method>"
+
+
+def case(n):
+    return 0, f"<SessionCase>{n}</SessionCase>"
+
+
+NOT_REGISTER, NO_SERVER = (1, "<Method>REGISTER</Method>"), (1, "<SIPHeader><Header>Server</Header></SIPHeader>")
+
+
+class Server:
+    """A labas of its own at ip; seen is what it told."""
+
+    def __init__(self, core, ip, *mode):
+        self.ip, self.seen, self.mode = ip, [], mode
+        hosts = [f"host={core.domain}", f"host=scscf.{core.domain}"]
+        i, s = core.addr("icscf"), core.addr("scscf")
+        hosts = ["host", f"{core.domain}=udp:{i[0]}:{i[1]}", "host", f"scscf.{core.domain}=udp:{s[0]}:{s[1]}"]
+        self.p = subprocess.Popen([core.program("tests/as/labas"), f"udp:{ip}:5060", *hosts, *mode], stdout=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, text=True)
+        core.own.append(self.p)
+        equal(json.loads(self.p.stdout.readline()), {"ready": True}, f"labas {mode}")
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.p.stdout:
+            self.seen.append(json.loads(line))
+
+    def got(self, name, seconds=3):
+        """The next request of that method, taken out."""
+        def find():
+            for m in self.seen:
+                if m.get("method") == name:
+                    self.seen.remove(m)
+                    return m
+            return None
+        return wait_for(find, seconds, f"{name} at labas {self.mode}")
+
+    def nothing(self, name):
+        """None of that method is there."""
+        equal([m["ruri"] for m in self.seen if m.get("method") == name], [], f"{name} at labas {self.mode}")
+
+
+def subscribers(net):
+    """Who has which services."""
+    both = ifc(1, f"{net}.60", [NOT_REGISTER]) + ifc(2, f"{net}.60", [method("REGISTER")], more="<ServiceInfo>about &lt;them&gt;</ServiceInfo>"
+                                                   "<Extension><IncludeRegisterRequest/><IncludeRegisterResponse/></Extension>")
+    rows = {
+        "a": "", "b": "", "proxied": both,
+        "diverted": ifc(1, f"{net}.61", [case(1)]) + ifc(2, f"{net}.60", [case(1)]) + ifc(3, f"{net}.66", [case(4)]),
+        "silent": ifc(1, f"{net}.62", [case(1)]), "dead": ifc(1, f"{net}.63", [case(1)], handling=1),
+        "failing": ifc(1, f"{net}.64", [case(1)]), "looped": ifc(1, f"{net}.65", [case(1)]),
+        "redirected": ifc(1, f"{net}.67", [method("INVITE"), case(0)]), "forked": ifc(1, f"{net}.69", [case(1)]),
+        "texting": ifc(20, f"{net}.68", [method("MESSAGE"), NO_SERVER, case(0)]),
+        "strict": ifc(1, f"{net}.63", [method("REGISTER")], handling=1),
+    }
+    return {name: Sub(n + 1, ifc=[x + "</InitialFilterCriteria>" for x in text.split("</InitialFilterCriteria>") if x] or None)
+            if text else Sub(n + 1) for n, (name, text) in enumerate(rows.items())}
+
+
+class Services:
+    """Phones by the name of their service."""
+
+    def __init__(self, core, subs):
+        self.core, self.subs = core, subs
+        self.phone = {name: Phone(core, s, core.ip(101 + n)) for n, (name, s) in enumerate(subs.items())}
+        self.to_b = core.number(subs["b"])
+        self.proxy = Server(core, core.ip(60), "proxy", "record")
+        self.divert = Server(core, core.ip(61), "retarget", self.to_b)
+        self.silent = Server(core, core.ip(62), "silent")
+        self.failing = Server(core, core.ip(64), "answer", "500")
+        self.loop = Server(core, core.ip(65), "loop", f"sip:{core.domain}")
+        self.cdiv = Server(core, core.ip(66), "proxy")
+        self.redirect = Server(core, core.ip(67), "redirect", self.to_b)
+        self.sms = Server(core, core.ip(68), "sms")
+        self.fork = Server(core, core.ip(69), "fork", self.to_b)
+
+    def register(self):
+        for name, p in self.phone.items():
+            if name != "strict":
+                p.must_register()
+
+    # ---- third-party registration: row S19 ----
+
+    def third_party(self):
+        m = self.proxy.got("REGISTER")
+        sub = self.subs["proxied"]
+        check(sub.msisdn in m["to"] or sub.imsi in m["to"], f"To of the third-party REGISTER: {m['to']}")
+        equal(m["expires"], "3600", "its time")
+        check(m["type"].startswith("multipart/mixed"), m["type"])
+        for text in ("<service-info>about &lt;them&gt;</service-info>", "REGISTER sip:", "SIP/2.0 200 OK"):
+            check(text in m["body"], f"{text} is not in {m['body']}")
+
+    def third_party_again(self):
+        self.phone["proxied"].must_register()
+        equal(self.proxy.got("REGISTER")["expires"], "3600", "re-registration")
+
+    def third_party_fails(self):
+        """Nobody listens there and the criterion says SESSION_TERMINATED: the registration ends by itself."""
+        sub = self.subs["strict"]
+        equal(self.phone["strict"].register().status, 200, "the phone's own registration")
+        wait_for(lambda: not self.core.registered("scscf", sub), 6, "the end of the registration")
+
+    def third_party_end(self):
+        self.core.rest("scscf").send("DELETE", "/api/v1/registrations/" + self.core.impi(self.subs["proxied"]))
+        m = self.proxy.got("REGISTER")
+        equal((m["expires"], m["body"] and "SIP/2.0" in m["body"]), ("0", False), "ended by the operator")
+        self.phone["proxied"].must_register()
+        equal(self.proxy.got("REGISTER")["expires"], "3600", "registered again")
+        self.phone["proxied"].must_register(expires=0)
+        equal(self.proxy.got("REGISTER")["expires"], "0", "the phone leaves")
+
+    # ---- chains: row T7 ----
+
+    def through_both_ways(self):
+        """A server that stays on the route, at the caller's and at the callee's side; the call goes on along it."""
+        for a, b, word in (("proxied", "b", "orig"), ("a", "proxied", "term")):
+            da, db, seen = call(self.phone[a], self.phone[b], self.core.number(self.subs[b]))
+            m = self.proxy.got("INVITE")
+            check(f";sescase={word};regstate=reg" in m["served"], m["served"])
+            equal(len(m["route"].split(",")), 2, "Routes at the server")
+            check(not seen.all("P-Served-User"), "P-Served-User at the phone")
+            check(any(self.proxy.ip in r for r in seen.listed("Record-Route")), "the server is not on the route")
+            hang_up(db, da)
+            self.proxy.got("BYE")
+
+    def diverted(self):
+        """Row T3: another target; then only the services of case ORIGINATING_CDIV."""
+        da, db, _ = call(self.phone["a"], self.phone["b"], self.core.number(self.subs["diverted"]))
+        self.divert.got("INVITE")
+        check(self.cdiv.got("INVITE")["served"].endswith(";orig-cdiv"), "P-Served-User of the diverting user")
+        self.proxy.nothing("INVITE")
+        hang_up(da, db)
+
+    def forked(self):
+        """Two branches: the served user's own phone, and b, who answers."""
+        inv = self.phone["a"].invite(self.core.number(self.subs["forked"]))
+        own, other = self.phone["forked"].incoming("INVITE"), self.phone["b"].incoming("INVITE")
+        self.phone["forked"].reply(own, 486)
+        self.phone["forked"].incoming("ACK")
+        self.phone["b"].reply(other, 486)
+        self.phone["b"].incoming("ACK")
+        equal(self.phone["a"].final(inv).status, 486, "both are busy")
+
+    def redirected(self):
+        inv = self.phone["redirected"].invite(self.core.number(self.subs["a"]))
+        r = self.phone["redirected"].final(inv)
+        equal((r.status, uri_of(r.get("Contact"))), (302, self.to_b), "the server's redirection")
+
+    def looped(self):
+        """A server that sends the request round by the I-CSCF for ever: 482 or 483, and soon."""
+        began = time.monotonic()
+        r = self.phone["a"].ask("MESSAGE", self.core.number(self.subs["looped"]), None, "x", seconds=20)
+        check(r.status in (482, 483), f"{r.status}")
+        check(time.monotonic() - began < 10, "it took long")
+
+    # ---- default handling: row T8 ----
+
+    def reaches(self, name, seconds):
+        """A MESSAGE arrives within that time although the server does nothing for it."""
+        began = time.monotonic()
+        req = self.phone["a"].start("MESSAGE", self.core.number(self.subs[name]), None, "x")
+        self.phone[name].reply(self.phone[name].incoming("MESSAGE"), 200)
+        equal(self.phone["a"].final(req).status, 200, name)
+        took = time.monotonic() - began
+        check(took < seconds, f"{name}: it took {took:.1f} s")
+        return took
+
+    def silent_goes_on(self):
+        """It costs as_wait_ms once, then nothing; after as_hold_s the server is asked again."""
+        took = self.reaches("silent", 3)
+        check(took > AS_WAIT_MS / 1000 - 0.1, f"it took {took:.1f} s only: was the server asked?")
+        self.silent.got("MESSAGE")
+        self.silent.seen.clear()
+        self.reaches("silent", AS_WAIT_MS / 1000)
+        self.silent.nothing("MESSAGE")
+        wait_for(lambda: self.reaches("silent", 3) and self.silent.seen, 5, "another try")
+
+    def failing_goes_on(self):
+        self.reaches("failing", 1)
+        self.failing.got("MESSAGE")
+
+    def dead_ends(self):
+        """Refused by the kernel at once, SESSION_TERMINATED."""
+        for _ in range(2):
+            inv = self.phone["a"].invite(self.core.number(self.subs["dead"]))
+            r = self.phone["a"].final(inv)
+            check(r.status == 408 or r.status // 100 == 5, f"{r}")
+
+    # ---- SMS over IP: row T17, TS 24.341 ----
+
+    def sms_both_ways(self):
+        """The submission ends at the IP-SM-GW with 202; its report comes back to the sender past the criterion."""
+        p = self.phone["texting"]
+        r = p.ask("MESSAGE", f"sip:smsc@{self.core.domain}", {"Content-Type": "application/vnd.3gpp.sms"}, "submit")
+        equal(r.status, 202, "the gateway's answer")
+        seen = p.incoming("MESSAGE")
+        check("report" in seen.text and seen.get("Content-Type") == "application/vnd.3gpp.sms", seen.text)
+        p.reply(seen, 200)
+        wait_for(lambda: {"report": 200} in self.sms.seen, 3, "the answer at the gateway")
+
+    def rows(self):
+        """Every case in its order."""
+        return [
+            ("everybody registers", self.register), ("a server hears of a registration", self.third_party),
+            ("a server hears of a re-registration", self.third_party_again), ("a server that may end a registration", self.third_party_fails),
+            ("calls through a server, both ways", self.through_both_ways), ("a server that diverts", self.diverted),
+            ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
+            ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
+            ("a dead server that ends sessions", self.dead_ends), ("SMS over IP, both ways", self.sms_both_ways),
+            ("a server hears of every end", self.third_party_end),
+        ]
+
+
+def main():
+    """The script."""
+    build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    cases = Cases()
+    subs = subscribers(net)
+    with Core(build, net, list(subs.values()), workers, {"scscf": SCSCF.format(wait=AS_WAIT_MS)}) as core:
+        for name, fn in Services(core, subs).rows():
+            cases.run(name, fn)
+    core.finish(cases)
+    cases.end()
+
+
+if __name__ == "__main__":
+    main()
