@@ -287,6 +287,12 @@ static int open_listeners(struct stack *s)
 			}
 		}
 	}
+	for (unsigned i = 0; s->ops->listen && i < s->n_workers; i++) {
+		int rc = s->ops->listen(&s->workers[i].w);
+
+		if (rc < 0)
+			return rc;
+	}
 	return 0;
 }
 

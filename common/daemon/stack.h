@@ -53,6 +53,14 @@ struct role_ops {
 	/* A request of a sender whose standing is unknown: true refuses it as *ret says, without a transaction.  ret->forgeable
 	 * is set for datagrams; cleared for a sender that proves itself.  NULL: all are served. */
 	bool (*turn_away)(struct worker *w, struct sip_msg *m, struct refusal *ret);
+	/* Protected ports of the access side (TS 33.203 §7.1); each may be NULL.
+	 * admit: false throws a message away before anybody sees it.  response_flow: where a response goes, as RFC 3261 has it in
+	 * *to.  sent_by: what to put into Via instead of *a, the address that a message to `to` leaves from. */
+	bool (*admit)(struct worker *w, const struct sip_msg *m);
+	void (*response_flow)(struct worker *w, const struct sip_msg *req, struct sip_flow *to);
+	void (*sent_by)(struct worker *w, const struct sip_flow *to, struct addr *a);
+	/* The worker's listeners of sip.listen are open: the role opens its own.  0 or -errno, logged.  NULL: none. */
+	int (*listen)(struct worker *w);
 	bool uses_diameter;
 	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */

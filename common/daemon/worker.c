@@ -97,11 +97,21 @@ static void on_message(void *u, struct sip_msg *m)
 {
 	struct worker *w = u;
 
+	if (w->stack->ops->admit && !w->stack->ops->admit(w, m))
+		return;
 	guard_measure(full(w), m);
 	correlation_begin(full(w)->correlation, m);
 	tx_input(w->tx, m);
 	correlation_keep(full(w)->correlation, m);
 	log_correlation(STR_NONE);
+}
+
+static void on_response_flow(void *u, const struct sip_msg *req, struct sip_flow *to)
+{
+	struct worker *w = u;
+
+	if (w->stack->ops->response_flow)
+		w->stack->ops->response_flow(w, req, to);
 }
 
 static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, struct str raw, const struct sip_parse_error *e)
@@ -127,6 +137,7 @@ static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, stru
 	if (!wire)
 		return;
 	tx_response_flow(m, &to);
+	on_response_flow(w, m, &to);
 	transport_send(w->transport, &to, wire, 0);
 	trace_sip(w->trace, true, &to, bytes_str(wire), NULL);
 	bytes_unref(wire);
@@ -257,7 +268,11 @@ static int env_local_for(void *u, const struct sip_flow *to, struct addr *ret)
 {
 	struct worker *w = u;
 
-	return transport_local_for(w->transport, to, ret);
+	int rc = transport_local_for(w->transport, to, ret);
+
+	if (rc == 0 && w->stack->ops->sent_by)
+		w->stack->ops->sent_by(w, to, ret);
+	return rc;
 }
 
 static bool env_is_self(void *u, const struct sip_uri *uri)
@@ -394,6 +409,7 @@ int worker_open(struct stack *s, unsigned id)
 	set_timers(w->tx, r);
 	tx_layer_set_limits(w->tx, (uint32_t)cfg_int(r, "sip.max_transactions"));
 	tx_layer_set_side_fn(w->tx, on_side);
+	tx_layer_set_response_flow_fn(w->tx, on_response_flow);
 	guard_open(f);
 	set_agent(w);
 	env.tx = w->tx;

@@ -104,6 +104,11 @@ void tx_layer_set_timers(struct tx_layer *l, enum tx_side side, const struct tx_
 	l->timers[side] = *t;
 }
 
+void tx_layer_set_response_flow_fn(struct tx_layer *l, void (*fn)(void *u, const struct sip_msg *req, struct sip_flow *to))
+{
+	l->response_flow_fn = fn;
+}
+
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from))
 {
 	l->side_fn = fn;

@@ -73,6 +73,7 @@ struct tx_layer {
 	uint16_t worker;
 	bool closing;
 	uint32_t max;
+	void (*response_flow_fn)(void *u, const struct sip_msg *req, struct sip_flow *to);
 	enum tx_side (*side_fn)(void *u, const struct sip_flow *from);
 	bool (*admit_fn)(void *u, struct sip_msg *m, struct refusal *ret);
 	struct tx_agent agent;

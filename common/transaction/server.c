@@ -100,6 +100,13 @@ void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret)
 	addr_set_port(&ret->remote, port);
 }
 
+static void response_flow(struct tx_layer *l, const struct sip_msg *req, struct sip_flow *ret)
+{
+	tx_response_flow(req, ret);
+	if (l->response_flow_fn)
+		l->response_flow_fn(l->u, req, ret);
+}
+
 /* The tag of an answer without a transaction comes from the request alone: a retransmission hears the same one, and the ACK,
  * which has the branch of its INVITE, is known by it (§8.2.7, §17.1.1.3). */
 static struct str stateless_tag(const struct sip_msg *m, char dst[STATELESS_TAG_CHARS + 1])
@@ -116,7 +123,7 @@ static void send_stateless(struct tx_layer *l, const struct sip_msg *m, const st
 	struct bytes *wire = tx_refusal_make(l, m, r, stateless_tag(m, tag));
 	struct sip_flow to;
 
-	tx_response_flow(m, &to);
+	response_flow(l, m, &to);
 	if (wire)
 		(void)tx_send(l, &to, wire, (struct tx_handle){ 0, 0, l->worker });
 	bytes_unref(wire);
@@ -157,7 +164,7 @@ static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const
 	t->fsm = m->method == SIP_INVITE ? &ist_fsm : &nist_fsm;
 	t->side = l->side_fn ? l->side_fn(l->u, &m->flow) : TX_CORE;
 	t->reliable = sip_proto_is_reliable(m->flow.proto);
-	tx_response_flow(m, &t->flow);
+	response_flow(l, m, &t->flow);
 	rand_token(st->to_tag, TX_TAG_CHARS);
 	if (tx_add(l, t, k, m->call_id) < 0) {
 		free(st);

@@ -54,6 +54,8 @@ struct tx_ops {
 struct tx_layer *tx_layer_new(struct wheel *w, const struct tx_ops *ops, void *u, uint16_t worker);
 void tx_layer_free(struct tx_layer *l);			/* drops everything, `gone` callbacks run */
 void tx_layer_set_timers(struct tx_layer *l, enum tx_side side, const struct tx_timers *t);
+/* Where a response goes, after RFC 3261 §18.2.2 and RFC 3581 have had their say (protected ports of IPsec).  Default: there. */
+void tx_layer_set_response_flow_fn(struct tx_layer *l, void (*fn)(void *u, const struct sip_msg *req, struct sip_flow *to));
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from));	/* server side; default TX_CORE */
 void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);	/* beyond: 503 with Retry-After, stateless; clients may go a quarter above */
 

@@ -66,6 +66,8 @@ static bool same_way(const struct hnode *n, const void *key)
 	const struct conn *c = container_of(n, struct conn, by_remote);
 	const struct sip_flow *to = key;
 
+	if (c->sourced && !addr_eq(&c->flow.local, &to->local))
+		return false;
 	return c->flow.proto == to->proto && addr_eq(&c->flow.remote, &to->remote) &&
 	       (!addr_is_set(&to->local) || addr_is_any(&to->local) || addr_host_eq(&c->flow.local, &to->local)) &&
 	       (!to->name || c->flow.proto != SIP_TLS || tls_peer_is(c, to->name));	/* RFC 5923 §9.2 */

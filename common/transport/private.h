@@ -9,7 +9,7 @@
 #include "common/transport/transport.h"
 #include "common/util/hash.h"
 
-#define TP_MAX_LISTENERS 32		/* per worker */
+#define TP_MAX_LISTENERS 64		/* per worker */
 #define TP_MAX_BOX 16384		/* messages and sends that wait for one worker; more are dropped and counted */
 #define TP_UDP_BATCH 32			/* datagrams per recvmmsg */
 #define TP_DGRAM_BYTES 65536
@@ -23,6 +23,7 @@ struct listener {
 	struct transport *t;
 	enum sip_proto proto;
 	struct addr a;
+	bool source;			/* only a port to connect from; f.fd < 0 */
 	uint32_t overflows;		/* UDP: SO_RXQ_OVFL as last told */
 };
 
@@ -112,6 +113,7 @@ struct conn {
 	const struct conn_io *io;
 	struct sip_flow flow;		/* with our slot and generation */
 	bool accepted, connecting, handshaking;
+	bool sourced;			/* from a port that was asked for: serves only who asks for it too */
 	struct tls_context *tls;	/* TLS: the context it began with, and its state */
 	struct ssl_st *ssl;
 	bool ssl_wants_write;		/* whatever it was asked for */

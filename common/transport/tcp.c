@@ -103,12 +103,31 @@ void tcp_stop(struct listener *ls)
 	ls->f.fd = -1;
 }
 
+/* A source port serves many remotes (SO_REUSEADDR), and again at once after a close: no TIME_WAIT of ours stands in the way. */
+static int bind_from(int fd, const struct listener *ls)
+{
+	const struct linger reset = { .l_onoff = 1 };
+	struct addr from = ls->a;
+	int one = 1;
+
+	if (ls->source) {
+		if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+		    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+			return -errno;
+	} else {
+		addr_set_port(&from, 0);	/* chosen at connect: one port serves many remotes */
+		(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	}
+	return bind(fd, &from.sa, addr_len(&from)) < 0 ? -errno : 0;
+}
+
 int tcp_connect(struct transport *t, const struct sip_flow *to, struct conn **ret)
 {
 	struct listener *ls = listener_for(t, to->proto, &to->local, to->remote.sa.sa_family);
 	struct sip_flow flow = { .remote = to->remote, .proto = to->proto, .name = to->name };
 	socklen_t len = sizeof(flow.local);
-	int fd, one = 1, rc = 0;
+	bool sourced = ls && ls->source;
+	int fd, rc = 0;
 
 	if (t->stats.connections >= t->lim.max_connections) {
 		t->stats.refused++;
@@ -118,23 +137,19 @@ int tcp_connect(struct transport *t, const struct sip_flow *to, struct conn **re
 	if (fd < 0)
 		return -errno;
 	no_delay(fd);
-	if (ls && !addr_is_any(&ls->a)) {
-		struct addr from = ls->a;
-
-		addr_set_port(&from, 0);	/* chosen at connect: one port serves many remotes */
-		(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-		if (bind(fd, &from.sa, addr_len(&from)) < 0)
-			rc = -errno;
-	}
+	if (ls && !addr_is_any(&ls->a))
+		rc = bind_from(fd, ls);
 	if (rc == 0 && connect(fd, &to->remote.sa, addr_len(&to->remote)) < 0 && errno != EINPROGRESS)
 		rc = -errno;
 	if (rc == 0) {
 		(void)getsockname(fd, &flow.local.sa, &len);
 		rc = conn_new(t, fd, &flow, true, ret);
 	}
-	if (rc < 0)
+	if (rc < 0) {
 		close(fd);
-	else
+	} else {
+		(*ret)->sourced = sourced;
 		t->stats.connects++;
+	}
 	return rc;
 }

@@ -141,6 +141,26 @@ fail:
 	return rc;
 }
 
+int transport_listen_source(struct transport *t, const struct addr *a)
+{
+	struct listener *ls;
+
+	if (t->n_listeners == TP_MAX_LISTENERS)
+		return -ENOSPC;
+	if (addr_port(a) == 0 || addr_is_any(a))
+		return -EINVAL;
+	ls = calloc(1, sizeof(*ls));
+	if (!ls)
+		return -ENOMEM;
+	ls->t = t;
+	ls->proto = SIP_TCP;
+	ls->a = *a;
+	ls->source = true;
+	ls->f.fd = -1;
+	t->listener[t->n_listeners++] = ls;
+	return 0;
+}
+
 void transport_stop_listening(struct transport *t)
 {
 	timer_stop(&t->accept_timer);
@@ -160,6 +180,8 @@ struct listener *listener_for(struct transport *t, enum sip_proto proto, const s
 			continue;
 		if (addr_is_set(local) && addr_eq(&ls->a, local))
 			return ls;
+		if (ls->source)
+			continue;
 		if (!host && addr_is_set(local) && addr_host_eq(&ls->a, local))
 			host = ls;
 		if (!any)
@@ -195,20 +217,35 @@ int transport_local_for(struct transport *t, const struct sip_flow *to, struct a
 	return rc;
 }
 
+/* A connection is its worker's; one that must leave from a given port there can be only once, so one worker has it. */
+static unsigned worker_for(struct transport *t, const struct sip_flow *to)
+{
+	const struct listener *ls;
+
+	if (to->conn)
+		return to->worker < t->group->n_workers ? to->worker : t->worker;
+	if (t->group->n_workers == 1 || !addr_is_set(&to->local))
+		return t->worker;
+	ls = listener_for(t, to->proto, &to->local, to->remote.sa.sa_family);
+	return ls && ls->source ? (unsigned)(addr_hash(&to->remote) % t->group->n_workers) : t->worker;
+}
+
 int transport_send(struct transport *t, const struct sip_flow *to, struct bytes *wire, uint64_t origin)
 {
 	struct job *j;
+	unsigned w;
 	int rc;
 
 	if (to->proto == SIP_UDP)
 		return udp_send(t, to, wire);
-	if (!to->conn || to->worker == t->worker || to->worker >= t->group->n_workers)
+	w = worker_for(t, to);
+	if (w == t->worker)
 		return stream_send(t, to, wire, origin, t->worker);
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
 	*j = (struct job){ .kind = JOB_SEND, .flow = *to, .wire = bytes_ref(wire), .origin = origin, .asker = t->worker };
-	rc = box_post(t->group, to->worker, j);
+	rc = box_post(t->group, (uint16_t)w, j);
 	if (rc < 0)
 		job_free(j);
 	return rc;

@@ -45,6 +45,9 @@ void transport_set_filter(struct transport *t, bool (*fn)(void *u, const struct 
 void transport_free(struct transport *t);
 /* Opens the listener on every worker that calls it with the same address.  0 or -errno (-EADDRINUSE...). */
 int transport_listen(struct transport *t, enum sip_proto proto, const struct addr *a);
+/* TCP connections whose flow has exactly this local address leave from this very port (IPsec: TS 33.203 §7.1), all of those to
+ * one remote from one worker.  Nothing is accepted on it. */
+int transport_listen_source(struct transport *t, const struct addr *a);
 void transport_stop_listening(struct transport *t);	/* drain: no new connections, UDP stays readable */
 
 /* Sends (taking a reference of wire).  For streams: to->conn when set and alive, else an existing connection to that
