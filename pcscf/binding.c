@@ -31,6 +31,8 @@ struct bindings {
 	struct htab by_key, by_impi;
 	struct list all;
 	uint64_t last_serial;
+	void (*on_end)(void *arg, const struct binding *b, const char *why);
+	void *on_end_arg;
 };
 
 /* ---- one binding ---- */
@@ -39,6 +41,7 @@ static void binding_free(struct obj *o)
 {
 	struct binding *b = container_of(o, struct binding, o);
 
+	obj_unref(b->sa);
 	arena_unref(b->arena);
 	free(b);
 }
@@ -192,6 +195,8 @@ static void owned_end(struct owned *o, const char *why)
 {
 	log_info(LOG_REG, "binding ended", LOG_C("why", why), LOG_S("impi", o->b->impi), LOG_S("contact", o->b->contact));
 	metric_add(&m_ended, why, NULL, 1);
+	if (o->bs->on_end)
+		o->bs->on_end(o->bs->on_end_arg, o->b, why);
 	owned_free(o);
 }
 
@@ -217,6 +222,12 @@ struct bindings *bindings_new(struct wheel *w, struct phone_directory *d)
 	metrics_register(&m_bindings);
 	metrics_register(&m_ended);
 	return bs;
+}
+
+void bindings_on_end(struct bindings *bs, void (*fn)(void *arg, const struct binding *b, const char *why), void *arg)
+{
+	bs->on_end = fn;
+	bs->on_end_arg = arg;
 }
 
 void bindings_free(struct bindings *bs)
@@ -303,6 +314,7 @@ void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_
 	memcpy(b, o->b, sizeof(*b));
 	obj_init(&b->o, binding_free);
 	arena_ref(b->arena);
+	obj_ref(b->sa);
 	b->flow_closed = true;
 	if (phone_directory_put(bs->dir, b, o->b) < 0) {
 		obj_unref(b);

@@ -18,6 +18,7 @@ struct binding_identity {
 
 enum binding_auth { BINDING_AUTH_NONE, BINDING_AUTH_DIGEST, BINDING_AUTH_AKA };
 
+struct sa_set;
 struct binding {
 	struct obj o;
 	struct arena *arena;		/* all texts */
@@ -31,6 +32,7 @@ struct binding {
 	struct sip_flow flow;		/* what the REGISTER came on */
 	bool flow_closed;		/* it was a connection, which is gone */
 	enum sip_proto contact_proto;	/* what the contact asks for: ;transport=, else UDP */
+	struct sa_set *sa;		/* the associations it came on: a reference; NULL: in clear */
 	enum binding_auth auth;		/* how that REGISTER was authenticated */
 	unsigned n_identities;
 	struct binding_identity *identity;	/* [0] is the default one */
@@ -63,6 +65,8 @@ struct binding *phone_by_host_contact(struct phone_directory *d, const struct si
 /* ---- binding.c: what a worker owns ---- */
 struct bindings;
 struct bindings *bindings_new(struct wheel *w, struct phone_directory *d);
+/* Called with each binding that ends: expired, de-registered, replaced by others. */
+void bindings_on_end(struct bindings *bs, void (*fn)(void *arg, const struct binding *b, const char *why), void *arg);
 void bindings_free(struct bindings *bs);
 size_t bindings_count(const struct bindings *bs);
 /* Takes b over and publishes it until expires_s have gone.  0 or -ENOMEM. */

@@ -21,6 +21,23 @@ const struct cfg_row pcscf_schema[] = {
 	  "Headers of phones that pass although the trust border takes them out (\"X-Custom\")." },
 	{ "access.max_contacts", CFG_INT, 1, 32, "4", NULL, 0, NULL, "Contact values in one REGISTER." },
 	{ "access.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s", "Retry-After while the core does not answer." },
+	{ "access.ipsec", CFG_MAP, .help = "IPsec with the phones (TS 33.203 §7).  Without this section phones come in clear." },
+	{ "access.ipsec.policy", CFG_ENUM, 0, 0, "require", "require|prefer|off", 0, NULL,
+	  "require: phones without a security agreement are refused; prefer: they may register in clear." },
+	{ "access.ipsec.algorithms", CFG_STR_LIST, 3, 40, NULL, NULL, 0, NULL,
+	  "ALG/EALG pairs, best first (hmac-sha-1-96/aes-cbc, null/aes-gcm); also aes-gmac/null, hmac-md5-96 and des-ede3-cbc." },
+	{ "access.ipsec.allow_null", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "Pairs without encryption may be listed: everybody on the way can read along." },
+	{ "access.ipsec.server_port", CFG_INT, 1024, 65000, "5100", NULL, 0, NULL, "First protected server port (UDP and TCP)." },
+	{ "access.ipsec.client_port", CFG_INT, 1024, 65000, "5120", NULL, 0, NULL, "First protected client port." },
+	{ "access.ipsec.ports", CFG_INT, 3, 12, "4", NULL, 0, NULL, "How many of each: sets of one phone differ in them." },
+	{ "access.ipsec.spi_first", CFG_INT, 256, 0x7fffffff, "1048576", NULL, 0, NULL, "First SPI of ours.  P-CSCFs of one address need ranges of their own." },
+	{ "access.ipsec.spis", CFG_INT, 64, 4000000, "262144", NULL, 0, NULL, "How many; two per set." },
+	{ "access.ipsec.reqid_first", CFG_INT, 1, 0x7fffffff, "1048576", NULL, 0, NULL,
+	  "First reqid of associations; as many as SPIs.  What has one is ours, and is removed at start." },
+	{ "access.ipsec.await_auth_s", CFG_INT, 1, 3600, "240", NULL, 0, "s", "reg-await-auth: how long a challenge may stay unanswered." },
+	{ "access.ipsec.margin_s", CFG_INT, 0, 3600, "30", NULL, 0, "s", "Associations outlive the registration by that." },
+	{ "access.ipsec.quarantine_s", CFG_INT, 0, 86400, "300", NULL, 0, "s", "An SPI is not used again for so long." },
 	{ 0 },
 };
 
@@ -52,6 +69,7 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 		cfg_error(r, "access.pass_headers", errors, "access.pass_headers: more than %u entries", PCSCF_MAX_PASS);
 	if (cfg_has(r, "access.icscf") && icscf_parse(cfg_str(r, "access.icscf"), &u) < 0)
 		cfg_error(r, "access.icscf", errors, "access.icscf: not a SIP URI");
+	security_config_check(r, errors);
 }
 
 static char *icscf_route(struct str uri)
@@ -79,8 +97,10 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->match_by_address = cfg_bool(r, "access.match_by_address");
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
+	c->udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");
 	c->silence_ms = 60 * (uint32_t)cfg_int(r, "sip.timers.t1_ms");
 	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
+	security_config_read(&c->security, r);
 	c->path_host = sip_name;		/* the stack's: lives longer than we do */
 	if (!cfg_has(r, "access.icscf"))
 		return 0;

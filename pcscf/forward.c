@@ -5,6 +5,8 @@
 #include "pcscf/pcscf.h"
 #include "pcscf/trust.h"
 
+#define GROWTH_BYTES 200u		/* our Via and Record-Route */
+
 struct forward {			/* user of the proxy */
 	struct pcscf_worker *pw;
 	struct binding *b;		/* the phone; NULL: to a phone that we do not know (any more) */
@@ -104,6 +106,10 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 
 	(void)b;
 	correlate(f);
+	if (f->to_phone && f->b && f->b->sa && !ports_protected(&f->pw->p->cfg.security, &m->flow.local)) {
+		log_warn(LOG_SEC, "an answer in clear of a phone that has security associations", LOG_S("impi", f->b->impi));
+		return PROXY_DROP;
+	}
 	if (m->status < 200)
 		f->heard = true;
 	else if (req->method == SIP_INVITE)
@@ -197,6 +203,9 @@ void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 
 	if (r->b) {
 		pcscf_access_path(r->b, &flow);
+		/* RFC 3261 §18.1.1: the same associations take TCP. */
+		if (r->b->sa && flow.proto == SIP_UDP && r->m->raw.l + GROWTH_BYTES > r->pw->p->cfg.udp_max_bytes)
+			flow.proto = SIP_TCP;
 		t.flow = &flow;
 	}
 	/* Timer F toward a phone is 128 s, but the core waits 64*T1 of its own: it must hear of the silence before. */

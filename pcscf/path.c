@@ -40,6 +40,7 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 		o->failed = true;
 		return 0;
 	}
+	security_sent_by(pw->w, phone, &at_phone);
 	token_text(pw, TOKEN_RECORD_ROUTE, id, token);
 	phone_value = record_route_value(o, token, &at_phone, transport);
 	if (!transport && addr_eq(&at_phone, &at_core)) {
@@ -55,10 +56,17 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 	return 2;
 }
 
-/* UDP: to the port of the contact when it is on the address that the phone sent from, else back to where it sent from (a NAT
+/* Security associations: their ports, whatever the contact says, by the transport that it asks for.
+ * UDP: to the port of the contact when it is on the address that the phone sent from, else back to where it sent from (a NAT
  * is between).  A stream: the connection the phone opened; once that is gone the contact, as its URI says. */
 void pcscf_access_path(const struct binding *b, struct sip_flow *ret)
 {
+	if (b->sa) {
+		bool tcp = sip_proto_is_reliable(b->contact_proto);
+
+		ports_to_phone(b->sa, tcp ? SIP_TCP : SIP_UDP, ret);
+		return;
+	}
 	*ret = b->flow;
 	if (!addr_is_set(&b->contact_addr) || !addr_host_eq(&b->contact_addr, &b->flow.remote))
 		return;

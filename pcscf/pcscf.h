@@ -6,6 +6,7 @@
 #include "common/daemon/stack.h"
 #include "common/util/cmap.h"
 #include "pcscf/binding.h"
+#include "pcscf/security.h"
 
 #define PCSCF_MAX_TRUSTED 64u			/* entries of access.trusted */
 #define PCSCF_MAX_PASS 32u			/* entries of access.pass_headers */
@@ -24,7 +25,9 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	bool match_by_address;
 	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
 	uint32_t max_contacts;			/* of one REGISTER */
+	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
+	struct security_config security;	/* access.ipsec */
 	char *icscf_text;			/* its memory */
 };
 
@@ -33,12 +36,17 @@ struct pcscf {
 	struct pcscf_config cfg;
 	struct phone_directory *phones;		/* published bindings, all workers */
 	struct cmap *learned;			/* core neighbours we found out about: neighbour.c */
+	struct sa_pool *sas;			/* NULL: no IPsec */
+	struct ipsec_helper *helper;
+	struct ipsec_port *test_port;		/* instead of a helper */
 };
 
 struct pcscf_worker {				/* worker.role */
 	struct pcscf *p;
 	struct worker *w;
 	struct bindings *bindings;		/* those this worker owns */
+	struct sa_owner *sets;			/* likewise; NULL: no IPsec */
+	struct ipsec_port *port;		/* to the helper */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
 };
@@ -128,6 +136,30 @@ void pcscf_access_path(const struct binding *b, struct sip_flow *ret);
 void pcscf_assert_sender(struct sip_out *o, const struct binding *b);
 /* The same on a response from b to `req`: P-Preferred-Identity, else the identity that was called, else the default. */
 void pcscf_assert_callee(struct sip_out *o, const struct sip_msg *req, const struct binding *b);
+
+/* ---- security.c: what a message must show by the way it came ---- */
+#define STACK_HOSTS_MAX 8u			/* addresses of sip.listen that get protected ports */
+struct registration;
+struct reg_security {				/* of one REGISTER */
+	struct sa_set *via;			/* what it came on: a reference; NULL: in clear */
+	struct sec_list client;
+	int chosen;				/* of client.entry; -1: no set will be made */
+};
+/* Answers and returns false when the REGISTER ends here.  before: the phone's binding, or NULL. */
+bool security_check(struct pcscf_req *r, const struct registration *what, const struct binding *before, struct reg_security *ret);
+/* Makes the set that the challenge has keys for.  0: done will be called on this worker, maybe at once (s is borrowed);
+ * -ENOKEY: the challenge has none. */
+int security_make(struct pcscf_worker *pw, const struct sip_msg *req, const struct registration *what, const struct reg_security *g,
+		  const struct sip_msg *challenge, void (*done)(void *arg, struct sa_set *s, int rc), void *arg);
+void security_refuse(struct pcscf_worker *pw, struct sa_set *s);	/* what came on that pending set was refused */
+void security_count(const struct pcscf *p, const struct binding *b);
+bool security_admit(struct worker *w, const struct sip_msg *m);
+void security_response_flow(struct worker *w, const struct sip_msg *req, struct sip_flow *to);
+void security_sent_by(struct worker *w, const struct sip_flow *to, struct addr *a);
+int security_start(struct pcscf *p);		/* before any thread runs */
+int security_worker_start(struct pcscf_worker *pw);
+void security_worker_stop(struct pcscf_worker *pw);
+int security_listen(struct worker *w);
 
 /* ---- charging.c: row G1 ---- */
 /* A new P-Charging-Vector; its icid becomes the log's correlation.  Returns it, in the plan's arena. */

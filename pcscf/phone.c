@@ -1,6 +1,6 @@
 /* pcscf/phone.c - which registered phone sent a message.  TS 24.229 §5.2.6.3.2A; TS 33.203 §7.1; rows P6, P9, SEC-09.
  *
- * Until security associations tell (issue: IPsec) the flow does: protocol, address, port and connection that the REGISTER
+ * What came on protected ports is told by its security association.  Else by the flow: protocol, address, port and connection that the REGISTER
  * came on.  Softphones that send from other ports are found by address together with contact or identity, unless
  * access.match_by_address is off. */
 #include "common/log/log.h"
@@ -24,7 +24,40 @@ static struct binding *by_contact(struct pcscf_req *r)
 	return aor.l ? phone_by_host_contact(r->pw->p->phones, &r->m->flow, aor) : NULL;
 }
 
+/* By the association, and by nothing else: whatever port or connection of it a message came on. */
+static struct binding *by_association(struct pcscf_req *r)
+{
+	struct sa_set *s = sa_of(r->pw->p->sas, &r->m->flow);
+	struct binding *b = s ? phone_by_key(r->pw->p->phones, s->key) : NULL;
+
+	obj_unref(s);
+	return b;
+}
+
+/* S5: a phone that has associations speaks through them. */
+static struct binding *not_in_clear(struct pcscf_req *r, struct binding *b)
+{
+	if (!b || !b->sa)
+		return b;
+	log_info(LOG_SEC, "in clear from a phone that has security associations", LOG_S("impi", b->impi),
+		 LOG_S("call_id", r->m->call_id));
+	obj_unref(b);
+	return NULL;
+}
+
+static bool came_protected(const struct pcscf_req *r)
+{
+	return r->pw->p->sas && ports_protected(&r->pw->p->cfg.security, &r->m->flow.local);
+}
+
+static struct binding *by_flow_or_address(struct pcscf_req *r);
+
 struct binding *pcscf_phone_of(struct pcscf_req *r)
+{
+	return came_protected(r) ? by_association(r) : not_in_clear(r, by_flow_or_address(r));
+}
+
+static struct binding *by_flow_or_address(struct pcscf_req *r)
 {
 	struct phone_directory *d = r->pw->p->phones;
 	const struct sip_flow *f = &r->m->flow;
@@ -53,6 +86,12 @@ bool pcscf_phone_sent(struct pcscf_req *r, const struct binding *b)
 	struct binding *there;
 	bool ok;
 
+	if (b->sa || came_protected(r)) {
+		there = came_protected(r) ? by_association(r) : NULL;
+		ok = there && str_eq(there->key, b->key);
+		obj_unref(there);
+		return ok;
+	}
 	if (sip_flow_eq(&b->flow, &r->m->flow))
 		return true;
 	there = phone_by_flow(r->pw->p->phones, &r->m->flow);

@@ -19,6 +19,7 @@ struct reg {				/* user of the proxy */
 	struct registration what;
 	uint64_t id;			/* in the Path; the binding's */
 	enum binding_auth auth;
+	struct reg_security sec;
 	struct str icid;		/* in the request's arena */
 	unsigned refs;			/* the proxy, and a job on its way */
 	/* a 200 that waits for its owner */
@@ -33,6 +34,7 @@ static void reg_unref(struct reg *g)
 	if (--g->refs)
 		return;
 	sip_msg_unref(g->answer);
+	obj_unref(g->sec.via);
 	free(g);
 }
 
@@ -63,10 +65,16 @@ static void publish_run(struct worker *owner, void *arg)
 
 	switch (j->what) {
 	case PUBLISH_PUT:
+		if (j->b->sa)
+			sa_confirm(pcscf_of(owner)->sets, j->b->sa, j->expires_s);
+		else if (pcscf_of(owner)->sets)
+			sa_retire(pcscf_of(owner)->sets, j->b->key, true);	/* it has come back in clear */
 		j->rc = bindings_put(bs, obj_ref(j->b), j->expires_s);
 		break;
 	case PUBLISH_DEL:
 		bindings_del(bs, j->b->key, "de-registered");
+		if (pcscf_of(owner)->sets)		/* a pending one too */
+			sa_retire(pcscf_of(owner)->sets, j->b->key, true);
 		break;
 	case PUBLISH_DEL_ALL:
 		bindings_del_impi(bs, j->b->impi, "de-registered");
@@ -138,6 +146,9 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 		return rc;
 	}
 	/* Row P8 (subscription to the reg event) begins here, with the first 200. */
+	b->sa = obj_ref(g->sec.via);
+	if (granted)
+		security_count(g->pw->p, b);
 	metric_add(&pcscf_registrations, granted ? "registered" : "deregistered", NULL, 1);
 	if (granted && b->n_routes)
 		pcscf_learn_hop(g->pw->p, b->route[0]);
@@ -154,6 +165,8 @@ static void not_accepted(const struct reg *g, const struct sip_msg *m)
 
 	if (m->status < 200)
 		return;
+	if (!challenge && g->sec.via && sa_state(g->sec.via) == SA_PENDING)
+		security_refuse(g->pw, g->sec.via);
 	metric_add(&pcscf_registrations, challenge ? "challenged" : "refused", NULL, 1);
 	if (!challenge)
 		log_info(LOG_REG, "registration refused by the home network", LOG_U("status", m->status), LOG_S("reason", m->reason),
@@ -177,6 +190,51 @@ static void note_failure(struct worker *w, const struct sip_msg *req, const stru
 	stack_source_event(w, &req->flow, SOURCE_AUTH_FAILED);
 }
 
+/* ---- the challenge waits for the associations that its keys are for ---- */
+
+static void on_made(void *arg, struct sa_set *s, int rc)
+{
+	struct reg *g = arg;
+	struct str v;
+
+	if (g->p && rc == 0) {
+		v = security_server_value(s->server, s->n_server, g->answer->arena);
+		sip_out_set(&g->out, SIP_H_SECURITY_SERVER, v);
+		proxy_resume(g->p, g->branch, g->answer, &g->out);
+	} else if (g->p) {
+		/* Never a set in half, and never a challenge whose answer would come in clear (F20, F21). */
+		proxy_reject(g->p, &(const struct refusal){
+			.status = rc == -ENOSPC || rc == -ETIMEDOUT ? 503 : rc == -EEXIST ? 400 : 500,
+			.why = rc == -EEXIST ? "SPI or port of another phone" : "security associations cannot be made",
+			.retry_after_s = rc == -EEXIST ? 0 : g->pw->p->cfg.retry_after_s });
+	}
+	reg_unref(g);
+}
+
+static enum proxy_verdict hold(struct reg *g, struct proxy_branch *b, struct sip_msg *m, const struct sip_out *o)
+{
+	g->answer = sip_msg_ref(m);
+	g->branch = b;
+	sip_out_copy(&g->out, o);
+	return PROXY_HOLD;
+}
+
+static enum proxy_verdict challenge(struct reg *g, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+{
+	int rc;
+
+	hold(g, b, m, o);
+	g->refs++;
+	rc = security_make(g->pw, proxy_request(p), &g->what, &g->sec, m, on_made, g);
+	if (rc == 0)
+		return PROXY_HOLD;
+	g->refs--;
+	log_error(LOG_SEC, "a challenge without keys for security associations", LOG_I("errno", -rc), LOG_S("impi", g->what.impi));
+	proxy_reject(p, &(const struct refusal){ .status = 500, .why = "challenge without keys",
+						 .retry_after_s = g->pw->p->cfg.retry_after_s });
+	return PROXY_DROP;
+}
+
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct reg *g = user;
@@ -187,6 +245,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	if (m->status / 100 != 2) {
 		note_failure(g->pw->w, proxy_request(p), m);
 		not_accepted(g, m);
+		if (m->status == 401 && g->sec.chosen >= 0 && !g->answer)
+			return challenge(g, p, b, m, o);
 		return PROXY_PASS;
 	}
 	rc = accepted(g, proxy_request(p), m);
@@ -197,10 +257,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 							 .retry_after_s = g->pw->p->cfg.retry_after_s });
 		return PROXY_DROP;
 	}
-	g->answer = sip_msg_ref(m);
-	g->branch = b;
-	sip_out_copy(&g->out, o);
-	return PROXY_HOLD;
+	return hold(g, b, m, o);
 }
 
 /* The home network is silent (504, RFC 4320 leaves no 408) or cannot be reached: try again later. */
@@ -262,12 +319,14 @@ static bool set_home(struct pcscf_req *r)
 	return known;
 }
 
-/* Row P2: from facts.  There is no security association yet (issue: IPsec), so AKA is "no"; Digest has an association once
- * that phone has registered from this very flow (§5.2.2.3 with TLS, §5.2.2.4 without). */
-static const char *integrity(const struct pcscf_req *r, const struct binding *before)
+/* Row P2: from facts.  "yes" is for what came through a security association of that private identity (S3), and for nothing
+ * else: AKA in clear is "no"; Digest has an association once that phone has registered from this very flow (§5.2.2.3 with TLS, §5.2.2.4 without). */
+static const char *integrity(const struct pcscf_req *r, const struct reg *g, const struct binding *before)
 {
 	bool tls = r->m->flow.proto == SIP_TLS;
 
+	if (g->sec.via)
+		return "yes";
 	switch (credentials_kind(r->m)) {
 	case CREDENTIALS_DIGEST:
 		if (before && before->auth == BINDING_AUTH_DIGEST && sip_flow_eq(&before->flow, &r->m->flow))
@@ -306,7 +365,7 @@ static int edit(struct pcscf_req *r, struct reg *g, const struct binding *before
 	struct sip_out *o = &r->out;
 	struct arena *a = r->m->arena;
 
-	if (credentials_set_integrity(o, integrity(r, before)) < 0)
+	if (credentials_set_integrity(o, integrity(r, g, before)) < 0)
 		return -EBADMSG;
 	trust_strip(&r->pw->p->cfg, o, TRUST_REQ_FROM_PHONE);
 	sip_out_drop(o, SIP_H_ROUTE);		/* clients.md point 9: a Service-Route here would lead past the I-CSCF */
@@ -324,6 +383,7 @@ static void forward(struct pcscf_req *r, struct reg *g)
 	struct proxy *p = proxy_new(r->pw->w->proxy, r->st, r->m, &ops, g);
 
 	if (!p) {
+		obj_unref(g->sec.via);
 		free(g);
 		pcscf_refuse(r, 500, "out of memory", STR_NONE);
 		return;
@@ -362,12 +422,19 @@ void pcscf_register(struct pcscf_req *r)
 		return;
 	}
 	before = g->what.key.l ? phone_by_key(r->pw->p->phones, g->what.key) : NULL;
+	if (!security_check(r, &g->what, before, &g->sec)) {
+		obj_unref(before);
+		obj_unref(g->sec.via);
+		free(g);
+		return;
+	}
 	g->id = before ? before->id : rand_u64();
 	g->auth = auth_of(r->m);
 	rc = edit(r, g, before);
 	obj_unref(before);
 	if (rc < 0) {
 		pcscf_refuse(r, 400, "authorization cannot be read", STR_NONE);
+		obj_unref(g->sec.via);
 		free(g);
 		return;
 	}

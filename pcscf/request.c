@@ -71,6 +71,8 @@ static bool is_from_core(struct pcscf_req *r)
 	struct pcscf *p = r->pw->p;
 	struct binding *sender;
 
+	if (p->sas && ports_protected(&p->cfg.security, &r->m->flow.local))
+		return false;
 	if (!r->has_token || (r->token.kind != TOKEN_PATH && !pcscf_is_trusted(p, &r->m->flow)))
 		return false;
 	sender = phone_by_flow(p->phones, &r->m->flow);
@@ -201,6 +203,15 @@ static void flow_closed(struct worker *w, const struct sip_flow *flow)
 	obj_unref(b);
 }
 
+/* Its associations go with a registration; the last answer to a de-registration leaves by them. */
+static void binding_ended(void *arg, const struct binding *b, const char *why)
+{
+	struct pcscf_worker *pw = arg;
+
+	if (pw->sets && b->sa)
+		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
+}
+
 static int worker_new(void *u, struct worker *w, void **ret_role)
 {
 	struct pcscf *p = u;
@@ -219,11 +230,17 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		if (rc < 0)
 			return rc;
 		pcscf_learn_static(p, stack_config(w->stack));
+		rc = security_start(p);
+		if (rc < 0)
+			return rc;
 		metrics_register(&trust_metric_stripped);
 		metrics_register(&pcscf_registrations);
 	}
 	pw->bindings = bindings_new(w->wheel, p->phones);
-	return pw->bindings ? 0 : -ENOMEM;
+	if (!pw->bindings)
+		return -ENOMEM;
+	bindings_on_end(pw->bindings, binding_ended, pw);
+	return security_worker_start(pw);
 }
 
 static void worker_free(struct worker *w, void *role)
@@ -232,6 +249,7 @@ static void worker_free(struct worker *w, void *role)
 
 	(void)w;
 	bindings_free(pw->bindings);
+	security_worker_stop(pw);
 	free(pw);
 }
 
@@ -239,6 +257,7 @@ const struct role_ops pcscf_ops = {
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
 	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,
 	.routes = pcscf_routes,
+	.admit = security_admit, .response_flow = security_response_flow, .sent_by = security_sent_by, .listen = security_listen,
 };
 
 int pcscf_init(struct pcscf *p)
@@ -252,5 +271,7 @@ void pcscf_fini(struct pcscf *p)
 {
 	phone_directory_free(p->phones);
 	cmap_free(p->learned);
+	sa_pool_free(p->sas);
+	ipsec_helper_stop(p->helper);
 	pcscf_config_fini(&p->cfg);
 }

@@ -73,7 +73,10 @@ enum standing pcscf_standing(struct worker *w, const struct sip_flow *from)
 {
 	struct pcscf *p = pcscf_of(w)->p;
 	struct binding *b = phone_by_flow(p->phones, from);
+	struct sa_set *s = p->sas && ports_protected(&p->cfg.security, &from->local) ? sa_of(p->sas, from) : NULL;
+	bool secured = s && sa_state(s) != SA_PENDING;
 
 	obj_unref(b);
-	return b ? STANDING_REGISTERED : pcscf_is_trusted(p, from) ? STANDING_TRUSTED : STANDING_UNKNOWN;
+	obj_unref(s);
+	return b || secured ? STANDING_REGISTERED : pcscf_is_trusted(p, from) ? STANDING_TRUSTED : STANDING_UNKNOWN;
 }

@@ -1,0 +1,105 @@
+/* pcscf/security.h - access security by IPsec: TS 33.203 §7, annexes H and I; TS 24.229 §5.2.2; RFC 3329.
+ *
+ *	secpolicy.c	what the operator wants: policy, the ordered list of algorithm pairs, what a phone is told of it
+ *	sa.c		sets of security associations, from the challenge to the last answer
+ *	ports.c		which of the four ports a message uses
+ *	security.c	what a REGISTER must show, by the way it came
+ *
+ * A set belongs to the worker of its private identity, like the binding.  All workers find it by the ports of a message. */
+#pragma once
+#include "common/config/config.h"
+#include "common/ipsec/ipsec.h"
+#include "common/util/obj.h"
+
+#define SECURITY_MAX_PAIRS 8u		/* of access.ipsec.algorithms */
+#define SECURITY_MAX_SETS 6u		/* of one phone at a time; more: refused */
+
+enum security_policy { SECURITY_OFF, SECURITY_PREFER, SECURITY_REQUIRE };
+
+struct security_pair {
+	enum sec_alg alg;
+	enum sec_ealg ealg;
+};
+struct security_config {		/* access.ipsec */
+	enum security_policy policy;
+	struct security_pair pair[SECURITY_MAX_PAIRS];	/* best first */
+	unsigned n_pairs;
+	uint16_t port_s, port_c, n_ports;
+	uint32_t spi_first, n_spis, reqid_first;
+	uint32_t await_auth_s;		/* reg-await-auth: TS 24.229 table 7.8.1 */
+	uint32_t margin_s;		/* associations outlive the registration so long */
+	uint32_t old_ms;		/* 64*T1 of the phones' side */
+	uint32_t quarantine_s;		/* of SPIs */
+};
+
+/* ---- secpolicy.c ---- */
+void security_config_check(const struct cfg_node *r, struct buf *errors);
+void security_config_read(struct security_config *c, const struct cfg_node *r);
+/* The first pair of OUR list that the phone offers (S1): index into client->entry and, in *ret_pair, ours.  -ENOENT: none. */
+int security_choose(const struct security_config *c, const struct sec_list *client, unsigned *ret_pair);
+/* Security-Server: every pair of ours, best first, with the ports and SPIs of `mine`. */
+unsigned security_server_list(const struct security_config *c, const struct ipsec_end *mine, struct sec_agree ret[SECURITY_MAX_PAIRS]);
+struct str security_server_value(const struct sec_agree *list, unsigned n, struct arena *a);
+/* "Security-Server: ...\r\n" for 421 and 494, before there are ports or SPIs. */
+struct str security_server_line(const struct security_config *c, struct arena *a);
+
+/* ---- sa.c ---- */
+enum sa_state {
+	SA_MAKING,			/* the kernel has not said yes yet */
+	SA_PENDING,			/* the challenge is out: REGISTER alone, until reg-await-auth */
+	SA_LIVE,
+	SA_OLD,				/* replaced or de-registered: still good for what is on its way */
+	SA_ENDING,			/* refused: our last answer may still leave by it, nothing comes in */
+};
+struct sa_set {
+	struct obj o;
+	_Atomic(int) state;		/* written by the owner */
+	struct ipsec_set k;		/* mine: ours; theirs: the phone's */
+	struct str impi, key;		/* key: the binding's */
+	struct sec_agree *client;	/* Security-Client as it first came */
+	unsigned n_client, client_others;
+	struct sec_agree server[SECURITY_MAX_PAIRS];	/* Security-Server as it went out */
+	unsigned n_server;
+	uint64_t made_ms;
+	struct str texts;
+};
+struct sa_pool;				/* all workers: SPIs, ports, who has them */
+struct sa_pool *sa_pool_new(const struct security_config *c);
+void sa_pool_free(struct sa_pool *p);
+/* A reference, or NULL: the set whose ports these are, in whatever state; sa_of: in one that may be used. */
+struct sa_set *sa_find(struct sa_pool *p, const struct sip_flow *f);
+struct sa_set *sa_of(struct sa_pool *p, const struct sip_flow *f);
+struct sa_set *sa_of_phone(struct sa_pool *p, struct str key);		/* its newest one, pending or live */
+static inline enum sa_state sa_state(const struct sa_set *s)
+{
+	return (enum sa_state)atomic_load_explicit(&((struct sa_set *)s)->state, memory_order_acquire);
+}
+const char *sa_state_name(enum sa_state s);
+
+struct sa_wish {			/* what a set is made from; texts are copied */
+	struct str impi, key;
+	struct addr phone, us;		/* of the REGISTER */
+	const struct sec_list *client;
+	unsigned chosen;		/* of client->entry */
+	uint8_t ck[16], ik[16];
+	const struct sa_set *via;	/* what the REGISTER came on, or NULL: its server port is kept (§7.4) */
+};
+struct sa_set *sa_set_new(const struct sa_wish *w);		/* any worker; one reference; NULL: out of memory */
+
+struct sa_owner;			/* the sets of one worker */
+struct sa_owner *sa_owner_new(struct sa_pool *p, const struct security_config *c, struct wheel *w, struct ipsec_port *port);
+void sa_owner_free(struct sa_owner *o);		/* the kernel's state stays as it is: the next start takes it away */
+/* Ports and SPIs, and the kernel's four associations.  done is called once, later or at once: 0 and the set is PENDING;
+ * -ENOSPC: pools are empty; -EEXIST: SPIs or ports of another phone; what the helper says.  Takes a reference of its own. */
+void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int rc), void *arg);
+/* The home network has accepted what came on s: LIVE for so long; what was live is OLD. */
+void sa_confirm(struct sa_owner *o, struct sa_set *s, uint32_t granted_s);
+void sa_refuse(struct sa_owner *o, struct sa_set *s);		/* a pending one: gone once the answer has left */
+void sa_retire(struct sa_owner *o, struct str key, bool linger);	/* all of that phone; linger: its last answer must reach it */
+size_t sa_count(const struct sa_owner *o);
+
+/* ---- ports.c ---- */
+bool ports_protected(const struct security_config *c, const struct addr *local);
+bool ports_client(const struct security_config *c, const struct addr *local);	/* one of our client ports */
+void ports_to_phone(const struct sa_set *s, enum sip_proto proto, struct sip_flow *ret);
+void ports_response(const struct sa_set *s, const struct sip_flow *came, struct sip_flow *to);
