@@ -65,6 +65,8 @@ static int take_aka(struct ue *u, const struct auth_params *p)
 	}
 	r->secret_len = sizeof(out.res);
 	memcpy(r->secret, out.res, sizeof(out.res));
+	memcpy(u->sec.ck, out.ck, sizeof(out.ck));
+	memcpy(u->sec.ik, out.ik, sizeof(out.ik));
 	memset(&out, 0, sizeof(out));
 	return rc;
 }

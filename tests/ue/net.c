@@ -191,20 +191,23 @@ int net_open(struct ue *u)
 	if (!u->tx)
 		return -ENOMEM;
 	tx_layer_set_side_fn(u->tx, on_side);
+	tx_layer_set_response_flow_fn(u->tx, ipsec_response_flow);
 	if (u->o.t1_ms) {
 		t = (struct tx_timers){ u->o.t1_ms, 8 * u->o.t1_ms, 8 * u->o.t1_ms, 64 * u->o.t1_ms };
 		tx_layer_set_timers(u->tx, TX_UE, &t);
 	}
 	u->flow = (struct sip_flow){ .proto = u->o.proto, .remote = u->o.pcscf, .local = u->local };
 	addr_fmt(&u->local, u->local_text);
-	return 0;
+	return ipsec_open(u);
 }
 
 void net_close(struct ue *u)
 {
+	ipsec_close(u);
 	tx_layer_free(u->tx);
 	transport_free(u->transport);
 	transport_group_free(u->group);
+	ipsec_unguard(u);
 	loop_free(u->loop);
 }
 
@@ -212,7 +215,15 @@ void net_close(struct ue *u)
 
 void via_make(const struct ue *u, struct via *v)
 {
+	char at[ADDR_STRLEN];
+	struct addr us = u->local;
+
 	tx_branch_make(v->branch);
+	if (ipsec_protected(u)) {	/* TS 24.229 §5.1.1.4.1: the protected server port, and no rport */
+		addr_set_port(&us, u->sec.port_s);
+		snprintf(v->text, sizeof(v->text), "SIP/2.0/%s %s;branch=%s", sip_proto_name(u->o.proto), addr_fmt(&us, at), v->branch);
+		return;
+	}
 	snprintf(v->text, sizeof(v->text), "SIP/2.0/%s %s;branch=%s;rport", sip_proto_name(u->o.proto), u->local_text, v->branch);
 }
 
@@ -233,7 +244,7 @@ struct tx_client *net_send(struct ue *u, enum sip_method method, const struct vi
 			   const struct tx_client_ops *ops, void *user)
 {
 	struct tx_client_new_args a = {
-		.wire = wire, .method = method, .branch = str_from_c(v->branch), .to = u->flow, .side = TX_UE, .ops = ops,
+		.wire = wire, .method = method, .branch = str_from_c(v->branch), .to = ipsec_flow_for(u, method), .side = TX_UE, .ops = ops,
 		.user = user,
 	};
 	struct tx_client *ct;
@@ -264,13 +275,13 @@ static void put_route(const struct ue *u, struct buf *b)
 {
 	char pcscf[ADDR_STRLEN];
 
-	buf_printf(b, "Route: <sip:%s%s;lr>", addr_fmt(&u->o.pcscf, pcscf), u->o.proto == SIP_TCP ? ";transport=tcp" : "");
+	buf_printf(b, "Route: <sip:%s%s;lr>", addr_fmt(&u->flow.remote, pcscf), u->o.proto == SIP_TCP ? ";transport=tcp" : "");
 	if (u->reg.service_route && u->reg.service_route[0])
 		buf_printf(b, ",%s", u->reg.service_route);
 	buf_puts(b, "\r\n");
 }
 
-struct bytes *request_make(const struct ue *u, const struct via *v, const struct request *r)
+struct bytes *request_make(struct ue *u, const struct via *v, const struct request *r)
 {
 	struct buf b;
 
@@ -284,6 +295,7 @@ struct bytes *request_make(const struct ue *u, const struct via *v, const struct
 		   r->is_register ? u->o.impu : u->identity, STR_ARG(r->tag), STR_ARG(r->to), STR_ARG(r->call_id), r->cseq,
 		   r->method);
 	buf_printf(&b, "P-Access-Network-Info: %s\r\nUser-Agent: %s\r\n", u->o.pani, u->o.user_agent);
+	ipsec_put(u, &b, r->is_register);
 	buf_put(&b, r->headers);
 	if (r->body.l)
 		buf_printf(&b, "Content-Type: %.*s\r\n", STR_ARG(r->content_type));

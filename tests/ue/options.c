@@ -26,6 +26,10 @@ static const char usage[] =
 	"  --no-authorization       the first REGISTER without Authorization\n"
 	"  --t1-ms N                T1; T2, T4 follow (default: TS 24.229 §7.7, 2000)\n"
 	"  --udp-max BYTES          larger requests go over TCP, RFC 3261 says 1300 (0: none does)\n"
+	"  --ipsec                  security agreement and IPsec (TS 33.203); CAP_NET_ADMIN and a kernel with ESP\n"
+	"  --ipsec-offer ALG/EALG,...   what Security-Client holds, in that order (all of TS 33.203)\n"
+	"  --attack NAME            do one thing wrong: verify-{alg,ealg,spi-c,spi-s,port-c,port-s,q,short,missing},\n"
+	"                           client-{spi,port,short}, clear-answer, clear-requests, wrong-spi\n"
 	"  --trace                  an event per SIP message\n"
 	"  -e 'CMD; CMD; ...'       run these, then quit; status 0 when all succeeded.  A list goes on when a command has\n"
 	"                           its outcome (call: at once); commands are separated by ';' and a blank\n"
@@ -33,14 +37,14 @@ static const char usage[] =
 	"commands: register, reregister, deregister, subscribe, unsubscribe (reg event), call URI, answer [CALL], reject [CODE],\n"
 	"          hold, resume, hangup, cancel, info, message URI TEXT, options URI, raw FILE, wait EVENT [SECONDS],\n"
 	"          pause SECONDS, quit\n"
-	"events: ready registering challenged resync registered deregistered registration-failed calling trying progress\n"
+	"events: ready registering challenged secured resync registered deregistered registration-failed calling trying progress\n"
 	"        ringing prack update incoming answered held resumed ended call-failed message-sent message-received\n"
 	"        subscribed subscription-failed notify response timeout error sip\n";
 
 enum {
 	OPT_PCSCF = 256, OPT_BIND, OPT_IMSI, OPT_MSISDN, OPT_MCC, OPT_MNC, OPT_IMPI, OPT_IMPU, OPT_DOMAIN, OPT_K, OPT_OPC, OPT_OP,
 	OPT_AMF, OPT_SQN, OPT_PASSWORD, OPT_EXPIRES, OPT_ANSWER, OPT_RING_MS, OPT_MAX_RING_S, OPT_PRECOND, OPT_RTP, OPT_USER_AGENT,
-	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_TRACE, OPT_HELP,
+	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_IPSEC, OPT_IPSEC_OFFER, OPT_ATTACK, OPT_TRACE, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -52,7 +56,8 @@ static const struct option options[] = {
 	{ "ring-ms", 1, NULL, OPT_RING_MS }, { "max-ring-s", 1, NULL, OPT_MAX_RING_S }, { "precond", 1, NULL, OPT_PRECOND },
 	{ "rtp", 1, NULL, OPT_RTP }, { "user-agent", 1, NULL, OPT_USER_AGENT },
 	{ "no-authorization", 0, NULL, OPT_NO_AUTHORIZATION }, { "t1-ms", 1, NULL, OPT_T1_MS },
-	{ "udp-max", 1, NULL, OPT_UDP_MAX }, { "trace", 0, NULL, OPT_TRACE },
+	{ "udp-max", 1, NULL, OPT_UDP_MAX }, { "ipsec", 0, NULL, OPT_IPSEC },
+	{ "ipsec-offer", 1, NULL, OPT_IPSEC_OFFER }, { "attack", 1, NULL, OPT_ATTACK }, { "trace", 0, NULL, OPT_TRACE },
 	{ "help", 0, NULL, OPT_HELP }, { NULL, 0, NULL, 0 },
 };
 
@@ -119,6 +124,20 @@ static int read_pcscf(struct reader *r, const char *in)
 	if (!str_cut(str_from_c(in), ':', &proto, &where) || sip_proto_from_name(proto, &r->o->proto) < 0 ||
 	    r->o->proto == SIP_TLS || addr_parse_hostport(where, 5060, &r->o->pcscf) < 0)
 		return refuse(r, "pcscf", "udp:ADDRESS:PORT or tcp:ADDRESS:PORT is needed");
+	return 0;
+}
+
+static int read_offer(struct reader *r, const char *in)
+{
+	struct str rest = str_from_c(in), one, alg, ealg;
+
+	for (r->o->n_pairs = 0; rest.l; r->o->n_pairs++) {
+		str_cut(rest, ',', &one, &rest);
+		str_cut(one, '/', &alg, &ealg);
+		if (r->o->n_pairs == UE_PAIRS || sec_alg_from_name(alg, &r->o->pair[r->o->n_pairs].alg) < 0 ||
+		    sec_ealg_from_name(ealg, &r->o->pair[r->o->n_pairs].ealg) < 0)
+			return refuse(r, "ipsec-offer", "ALG/EALG,... is needed");
+	}
 	return 0;
 }
 
@@ -199,6 +218,13 @@ static int read_option(struct reader *r, int opt, const char *name, const char *
 		return read_number(r, name, v, 1, &o->t1_ms);
 	case OPT_UDP_MAX:
 		return read_number(r, name, v, 0, &o->udp_max_bytes);
+	case OPT_IPSEC:
+		o->ipsec = true;
+		return 0;
+	case OPT_IPSEC_OFFER:
+		return read_offer(r, v);
+	case OPT_ATTACK:
+		return attack_from_name(v, &o->attack) == 0 ? 0 : refuse(r, name, "not one of the list");
 	case OPT_TRACE:
 		o->trace = true;
 		return 0;
@@ -251,6 +277,8 @@ int options_read(struct ue_options *o, int argc, char **argv, char *why, size_t 
 	*o = (struct ue_options){
 		.expires_s = 600000, .ring_ms = 500, .max_ring_s = 120, .precond = true, .rtp = true, .user_agent = "imsue",
 	};
+	(void)read_offer(&r, "hmac-sha-1-96/aes-cbc,hmac-sha-1-96/des-ede3-cbc,hmac-sha-1-96/null,hmac-md5-96/aes-cbc,"
+			     "hmac-md5-96/des-ede3-cbc,hmac-md5-96/null,null/aes-gcm,aes-gmac/null");
 	opterr = 0;
 	optind = 0;
 	while ((opt = getopt_long(argc, argv, ":e:h", options, &at)) != -1) {

@@ -10,7 +10,8 @@
 static void names_make(struct ue *u)
 {
 	struct str imsi = str_from_c(u->o.imsi);
-	char user[17];
+	char user[17], at[ADDR_STRLEN];
+	struct addr us = u->local;
 
 	rand_token(user, 16);
 	if (imsi.l >= 6) {
@@ -23,7 +24,9 @@ static void names_make(struct ue *u)
 		snprintf(u->instance, sizeof(u->instance), "urn:uuid:%08x-%04x-4000-8000-%012llx", (unsigned)(h >> 32),
 			 (unsigned)(h >> 16 & 0xffff), (unsigned long long)(h & 0xffffffffffffull));
 	}
-	snprintf(u->contact, sizeof(u->contact), "sip:%s@%s%s", imsi.l ? u->o.imsi : user, u->local_text,
+	if (u->o.ipsec)			/* TS 24.229 §5.1.1.2.2: the protected server port, from the first REGISTER on */
+		addr_set_port(&us, u->sec.port_s);
+	snprintf(u->contact, sizeof(u->contact), "sip:%s@%s%s", imsi.l ? u->o.imsi : user, addr_fmt(&us, at),
 		 u->o.proto == SIP_TCP ? ";transport=tcp" : "");
 	snprintf(u->identity, sizeof(u->identity), "%s", u->o.impu);
 }

@@ -41,6 +41,7 @@ static void failed(struct ue *u, unsigned status, struct str reason, const struc
 		event_str(e, "warning", sip_msg_value(m, SIP_H_WARNING));
 	/* TS 24.229 §5.1.1.4.1: a refresh that was refused ends the registration, one that nobody answered does not. */
 	r->state = r->was_done && (status == 408 || status >= 500) ? REG_DONE : REG_NONE;
+	ipsec_failed(u, r->state == REG_NONE);
 	if (r->state == REG_NONE) {
 		binding_forget(u);
 		digest_forget(r);
@@ -127,6 +128,7 @@ static void registered(struct ue *u, const struct sip_msg *m)
 
 	r->granted_s = granted(u, m);
 	r->state = REG_DONE;
+	ipsec_registered(u);
 	routes_take(u, m);
 	associated_take(u, m);
 	timer_start(loop_wheel(u->loop), &r->refresh,
@@ -144,6 +146,7 @@ static void registered(struct ue *u, const struct sip_msg *m)
 static void deregistered(struct ue *u)
 {
 	u->reg.state = REG_NONE;
+	ipsec_failed(u, true);
 	binding_forget(u);
 	digest_forget(&u->reg);
 	event_put(u, event_new("deregistered"), false);
@@ -155,6 +158,9 @@ static void challenged(struct ue *u, const struct sip_msg *m)
 {
 	int rc = ++u->reg.challenges > MAX_CHALLENGES ? -ELOOP : digest_challenge(u, m);
 
+	/* An AUTS, or that AUTN is wrong, is told the way the REGISTER went: there are no keys. */
+	if (rc == 0 && u->reg.secret_len)
+		rc = ipsec_challenge(u, m);
 	if (rc == 0)
 		rc = send_register(u);
 	if (rc < 0)

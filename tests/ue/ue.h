@@ -7,6 +7,7 @@
 #include "common/loop/loop.h"
 #include "common/transaction/tx.h"
 #include "common/transport/transport.h"
+#include "tests/ue/ipsec.h"
 #include "tests/ue/media.h"
 #include "tests/ue/sdp.h"
 #include "tests/ue/usim.h"
@@ -35,6 +36,13 @@ struct ue_options {
 	enum ue_answer answer;
 	unsigned reject_code;
 	bool precond, rtp, no_authorization, trace;
+	bool ipsec;
+	struct {
+		enum sec_alg alg;
+		enum sec_ealg ealg;
+	} pair[UE_PAIRS];			/* of Security-Client, in this order */
+	unsigned n_pairs;
+	enum ue_attack attack;
 	const char *script;				/* -e; NULL: commands come from stdin */
 };
 /* 0; -EINVAL with a sentence in why; -ECANCELED: --help was printed. */
@@ -103,6 +111,7 @@ struct ue {
 	char instance[64];			/* +sip.instance */
 	char identity[UE_TEXT];			/* From and P-Preferred-Identity */
 	struct usim usim;
+	struct ue_ipsec sec;
 	struct reg reg;
 	struct subscription sub;
 	struct list calls;			/* struct call; over ones stay while transactions know them */
@@ -148,7 +157,7 @@ struct request {				/* outside of a dialog */
 	struct str headers;			/* more lines */
 	struct str content_type, body;
 };
-struct bytes *request_make(const struct ue *u, const struct via *v, const struct request *r);
+struct bytes *request_make(struct ue *u, const struct via *v, const struct request *r);
 /* "+49...", "0171..." or a URI into a Request-URI.  0 or -EINVAL. */
 int target_make(const struct ue *u, struct str text, char dst[UE_TEXT]);
 void put_contact(const struct ue *u, struct buf *b);	/* the Contact line with its feature tags */
@@ -169,6 +178,20 @@ void digest_put(struct ue *u, struct buf *b, struct str uri);
 /* Takes the 401's challenge.  0: answer it (with an AUTS, or empty, when the card says so); -errno: there is no answer. */
 int digest_challenge(struct ue *u, const struct sip_msg *m);
 void digest_forget(struct reg *r);
+
+/* ---- ipsec.c: nothing of it does anything without --ipsec ---- */
+
+int attack_from_name(const char *name, enum ue_attack *ret);	/* 0 or -EINVAL */
+int ipsec_open(struct ue *u);			/* after the transport; 0 or -errno */
+void ipsec_close(struct ue *u);
+void ipsec_unguard(struct ue *u);		/* last: closing sockets still send something */
+void ipsec_put(struct ue *u, struct buf *b, bool is_register);	/* Security-Client, -Verify, Require */
+int ipsec_challenge(struct ue *u, const struct sip_msg *m);	/* the 401: associations from its Security-Server */
+void ipsec_registered(struct ue *u);
+void ipsec_failed(struct ue *u, bool over);
+bool ipsec_protected(const struct ue *u);	/* requests go through associations */
+void ipsec_response_flow(void *u, const struct sip_msg *req, struct sip_flow *to);
+struct sip_flow ipsec_flow_for(const struct ue *u, enum sip_method method);
 
 /* ---- subscribe.c: reg-event ---- */
 

@@ -1,0 +1,352 @@
+"""IPsec between phones and the P-CSCF: TS 33.203 §7, RFC 3329; rows P3 to P6, P13, P14, X1 to X3; S2, S3, S5, S8.
+
+Runs in tests/kernel/run with namespaces ue1 (10.50.0.1), ue2 (10.50.0.2) and core (10.50.0.3).  After each step the kernel's
+associations and policies are held against what must be there, and what was on the wire against ESP.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from cases import Cases, Fail, check, equal, wait_for
+from core import K, OPC, Sub
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.path.abspath(sys.argv[1])
+LAB = os.path.join(TOP, "deploy", "lab", "lab")
+PCSCF = {4: "10.50.0.3", 6: "[fd50::3]"}
+UE = {4: {"ue1": "10.50.0.1", "ue2": "10.50.0.2"}, 6: {"ue1": "[fd50::1]", "ue2": "[fd50::2]"}}
+SUBS = {"ue1": Sub(1), "ue2": Sub(2)}
+SLOW_S = 60
+EXTRA = """sip:
+  listen: ["udp:127.0.111.10:5060", "tcp:127.0.111.10:5060", "udp:10.50.0.3:5060", "tcp:10.50.0.3:5060",
+           "udp:[fd50::3]:5060", "tcp:[fd50::3]:5060"]
+  ue_timers: {t1_ms: 100}
+access: {ipsec: {%s}}
+"""
+ATTACKS_403 = ("verify-alg", "verify-ealg", "verify-spi-c", "verify-spi-s", "verify-port-c", "verify-port-s", "verify-q",
+               "verify-short", "verify-missing", "client-spi", "client-port", "client-short", "clear-answer")
+
+
+def inside(ns, *argv, **more):
+    """A program's output in a namespace."""
+    return subprocess.run(["ip", "netns", "exec", ns, *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=SLOW_S, check=more.pop("check", True), **more).stdout
+
+
+class Core:
+    """The lab's core in its namespace, with that policy."""
+
+    def __init__(self, ipsec, workers=1):
+        self.ipsec, self.workers, self.dir = ipsec, workers, tempfile.mkdtemp(prefix="ipsec-")
+
+    def __enter__(self):
+        self._file("subscribers.yaml", "".join(s.yaml() for s in SUBS.values()))
+        self._file("extra.yaml", EXTRA % self.ipsec)
+        print(inside("core", LAB, "up", "--build", BUILD, "--net", "127.0.111", "--dir", self.dir + "/lab", "--no-dns", "--wait", "90",
+                     "--workers", str(self.workers), "--subscribers", self.dir + "/subscribers.yaml", "--extra",
+                     f"pcscf={self.dir}/extra.yaml"), flush=True)
+        with open(self.dir + "/lab/lab.json", encoding="utf-8") as f:
+            self.doc = json.load(f)
+        return self
+
+    def __exit__(self, *_):
+        inside("core", LAB, "down", "--dir", self.dir + "/lab", check=False)
+        left = sets("core")
+        if left:
+            print("associations are left:", left)
+
+    def _file(self, name, text):
+        with open(os.path.join(self.dir, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def log(self):
+        """The P-CSCF's log."""
+        with open(self.doc["logs"]["pcscf"], encoding="utf-8") as f:
+            return f.read()
+
+
+class Phone:
+    """An imsue that takes commands on stdin."""
+
+    def __init__(self, ns, *options, family=4, proto="udp", ipsec=True):
+        sub = SUBS[ns]
+        argv = ["ip", "netns", "exec", ns, os.path.join(BUILD, "tests/ue/imsue"), "--pcscf", f"{proto}:{PCSCF[family]}:5060",
+                "--bind", UE[family][ns], "--imsi", sub.imsi, "--msisdn", sub.msisdn, "--mcc", "001", "--mnc", "01", "--k", K,
+                "--opc", OPC, "--sqn", str(int(time.time() * 1000) % (1 << 46)) if "--stale" in options else "0", "--rtp", "no"]
+        self.events, self.arrived = [], threading.Condition()
+        self.p = subprocess.Popen(argv + (["--ipsec"] if ipsec else []) + [o for o in options if o != "--stale"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.at = 0
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait("ready")
+
+    def _read(self):
+        for line in self.p.stdout:
+            with self.arrived:
+                self.events.append(json.loads(line))
+                self.arrived.notify_all()
+
+    def do(self, command, *wanted, seconds=20):
+        """A command and the first of the events that may follow."""
+        self.at = len(self.events)
+        self.p.stdin.write(command + "\n")
+        return self.wait(*wanted, seconds=seconds) if wanted else None
+
+    def wait(self, *wanted, seconds=20):
+        """The next event of one of these names."""
+        end = time.monotonic() + seconds
+        with self.arrived:
+            while True:
+                for i, e in enumerate(self.events[self.at:]):
+                    if e["event"] in wanted:
+                        self.at += i + 1
+                        return e
+                if not self.arrived.wait(max(0, end - time.monotonic())) and time.monotonic() >= end:
+                    raise Fail(f"{wanted} did not come within {seconds} s; last: {self.events[-4:]}")
+
+    def seen(self, name):
+        """How often that event came."""
+        return sum(e["event"] == name for e in self.events)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.p.poll() is None:
+            self.p.stdin.close()
+            try:
+                self.p.wait(10)
+            except subprocess.TimeoutExpired:
+                self.p.kill()
+
+
+# ---- the kernel's table ----
+
+def sets(ns):
+    """{reqid of a pair: [spi, ...]} of ESP associations."""
+    out = {}
+    for spi, reqid in re.findall(r"proto esp spi (0x[0-9a-f]+)(?:\(\d+\))? reqid (\d+)", inside(ns, "ip", "xfrm", "state")):
+        out.setdefault(int(reqid), []).append(spi)
+    return out
+
+
+def policies(ns):
+    """Reqids of policies that name an association."""
+    return [int(r) for r in re.findall(r"proto esp reqid (\d+)", inside(ns, "ip", "xfrm", "policy"))]
+
+
+def table_is(n_sets, seconds=5):
+    """The core has that many sets, each of four associations and four policies of two reqids."""
+    def good():
+        have = sets("core")
+        return len(have) == 2 * n_sets and all(len(v) == 2 for v in have.values()) and \
+            sorted(policies("core")) == sorted(2 * list(have))
+    try:
+        wait_for(good, seconds, f"{n_sets} sets")
+    except Fail as e:
+        raise Fail(f"{e}: states {sets('core')}, policies {policies('core')}") from e
+
+
+def counter(name):
+    """One of /proc/net/xfrm_stat of the core."""
+    return int(re.search(name + r"\s+(\d+)", inside("core", "cat", "/proc/net/xfrm_stat")).group(1))
+
+
+class Wire:
+    """What is on a phone's wire: nothing in clear between protected ports."""
+
+    def __init__(self, ns):
+        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-n", "-l", "-i", "eth0", "-q"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True)
+        self.lines = []
+        threading.Thread(target=lambda: self.lines.extend(self.p.stdout), daemon=True).start()
+        time.sleep(1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.kill()
+
+    def check(self):
+        """ESP was seen and nothing in clear at a protected port."""
+        check(any("ESP" in line for line in self.lines), "no ESP on the wire")
+        # (sockets of a phone that has ended may still send a FIN)
+        clear = [line for line in self.lines if re.search(r"IP6? (10\.50\.0\.3|fd50::3)\.51[012]\d >", line)]
+        check(not clear, f"in clear from a protected port: {clear[:2]}")
+
+
+# ---- cases ----
+
+def number(ns):
+    """How to dial it."""
+    return "+" + SUBS[ns].msisdn
+
+
+def call(a, b, to):
+    """A call from a to b, ended by a."""
+    a.do(f"call {number(to)}", "answered", "call-failed", seconds=40)
+    check(a.events[a.at - 1]["event"] == "answered", f"call: {a.events[-2:]}")
+    b.wait("incoming")
+    a.do("hangup", "ended")
+    b.wait("ended")
+
+
+def register_and_go(family, proto):
+    """Registration, four associations, ESP on the wire, de-registration, none."""
+    with Wire("ue1") as wire, Phone("ue1", family=family, proto=proto) as a:
+        e = a.do("register", "registered", "registration-failed")
+        equal(e["event"], "registered", "outcome")
+        equal([x["keysInChallenge"] for x in a.events if x["event"] == "challenged"], [False], "keys in the challenge")
+        table_is(1)
+        equal(a.do("deregister", "deregistered", "registration-failed")["event"], "deregistered", "de-registration")
+        table_is(0, 12)
+        wire.check()
+
+
+def calls(family, proto_a, proto_b):
+    """Calls and messages both ways, and a re-registration in the middle of a call (row P14)."""
+    with Wire("ue1") as wire, Phone("ue1", family=family, proto=proto_a) as a, Phone("ue2", family=family, proto=proto_b) as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        table_is(2)
+        call(a, b, "ue2")
+        call(b, a, "ue1")
+        equal(a.do(f"message {number('ue2')} hello", "message-sent")["status"], 200, "MESSAGE")
+        equal(b.wait("message-received")["text"], "hello", "text")
+        a.do(f"call {number('ue2')}", "answered", seconds=40)
+        equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
+        equal(b.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
+        b.do("hangup", "ended")
+        a.wait("ended")
+        table_is(2, 15)			# the old sets have gone 64*T1 later
+        for p in (a, b):
+            equal(p.do("deregister", "deregistered", "registration-failed")["event"], "deregistered", "de-registration")
+        table_is(0, 12)
+        wire.check()
+
+
+def again_and_again(n):
+    """Re-registrations: never more than two sets, and one in the end."""
+    with Phone("ue1") as a:
+        a.do("register", "registered")
+        for _ in range(n):
+            equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
+            check(len(sets("core")) <= 4, f"more than two sets: {sets('core')}")
+        table_is(1, 15)
+        a.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
+def pair(alg, ealg):
+    """One algorithm pair from end to end."""
+    with Phone("ue1", "--ipsec-offer", f"{alg}/{ealg}") as a:
+        equal(a.do("register", "registered", "registration-failed", seconds=40)["event"], "registered", "registration")
+        equal([(x["alg"], x["ealg"]) for x in a.events if x["event"] == "secured"], [(alg, ealg)], "pair")
+        table_is(1)
+        a.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
+def attack(name):
+    """S2, S3: the registration ends with 403 and the pending set is gone at once."""
+    with Phone("ue1", "--attack", name) as a:
+        e = a.do("register", "registered", "registration-failed")
+        equal((e["event"], e.get("status")), ("registration-failed", 403), "outcome")
+        if name == "clear-answer":
+            return			# the set waits for its owner: reg-await-auth
+        table_is(0, 4)
+
+
+def clear_requests(core):
+    """S5: in clear from a phone that has associations."""
+    with Phone("ue1", "--attack", "clear-requests") as a, Phone("ue2") as b:
+        a.do("register", "registered")
+        b.do("register", "registered")
+        a.do(f"message {number('ue2')} hello")		# the 403 goes to its Via, a protected port: the phone's kernel drops it
+        wait_for(lambda: "in clear from a phone that has security associations" in core.log(), 10, "a line in the log")
+        equal(b.seen("message-received"), 0, "messages at the far phone")
+        a.do("deregister", "deregistered")
+        b.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
+def foreign_port():
+    """What comes in clear to a protected port is dropped by the kernel, and never answered."""
+    before = counter("XfrmInPolBlock")
+    code = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+            "s.sendto(b'OPTIONS sip:10.50.0.3 SIP/2.0\\r\\n\\r\\n', ('10.50.0.3', 5100)); s.sendto(b'x', ('10.50.0.3', 5120))")
+    inside("ue1", "python3", "-c", code)
+    wait_for(lambda: counter("XfrmInPolBlock") >= before + 2, 5, "two blocked datagrams")
+
+
+def in_clear(status):
+    """A phone without a security agreement."""
+    with Phone("ue1", ipsec=False) as a:
+        e = a.do("register", "registered", "registration-failed")
+        equal((e["event"], e.get("status")), ("registered", None) if status == 200 else ("registration-failed", status), "outcome")
+        equal(sets("core"), {}, "associations")
+        if status == 200:
+            a.do("deregister", "deregistered")
+
+
+def protected_works():
+    """With an agreement a phone is protected."""
+    with Phone("ue1") as a:
+        equal(a.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        table_is(1)
+        a.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
+def foreign_stays():
+    """Associations of others are never touched, and a killed P-CSCF's own go at the next start (row X4)."""
+    equal(len([s for v in sets("core").values() for s in v]), 1, "associations")
+
+
+def main():
+    """All of it."""
+    c = Cases()
+    every = "[hmac-sha-1-96/aes-cbc, null/aes-gcm, aes-gmac/null, hmac-sha-1-96/des-ede3-cbc, hmac-sha-1-96/null, " \
+            "hmac-md5-96/aes-cbc, hmac-md5-96/des-ede3-cbc, hmac-md5-96/null]"
+    with Core("policy: require") as core:
+        for family in (4, 6):
+            for proto in ("udp", "tcp"):
+                c.run(f"register, IPv{family}, {proto}", register_and_go, family, proto)
+        c.run("calls over UDP", calls, 4, "udp", "udp")
+        c.run("calls over TCP and UDP", calls, 4, "tcp", "udp")
+        c.run("calls over IPv6", calls, 6, "udp", "tcp")
+        c.run("re-registrations", again_and_again, 20)
+        for name in ATTACKS_403:
+            c.run("attack " + name, attack, name)
+        c.run("attack clear-requests", clear_requests, core)
+        c.run("in clear to a protected port", foreign_port)
+        c.run("require: 421 without an agreement", in_clear, 421)
+    with Core(f"policy: prefer, allow_null: true, algorithms: {every}", workers=2):
+        c.run("prefer: without an agreement", in_clear, 200)
+        c.run("prefer: with one", protected_works)
+        c.run("two workers: calls over TCP", calls, 4, "tcp", "tcp")
+        for p in every.strip("[]").split(", "):
+            c.run("pair " + p, pair, *p.split("/"))
+    inside("core", "ip", "xfrm", "state", "add", "src", "10.50.0.9", "dst", "10.50.0.3", "proto", "esp", "spi", "0x9999", "reqid", "7",
+           "mode", "transport", "auth-trunc", "hmac(sha1)", "0x" + "11" * 20, "96", "enc", "ecb(cipher_null)", "")
+    with Core("policy: off"):
+        c.run("off: without an agreement", in_clear_off)
+        c.run("the associations of others", foreign_stays)
+    c.end()
+
+
+def in_clear_off():
+    """Policy off: as if there were no IPsec."""
+    with Phone("ue1", ipsec=False) as a:
+        equal(a.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        a.do("deregister", "deregistered")
+
+
+main()
