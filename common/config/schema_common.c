@@ -58,6 +58,8 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "sip.overload.enabled", CFG_BOOL, 0, 0, "true", NULL, 0, NULL, "Refuse new requests with 503 while overloaded?" },
 	{ "sip.overload.target_delay_ms", CFG_INT, 1, 10000, "50", NULL, 0, "ms",
 	  "How long messages may wait for their turn; beyond it a part of the new requests is refused." },
+	{ "sip.overload.neighbours", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Tell core neighbours how much to hold back, and hold back what they ask for (RFC 7339)?" },
 	{ "sip.overload.never_refuse", CFG_STR_LIST, 1, 64, NULL, NULL, 0, NULL,
 	  "Priority values and Resource-Priority namespaces whose requests are never refused; emergency services never are." },
 

@@ -13,6 +13,8 @@ static METRIC_DEF(m_refused, "cscf_overload_refused_total", METRIC_COUNTER, "New
 		  "method", NULL);
 static METRIC_DEF(m_shed, "cscf_overload_shed_total", METRIC_COUNTER,
 		  "New requests dropped unparsed and unanswered: even refusing them would have taken too long.", NULL, NULL);
+static METRIC_DEF(m_held, "cscf_overload_held_total", METRIC_COUNTER,
+		  "New requests not sent because the next hop asked for less (RFC 7339).", NULL, NULL);
 static METRIC_DEF(m_percent, "cscf_admission_percent", METRIC_GAUGE, "Part of the new requests that is let in.", "worker", NULL);
 static METRIC_DEF(m_wait, "cscf_queue_delay_seconds", METRIC_HISTOGRAM, "How long new requests waited before they were taken up.",
 		  NULL, NULL);
@@ -143,6 +145,22 @@ static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 	return false;
 }
 
+/* ---- neighbours: RFC 7339 ---- */
+
+static unsigned on_overload(void *u)
+{
+	struct worker *w = u;
+
+	return admission_loss_percent(&container_of(w, struct worker_full, w)->admission, clock_mono_us());
+}
+
+bool guard_may_hold(void *u, const struct sip_msg *m)
+{
+	struct worker *w = u;
+
+	return admission_class_of(&container_of(w, struct worker_full, w)->admission, m, false) == ADMISSION_NEW;
+}
+
 /* ---- figures ---- */
 
 void guard_measure(struct worker_full *f, const struct sip_msg *m)
@@ -159,10 +177,14 @@ void guard_stats(struct worker_full *f, const struct transport_stats *tp)
 {
 	uint64_t lost = tp->kernel_drops - f->last_tp.kernel_drops;
 	unsigned percent = 100 - admission_loss_percent(&f->admission, clock_mono_us());
+	struct proxy_stats px;
 	char worker[8];
 
 	metric_add(&m_admitted, NULL, NULL, f->admitted - f->last_admitted);
 	metric_add(&m_drops, NULL, NULL, lost);
+	proxy_layer_stats(f->w.proxy, &px);
+	metric_add(&m_held, NULL, NULL, px.held - f->last_px.held);
+	f->last_px = px;
 	f->last_admitted = f->admitted;
 	if (percent == f->last_percent)
 		return;
@@ -235,7 +257,7 @@ int guard_init(struct stack *s)
 
 void guard_open(struct worker_full *f)
 {
-	struct metric *const all[] = { &m_admitted, &m_refused, &m_shed, &m_percent, &m_wait, &m_drops, &m_dropped, &m_bans,
+	struct metric *const all[] = { &m_admitted, &m_refused, &m_shed, &m_held, &m_percent, &m_wait, &m_drops, &m_dropped, &m_bans,
 				       &m_strangers };
 	struct admission_config c = { 0 };
 	char worker[8];
@@ -249,4 +271,6 @@ void guard_open(struct worker_full *f)
 	metric_set(&m_percent, worker, NULL, 100);
 	tx_layer_set_admit_fn(f->w.tx, on_admit);
 	transport_set_filter(f->w.transport, on_filter);
+	if (cfg_bool(cfg_root(f->w.stack->config), "sip.overload.neighbours"))
+		tx_layer_set_overload_fn(f->w.tx, on_overload);
 }

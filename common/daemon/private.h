@@ -61,6 +61,7 @@ void worker_close(struct worker_full *f);
 /* guard.c: what stands before the transactions */
 int guard_init(struct stack *s);			/* once; 0 or -ENOMEM */
 void guard_open(struct worker_full *f);
+bool guard_may_hold(void *u, const struct sip_msg *m);	/* proxy_env.may_hold; u is the worker */
 /* A malformed message: may it be answered, and with how many octets at most (0: any)? */
 bool guard_malformed(struct worker *w, const struct sip_flow *from, size_t bytes, size_t *ret_max);
 extern const struct http_route bans_routes[];		/* bans.c; u is struct stack */

@@ -418,6 +418,7 @@ int worker_open(struct stack *s, unsigned id)
 	env.timer_c_ms = (uint32_t)cfg_int(r, "sip.timer_c_s") * 1000;
 	env.udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");
 	env.max_breadth = 60;
+	env.may_hold = cfg_bool(r, "sip.overload.neighbours") ? guard_may_hold : NULL;
 	env.response_wait_ms = (uint32_t)cfg_int(r, "sip.next_hop_wait_ms");
 	if (!s->ops->off_route) {
 		env.session_min_s = (uint32_t)cfg_int(r, "sip.session_timer.min_se_s");

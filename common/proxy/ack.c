@@ -53,7 +53,7 @@ static int wire_make(struct proxy_layer *l, const struct sip_msg *m, const struc
 		return rc;
 	branch_make(m, branch);
 	sip_out_copy(&o, plan);
-	proxy_push_via(&o, to, &local, branch);
+	proxy_push_via(&o, to, &local, branch, "");
 	return sip_out_write(&o, ret);
 }
 

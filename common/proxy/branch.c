@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "common/proxy/private.h"
+#include "common/sip/oc.h"
 
 static void on_timer_c(struct timer *t);
 static void on_timer_wait(struct timer *t);
@@ -115,7 +116,7 @@ static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const ch
 	if (p->ops->branch)
 		p->ops->branch(p->user, p, b, to, &o);
 	b->cur = NULL;
-	proxy_push_via(&o, to, &local, branch);
+	proxy_push_via(&o, to, &local, branch, p->layer->env.may_hold && b->side == TX_CORE ? SIP_OC_ASK : "");
 	return sip_out_write(&o, ret);
 }
 
@@ -173,6 +174,22 @@ static int transaction_make(struct proxy_branch *b, struct bytes *wire, const ch
 	return b->ct ? 0 : -ENOMEM;
 }
 
+/* RFC 7339 §5.10: the next hop asked for less.  Another address of the same target may take it; nobody is held unavailable. */
+static void held_back(struct proxy_branch *b, const struct sip_flow *to)
+{
+	char text[SIP_FLOW_STRLEN];
+
+	log_debug(LOG_PROXY, "held back for a next hop that is overloaded", LOG_C("to", sip_flow_fmt(to, text)),
+		  LOG_S("call_id", b->p->m->call_id));
+	b->p->held = true;
+	if (!b->has_flow && b->next + 1 < b->res.n) {
+		b->next++;
+		attempt(b);
+	} else {
+		branch_end(b, 503, NULL, NULL);
+	}
+}
+
 /* Sends to the address in turn. */
 static void attempt(struct proxy_branch *b)
 {
@@ -181,6 +198,10 @@ static void attempt(struct proxy_branch *b)
 	struct bytes *wire = NULL;
 	int rc;
 
+	if (b->side == TX_CORE && proxy_oc_holds(b->p->layer, &to, b->p->m)) {
+		held_back(b, &to);
+		return;
+	}
 	branch_param(b->p, branch);
 	rc = wire_for(b, &to, branch, &wire);
 	if (!rc && (!b->p->st || b->state == BRANCH_ENDED))	/* the user changed its mind in ops.branch */

@@ -11,11 +11,20 @@
 #define PROXY_MAX_EARLY 8u			/* early dialogs of a branch that we end with a 199 of our own */
 #define PROXY_BRANCH_STRLEN 48			/* magic cookie, random part, '.', loop hash and the NUL */
 
+#define PROXY_MAX_PEERS 64u			/* next hops that asked for less at a time */
+struct proxy_peer {				/* a next hop that asked for less: overload.c */
+	struct addr a;
+	unsigned percent;
+	uint64_t seq, until_ms;
+};
+
 struct proxy_layer {
 	struct proxy_env env;
 	struct list proxies, acks, uacs;
 	bool closing;
 	struct proxy_stats stats;
+	struct proxy_peer peer[PROXY_MAX_PEERS];
+	unsigned n_peers;
 };
 
 enum branch_state {
@@ -85,6 +94,7 @@ struct proxy {
 	struct str cancel_reason;
 	uint32_t session_s;			/* Session-Expires as forwarded; 0: none */
 	bool session_uac;			/* the caller knows session timers */
+	bool held;				/* a next hop had asked for less: never sent there */
 	bool accepted;				/* a 2xx went upstream: an INVITE may have more to come */
 	struct timer reap;			/* all is said: gone with the next tick, whatever the server transaction waits for */
 };
@@ -109,6 +119,9 @@ static inline bool branch_active(const struct proxy_branch *b)
 {
 	return b->state != BRANCH_WAITING && b->state != BRANCH_ENDED;
 }
+/* overload.c */
+void proxy_oc_heard(struct proxy_layer *l, const struct sip_flow *from, const struct sip_via *via);
+bool proxy_oc_holds(struct proxy_layer *l, const struct sip_flow *to, const struct sip_msg *m);
 /* respond.c */
 extern const struct tx_client_ops proxy_branch_ops;
 unsigned proxy_status_rank(unsigned status);	/* lower is better, RFC 3261 §16.7 step 6 */
@@ -125,7 +138,8 @@ uint64_t proxy_loop_hash(const struct sip_msg *m);
 int proxy_next_hop(struct sip_out *o, struct sip_uri *ret, struct sip_msg **ret_msg);
 void proxy_set_max_forwards(struct sip_out *o);
 /* Our Via on top of `o`; local is our address for `to`. */
-void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch);
+void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch,
+		    const char *more);
 /* ack.c */
 void proxy_acks_free(struct proxy_layer *l);
 /* uac.c */

@@ -27,6 +27,9 @@ struct proxy_env {			/* what the layer stands on; the transport is above it */
 	bool (*is_self)(void *u, const struct sip_uri *uri);
 	/* Sends without a transaction: an ACK for a 2xx. */
 	int (*send)(void *u, const struct sip_flow *to, struct bytes *wire);
+	/* Overload control toward next hops (RFC 7339): may this request be held back when one asks for less?  NULL: none is
+	 * offered and nobody is obeyed. */
+	bool (*may_hold)(void *u, const struct sip_msg *m);
 	void *u;
 	uint32_t timer_c_ms;		/* RFC 3261 §16.6 step 11: over 3 minutes */
 	uint32_t udp_max_bytes;		/* 1300: above it TCP is tried, §18.1.1 */
@@ -108,7 +111,7 @@ struct proxy *proxy_of(struct tx_server *st);
 void proxy_forward_ack(struct proxy_layer *l, struct sip_msg *ack, struct sip_out *o, const struct sip_flow *flow);
 
 struct proxy_stats {
-	uint64_t forwarded, branches, cancels, timer_c, failovers, loops;
+	uint64_t forwarded, branches, cancels, timer_c, failovers, loops, held;
 	uint32_t now;
 };
 void proxy_layer_stats(const struct proxy_layer *l, struct proxy_stats *ret);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include "common/proxy/private.h"
 
+#define HELD_RETRY_S 4u				/* Retry-After, spread by tx_refuse() */
+
 static void send_up(struct proxy *p, unsigned status, const struct sip_out *o)
 {
 	struct bytes *wire = NULL;
@@ -133,6 +135,13 @@ void proxy_finish(struct proxy *p)
 	p->done = true;		/* before the call: the user may start over from inside it */
 	if (tx_server_final_sent(p->st)) {
 		p->no_more = true;
+		return;
+	}
+	/* What was never sent is no failure of anybody's that a role could mend: say when to come again. */
+	if (p->held && !m && status == 503) {
+		p->no_more = true;
+		tx_refuse(p->st, &(const struct refusal){ .status = 503, .why = "the next hop is overloaded", .retry_after_s = HELD_RETRY_S,
+							   .quiet = true });
 		return;
 	}
 	if (p->ops->final && p->ops->final(p->user, p, status, m))
@@ -306,6 +315,8 @@ static void on_response(void *user, struct tx_client *ct, struct sip_msg *m)
 	if (ct != b->ct)
 		return;
 	proxy_enter(p);
+	if (b->side == TX_CORE)
+		proxy_oc_heard(p->layer, b->has_flow ? &b->flow : &b->res.target[b->next], &m->via);
 	if (m->status < 200)
 		heard_provisional(b, m->status);
 	if (m->status == 100)			/* §16.7 step 5 */

@@ -138,11 +138,12 @@ void proxy_set_max_forwards(struct sip_out *o)
 		sip_out_set_line(o, h, arena_printf(o->arena, "%u", n ? n - 1 : 0));
 }
 
-void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch)
+void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch,
+		    const char *more)
 {
 	char sent_by[ADDR_STRLEN];
 
 	addr_fmt(local, sent_by);
-	sip_out_push(o, SIP_H_VIA, arena_printf(o->arena, "SIP/2.0/%s %s%s;branch=%s", sip_proto_name(to->proto), sent_by,
-						to->proto == SIP_UDP ? ";rport" : "", branch));
+	sip_out_push(o, SIP_H_VIA, arena_printf(o->arena, "SIP/2.0/%s %s%s;branch=%s%s", sip_proto_name(to->proto), sent_by,
+						to->proto == SIP_UDP ? ";rport" : "", branch, more));
 }

@@ -1,7 +1,9 @@
 /* common/transaction/layer.c - the transaction layer: handles, limits, sending, the end of objects. */
 #include <errno.h>
 #include <stdlib.h>
+#include "common/sip/oc.h"
 #include "common/transaction/private.h"
+#include "common/util/clock.h"
 #include "common/util/rand.h"
 
 #define NO_SLOT UINT32_MAX
@@ -117,6 +119,11 @@ void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const 
 void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct refusal *ret))
 {
 	l->admit_fn = fn;
+}
+
+void tx_layer_set_overload_fn(struct tx_layer *l, unsigned (*fn)(void *u))
+{
+	l->overload_fn = fn;
 }
 
 void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions)
@@ -293,6 +300,17 @@ int tx_send(struct tx_layer *l, const struct sip_flow *to, struct bytes *wire, s
 	rc = l->ops->send(l->u, to, wire, origin);
 	if (rc == 0 && l->ops->observe)
 		l->ops->observe(l->u, true, to, bytes_str(wire), NULL);
+	return rc;
+}
+
+int tx_send_oc(struct tx_layer *l, const struct sip_flow *to, struct bytes *wire, struct tx_handle origin)
+{
+	struct sip_oc oc = { .percent = l->overload_fn ? l->overload_fn(l->u) : 0, .validity_ms = SIP_OC_VALIDITY_MS,
+			     .seq = clock_wall_us() / 1000 };
+	struct bytes *told = oc.percent ? sip_oc_stamp(bytes_str(wire), &oc) : NULL;
+	int rc = tx_send(l, to, told ? told : wire, origin);
+
+	bytes_unref(told);
 	return rc;
 }
 

@@ -47,6 +47,7 @@ struct tx_server {
 	struct sip_msg *req;
 	char to_tag[TX_TAG_CHARS + 1];
 	bool final_sent, told;			/* told: tx_ops.invite_final */
+	bool wants_oc;			/* RFC 7339: its Via asked */
 	bool forgeable;			/* a sender that may be forged: one message out for one in */
 	void *user;
 	void (*gone)(void *user);
@@ -75,6 +76,7 @@ struct tx_layer {
 	uint32_t max;
 	void (*response_flow_fn)(void *u, const struct sip_msg *req, struct sip_flow *to);
 	enum tx_side (*side_fn)(void *u, const struct sip_flow *from);
+	unsigned (*overload_fn)(void *u);
 	bool (*admit_fn)(void *u, struct sip_msg *m, struct refusal *ret);
 	struct tx_agent agent;
 	struct tx_timers timers[TX_N_SIDES];
@@ -114,6 +116,7 @@ void tx_client_fail(struct tx_client *ct, int err);
 
 /* layer.c */
 int tx_send(struct tx_layer *l, const struct sip_flow *to, struct bytes *wire, struct tx_handle origin);
+int tx_send_oc(struct tx_layer *l, const struct sip_flow *to, struct bytes *wire, struct tx_handle origin);	/* a response to who asked */
 void tx_later(struct tx *t);
 void tx_unlink(struct tx *t);				/* out of the keys: nothing matches it any more */
 struct tx_handle tx_handle_of(const struct tx *t);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/sip/oc.h"
 #include "common/transaction/private.h"
 #include "common/util/rand.h"
 
@@ -117,6 +118,12 @@ static struct str stateless_tag(const struct sip_msg *m, char dst[STATELESS_TAG_
 	return str_make(dst, STATELESS_TAG_CHARS);
 }
 
+/* Phones are told nothing: they have Retry-After. */
+static bool asks_oc(const struct tx_layer *l, const struct sip_msg *m)
+{
+	return l->overload_fn && sip_oc_asked(&m->via) && (!l->side_fn || l->side_fn(l->u, &m->flow) == TX_CORE);
+}
+
 static void send_stateless(struct tx_layer *l, const struct sip_msg *m, const struct refusal *r)
 {
 	char tag[STATELESS_TAG_CHARS + 1];
@@ -125,7 +132,7 @@ static void send_stateless(struct tx_layer *l, const struct sip_msg *m, const st
 
 	response_flow(l, m, &to);
 	if (wire)
-		(void)tx_send(l, &to, wire, (struct tx_handle){ 0, 0, l->worker });
+		(void)(asks_oc(l, m) ? tx_send_oc : tx_send)(l, &to, wire, (struct tx_handle){ 0, 0, l->worker });
 	bytes_unref(wire);
 }
 
@@ -161,6 +168,7 @@ static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const
 	t = &st->t;
 	t->server = true;
 	st->forgeable = forgeable;
+	st->wants_oc = asks_oc(l, m);
 	t->fsm = m->method == SIP_INVITE ? &ist_fsm : &nist_fsm;
 	t->side = l->side_fn ? l->side_fn(l->u, &m->flow) : TX_CORE;
 	t->reliable = sip_proto_is_reliable(m->flow.proto);

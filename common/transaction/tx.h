@@ -65,6 +65,9 @@ struct refusal;				/* refuse.h */
  * sent unasked. */
 void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct refusal *ret));
 
+/* RFC 7339 toward core peers that ask for it: how many percent of their requests should they hold back?  0: nothing is said. */
+void tx_layer_set_overload_fn(struct tx_layer *l, unsigned (*fn)(void *u));
+
 /* A parsed message from the transport. */
 void tx_input(struct tx_layer *l, struct sip_msg *m);
 /* The transport could not deliver what `origin` sent (ICMP, connection refused...). */

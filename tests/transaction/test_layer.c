@@ -392,6 +392,34 @@ START_TEST(test_layer_refused)
 }
 END_TEST
 
+static unsigned percent;
+
+static unsigned on_overload(void *u)
+{
+	(void)u;
+	return percent;
+}
+
+/* RFC 7339 §5.2: who offers it is told, in every response while it lasts; others are not. */
+START_TEST(test_layer_overload)
+{
+	world_init(&w, SIP_UDP, TX_CORE);
+	tx_layer_set_overload_fn(w.l, on_overload);
+	percent = 40;
+	world_request_full(&w, "MESSAGE", "z9hG4bKo1", NULL, ";oc;oc-algo=\"loss\"");
+	world_answer(&w, 200);
+	ck_assert_ptr_nonnull(strstr(world_last(&w), ";oc=40;oc-algo=\"loss\";oc-validity="));
+	world_request_full(&w, "MESSAGE", "z9hG4bKo2", NULL, NULL);
+	world_answer(&w, 200);
+	ck_assert_ptr_null(strstr(world_last(&w), "oc="));
+	percent = 0;
+	world_request_full(&w, "MESSAGE", "z9hG4bKo3", NULL, ";oc;oc-algo=\"loss\"");
+	world_answer(&w, 200);
+	ck_assert_ptr_null(strstr(world_last(&w), "oc="));
+	world_fini(&w);
+}
+END_TEST
+
 /* SEC-11: never longer than what came. */
 START_TEST(test_layer_refused_small)
 {
@@ -439,7 +467,7 @@ START_TEST(test_layer_forgeable)
 }
 END_TEST
 
-TEST_MAIN("layer", TEST_ONE(test_layer_forgeable), TEST_ONE(test_layer_refused),
+TEST_MAIN("layer", TEST_ONE(test_layer_overload), TEST_ONE(test_layer_forgeable), TEST_ONE(test_layer_refused),
 	  TEST_ONE(test_layer_refused_small),
 	  TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack),
 	  TEST_ONE(test_layer_rfc2543_users_tag), TEST_ONE(test_layer_client_match),
