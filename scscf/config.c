@@ -29,6 +29,8 @@ static const struct cfg_row rows[] = {
 	  "Challenge re-registrations that did not come through a security association." },
 	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
+	{ "registrar.unregistered_keep_s", CFG_INT, 1, 86400, "300", NULL, 0, "s",
+	  "So long the profile of a user who is not registered serves before the HSS is told and asked again." },
 	{ "registrar.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s",
 	  "Retry-After when the HSS is away or silent; up to half more is added at random." },
 	{ 0 },
@@ -85,6 +87,7 @@ void reg_config_read(struct reg_config *ret, const struct cfg *c)
 		.sar_on_refresh = cfg_bool(r, "registrar.sar_on_refresh"),
 		.challenge_refresh = cfg_bool(r, "registrar.challenge_refresh"),
 		.allow_unprotected_aka = cfg_bool(r, "registrar.allow_unprotected_aka"),
+		.unregistered_keep_s = (uint32_t)cfg_int(r, "registrar.unregistered_keep_s"),
 		.retry_after_s = (uint32_t)cfg_int(r, "registrar.retry_after_s"),
 	};
 }

@@ -100,6 +100,8 @@ static bool caller_by_header(struct scscf_worker *sw, struct session_in *in, str
 		c->id = profile_find(c->view->profile, aor);
 	}
 	obj_unref(set);
+	if (!c->view && unregistered_fetch(sw, in, aor))
+		return false;
 	if (!c->id)
 		session_refuse(in, 403, "the served user has no profile here", STR_NONE);
 	return c->id != NULL;

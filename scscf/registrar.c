@@ -169,6 +169,10 @@ int registration_publish(struct registration *g)
 	obj_unref(v);
 	if (rc < 0)
 		return rc;
+	if (n == 0) {			/* unregistered: registrar_adopt() */
+		timer_start(g->r->sw->w->wheel, &g->expiry, (uint64_t)registration_scscf(g)->reg->unregistered_keep_s * 1000);
+		return 0;
+	}
 	if (!g->registered_wall_us) {
 		g->registered_wall_us = wall;
 		metric_adjust(&m_now, NULL, NULL, 1);
@@ -192,6 +196,76 @@ void registration_clear(struct registration *g)
 		metric_adjust(&m_now, NULL, NULL, -1);
 	g->registered_wall_us = 0;
 	g->id = rand_u64();		/* an old Service-Route must not lead to what comes next */
+}
+
+/* ---- a user who is not registered ---- */
+
+struct adoption {
+	struct reg_work work;		/* first */
+	struct profile *profile;	/* a reference */
+	char *impi;
+	void (*done)(void *arg, int rc);
+	void *arg;
+};
+
+static void adoption_end(struct adoption *a, int rc)
+{
+	a->done(a->arg, rc);
+	obj_unref(a->profile);
+	free(a->impi);
+	free(a);
+}
+
+static void adopt_run(struct registration *g, struct reg_work *w)
+{
+	struct adoption *a = (struct adoption *)w;
+	int rc = 0;
+
+	if (!g->profile) {
+		g->profile = obj_ref(a->profile);
+		rc = registration_publish(g);
+		if (rc < 0)
+			registration_clear(g);
+	}
+	adoption_end(a, rc);
+	registration_done(g);
+}
+
+static void adopt_drop(struct reg_work *w)	/* the daemon stops */
+{
+	adoption_end((struct adoption *)w, -ESHUTDOWN);
+}
+
+static void adopt_here(struct worker *owner, void *arg)
+{
+	struct adoption *a = arg;
+	struct registration *g = registration_get(scscf_of(owner)->registrar, str_from_c(a->impi));
+
+	if (!g)
+		adoption_end(a, -ENOMEM);
+	else if (registration_do(g, &a->work) < 0)
+		adoption_end(a, -EBUSY);
+}
+
+int registrar_adopt(struct scscf *s, struct str impi, struct profile *p, void (*done)(void *arg, int rc), void *arg)
+{
+	struct adoption *a = calloc(1, sizeof(*a));
+	int rc = -ENOMEM;
+
+	if (!a)
+		return rc;
+	*a = (struct adoption){ .profile = obj_ref(p), .impi = str_dup(impi), .done = done, .arg = arg };
+	list_init(&a->work.link);
+	a->work.run = adopt_run;
+	a->work.drop = adopt_drop;
+	if (a->impi)
+		rc = worker_call(worker_current(), stack_owner(s->stack, impi), adopt_here, a);
+	if (rc < 0) {
+		obj_unref(a->profile);
+		free(a->impi);
+		free(a);
+	}
+	return rc;
 }
 
 /* ---- a REGISTER arrives ---- */

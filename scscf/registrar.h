@@ -19,6 +19,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool sar_on_refresh;		/* SAR RE_REGISTRATION when nothing changed */
 	bool challenge_refresh;		/* challenge re-registrations that are not integrity protected */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
+	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */
 	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */
 };
 
@@ -40,6 +41,9 @@ struct reg_dereg_result {
  * 0; -EAGAIN, -ENOMEM: done is not called. */
 int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs *impus, enum reg_dereg_cause cause,
 			 void (*done)(void *arg, const struct reg_dereg_result *r), void *arg);
+/* The profile of a user who is not registered (SAR UNREGISTERED_USER): shown to all without a contact, for unregistered_keep_s; one
+ * that is there already stays.  done on the owner's worker: 0, -ENOMEM, -ENOSPC, -EBUSY.  0; -EAGAIN, -ENOMEM: done is not called. */
+int registrar_adopt(struct scscf *s, struct str impi, struct profile *p, void (*done)(void *arg, int rc), void *arg);
 /* PPR: a new profile, new charging addresses, or both for a registered user (TS 29.228 §6.2.2).  Texts are copied; xml, pcfa
  * may be empty.  done on the owner's worker: 0, -ENOENT, -EBADMSG, -EFBIG, -ENOMEM, -ENOSPC.  Returns like the above. */
 int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, struct str pcfa, void (*done)(void *arg, int rc),

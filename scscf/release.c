@@ -37,15 +37,17 @@ void release_expired(struct registration *g, struct reg_work *w)
 {
 	char *impu;
 
+	bool unregistered = g->profile && g->n_bindings == 0;	/* kept for its services, long enough */
+
 	(void)w;
-	if (binding_expire(g, registration_now_ms(g)) == 0 || g->n_bindings) {
+	if (!unregistered && (binding_expire(g, registration_now_ms(g)) == 0 || g->n_bindings)) {
 		if (g->profile && registration_publish(g) < 0)
 			log_error(LOG_REG, "out of memory: an expired contact is still shown", LOG_C("impi", g->impi));
 		registration_done(g);
 		return;
 	}
 	impu = strdup(default_impu(g));
-	log_end(g, impu ? impu : "", "expired");
+	log_end(g, impu ? impu : "", unregistered ? "not used any more" : "expired");
 	registration_clear(g);
 	if (impu)
 		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));

@@ -120,29 +120,39 @@ static void without_dialog(struct scscf_worker *sw, struct session_in *in)
 		scscf_terminating(sw, in);
 }
 
-void scscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
+static void look_at(struct scscf_worker *sw, struct session_in *in)
 {
-	struct scscf_worker *sw = scscf_of(w);
-	struct session_in in = { .st = st, .m = m };
+	struct sip_msg *m = in->m;
 
-	if (m->method == SIP_REGISTER) {	/* whatever its Routes say: some phones put their Service-Route on it */
-		scscf_register(sw, st, m);
+	sip_out_init(&in->out, m);
+	in->n_own = proxy_pop_own_routes(sw->w->proxy, m, &in->out, in->own);
+	if (!ruri_read(in)) {
+		session_refuse(in, 400, "the last Route is no Request-URI", STR_NONE);
 		return;
 	}
-	if (!proxy_check(w->proxy, st, m, supported))
-		return;
-	sip_out_init(&in.out, m);
-	in.n_own = proxy_pop_own_routes(w->proxy, m, &in.out, in.own);
-	if (!ruri_read(&in)) {
-		session_refuse(&in, 400, "the last Route is no Request-URI", STR_NONE);
-		return;
-	}
-	if (!tokens_read(sw, &in))
+	if (!tokens_read(sw, in))
 		return;
 	if (m->to_tag.l == 0)
-		without_dialog(sw, &in);
-	else if (in.token && in.token->kind == TOKEN_RECORD_ROUTE)
-		scscf_in_dialog(sw, &in);
+		without_dialog(sw, in);
+	else if (in->token && in->token->kind == TOKEN_RECORD_ROUTE)
+		scscf_in_dialog(sw, in);
 	else		/* RFC 3261 §12.2.2; a phone that sends it along its Service-Route has lost the route set */
-		session_refuse(&in, 481, "not on the route of that dialog", STR_NONE);
+		session_refuse(in, 481, "not on the route of that dialog", STR_NONE);
+}
+
+void scscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
+{
+	struct session_in in = { .st = st, .m = m };
+
+	if (m->method == SIP_REGISTER)		/* whatever its Routes say: some phones put their Service-Route on it */
+		scscf_register(scscf_of(w), st, m);
+	else if (proxy_check(w->proxy, st, m, supported))
+		look_at(scscf_of(w), &in);
+}
+
+void scscf_request_again(struct worker *w, struct tx_server *st, struct sip_msg *m)
+{
+	struct session_in in = { .st = st, .m = m, .again = true };
+
+	look_at(scscf_of(w), &in);
 }

@@ -103,6 +103,7 @@ int scscf_worker_new(void *u, struct worker *w, void **ret_role)
 		return -ENOMEM;
 	sw->s = s;
 	sw->w = w;
+	list_init(&sw->fetches);
 	sw->registrar = registrar_new(sw);
 	return sw->registrar ? 0 : -ENOMEM;
 }
@@ -112,6 +113,7 @@ void scscf_worker_free(struct worker *w, void *role)
 	struct scscf_worker *sw = role;
 
 	(void)w;
+	unregistered_free(sw);
 	registrar_free(sw->registrar);
 	free(sw);
 }

@@ -37,6 +37,7 @@ struct scscf_worker {			/* worker.role */
 	struct scscf *s;
 	struct worker *w;
 	struct registrar *registrar;
+	struct list fetches;		/* unregistered.c: requests that wait for the HSS */
 };
 static inline struct scscf_worker *scscf_of(struct worker *w)
 {
@@ -60,7 +61,12 @@ struct session_in {
 	struct token own_token[2];		/* verified; kind 0: the Route had none */
 	unsigned n_own;
 	const struct token *token;		/* the first of own_token that there is; NULL: none */
+	bool again;				/* it waited for the HSS already */
 };
+void scscf_request_again(struct worker *w, struct tx_server *st, struct sip_msg *m);		/* request.c: once it has waited */
+void unregistered_free(struct scscf_worker *sw);
+/* unregistered.c: asks the HSS for the profile of a user whom nobody here knows.  true: the request waits. */
+bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct str aor);
 void scscf_originating(struct scscf_worker *sw, struct session_in *in);
 void scscf_terminating(struct scscf_worker *sw, struct session_in *in);				/* terminating.c, §5.4.3.3 */
 void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in);				/* indialog.c, §5.4.3.2, .3 */

@@ -216,8 +216,17 @@ static bool is_for_notifier(const struct session_in *in)
 
 /* By the I-CSCF's Route the HSS says that the user exists and is ours: not registered, as long as nobody tells more (Open5GS
  * keeps the S-CSCF's name for ever; PyHSS is often provisioned with one).  Without it the sender may be wrong. */
-static void refuse_unknown(struct session_in *in)
+static void unknown(struct scscf_worker *sw, struct session_in *in)
 {
+	struct sip_uri u = in->ruri;
+	char text[512];
+	struct str aor;
+
+	if (u.scheme != SIP_SCHEME_TEL)
+		u.host = stack_home_domain(sw->w->stack);
+	/* §5.4.3.3: there may be services for who is not registered.  Only when the I-CSCF sent it. */
+	if (in->n_own && sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && unregistered_fetch(sw, in, aor))
+		return;
 	if (in->n_own)
 		session_refuse(in, 480, "the user is not registered here", STR_NONE);
 	else
@@ -237,7 +246,7 @@ void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
 		return;
 	}
 	if (!callee_find(sw, in, &c)) {
-		refuse_unknown(in);
+		unknown(sw, in);
 		return;
 	}
 	if (is_for_notifier(in))

@@ -80,9 +80,11 @@ def subscribers(net):
         "failing": ifc(1, f"{net}.64", [case(1)]), "looped": ifc(1, f"{net}.65", [case(1)]),
         "redirected": ifc(1, f"{net}.67", [method("INVITE"), case(0)]), "forked": ifc(1, f"{net}.69", [case(1)]),
         "texting": ifc(20, f"{net}.68", [method("MESSAGE"), NO_SERVER, case(0)]),
+        "away": ifc(1, f"{net}.70", [case(2)]),
         "strict": ifc(1, f"{net}.63", [method("REGISTER")], handling=1),
     }
-    return {name: Sub(n + 1, ifc=[x + "</InitialFilterCriteria>" for x in text.split("</InitialFilterCriteria>") if x] or None)
+    more = {"away": {"unregistered_services": True}}
+    return {name: Sub(n + 1, **more.get(name, {}), ifc=[x + "</InitialFilterCriteria>" for x in text.split("</InitialFilterCriteria>") if x] or None)
             if text else Sub(n + 1) for n, (name, text) in enumerate(rows.items())}
 
 
@@ -101,11 +103,12 @@ class Services:
         self.cdiv = Server(core, core.ip(66), "proxy")
         self.redirect = Server(core, core.ip(67), "redirect", self.to_b)
         self.sms = Server(core, core.ip(68), "sms")
+        self.mailbox = Server(core, core.ip(70), "answer", "200")
         self.fork = Server(core, core.ip(69), "fork", self.to_b)
 
     def register(self):
         for name, p in self.phone.items():
-            if name != "strict":
+            if name not in ("strict", "away"):
                 p.must_register()
 
     # ---- third-party registration: row S19 ----
@@ -227,6 +230,23 @@ class Services:
         p.reply(seen, 200)
         wait_for(lambda: {"report": 200} in self.sms.seen, 3, "the answer at the gateway")
 
+    # ---- who is not registered: rows T3, S7 ----
+
+    def unregistered(self):
+        """LIR UNREGISTERED_SERVICE, SAR UNREGISTERED_USER, criteria of that case; the second time the profile is there."""
+        sars = []
+        for _ in range(2):
+            r = self.phone["a"].ask("MESSAGE", self.core.number(self.subs["away"]), None, "x")
+            equal(r.status, 200, "the answer of the server")
+            check(";sescase=term;regstate=unreg" in self.mailbox.got("MESSAGE")["served"], "P-Served-User")
+            sars.append(self.core.rest("hss").get("/api/v1/subscribers/" + self.core.impi(self.subs["away"]))["counters"]["sar"])
+        equal(sars, [1, 1], "SARs")
+        self.phone["away"].must_register()
+        req = self.phone["a"].start("MESSAGE", self.core.number(self.subs["away"]), None, "x")
+        self.phone["away"].reply(self.phone["away"].incoming("MESSAGE"), 200)
+        equal(self.phone["a"].final(req).status, 200, "once registered")
+        self.mailbox.nothing("MESSAGE")
+
     def rows(self):
         """Every case in its order."""
         return [
@@ -236,6 +256,7 @@ class Services:
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
             ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
             ("a dead server that ends sessions", self.dead_ends), ("SMS over IP, both ways", self.sms_both_ways),
+            ("services of a user who is not registered", self.unregistered),
             ("a server hears of every end", self.third_party_end),
         ]
 

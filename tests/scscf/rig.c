@@ -53,6 +53,17 @@ void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_ms
 	tx_server_reply(st, 200, NULL, STR_NONE);
 }
 
+bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct str aor)
+{
+	struct rig *r = (struct rig *)((char *)sw - offsetof(struct rig, sw));
+
+	if (in->again)
+		return false;
+	r->fetches++;
+	str_copy(aor, r->fetched, sizeof(r->fetched));
+	return r->fetch_waits;
+}
+
 /* ---- names ---- */
 
 static bool name_known(struct str host, char text[16])

@@ -28,7 +28,9 @@ struct rig {
 	struct session_config *sessions;
 	const char *from_ip;			/* of requests; NULL: 10.1.1.1 */
 	struct rig_sent sent[RIG_MAX_SENT];
-	unsigned n, registers;
+	unsigned n, registers, fetches;
+	char fetched[256];			/* whose profile the HSS was asked for last */
+	bool fetch_waits;			/* and the request waits for it */
 	unsigned turn;				/* in the branch: another one is another request */
 };
 

@@ -465,9 +465,62 @@ START_TEST(test_memory_of_many)
 }
 END_TEST
 
+/* ---- users who are not registered: TS 29.228 §6.1.2, TS 24.229 §5.4.3.3 ---- */
+
+static void adopted(void *arg, int rc)
+{
+	*(int *)arg = rc;
+}
+
+static void adopt(int *rc)
+{
+	struct profile *fetched;
+
+	*rc = 1;
+	ck_assert_int_eq(profile_parse(STR(RIG_XML), r.s->criteria, &fetched, NULL), 0);
+	ck_assert_int_eq(registrar_adopt(r.s, STR(RIG_IMPI), fetched, adopted, rc), 0);
+	obj_unref(fetched);
+	rig_serve(&r);
+}
+
+START_TEST(test_unregistered_user)
+{
+	struct aor_view *v;
+	int rc;
+
+	rig_init(&r);
+	r.cfg->unregistered_keep_s = 100;
+	adopt(&rc);
+	ck_assert_int_eq(rc, 0);
+	v = reg_directory_aor(r.s->dir, STR(RIG_TEL));
+	ck_assert(v && v->n == 1 && v->v[0]->n_contacts == 0);
+	obj_unref(v);
+	rig_run(&r, 99000);
+	adopt(&rc);				/* again: it stays as it is */
+	ck_assert_int_eq(rc, 0);
+	ck_assert_str_eq(r.cx, "");
+	rig_run(&r, 1100);			/* long enough: the HSS is told, nothing is left */
+	ck_assert_str_eq(r.cx, "SAR4 ");
+	ck_assert_uint_eq(reg_directory_count(r.s->dir), 0);
+	ck_assert_ptr_null(rig_registration(&r));
+	/* one who registers is registered, and stays beyond that time */
+	r.cx[0] = '\0';
+	adopt(&rc);
+	phone_init(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_str_eq(r.cx, "MAR SAR1 ");
+	rig_run(&r, 200000);
+	ck_assert_uint_eq(reg_directory_count(r.s->dir), 1);
+	adopt(&rc);
+	ck_assert(rc == 0 && rig_registration(&r)->n_bindings == 1);
+	rig_fini(&r);
+}
+END_TEST
+
 TEST_MAIN("registrar", TEST_ROWS(test_release_row_S16, releases), TEST_ONE(test_release_does_not_wait_for_the_hss), TEST_ONE(test_expiry_S7),
 	  TEST_ONE(test_one_of_two_contacts_expires), TEST_ONE(test_service_route_leads_nowhere_afterwards),
 	  TEST_ONE(test_leaving_after_a_restart), TEST_ONE(test_leaving_without_the_hss), TEST_ONE(test_what_crosses_waits_in_line_REG_03),
 	  TEST_ONE(test_the_line_is_bounded), TEST_ONE(test_expiry_waits_for_a_refresh), TEST_ONE(test_random_crossings_REG_03),
 	  TEST_ONE(test_new_profile_S17), TEST_ROWS(test_push_row_S17, pushes), TEST_ONE(test_json_of_a_registration), TEST_ONE(test_pages),
-	  TEST_ONE(test_memory_of_many))
+	  TEST_ONE(test_memory_of_many),
+	  TEST_ONE(test_unregistered_user))

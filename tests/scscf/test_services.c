@@ -345,7 +345,38 @@ START_TEST(test_unregistered)
 }
 END_TEST
 
+/* Nobody here knows the user, but the HSS named us (the I-CSCF's Route): the profile is fetched, the request waits. */
+START_TEST(test_unknown_users)
+{
+	char extra[256];
+	unsigned before;
+	struct rig r;
+
+	begin(&r, "", CONTACT);
+	rig_request(&r, "INVITE", "sip:nobody@alias.example;user=phone", NULL, "");
+	ck_assert_uint_eq(r.fetches, 0);		/* anybody could ask that */
+	ck_assert_uint_eq(rig_status(&r), 404);
+	r.turn++;
+	rig_request(&r, "INVITE", "sip:nobody@alias.example;user=phone", NULL, "Route: <sip:scscf.home.example:6060;lr>\n");
+	ck_assert_uint_eq(r.fetches, 1);
+	ck_assert_str_eq(r.fetched, "sip:nobody@home.example");
+	ck_assert_uint_eq(rig_status(&r), 480);
+	r.turn++;
+	r.fetch_waits = true;
+	before = r.n;
+	rig_request(&r, "MESSAGE", "tel:+49-30-99", NULL, "Route: <sip:scscf.home.example:6060;lr>\n");
+	ck_assert_str_eq(r.fetched, "tel:+493099");
+	ck_assert_uint_eq(r.n, before);
+	snprintf(extra, sizeof(extra), "Route: <sip:scscf.home.example:6060;lr;orig>\nP-Served-User: <sip:away@home.example>\n");
+	r.turn++;
+	rig_request(&r, "INVITE", "sip:bob@home.example", NULL, extra);
+	ck_assert_uint_eq(r.fetches, 2);		/* not one of sessions.application_servers */
+	ck_assert_uint_eq(rig_status(&r), 403);
+	rig_fini(&r);
+}
+END_TEST
+
 TEST_MAIN("services", TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
-	  TEST_ONE(test_slow_callee_is_not_the_servers_fault), TEST_ONE(test_cancelled_while_a_server_has_it), TEST_ONE(test_unregistered))
+	  TEST_ONE(test_slow_callee_is_not_the_servers_fault), TEST_ONE(test_cancelled_while_a_server_has_it), TEST_ONE(test_unregistered), TEST_ONE(test_unknown_users))
