@@ -44,6 +44,14 @@ static void evict(struct resolver *r)
 	}
 }
 
+/* Asking when no server answers costs every name of the way a timeout: one question in RETRY_DOWN_MS finds out as well. */
+static bool must_ask(const struct resolver_query *q, const struct answer *a)
+{
+	uint64_t now = loop_now_ms(q->r->loop);
+
+	return q->started_ms >= a->expires_ms && !(now < q->r->down_until_ms && now < a->good_until_ms);
+}
+
 int cache_get(struct resolver_query *q, uint16_t type, const char *name, struct answer **ret)
 {
 	struct resolver *r = q->r;
@@ -66,7 +74,7 @@ int cache_get(struct resolver_query *q, uint16_t type, const char *name, struct 
 	}
 	list_del(&a->lru);
 	list_add_tail(&r->lru, &a->lru);
-	if (!a->pending && loop_now_ms(r->loop) >= a->expires_ms) {
+	if (!a->pending && must_ask(q, a)) {
 		a->pending = true;
 		dns_ask(a);			/* may answer at once */
 	}
@@ -83,10 +91,17 @@ void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, ui
 {
 	struct resolver *r = a->r;
 	uint64_t now = loop_now_ms(r->loop);
+	struct rec *copy = NULL;
 	struct list woken;
 
+	if (err == 0 && n) {
+		copy = calloc(n, sizeof(*rec));
+		if (!copy)
+			err = -ENOMEM;		/* not to be taken for an empty answer, for as long as that lives */
+	}
 	a->pending = false;
-	if (err && a->rec && now < a->good_until_ms) {
+	r->down_until_ms = err == -ETIMEDOUT ? now + RETRY_DOWN_MS : 0;
+	if (err && now < a->good_until_ms) {
 		a->err = 0;			/* old truth is better than none: row C12 */
 		a->expires_ms = now + RETRY_DOWN_MS;
 	} else if (err) {
@@ -95,10 +110,10 @@ void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, ui
 	} else {
 		ttl_s = ttl_s < TTL_MIN_S ? TTL_MIN_S : ttl_s > TTL_MAX_S ? TTL_MAX_S : ttl_s;
 		free(a->rec);
-		a->rec = n ? calloc(n, sizeof(*rec)) : NULL;
-		a->n = a->rec ? n : 0;
-		if (a->rec)
-			memcpy(a->rec, rec, n * sizeof(*rec));
+		a->rec = copy;
+		a->n = copy ? n : 0;
+		if (copy)
+			memcpy(copy, rec, n * sizeof(*rec));
 		a->err = 0;
 		a->expires_ms = now + (uint64_t)ttl_s * 1000;
 		a->good_until_ms = a->expires_ms + (uint64_t)r->c.stale_max_s * 1000;

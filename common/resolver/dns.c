@@ -14,10 +14,27 @@ struct dns_fd {
 	struct resolver *r;
 };
 
+static void on_socket(void *data, ares_socket_t fd, int readable, int writable);
+
+/* c-ares tells of a socket once: what found no memory then must be asked for, or that server is deaf for good. */
+static void watch_again(struct resolver *r)
+{
+	ares_socket_t fd[ARES_GETSOCK_MAXNUM];
+	int bits = ares_getsock(r->channel, fd, ARES_GETSOCK_MAXNUM);
+
+	r->unwatched = false;
+	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
+		if (ARES_GETSOCK_READABLE(bits, i) || ARES_GETSOCK_WRITABLE(bits, i))
+			on_socket(r, fd[i], ARES_GETSOCK_READABLE(bits, i) != 0, ARES_GETSOCK_WRITABLE(bits, i) != 0);
+}
+
 static void arm(struct resolver *r)
 {
-	struct timeval tv, *t = ares_timeout(r->channel, NULL, &tv);
+	struct timeval tv, *t;
 
+	if (r->unwatched)
+		watch_again(r);
+	t = ares_timeout(r->channel, NULL, &tv);
 	if (t)
 		timer_start(loop_wheel(r->loop), &r->timer, (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_usec / 1000 + 1);
 	else
@@ -58,11 +75,18 @@ static void on_socket(void *data, ares_socket_t fd, int readable, int writable)
 		loop_fd_del(r->loop, &d->f);
 		list_del(&d->link);
 		free(d);
-	} else if (events && (d = calloc(1, sizeof(*d))) != NULL) {
-		d->r = r;
-		d->f = (struct loop_fd){ .fd = fd, .events = events, .fn = on_ready };
-		list_add_tail(&r->fds, &d->link);
-		loop_fd_add(r->loop, &d->f);	/* a failure shows as a timeout */
+	} else if (events) {
+		d = calloc(1, sizeof(*d));
+		if (d) {
+			d->r = r;
+			d->f = (struct loop_fd){ .fd = fd, .events = events, .fn = on_ready };
+		}
+		if (d && loop_fd_add(r->loop, &d->f) == 0) {
+			list_add_tail(&r->fds, &d->link);
+			return;
+		}
+		free(d);
+		r->unwatched = true;
 	}
 }
 

@@ -47,6 +47,8 @@ struct resolver {
 	struct list lru, queries, fds;
 	ares_channel channel;
 	bool has_channel, closing;
+	bool unwatched;			/* a socket of c-ares is not in the loop: no memory */
+	uint64_t down_until_ms;		/* no server answered lately: what is known serves without asking */
 	struct timer timer;
 	struct { enum sip_proto proto; struct addr a; uint64_t until_ms; } held[DNS_HELD_MAX];
 	unsigned next_held;
@@ -57,6 +59,7 @@ struct resolver_query {
 	struct resolver *r;
 	resolver_fn fn;
 	void *arg;
+	uint64_t started_ms;		/* what was learned since is good enough, however short its life */
 	uint64_t seed;			/* keeps the weighted order over the rounds */
 	unsigned rounds;
 	bool sips;

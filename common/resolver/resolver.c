@@ -359,8 +359,8 @@ struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri 
 		fail(fn, arg, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*q = (struct resolver_query){ .r = r, .fn = fn, .arg = arg, .seed = rand_u64(), .sips = sips, .port = uri->port,
-				      .proto = has_proto ? (int)proto : -1 };
+	*q = (struct resolver_query){ .r = r, .fn = fn, .arg = arg, .started_ms = loop_now_ms(r->loop), .seed = rand_u64(),
+				      .sips = sips, .port = uri->port, .proto = has_proto ? (int)proto : -1 };
 	str_copy(uri->host, q->host, sizeof(q->host));
 	list_init(&q->wait);
 	list_add_tail(&r->queries, &q->link);

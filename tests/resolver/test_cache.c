@@ -14,6 +14,8 @@ static const struct fake_dns_row rows[] = {
 	{ "_sip._udp.prio.test", 33, 60, "1 0 5060 b.test" },
 	{ "naptr.test", 35, 60, "20 1 s SIP+D2U _sip._udp.prio.test" },
 	{ "naptr.test", 35, 60, "10 1 s SIPS+D2T _sips._tcp.prio.test" },
+	{ "chain.test", 35, 1, "10 1 s SIP+D2U _sip._udp.chain.test" },
+	{ "_sip._udp.chain.test", 33, 1, "1 0 5060 short.test" },
 	{ "_sip._udp.none.test", 33, 60, "1 0 5060 ." },
 };
 
@@ -97,6 +99,28 @@ START_TEST(test_server_goes_down)
 }
 END_TEST
 
+/* A way of several names while no server answers: one question finds that out, the rest is served from what is known (F10). */
+START_TEST(test_chain_while_down)
+{
+	unsigned asked;
+
+	begin(60);
+	look("sip:chain.test");
+	first_is("10.9.0.1");
+	dns.mode = FAKE_DNS_SILENT;
+	loop_run_for(l, 1100);
+	asked = dns.asked;
+	look("sip:chain.test");
+	first_is("10.9.0.1");
+	ck_assert_msg(dns.asked - asked <= 2, "%u questions to a silent server", dns.asked - asked);
+	asked = dns.asked;
+	look("sip:chain.test");
+	first_is("10.9.0.1");
+	ck_assert_msg(dns.asked == asked, "%u more, seconds later", dns.asked - asked);
+	end();
+}
+END_TEST
+
 static const struct first_row { const char *name; int mode; int err; } firsts[] = {
 	{ "silent from the start", FAKE_DNS_SILENT, -ETIMEDOUT },
 	{ "failing from the start", FAKE_DNS_SERVFAIL, -ECONNREFUSED },
@@ -145,5 +169,5 @@ START_TEST(test_order)
 }
 END_TEST
 
-TEST_MAIN("cache", TEST_ONE(test_ttl), TEST_ROWS(test_server_goes_down, downs), TEST_ROWS(test_server_never_up, firsts),
-	  TEST_ONE(test_srv_weights), TEST_ONE(test_order))
+TEST_MAIN("cache", TEST_ONE(test_ttl), TEST_ROWS(test_server_goes_down, downs), TEST_ONE(test_chain_while_down),
+	  TEST_ROWS(test_server_never_up, firsts), TEST_ONE(test_srv_weights), TEST_ONE(test_order))
