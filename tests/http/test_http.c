@@ -142,7 +142,7 @@ static void *client_main(void *arg)
 	buf_printf(&req, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n", rows[c->row].method,
 		   rows[c->row].path, rows[c->row].headers, body.l);
 	buf_put(&req, buf_str(&body));
-	if (connect(fd, &c->to.sa, addr_len(&c->to)) == 0) {
+	if (!req.failed && !body.failed && connect(fd, &c->to.sa, addr_len(&c->to)) == 0) {
 		while (sent < req.l && (got = write(fd, req.p + sent, req.l - sent)) > 0)
 			sent += (size_t)got;
 		while (n < sizeof(c->answer) - 1 && (got = read(fd, c->answer + n, sizeof(c->answer) - 1 - n)) > 0)

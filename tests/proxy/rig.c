@@ -272,6 +272,7 @@ void rig_init(struct rig *r)
 	the_rig = r;
 	wheel_init(&r->w, 1000);
 	r->tx = tx_layer_new(&r->w, &transaction_ops, r, 0);
+	ck_assert_ptr_nonnull(r->tx);
 	r->env.tx = r->tx;
 	r->env.wheel = &r->w;
 	r->env.u = r;

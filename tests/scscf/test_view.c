@@ -50,6 +50,7 @@ START_TEST(test_everything_is_copied)
 	struct reg_directory *d = reg_directory_new();
 	struct reg_view *v;
 
+	ck_assert_ptr_nonnull(d);
 	ck_assert_int_eq(publish(d, 7, IDS("sip:a@h", "tel:+49"), 2), 0);
 	v = reg_directory_id(d, 7);
 	ck_assert_ptr_nonnull(v);
@@ -72,6 +73,7 @@ START_TEST(test_identities_come_and_go)
 {
 	struct reg_directory *d = reg_directory_new();
 
+	ck_assert_ptr_nonnull(d);
 	publish(d, 1, IDS("sip:a@h", "tel:+1"), 1);
 	ck_assert(how_many(d, "sip:a@h") == 1 && how_many(d, "tel:+1") == 1 && how_many(d, "tel:+2") == 0);
 	publish(d, 1, IDS("sip:a@h", "tel:+2"), 1);
@@ -89,6 +91,7 @@ START_TEST(test_shared_identity)
 	struct reg_directory *d = reg_directory_new();
 	char own[32];
 
+	ck_assert_ptr_nonnull(d);
 	for (uint64_t id = 1; id <= REG_MAX_SHARED; id++) {
 		snprintf(own, sizeof(own), "sip:u%u@h", (unsigned)id);
 		ck_assert_int_eq(publish(d, id, IDS(own, "tel:+1"), 1), 0);

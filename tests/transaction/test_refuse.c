@@ -114,6 +114,7 @@ START_TEST(test_nameless)		/* a phone or a tool on the same stack: plain respons
 {
 	world_init(&w, SIP_UDP, TX_CORE);
 	world_request(&w, "OPTIONS");
+	ck_assert_ptr_nonnull(w.st);
 	tx_refuse_why(w.st, 404, "nobody is there");
 	ck_assert(!strstr(world_last(&w), "Warning") && !strstr(world_last(&w), "Response-Source"));
 	world_fini(&w);

@@ -37,6 +37,7 @@ START_TEST(test_alone)
 	struct cmap *m = cmap_new();
 	struct snap *one = snap_new(1), *two = snap_new(2), *got;
 
+	ck_assert_ptr_nonnull(m);
 	ck_assert_ptr_null(cmap_get(m, STR("k")));
 	ck_assert(!cmap_del(m, STR("k")));
 	ck_assert_int_eq(cmap_put(m, STR("k"), one), 0);
@@ -109,6 +110,7 @@ START_TEST(test_threads)
 	size_t found = 0;
 	char key[16];
 
+	ck_assert_ptr_nonnull(m);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, churn, m), 0);
 	for (int i = 0; i < THREADS; i++)

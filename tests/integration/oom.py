@@ -1,0 +1,159 @@
+"""oom.py BUILD NET - the daemons while every n-th allocation of theirs fails (tests/oom/oom.c): requests may be refused with a
+5xx or dropped, nothing may crash; once memory is there again everything works as before, and what failed has not kept memory.
+"""
+
+import collections
+import mmap
+import os
+import signal
+import struct
+import sys
+import tempfile
+import time
+
+from cases import Cases, Fail, Skip, check
+from core import Core, Sub
+from phone import Phone, call, hang_up
+from wire import alive, quiet_timers
+
+NODES = ("pcscf", "icscf", "scscf")
+A, B, C, D = (Sub(n) for n in range(1, 5))
+T1_MS = 50
+EVERY = (1, 2, 3, 5, 11, 37, 101)		# one of so many fails
+SECONDS_EACH = 0.8
+ANSWER_S = 0.15
+# Refusals that a lack of memory may cause; and those that a user gets whose registration was lost by it.
+STATUSES = {200, 401, 403, 404, 408, 480, 481, 500, 503, 504, 513}
+LEAK_LIMIT = 400			# blocks; hundreds of requests fail in each round
+QUIET_ERRORS = ("memory", "lost between workers", "cannot allocate", "Cannot allocate", "cannot be forwarded", "is no SIP URI")
+
+
+class Gate:
+    """The mapped page through which oom.c hears how often to fail and tells what it did."""
+
+    def __init__(self, folder, node):
+        self.path = os.path.join(folder, node)
+        with open(self.path, "wb") as f:
+            f.write(bytes(4096))
+        with open(self.path, "r+b") as f:
+            self.page = mmap.mmap(f.fileno(), 4096)
+
+    def every(self, n):
+        """One of n allocations fails; 0: none."""
+        self.page[0:8] = struct.pack("=Q", n)
+
+    @property
+    def failed(self):
+        """How many did."""
+        return struct.unpack_from("=Q", self.page, 16)[0]
+
+    @property
+    def live(self):
+        """Blocks that are not freed."""
+        return struct.unpack_from("=q", self.page, 24)[0]
+
+
+class Oom:
+    """The cases."""
+
+    def __init__(self, core, folder):
+        self.core, self.folder, self.gates, self.counts = core, folder, {}, collections.Counter()
+
+    def restart(self):
+        """The three daemons again, with the allocator that can fail."""
+        shim = os.path.join(self.core.build, "tests", "oom", "oom.so")
+        if not os.access(shim, os.R_OK):
+            raise Skip("tests/oom/oom.so is not built")
+        for node in NODES:
+            self.gates[node] = Gate(self.folder, node)
+            self.core.stop_node(node, signal.SIGTERM)
+            os.environ.update(LD_PRELOAD=shim, OOM_GATE=self.gates[node].path, OOM_LOG=os.path.join(self.folder, node + ".crash"))
+            try:
+                self.core.start_node(node)
+            finally:
+                for name in ("LD_PRELOAD", "OOM_GATE", "OOM_LOG"):
+                    del os.environ[name]
+        for node in NODES:
+            self.core.wait_ready(node)
+        self.calm()
+
+    def calm(self):
+        """Memory is there: registrations and a call."""
+        with Phone(self.core, A, self.core.ip(101), 5060) as a, Phone(self.core, B, self.core.ip(102), 5060) as b:
+            for p in (a, b):
+                p.must_register()
+            da, db, _ = call(a, b, self.core.number(B))
+            hang_up(da, db)
+            for p in (a, b):
+                p.must_register(expires=0, headers={"Contact": "*"})
+
+    def tried(self, fn):
+        """One request; how it ended is counted, and judged."""
+        try:
+            r = fn()
+        except Fail:
+            self.counts["no answer"] += 1
+            return
+        self.counts[r.status] += 1
+        check(r.status in STATUSES, f"a lack of memory gave {r}")
+
+    def starve(self, node):
+        """Requests of all kinds while that daemon's allocations fail."""
+        gate = self.gates[node]
+        for every in EVERY:
+            with Phone(self.core, C, self.core.ip(103), 5060) as c, Phone(self.core, D, self.core.ip(104), 0, "tcp") as d:
+                for p in (c, d):
+                    p.must_register()
+                before = gate.failed
+                gate.every(every)
+                try:
+                    end = time.monotonic() + SECONDS_EACH
+                    while time.monotonic() < end:
+                        self.tried(lambda: c.ask("OPTIONS", f"sip:{self.core.addr(node)[0]}:{self.core.addr(node)[1]}", seconds=ANSWER_S))
+                        self.tried(lambda: c.ask("MESSAGE", self.core.number(D), None, "x", seconds=ANSWER_S))
+                        for m in [m for m in d.queue if not m.status]:
+                            d.queue.remove(m)
+                        self.tried(lambda: c.final(c.invite(self.core.number(A)), ANSWER_S))
+                        self.tried(lambda: c.register_once(seconds=ANSWER_S))
+                        self.tried(lambda: d.register_once(seconds=ANSWER_S))
+                finally:
+                    gate.every(0)
+                check(gate.failed > before, f"nothing failed with one of {every}")
+                alive(self.core, node)
+        with open(os.path.join(self.folder, node + ".crash"), encoding="ascii") as f:
+            check(not f.read(), "it crashed")
+
+    def no_leak(self):
+        """The same again, shorter: what is left when all transactions are forgotten is what was left before."""
+        time.sleep(64 * T1_MS / 1000 + 1)
+        before = {n: self.gates[n].live for n in NODES}
+        failed = {n: self.gates[n].failed for n in NODES}
+        for node in NODES:
+            self.starve(node)
+        self.calm()
+        time.sleep(64 * T1_MS / 1000 + 1)
+        for node in NODES:
+            more, of = self.gates[node].live - before[node], self.gates[node].failed - failed[node]
+            print(f"   {node}: {more} blocks more after {of} failures", flush=True)
+            check(more < LEAK_LIMIT and more < of / 4, f"{node}: {more} blocks more after {of} failures")
+
+
+def main():
+    """The script."""
+    build, net = sys.argv[1:3]
+    cases = Cases()
+    timers = f"sip: {{{quiet_timers(T1_MS)}}}\n"
+    with tempfile.TemporaryDirectory(prefix="cscf-oom-") as folder:
+        with Core(build, net, [A, B, C, D], 2, {n: timers for n in NODES}, quiet_errors=QUIET_ERRORS) as core:
+            oom = Oom(core, folder)
+            if cases.run("the daemons start with an allocator that can fail", oom.restart):
+                for node in NODES:
+                    cases.run(f"allocations of {node} fail, one of {EVERY[0]} to one of {EVERY[-1]}", oom.starve, node)
+                cases.run("registrations and a call afterwards", oom.calm)
+                cases.run("what failed has kept no memory", oom.no_leak)
+                print("   " + ", ".join(f"{v} {k}" for k, v in sorted(oom.counts.items(), key=str)), flush=True)
+        core.finish(cases)
+    cases.end()
+
+
+main()
