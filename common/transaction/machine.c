@@ -84,7 +84,7 @@ void tx_keep_wire(struct tx *t, struct bytes *wire)
 void tx_transmit(struct tx *t, struct bytes *wire)
 {
 	bool oc = t->server && container_of(t, struct tx_server, t)->wants_oc;
-	int rc = (oc ? tx_send_oc : tx_send)(t->l, &t->flow, wire, tx_handle_of(t));
+	int rc = !wire ? 0 : (oc ? tx_send_oc : tx_send)(t->l, &t->flow, wire, tx_handle_of(t));
 
 	if (rc == 0)
 		return;

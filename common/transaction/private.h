@@ -127,6 +127,7 @@ void tx_client_input(struct tx_layer *l, struct sip_msg *m);
 void tx_server_input(struct tx_layer *l, struct sip_msg *m);
 void tx_client_destroy(struct tx_client *ct);
 void tx_server_destroy(struct tx_server *st);
+struct bytes *tx_bare_reply(struct tx_server *st, unsigned status);	/* with nothing that could be left out; NULL: not even that */
 void tx_server_invite_final(struct tx_server *st, unsigned status);
 
 /* The four figures. */

@@ -54,6 +54,8 @@ void tx_refuse(struct tx_server *st, const struct refusal *r)
 		return;
 	}
 	wire = make(l, st->req, r, str_from_c(st->to_tag));
+	if (!wire)
+		wire = tx_bare_reply(st, r->status);
 	tx_server_send(st, r->status, wire);
 	bytes_unref(wire);
 }

@@ -285,13 +285,20 @@ void tx_server_send(struct tx_server *st, unsigned status, struct bytes *wire)
 	struct tx_response r = { status, wire };
 	unsigned ev;
 
-	if (!wire)
+	if (!wire)				/* could not be made: too large, or out of memory */
+		st->t.l->st.responses_dropped++;
+	if (!wire && status < 200)
 		return;
 	ev = st->t.fsm == &ist_fsm ? ist_event_of(status) : nist_event_of(st, status);
 	if (tx_event(&st->t, ev, &r) < 0)
 		st->t.l->st.responses_dropped++;
 	else if (st->final_sent)
 		tx_server_invite_final(st, status);
+}
+
+struct bytes *tx_bare_reply(struct tx_server *st, unsigned status)
+{
+	return sip_reply_make(st->req, status, NULL, str_from_c(st->to_tag), STR_NONE, STR_NONE, STR_NONE);
 }
 
 void tx_server_reply_body(struct tx_server *st, unsigned status, const char *reason, struct str extra,
@@ -304,6 +311,8 @@ void tx_server_reply_body(struct tx_server *st, unsigned status, const char *rea
 		return;
 	}
 	wire = sip_reply_make(st->req, status, reason, str_from_c(st->to_tag), extra, content_type, body);
+	if (!wire)
+		wire = tx_bare_reply(st, status);
 	tx_server_send(st, status, wire);
 	bytes_unref(wire);
 }

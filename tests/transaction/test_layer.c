@@ -467,7 +467,54 @@ START_TEST(test_layer_forgeable)
 }
 END_TEST
 
-TEST_MAIN("layer", TEST_ONE(test_layer_overload), TEST_ONE(test_layer_forgeable), TEST_ONE(test_layer_refused),
+/* A response needs all Vias of its request, and those may leave no room for anything else. */
+static const struct { const char *name, *method; size_t octets, extra; unsigned sent; } large[] = {
+	{ "INVITE, fits without what is extra", "INVITE", 30000, 40000, 1 }, { "INVITE, nothing fits", "INVITE", 65525, 0, 0 },
+	{ "MESSAGE, fits without what is extra", "MESSAGE", 30000, 40000, 1 }, { "MESSAGE, nothing fits", "MESSAGE", 65525, 0, 0 },
+};
+
+START_TEST(test_layer_too_large)	/* found by fuzz_proxy: a transaction without an end */
+{
+	struct sip_flow flow = { .proto = SIP_UDP };
+	struct sip_parse_error e;
+	struct tx_stats stats;
+	struct sip_msg *m;
+	struct buf b, extra;
+
+	world_init(&w, SIP_UDP, TX_CORE);
+	ck_assert_int_eq(addr_parse(STR(WORLD_PEER), 5080, &flow.remote), 0);
+	buf_init(&b, 65535);
+	buf_init(&extra, 65535);
+	buf_printf(&b, "%s sip:b@h SIP/2.0\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 %s\r\n"
+		   "v: SIP/2.0/UDP h;branch=z9hG4bKx;y=", large[_i].method, large[_i].method);
+	while (b.l < large[_i].octets)
+		buf_putc(&b, 'y');
+	buf_puts(&b, "\r\nl: 0\r\n\r\n");
+	buf_puts(&extra, "X: ");
+	for (size_t i = 0; i < large[_i].extra; i++)
+		buf_putc(&extra, 'x');
+	buf_puts(&extra, "\r\n");
+	ck_assert(!b.failed && !extra.failed);
+	ck_assert_int_eq(sip_msg_parse_copy(buf_str(&b), &flow, &m, &e), 0);
+	tx_input(w.l, m);
+	ck_assert_uint_eq(w.n_request, 1);
+	tx_server_reply(w.st, 486, NULL, buf_str(&extra));
+	ck_assert_msg(world_count(&w, "SIP/2.0 486") == large[_i].sent, "%s", large[_i].name);
+	ck_assert(tx_server_final_sent(w.st));
+	tx_input(w.l, m);					/* a copy: the same, and no second request */
+	ck_assert_uint_eq(w.n_request, 1);
+	world_advance(&w, 33000);
+	tx_layer_stats(w.l, &stats);
+	ck_assert_msg(stats.server_now == 0 && w.n_gone == 1, "%s", large[_i].name);
+	sip_msg_unref(m);
+	buf_fini(&b);
+	buf_fini(&extra);
+	world_fini(&w);
+}
+END_TEST
+
+TEST_MAIN("layer", TEST_ROWS(test_layer_too_large, large), TEST_ONE(test_layer_overload),
+	  TEST_ONE(test_layer_forgeable), TEST_ONE(test_layer_refused),
 	  TEST_ONE(test_layer_refused_small),
 	  TEST_ROWS(test_layer_match, matches), TEST_ONE(test_layer_rfc2543_ack),
 	  TEST_ONE(test_layer_rfc2543_users_tag), TEST_ONE(test_layer_client_match),
