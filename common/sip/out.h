@@ -42,7 +42,7 @@ void sip_out_fix_via(struct sip_out *o);
 /* The topmost value of that header as the plan stands, without writing it.  0, -ENOENT, -ENOMEM. */
 int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret);
 /* Edits apply in the order they were made.  CR, LF in given texts become SP: no value makes a second line.
- * Content-Length is written right in every case.  Returns 0, -ENOMEM, -EMSGSIZE. */
+ * Content-Length is written right in every case.  Returns 0, -ENOMEM, -EMSGSIZE (octets, or lines). */
 int sip_out_write(const struct sip_out *o, struct bytes **ret);
 
 /* A response of ours to `req`: RFC 3261 §8.2.6.  Via, From, To, Call-ID, CSeq are copied (all Vias, received/rport as

@@ -340,6 +340,18 @@ static size_t bound(const struct sip_out *o, const struct plan *p, struct str bo
 	return n;
 }
 
+/* What the next hop would refuse for its number of lines is not sent (it may well be one of ours). */
+static bool too_many_lines(const struct plan *p)
+{
+	unsigned n = 1;				/* Content-Length */
+
+	for (unsigned i = 0; i < p->m->n_hdrs; i++)
+		n += !p->marks[i].dropped;
+	for (unsigned i = 0; i < p->n_extras; i++)
+		n += !p->extras[i].dropped;
+	return n > SIP_MSG_MAX_HDRS;
+}
+
 static int plan_make(const struct sip_out *o, struct plan *p)
 {
 	unsigned n = 0;
@@ -386,7 +398,7 @@ int sip_out_write(const struct sip_out *o, struct bytes **ret)
 		return -ENOMEM;
 	drop(&p, SIP_H_CONTENT_LENGTH);
 	size = bound(o, &p, body);
-	if (size > 4 * (size_t)SIP_MSG_MAX_BYTES)
+	if (size > 4 * (size_t)SIP_MSG_MAX_BYTES || too_many_lines(&p))
 		return -EMSGSIZE;
 	b = malloc(sizeof(*b) + size);
 	if (!b)

@@ -206,6 +206,43 @@ START_TEST(test_too_large)
 }
 END_TEST
 
+START_TEST(test_too_many_lines)	/* found by fuzz_sip_msg: we wrote what we would refuse */
+{
+	struct sip_msg *m;
+	struct sip_out o;
+	struct bytes *b;
+	struct buf text;
+
+	buf_init(&text, 65535);
+	buf_puts(&text, HEAD);
+	for (unsigned i = 0; i < SIP_MSG_MAX_HDRS; i++)
+		buf_puts(&text, "A: b\r\n");
+	buf_putc(&text, '\0');
+	ck_assert(!text.failed);
+	for (unsigned cut = 0; cut < 2; cut++) {		/* one line more than fits, then just as many */
+		struct str all = str_from_c(text.p);
+		struct buf one;
+
+		m = NULL;
+		buf_init(&one, 65535);
+		buf_put(&one, str_head(all, all.l - 6 * (8 + cut)));
+		buf_puts(&one, TAIL);
+		buf_putc(&one, '\0');
+		m = parse(one.p, NULL);
+		sip_out_init(&o, m);
+		sip_out_push(&o, SIP_H_VIA, STR("SIP/2.0/UDP me;branch=z9hG4bKme"));
+		sip_out_push(&o, SIP_H_RECORD_ROUTE, STR("<sip:me;lr>"));
+		ck_assert_uint_eq(m->n_hdrs, SIP_MSG_MAX_HDRS - 1 - cut);
+		ck_assert_int_eq(sip_out_write(&o, &b), cut ? 0 : -EMSGSIZE);
+		if (cut)
+			bytes_unref(b);
+		sip_msg_unref(m);
+		buf_fini(&one);
+	}
+	buf_fini(&text);
+}
+END_TEST
+
 /* RFC 3261 §18.2.1, RFC 3581 §4. */
 static const struct { const char *name, *via, *remote, *want; } via_rows[] = {
 	{ "same host", "10.0.0.1:5070;branch=z1", "10.0.0.1:5070", "SIP/2.0/UDP 10.0.0.1:5070;branch=z1" },
@@ -321,5 +358,5 @@ START_TEST(test_ack_and_cancel)
 END_TEST
 
 TEST_MAIN("out", TEST_ROWS(test_edit_row, rows), TEST_ONE(test_untouched_is_verbatim), TEST_ONE(test_ruri_body_fork),
-	  TEST_ONE(test_lf_lines_leave_with_crlf), TEST_ONE(test_too_large), TEST_ROWS(test_via_row, via_rows),
+	  TEST_ONE(test_lf_lines_leave_with_crlf), TEST_ONE(test_too_large), TEST_ONE(test_too_many_lines), TEST_ROWS(test_via_row, via_rows),
 	  TEST_ONE(test_reply_100), TEST_ONE(test_reply_to_a_broken_request), TEST_ONE(test_ack_and_cancel))
