@@ -11,12 +11,33 @@ static void indent(struct buf *out, unsigned depth)
 		buf_puts(out, "  ");
 }
 
+/* Characters beyond ASCII that YAML reads as a line end or does not take as they are: C1, U+2028, U+2029, U+FEFF.  s is UTF-8. */
+static unsigned odd_character(struct str s, size_t *ret_octets)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	*ret_octets = 2;
+	if (s.l >= 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		return p[1];
+	*ret_octets = 3;
+	if (s.l >= 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
+		return 0x2000u | (p[2] - 0x80u);
+	return s.l >= 3 && p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf ? 0xfeff : 0;
+}
+
 void cfg_put_json_str(struct buf *out, struct str s)
 {
 	buf_putc(out, '"');
 	for (size_t i = 0; i < s.l; i++) {
 		unsigned char c = (unsigned char)s.p[i];
+		size_t l;
+		unsigned odd = odd_character(str_from(s, i), &l);
 
+		if (odd) {
+			buf_printf(out, "\\u%04x", odd);
+			i += l - 1;
+			continue;
+		}
 		if (c == '"' || c == '\\')
 			buf_putc(out, '\\');
 		if (c < 0x20 || c == 0x7f)
