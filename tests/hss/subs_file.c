@@ -80,6 +80,10 @@ static void unknown_key(struct reader *r, const yaml_node_t *key, bool template)
 	struct cfg_shown shown;
 	char hint[96], line[256];
 
+	if (key->type != YAML_SCALAR_NODE) {
+		say_at(r, key, "a key must be a single word");
+		return;
+	}
 	cfg_suggest_init(&sug, scalar(key));
 	for (int f = 0; f < N_SUB_FIELDS; f++)
 		if (template ? !sub_fields[f].not_template : !sub_fields[f].template_only)

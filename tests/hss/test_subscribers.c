@@ -109,6 +109,8 @@ static const struct { const char *text, *want; } bad[] = {
 	{ "- nobody\n", "f:1:3: an entry must be a section" },
 	{ "- {imsi: \"1\", " KEYS ", opk: x}\n", "unknown key \"opk\"; did you mean \"op" },
 	{ "- {imsi: \"1\", " KEYS ", count: 3}\n", "unknown key \"count\"" },
+	{ "- {imsi: \"1\", " KEYS ", [a, b]: 3}\n", "a key must be a single word" },
+	{ "- ? {a: b}\n  : c\n", "a key must be a single word" },
 	{ "- {imsi: 12x, " KEYS "}\n", "f:1:10: imsi: must be up to 15 digits" },
 	{ "- {imsi: \"1\", k: 00, opc: " OPC "}\n", "f:1:18: k: must be 32 hexadecimal digits" },
 	{ "- {imsi: \"1\", k: " K "}\n", "k and opc (or op) belong together" },
