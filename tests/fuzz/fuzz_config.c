@@ -4,12 +4,6 @@
 
 static const struct cfg_row *const schemas[] = { cfg_common_schema, NULL };
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void read_back(const struct buf *first)
 {
 	struct buf errors, second;
@@ -17,9 +11,9 @@ static void read_back(const struct buf *first)
 
 	buf_init(&errors, 1u << 20);
 	buf_init(&second, 8u << 20);
-	must(cfg_load_text(buf_str(first), "normal.yaml", schemas, &c, &errors) == 0);
+	MUST(cfg_load_text(buf_str(first), "normal.yaml", schemas, &c, &errors) == 0);
 	cfg_write_normal(c, &second);
-	must(str_eq(buf_str(first), buf_str(&second)));
+	MUST(str_eq(buf_str(first), buf_str(&second)));
 	cfg_unref(c);
 	buf_fini(&errors);
 	buf_fini(&second);
@@ -37,10 +31,10 @@ void fuzz_one(const uint8_t *data, size_t size)
 	buf_init(&errors, 1u << 20);
 	buf_init(&normal, 8u << 20);
 	rc = cfg_load_text(text, "fuzz.yaml", schemas, &c, &errors);
-	must((rc == 0) == (errors.l == 0));		/* refused with a reason, or taken without one */
+	MUST((rc == 0) == (errors.l == 0));		/* refused with a reason, or taken without one */
 	if (rc == 0) {
 		cfg_write_normal(c, &normal);
-		must(!normal.failed);
+		MUST(!normal.failed);
 		read_back(&normal);
 		cfg_unref(c);
 	}

@@ -14,6 +14,7 @@
 #define GROWTH 3.2
 #define FLOOR_NS 20000.0	/* below that, growth is noise */
 #define RUNS 9
+#define ATTEMPTS 6
 #define MOST 65000u
 
 static const char plain[] =
@@ -136,23 +137,33 @@ static double cost_ns(struct str raw)
 	return best;
 }
 
-START_TEST(test_shape)
+/* On a busy machine a measurement can be bad however often it is taken: all of it is tried again before it counts. */
+static bool within(unsigned i, bool last)
 {
 	static char text[MOST + 512];
 	double octet = cost_ns(STR(plain)) / (double)(sizeof(plain) - 1), before = 0;
 
 	for (size_t n = MOST / 4; n <= MOST; n *= 2) {
-		struct str raw = str_make(text, build(text, n, (unsigned)_i));
+		struct str raw = str_make(text, build(text, n, i));
 		double ns = cost_ns(raw);
+		bool dear = ns > RATIO * octet * (double)raw.l, grows = ns > FLOOR_NS && before > FLOOR_NS && ns > GROWTH * before;
 
-		ck_assert_msg(ns <= RATIO * octet * (double)raw.l, "%s, %zu octets: %.0f ns; an octet of the INVITE costs %.2f ns",
-			      shapes[_i].name, raw.l, ns, octet);
-		ck_assert_msg(ns < FLOOR_NS || before < FLOOR_NS || ns <= GROWTH * before, "%s: %zu octets cost %.0f ns, half of them %.0f",
-			      shapes[_i].name, raw.l, ns, before);
-		before = ns;
 		if (getenv("TEST_COST"))
-			printf("%-40s %6zu octets %9.0f ns, times %.1f\n", shapes[_i].name, raw.l, ns, ns / octet / (double)raw.l);
+			printf("%-40s %6zu octets %9.0f ns, times %.1f\n", shapes[i].name, raw.l, ns, ns / octet / (double)raw.l);
+		ck_assert_msg(!last || !dear, "%s, %zu octets: %.0f ns; an octet of the INVITE costs %.2f ns", shapes[i].name, raw.l, ns,
+			      octet);
+		ck_assert_msg(!last || !grows, "%s: %zu octets cost %.0f ns, half of them %.0f", shapes[i].name, raw.l, ns, before);
+		if (dear || grows)
+			return false;
+		before = ns;
 	}
+	return true;
+}
+
+START_TEST(test_shape)
+{
+	for (unsigned attempt = 0; !within((unsigned)_i, attempt == ATTEMPTS - 1); attempt++)
+		;
 }
 END_TEST
 
