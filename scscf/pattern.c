@@ -71,8 +71,10 @@ static int compile(struct pattern *p, struct str ere, enum pattern_use use, cons
 		pcre2_compile_context_free(limits);
 	}
 	pcre2_converted_pattern_free(converted);
-	if (p->code)
+	if (p->code) {
+		(void)pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);	/* where it is forbidden, the interpreter does the same */
 		return 0;
+	}
 	if (rc == 0 || rc == PCRE2_ERROR_NOMEMORY)
 		return fail(-ENOMEM, "out of memory", reterr);
 	pcre2_get_error_message(rc, (PCRE2_UCHAR *)text, sizeof(text));
