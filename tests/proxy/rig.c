@@ -183,12 +183,24 @@ static void op_failed(void *user, struct proxy *p, struct proxy_branch *b, unsig
 	struct rig *r = user;
 	const char *next = r->add_in_failed;
 	(void)p;
-	(void)b;
 
 	note(r, m ? "failed" : "own-failed", status);
 	r->add_in_failed = NULL;
-	if (next)
+	if (next) {
 		target_add(r, next, 0);
+		if (r->disregard)
+			proxy_branch_disregard(b);
+	}
+}
+
+static bool op_waited(void *user, struct proxy *p, struct proxy_branch *b)
+{
+	struct rig *r = user;
+	(void)p;
+	(void)b;
+
+	note(r, "waited", 0);
+	return !r->waits_on;
 }
 
 static bool op_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
@@ -212,7 +224,7 @@ static void op_gone(void *user, struct proxy *p)
 }
 
 static const struct proxy_ops role_ops = {
-	.branch = op_branch, .response = op_response, .branch_failed = op_failed, .final = op_final, .gone = op_gone,
+	.branch = op_branch, .response = op_response, .branch_failed = op_failed, .waited = op_waited, .final = op_final, .gone = op_gone,
 };
 
 static void on_request(void *u, struct tx_server *st, struct sip_msg *m)

@@ -42,6 +42,8 @@ struct rig {
 	struct proxy *p;
 	char log[1024];				/* callbacks, in order: "branch response:180 failed:486 final:486 gone " */
 	const char *add_in_failed;		/* one more target from branch_failed */
+	bool disregard;				/* which takes the place of the one that failed */
+	bool waits_on;				/* wait_ms over: go on all the same */
 	enum proxy_verdict verdict;		/* of every response but 1xx */
 	bool final_taken;			/* final() answers by itself */
 	bool reject_in_branch;

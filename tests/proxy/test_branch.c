@@ -267,7 +267,42 @@ START_TEST(test_blame_after_all)		/* row C12: the caller was answered before, th
 }
 END_TEST
 
+START_TEST(test_waits_on)		/* the user knows better than wait_ms: an application server that passed a MESSAGE on */
+{
+	struct rig r;
+
+	one(&r, "MESSAGE", "sip:x@n1");
+	r.wait_ms = 1000;
+	r.waits_on = true;
+	rig_request(&r, "MESSAGE", "sip:bob@b", "");
+	rig_run(&r, 20000);
+	ck_assert_str_eq(r.log, "branch waited ");
+	rig_reply(&r, rig_req(&r, "MESSAGE", 0), 200, "B", "");
+	ck_assert(rig_last_up(&r)->status == 200);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Default handling: what the server said is no candidate for the best response, though its class is the lowest. */
+static const struct { bool disregard; unsigned up; } disregard_rows[] = { { false, 404 }, { true, 500 } };
+
+START_TEST(test_disregard)
+{
+	struct rig r;
+
+	one(&r, "INVITE", "sip:x@n1");
+	r.add_in_failed = "sip:x@n2";
+	r.disregard = disregard_rows[_i].disregard;
+	rig_request(&r, "INVITE", "sip:bob@b", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 404, "B", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 500, "C", "");
+	ck_assert_uint_eq(rig_last_up(&r)->status, disregard_rows[_i].up);
+	rig_fini(&r);
+}
+END_TEST
+
 TEST_MAIN("proxy branch", TEST_ROWS(test_failover_row, failover_rows), TEST_ONE(test_failover_silence),
 	  TEST_ONE(test_failover_response_wait), TEST_ONE(test_provisional_holds_address), TEST_ONE(test_transport_error),
 	  TEST_ONE(test_resolver_late), TEST_ONE(test_flow), TEST_ROWS(test_tcp_row, tcp_rows), TEST_ONE(test_timer_c_ringing),
-	  TEST_ONE(test_timer_c_silent), TEST_ROWS(test_wait_row, wait_rows), TEST_ONE(test_blame_after_all))
+	  TEST_ONE(test_timer_c_silent), TEST_ROWS(test_wait_row, wait_rows), TEST_ONE(test_blame_after_all), TEST_ONE(test_waits_on),
+	  TEST_ROWS(test_disregard, disregard_rows))
