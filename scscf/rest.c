@@ -79,6 +79,46 @@ static void add_identities(cJSON *o, const struct profile *p)
 	}
 }
 
+static void add_str(cJSON *o, const char *name, struct str s)
+{
+	char *c = str_dup(s);
+
+	cJSON_AddStringToObject(o, name, c ? c : "");
+	free(c);
+}
+
+static void add_criteria(cJSON *o, const struct criteria *c, const struct profile *p, unsigned service)
+{
+	cJSON *one = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(one, "criteria"), *who = cJSON_AddArrayToObject(one, "identities");
+
+	for (unsigned i = 0; i < p->n_identities; i++)
+		if (p->identity[i].service == service)
+			cJSON_AddItemToArray(who, cJSON_CreateString(p->identity[i].uri));
+	for (unsigned i = 0; i < c->n; i++) {
+		cJSON *k = cJSON_CreateObject();
+
+		cJSON_AddNumberToObject(k, "priority", c->v[i].priority);
+		add_str(k, "applicationServer", c->v[i].server);
+		cJSON_AddStringToObject(k, "defaultHandling", c->v[i].terminate ? "SESSION_TERMINATED" : "SESSION_CONTINUED");
+		cJSON_AddNumberToObject(k, "triggers", c->v[i].n_triggers);
+		cJSON_AddItemToArray(list, k);
+	}
+	cJSON_AddNumberToObject(one, "skipped", c->n_skipped);
+	if (c->n_skipped)
+		add_str(one, "skippedWhy", c->skipped);
+	cJSON_AddItemToArray(o, one);
+}
+
+/* What the S-CSCF made of the filter criteria that the HSS sent: row D15. */
+static void add_services(cJSON *o, const struct profile *p)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "services");
+
+	for (unsigned i = 0; i < p->n_services; i++)
+		if (p->criteria[i])
+			add_criteria(list, p->criteria[i], p, i);
+}
+
 static cJSON *registration_json(const struct registration *g)
 {
 	struct scscf *s = registration_scscf(g);
@@ -132,7 +172,11 @@ cJSON *registrar_show(struct registrar *r, struct str impi)
 {
 	const struct registration *g = registration_find(r, impi);
 
-	return g ? registration_json(g) : NULL;
+	cJSON *o = g ? registration_json(g) : NULL;
+
+	if (o && g->profile)
+		add_services(o, g->profile);
+	return o;
 }
 
 /* ---- routes, on the main thread ---- */

@@ -465,6 +465,29 @@ START_TEST(test_memory_of_many)
 }
 END_TEST
 
+/* Row D15: what was made of the filter criteria, and what could not be used. */
+START_TEST(test_json_of_services)
+{
+	cJSON *o, *services;
+	char *text;
+
+	rig_init(&r);
+	r.xml = "<IMSSubscription><PrivateID>" RIG_IMPI "</PrivateID><ServiceProfile><PublicIdentity><Identity>" RIG_IMPU "</Identity></PublicIdentity>"
+		"<InitialFilterCriteria><Priority>4</Priority><ApplicationServer><ServerName>sip:as.example</ServerName><DefaultHandling>1</DefaultHandling>"
+		"</ApplicationServer></InitialFilterCriteria><InitialFilterCriteria><Priority>5</Priority></InitialFilterCriteria></ServiceProfile></IMSSubscription>";
+	phone_init(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	o = registrar_show(scscf_of(&r.worker.w)->registrar, STR(RIG_IMPI));
+	services = cJSON_GetObjectItem(o, "services");
+	text = cJSON_PrintUnformatted(services);
+	ck_assert_str_eq(text, "[{\"criteria\":[{\"priority\":4,\"applicationServer\":\"sip:as.example\",\"defaultHandling\":\"SESSION_TERMINATED\","
+			       "\"triggers\":0}],\"identities\":[\"" RIG_IMPU "\"],\"skipped\":1,\"skippedWhy\":\"priority 5: there is no ServerName\"}]");
+	free(text);
+	cJSON_Delete(o);
+	rig_fini(&r);
+}
+END_TEST
+
 /* ---- users who are not registered: TS 29.228 §6.1.2, TS 24.229 §5.4.3.3 ---- */
 
 static void adopted(void *arg, int rc)
@@ -523,4 +546,4 @@ TEST_MAIN("registrar", TEST_ROWS(test_release_row_S16, releases), TEST_ONE(test_
 	  TEST_ONE(test_the_line_is_bounded), TEST_ONE(test_expiry_waits_for_a_refresh), TEST_ONE(test_random_crossings_REG_03),
 	  TEST_ONE(test_new_profile_S17), TEST_ROWS(test_push_row_S17, pushes), TEST_ONE(test_json_of_a_registration), TEST_ONE(test_pages),
 	  TEST_ONE(test_memory_of_many),
-	  TEST_ONE(test_unregistered_user))
+	  TEST_ONE(test_json_of_services), TEST_ONE(test_unregistered_user))
