@@ -6,6 +6,7 @@
  *   retarget URI      the same with another Request-URI
  *   fork URI          both: as it came, and with that Request-URI
  *   loop URI          not along its Routes but there, to the I-CSCF: round again and again
+ *   b2bua             ends the dialog and makes another one: Call-ID, tags, Contact and route set are its own
  *   answer STATUS     says so
  *   redirect URI      302
  *   silent            nothing at all
@@ -22,9 +23,10 @@
 
 #define MAX_HOSTS 8
 
-enum mode { PROXY, RETARGET, FORK, LOOP, ANSWER, REDIRECT, SILENT, SMS, N_MODES };
+enum mode { PROXY, RETARGET, FORK, LOOP, B2BUA, ANSWER, REDIRECT, SILENT, SMS, N_MODES };
 static const struct { const char *name; bool value; } modes[N_MODES] = {
 	[PROXY] = { "proxy", false }, [RETARGET] = { "retarget", true }, [FORK] = { "fork", true }, [LOOP] = { "loop", true },
+	[B2BUA] = { "b2bua", false },
 	[ANSWER] = { "answer", true }, [REDIRECT] = { "redirect", true }, [SILENT] = { "silent", false }, [SMS] = { "sms", false },
 };
 
@@ -104,9 +106,111 @@ static void on_gone(void *user, struct proxy *p)
 
 static const struct proxy_ops proxy_ops = { .branch = on_branch, .gone = on_gone };
 
+/* ---- B2BUA ----
+ *
+ * It keeps nothing: the second dialog's Call-ID and the caller's tag in it are the first one's with a prefix, and where requests of a
+ * dialog go stands in our own Contact.  Via is left alone, for responses. */
+
+#define PREFIX "b2b-"
+#define MAX_PLACE 2000
+
+static struct str with_prefix(struct arena *a, struct str s, bool add)
+{
+	if (add)
+		return arena_printf(a, PREFIX "%.*s", STR_ARG(s));
+	return str_starts(s, STR(PREFIX)) ? str_from(s, sizeof(PREFIX) - 1) : s;
+}
+
+/* From or To with another tag. */
+static struct str retag(struct arena *a, const struct sip_nameaddr *n, struct str tag, bool add)
+{
+	if (tag.l == 0)
+		return n->text;
+	tag = with_prefix(a, tag, add);
+	return arena_printf(a, "<%.*s>;tag=%.*s", STR_ARG(n->uri.text), STR_ARG(tag));
+}
+
+/* Where the sender of m is reached within the dialog: Contact and, in the order in which to go, Record-Route. */
+static void put_place(struct as *a, struct sip_out *o, const struct sip_msg *m)
+{
+	struct str contact = sip_msg_value(m, SIP_H_CONTACT), v, routes = STR_NONE;
+	struct sip_values it = sip_values(m, SIP_H_RECORD_ROUTE);
+	char hex[2 * MAX_PLACE + 1];
+	struct sip_nameaddr n;
+	struct str place;
+
+	sip_out_drop(o, SIP_H_RECORD_ROUTE);
+	if (contact.l == 0 || sip_nameaddr_parse(contact, &n) < 0 || n.star)
+		return;
+	while (sip_values_next(&it, &v))
+		routes = m->request ? arena_printf(o->arena, "%.*s%s%.*s", STR_ARG(routes), routes.l ? ", " : "", STR_ARG(v))
+				    : arena_printf(o->arena, "%.*s%s%.*s", STR_ARG(v), routes.l ? ", " : "", STR_ARG(routes));
+	place = arena_printf(o->arena, "%.*s %.*s", STR_ARG(n.uri.text), STR_ARG(routes));
+	if (place.l > MAX_PLACE)
+		return;
+	hex_encode((const uint8_t *)place.p, place.l, hex);
+	sip_out_set(o, SIP_H_CONTACT, arena_printf(o->arena, "<sip:%s;place=%s>", a->name, hex));
+}
+
+/* A request within one dialog goes where the other one's Contact was. */
+static void take_place(struct sip_out *o, const struct sip_msg *m)
+{
+	struct str hex, target, routes;
+	uint8_t *place;
+	size_t n;
+
+	if (!sip_uri_param(&m->ruri, "place", &hex))
+		return;
+	place = arena_alloc(o->arena, hex.l / 2 + 1);
+	if (!place || hex_decode(hex, place, hex.l / 2, &n) < 0)
+		return;
+	str_cut(str_make((const char *)place, n), ' ', &target, &routes);
+	sip_out_set_ruri(o, target);
+	sip_out_drop(o, SIP_H_ROUTE);
+	if (routes.l)
+		sip_out_push(o, SIP_H_ROUTE, routes);
+}
+
+static bool from_the_second(const struct sip_msg *request)
+{
+	return str_starts(request->call_id, STR(PREFIX));
+}
+
+static void edit_request(struct as *a, struct sip_out *o, const struct sip_msg *m)
+{
+	bool back = from_the_second(m);
+
+	sip_out_set(o, SIP_H_CALL_ID, with_prefix(o->arena, m->call_id, !back));
+	if (back)
+		sip_out_set(o, SIP_H_TO, retag(o->arena, &m->to, m->to_tag, false));
+	else
+		sip_out_set(o, SIP_H_FROM, retag(o->arena, &m->from, m->from_tag, true));
+	put_place(a, o, m);
+	take_place(o, m);
+}
+
+static enum proxy_verdict b2b_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+{
+	const struct sip_msg *request = proxy_request(p);
+	struct as *a = user;
+	(void)b;
+
+	put_place(a, o, m);
+	for (const struct sip_hdr *h = sip_msg_hdr(request, SIP_H_RECORD_ROUTE); h; h = sip_msg_hdr_next(request, h))
+		sip_out_add(o, SIP_H_RECORD_ROUTE, h->value);
+	sip_out_set(o, SIP_H_CALL_ID, request->call_id);
+	if (from_the_second(request))
+		sip_out_set(o, SIP_H_TO, retag(o->arena, &m->to, m->to_tag, true));
+	else
+		sip_out_set(o, SIP_H_FROM, request->from.text);
+	return PROXY_PASS;
+}
+
+static const struct proxy_ops b2b_ops = { .response = b2b_response, .gone = on_gone };
+
 static void forward(struct as *a, struct tx_server *st, struct sip_msg *m)
 {
-	struct proxy *p = proxy_new(a->proxy, st, m, &proxy_ops, a);
+	struct proxy *p = proxy_new(a->proxy, st, m, a->mode == B2BUA ? &b2b_ops : &proxy_ops, a);
 	struct proxy_target as_it_came = { .side = TX_CORE }, other = { .side = TX_CORE, .ruri = str_from_c(a->value) };
 	struct sip_nameaddr own[2];
 
@@ -115,6 +219,8 @@ static void forward(struct as *a, struct tx_server *st, struct sip_msg *m)
 		return;
 	}
 	proxy_pop_own_routes(a->proxy, m, proxy_out(p), own);
+	if (a->mode == B2BUA)
+		edit_request(a, proxy_out(p), m);
 	if (a->mode == LOOP && m->to_tag.l == 0) {
 		sip_out_drop(proxy_out(p), SIP_H_ROUTE);
 		sip_out_push(proxy_out(p), SIP_H_ROUTE, arena_printf(m->arena, "<%s;lr>", a->value));
@@ -183,7 +289,9 @@ static void on_ack(void *arg, struct sip_msg *m)
 	struct sip_out o;
 
 	sip_out_init(&o, m);
-	if (proxy_pop_own_routes(a->proxy, m, &o, own))
+	if (a->mode == B2BUA)
+		edit_request(a, &o, m);
+	if (proxy_pop_own_routes(a->proxy, m, &o, own) || a->mode == B2BUA)
 		proxy_forward_ack(a->proxy, m, &o, NULL);
 }
 

@@ -14,6 +14,7 @@ AS_WAIT_MS = 800
 SCSCF = """sessions:
   as_wait_ms: {wait}
   as_hold_s: 2
+  application_servers: ["{originator}"]
 """
 
 
@@ -80,7 +81,9 @@ def subscribers(net):
         "failing": ifc(1, f"{net}.64", [case(1)]), "looped": ifc(1, f"{net}.65", [case(1)]),
         "redirected": ifc(1, f"{net}.67", [method("INVITE"), case(0)]), "forked": ifc(1, f"{net}.69", [case(1)]),
         "texting": ifc(20, f"{net}.68", [method("MESSAGE"), NO_SERVER, case(0)]),
+        "relayed": ifc(1, f"{net}.72", [NOT_REGISTER]),
         "away": ifc(1, f"{net}.70", [case(2)]),
+        "ghost": ifc(1, f"{net}.70", [case(3)]),
         "strict": ifc(1, f"{net}.63", [method("REGISTER")], handling=1),
     }
     more = {"away": {"unregistered_services": True}}
@@ -104,11 +107,13 @@ class Services:
         self.redirect = Server(core, core.ip(67), "redirect", self.to_b)
         self.sms = Server(core, core.ip(68), "sms")
         self.mailbox = Server(core, core.ip(70), "answer", "200")
+        self.originator = Phone(core, subs["a"], core.ip(71), proxy=core.addr("scscf"))
+        self.b2bua = Server(core, core.ip(72), "b2bua")
         self.fork = Server(core, core.ip(69), "fork", self.to_b)
 
     def register(self):
         for name, p in self.phone.items():
-            if name not in ("strict", "away"):
+            if name not in ("strict", "away", "ghost"):
                 p.must_register()
 
     # ---- third-party registration: row S19 ----
@@ -154,6 +159,19 @@ class Services:
             check(any(self.proxy.ip in r for r in seen.listed("Record-Route")), "the server is not on the route")
             hang_up(db, da)
             self.proxy.got("BYE")
+
+    def two_dialogs(self):
+        """A B2BUA at the caller's and at the callee's side: the identifier finds its user under another Call-ID (and worker)."""
+        for a, b in (("relayed", "b"), ("a", "relayed")):
+            da, db, seen = call(self.phone[a], self.phone[b], self.core.number(self.subs[b]))
+            equal(seen.get("Call-ID"), "b2b-" + da.call_id, "Call-ID at the callee")
+            self.b2bua.got("INVITE")
+            info = da.start("INFO", None, "x")
+            self.phone[b].reply(self.phone[b].incoming("INFO"), 200)
+            equal(self.phone[a].final(info).status, 200, "INFO from the caller")
+            hang_up(db, da)
+            self.b2bua.got("BYE")
+        self.b2bua.nothing("INVITE")
 
     def diverted(self):
         """Row T3: another target; then only the services of case ORIGINATING_CDIV."""
@@ -247,16 +265,34 @@ class Services:
         equal(self.phone["a"].final(req).status, 200, "once registered")
         self.mailbox.nothing("MESSAGE")
 
+    # ---- application servers that originate: row T9 ----
+
+    def originate(self, name):
+        """A MESSAGE to b on behalf of that user."""
+        host, port = self.core.addr("scscf")
+        return self.originator.start("MESSAGE", self.to_b, {"Route": f"<sip:{host}:{port};lr;orig>",
+                                                            "P-Served-User": f"<{self.core.impu(self.subs[name])}>"}, "x")
+
+    def on_behalf(self):
+        """Of a registered user: to b, with his identity.  Of one who is not: SAR 3 and the criteria of that case."""
+        req = self.originate("a")
+        seen = self.phone["b"].incoming("MESSAGE")
+        self.phone["b"].reply(seen, 200)
+        equal(self.originator.final(req).status, 200, "for a registered user")
+        check(self.subs["a"].imsi in seen.get("P-Asserted-Identity"), f"P-Asserted-Identity {seen.all('P-Asserted-Identity')}")
+        equal(self.originator.final(self.originate("ghost")).status, 200, "for one who is not registered")
+        check(";sescase=orig;regstate=unreg" in self.mailbox.got("MESSAGE")["served"], "P-Served-User")
+
     def rows(self):
         """Every case in its order."""
         return [
             ("everybody registers", self.register), ("a server hears of a registration", self.third_party),
             ("a server hears of a re-registration", self.third_party_again), ("a server that may end a registration", self.third_party_fails),
-            ("calls through a server, both ways", self.through_both_ways), ("a server that diverts", self.diverted),
+            ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("a server that diverts", self.diverted),
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
             ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
             ("a dead server that ends sessions", self.dead_ends), ("SMS over IP, both ways", self.sms_both_ways),
-            ("services of a user who is not registered", self.unregistered),
+            ("services of a user who is not registered", self.unregistered), ("a server that originates for users", self.on_behalf),
             ("a server hears of every end", self.third_party_end),
         ]
 
@@ -266,7 +302,7 @@ def main():
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
     subs = subscribers(net)
-    with Core(build, net, list(subs.values()), workers, {"scscf": SCSCF.format(wait=AS_WAIT_MS)}) as core:
+    with Core(build, net, list(subs.values()), workers, {"scscf": SCSCF.format(wait=AS_WAIT_MS, originator=f"{net}.71")}) as core:
         for name, fn in Services(core, subs).rows():
             cases.run(name, fn)
     core.finish(cases)
