@@ -12,6 +12,6 @@ if [ -z "$IN_TEST_KERNEL" ]; then
 		echo "no kernel with ESP: user-mode-linux does not start here"
 		exit 77
 	}
-	exec "$dir/../kernel/run" -t 540 -n ue1,ue2,core "$0" "$1"
+	exec "$dir/../kernel/run" -t 540 -n ue1,ue2,core "$0" "$@"
 fi
-exec python3 -B "$dir/ipsec.py" "$1"
+exec python3 -B "$dir/ipsec.py" "$@"
