@@ -1,5 +1,6 @@
 /* tests/transport/test_transport.c - datagrams and streams over real loopback sockets: RFC 3261 §18, RFC 5626 §4.4.1. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "common/transport/transport.h"
@@ -232,5 +233,80 @@ START_TEST(test_address_in_use)
 }
 END_TEST
 
+/* Runs both loops until `fd` has something to accept or to read. */
+static void turns_until_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	for (unsigned i = 0; poll(&p, 1, 0) == 0 && i < WAIT_MS / 2; i++) {
+		loop_run_for(side[0].l, 1);
+		loop_run_for(side[1].l, 1);
+	}
+	ck_assert_int_eq(poll(&p, 1, 0), 1);
+}
+
+static int accept_from(int server, uint16_t *ret_port)
+{
+	struct addr from;
+	socklen_t len = sizeof(from);
+	int fd;
+
+	turns_until_readable(server);
+	fd = accept(server, &from.sa, &len);
+	ck_assert_int_ge(fd, 0);
+	*ret_port = addr_port(&from);
+	return fd;
+}
+
+/* TS 33.203 §7.1: a connection from our protected client port; one for all workers, again at once, and for nobody else. */
+START_TEST(test_source_port)
+{
+	struct addr source = at(25062), there = at(25063);
+	struct sip_flow to = { .proto = SIP_TCP, .remote = there, .local = source };
+	struct bytes *wire = bytes_new(STR("x"));
+	int server = socket(AF_INET, SOCK_STREAM, 0), one = 1, fd;
+	char got[8];
+	uint16_t port;
+
+	ck_assert_int_eq(setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	ck_assert(bind(server, &there.sa, addr_len(&there)) == 0 && listen(server, 5) == 0);
+	open_both();
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(transport_listen_source(side[i].t, &source), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 2; i++)
+			ck_assert_int_eq(transport_send(side[i].t, &to, wire, 77), 0);
+		fd = accept_from(server, &port);
+		ck_assert_uint_eq(port, 25062);
+		for (unsigned n = 0; n < 2;) {		/* both, on this one */
+			ssize_t l;
+
+			turns_until_readable(fd);
+			l = recv(fd, got, sizeof(got), 0);
+			ck_assert_int_gt(l, 0);
+			n += (unsigned)l;
+		}
+		close(fd);
+		for (unsigned i = 0; side[0].closed + side[1].closed <= round && i < WAIT_MS / 2; i++) {
+			loop_run_for(side[0].l, 1);
+			loop_run_for(side[1].l, 1);
+		}
+	}
+	ck_assert_uint_eq(side[0].errors + side[1].errors, 0);
+	ck_assert_int_eq(transport_send(side[0].t, &to, wire, 77), 0);
+	close(accept_from(server, &port));
+	to.local = (struct addr){ 0 };
+	ck_assert_int_eq(transport_send(side[0].t, &to, wire, 77), 0);
+	close(accept_from(server, &port));
+	ck_assert_uint_ne(port, 25062);
+	source = at(0);
+	ck_assert_int_eq(transport_listen_source(side[0].t, &source), -EINVAL);
+	bytes_unref(wire);
+	close(server);
+	close_both();
+}
+END_TEST
+
 TEST_MAIN("transport", TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
-	  TEST_ONE(test_connect_refused), TEST_ONE(test_address_in_use))
+	  TEST_ONE(test_connect_refused), TEST_ONE(test_address_in_use),
+	  TEST_ONE(test_source_port))
