@@ -184,6 +184,43 @@ static const struct { const char *name; unsigned status; const char *register_ex
 	{ "silence", 0, CONTACT, NULL, true },
 };
 
+/* REG-03: a challenge that comes again, or after the REGISTER has ended in any way, says nothing to anybody. */
+static const struct late_row { const char *name; unsigned status; const char *headers; uint64_t wait_ms; } late[] = {
+	{ "after a 401", 401, "WWW-Authenticate: Digest realm=\"home\",nonce=\"n\",algorithm=AKAv1-MD5,ck=\"00\",ik=\"11\"\n", 0 },
+	{ "after a 200", 200, ACCEPTED, 0 },
+	{ "after a 408", 408, "", 0 },
+	{ "after a 500", 500, "", 0 },
+	{ "after silence", 0, NULL, 300000 },
+	{ "long after a 401", 401, "WWW-Authenticate: Digest realm=\"home\",nonce=\"n\"\n", 300000 },
+	{ "long after a 200", 200, ACCEPTED, 300000 },
+};
+
+START_TEST(test_late_challenge_reg_03)
+{
+	static const char challenge[] = "WWW-Authenticate: Digest realm=\"home\",nonce=\"late\",algorithm=AKAv1-MD5,ck=\"00\",ik=\"11\"\n";
+	const struct late_row *l = &late[_i];
+	struct rig_sent *up;
+	struct binding *b;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	send_register(&r, CONTACT FIRST "\n");
+	up = rig_expect(&r, "REGISTER", DOOR);
+	if (l->headers)
+		rig_reply(&r, up, l->status, l->headers);
+	rig_run(&r, l->wait_ms);
+	r.seen = r.n;
+	for (unsigned i = 0; i < 3; i++)
+		rig_reply(&r, up, 401, challenge);
+	rig_run(&r, 1000);
+	rig_none(&r);
+	b = alice(&r);
+	ck_assert_msg((b != NULL) == (l->status == 200), "%s: the binding", l->name);
+	obj_unref(b);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_later)
 {
 	struct rig r;
@@ -293,5 +330,5 @@ START_TEST(test_owner)
 END_TEST
 
 TEST_MAIN("register", TEST_ONE(test_to_the_core), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
-	  TEST_ONE(test_challenge), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
+	  TEST_ONE(test_challenge), TEST_ROWS(test_late_challenge_reg_03, late), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
 	  TEST_ROWS(test_refused, refused), TEST_ONE(test_owner))
