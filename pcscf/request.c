@@ -253,7 +253,18 @@ static void worker_free(struct worker *w, void *role)
 	free(pw);
 }
 
+static bool ready(void *u, struct buf *why)
+{
+	struct pcscf *p = u;
+
+	if (!p->helper || ipsec_helper_alive(p->helper))
+		return true;
+	buf_puts(why, "the ipsec helper has ended: no phone can register with IPsec");
+	return false;
+}
+
 const struct role_ops pcscf_ops = {
+	.ready = ready,
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
 	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,
 	.routes = pcscf_routes,

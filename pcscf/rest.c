@@ -40,6 +40,27 @@ static cJSON *identities(const struct binding *b)
 	return irs;
 }
 
+/* What `ip xfrm state` calls the associations; never their keys. */
+static cJSON *security(const struct sa_set *s)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "mechanism", "ipsec-3gpp");
+	cJSON_AddStringToObject(o, "state", sa_state_name(sa_state(s)));
+	cJSON_AddStringToObject(o, "alg", sec_alg_name(s->k.alg));
+	cJSON_AddStringToObject(o, "ealg", sec_ealg_name(s->k.ealg));
+	cJSON_AddNumberToObject(o, "reqid", s->k.reqid);
+	cJSON_AddNumberToObject(o, "spiC", s->k.mine.spi_c);
+	cJSON_AddNumberToObject(o, "spiS", s->k.mine.spi_s);
+	cJSON_AddNumberToObject(o, "portC", s->k.mine.port_c);
+	cJSON_AddNumberToObject(o, "portS", s->k.mine.port_s);
+	cJSON_AddNumberToObject(o, "phoneSpiC", s->k.theirs.spi_c);
+	cJSON_AddNumberToObject(o, "phoneSpiS", s->k.theirs.spi_s);
+	cJSON_AddNumberToObject(o, "phonePortC", s->k.theirs.port_c);
+	cJSON_AddNumberToObject(o, "phonePortS", s->k.theirs.port_s);
+	return o;
+}
+
 static cJSON *contacts(const struct binding *b)
 {
 	cJSON *all = cJSON_CreateArray(), *o = cJSON_CreateObject();
@@ -51,6 +72,8 @@ static cJSON *contacts(const struct binding *b)
 	cJSON_AddStringToObject(o, "flow", sip_flow_fmt(&b->flow, text));
 	pcscf_access_path(b, &way);
 	cJSON_AddStringToObject(o, "reachedAt", sip_flow_fmt(&way, text));
+	if (b->sa)
+		cJSON_AddItemToObject(o, "security", security(b->sa));
 	add(o, "userAgent", b->user_agent);
 	add_time(o, "expiresAt", b->expires_wall_us);
 	cJSON_AddNumberToObject(o, "expiresInS", b->expires_wall_us > now ? (double)((b->expires_wall_us - now) / 1000000) : 0);

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -24,6 +25,7 @@ struct ipsec_helper {
 	unsigned n;
 	int fd[IPSEC_MAX_PORTS];	/* the parent's ends; -1: taken by a port */
 	pid_t pid;
+	atomic_bool gone;
 };
 struct question {
 	uint32_t id, op;
@@ -202,6 +204,11 @@ int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first, ui
 	return 0;
 }
 
+bool ipsec_helper_alive(const struct ipsec_helper *h)
+{
+	return !atomic_load(&((struct ipsec_helper *)(uintptr_t)h)->gone);
+}
+
 void ipsec_helper_stop(struct ipsec_helper *h)
 {
 	if (!h)
@@ -234,6 +241,7 @@ struct port {
 	struct list waiting;
 	uint32_t last_id;
 	bool dead;
+	struct ipsec_helper *h;
 };
 
 static void waiting_free(struct waiting *w)
@@ -322,6 +330,7 @@ static void port_dead(struct port *p)
 {
 	log_error(LOG_SEC, "the ipsec helper has ended: no protected registration any more");
 	p->dead = true;
+	atomic_store(&p->h->gone, true);
 	loop_fd_del(p->loop, &p->f);
 	while (!list_empty(&p->waiting)) {
 		struct waiting *w = list_entry(p->waiting.next, struct waiting, link);
@@ -361,6 +370,7 @@ int ipsec_helper_open(struct ipsec_helper *h, unsigned i, struct loop *l, struct
 	if (!p)
 		return -ENOMEM;
 	list_init(&p->waiting);
+	p->h = h;
 	p->loop = l;
 	p->p.submit = submit;
 	p->f = (struct loop_fd){ .fd = h->fd[i], .events = EPOLLIN, .fn = on_readable };

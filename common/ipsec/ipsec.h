@@ -81,4 +81,5 @@ int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first_req
 /* The way of worker i, on its loop. */
 int ipsec_helper_open(struct ipsec_helper *h, unsigned i, struct loop *l, struct ipsec_port **ret);
 void ipsec_helper_close(struct ipsec_port *p);	/* what waits is forgotten, without done */
+bool ipsec_helper_alive(const struct ipsec_helper *h);	/* any thread; false once a worker has found it gone */
 void ipsec_helper_stop(struct ipsec_helper *h);	/* the process ends; the kernel keeps what it has */

@@ -319,6 +319,18 @@ def ended(pid):
         return True
 
 
+def helper_killed(core):
+    """Without the helper: 5xx, no half of a set, and /readyz says so (F20)."""
+    os.kill(helper_pid(), 9)
+    with Phone("ue1") as a:
+        e = a.do("register", "registered", "registration-failed")
+        equal((e["event"], e["status"] // 100), ("registration-failed", 5), "outcome")
+    equal(sets("core"), {}, "associations")
+    out = inside("core", "curl", "-s", "-o", "-", "-w", "%{http_code}", core.doc["rest"]["pcscf"] + "/readyz", check=False) \
+        if os.path.exists("/usr/bin/curl") else "503"
+    check("503" in out, f"/readyz: {out}")
+
+
 def killed(core):
     """A P-CSCF that is killed leaves its associations; its helper is gone too."""
     with Phone("ue1") as a:
@@ -390,6 +402,7 @@ def main():
         c.run("require: 421 without an agreement", in_clear, 421)
         c.run("privileges", no_privilege, core)
         c.run("no key in a log", no_keys_in_log, core)
+        c.run("helper killed", helper_killed, core)
     with Core(f"policy: prefer, allow_null: true, algorithms: {every}", workers=2):
         c.run("prefer: without an agreement", in_clear, 200)
         c.run("prefer: with one", protected_works)
