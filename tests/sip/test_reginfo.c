@@ -1,0 +1,232 @@
+/* tests/sip/test_reginfo.c - registration state documents: RFC 3680 §5, RFC 5628; row S14, reliability REG-01. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/sip/reginfo.h"
+#include "tests/check.h"
+
+static void write_golden(struct buf *b)
+{
+	reginfo_begin(b, 0, true);
+	reginfo_registration_begin(b, STR("sip:+491510000001@ims.example"), 10, REGINFO_ACTIVE);
+	reginfo_contact(b, &(const struct reginfo_contact){
+		.id = 1, .active = true, .event = REGINFO_REGISTERED, .has_expires = true, .expires_s = 3600, .has_q = true, .q = 500,
+		.has_cseq = true, .cseq = 9, .uri = STR("sip:alice@10.0.0.1:5066;transport=tcp"), .call_id = STR("abc@10.0.0.1"),
+		.display = STR("Alice \"A\" <b> & Co"),
+		.params = STR("+sip.instance=\"<urn:gsma:imei:35622210-054678-0>\";+g.3gpp.smsip"),
+		.pub_gruu = STR("sip:+491510000001@ims.example;gr=urn:gsma:imei:35622210-054678-0"),
+		.temp_gruu = STR("sip:tgruu.x@ims.example;gr") });
+	reginfo_contact(b, &(const struct reginfo_contact){
+		.id = 2, .event = REGINFO_PROBATION, .has_expires = true, .has_retry_after = true, .retry_after_s = 30, .has_cseq = true,
+		.cseq = 1, .uri = STR("sip:alice@10.0.0.2"), .call_id = STR("def") });
+	reginfo_registration_end(b, STR_NONE);
+	reginfo_registration_begin(b, STR("sip:list!.*!@ims.example"), 11, REGINFO_TERMINATED);
+	reginfo_registration_end(b, STR("sip:list!.*!@ims.example"));
+	reginfo_end(b);
+	ck_assert(!b->failed);
+}
+
+START_TEST(test_golden)
+{
+	struct buf b;
+	char want[8192];
+	FILE *f = fopen(REGINFO_DIR "/full.xml", "r");
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(want, 1, sizeof(want) - 1, f);
+	want[n] = '\0';
+	fclose(f);
+	buf_init(&b, REGINFO_MAX_BYTES);
+	write_golden(&b);
+	ck_assert_msg(str_eq_c(buf_str(&b), want), "%.*s", STR_ARG(buf_str(&b)));
+	buf_fini(&b);
+}
+END_TEST
+
+/* xmllint knows the schema; where it is missing there is nothing to ask. */
+static void validate(const struct buf *b)
+{
+	char file[] = "/tmp/reginfo.XXXXXX", command[512];
+	int fd;
+
+	if (access("/usr/bin/xmllint", X_OK) < 0)
+		return;
+	fd = mkstemp(file);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, b->p, b->l), (ssize_t)b->l);
+	close(fd);
+	snprintf(command, sizeof(command), "/usr/bin/xmllint --noout --schema " REGINFO_DIR "/reginfo.xsd %s 2>/dev/null", file);
+	ck_assert_msg(system(command) == 0, "not valid: %.*s", STR_ARG(buf_str(b)));
+	unlink(file);
+}
+
+START_TEST(test_schema)
+{
+	struct buf b;
+
+	buf_init(&b, REGINFO_MAX_BYTES);
+	write_golden(&b);
+	validate(&b);
+	buf_fini(&b);
+}
+END_TEST
+
+/* Well formed, whatever is inside: reliability row 13 of the list of rivals' faults. */
+static const struct {
+	const char *name;
+	struct str in;
+	const char *out;		/* as it is read back */
+} texts[] = {
+	{ "markup", STR("]]><!--&amp;'\"<x/>"), "]]><!--&amp;'\"<x/>" },
+	{ "control characters", STR("a\x01" "b\x7f\x1b"), "a\xef\xbf\xbd" "b\x7f\xef\xbf\xbd" },
+	{ "a NUL", STR("a\0b"), "a\xef\xbf\xbd" "b" },
+	{ "UTF-8", STR("J\xc3\xbcrgen \xf0\x9f\x98\x80"), "J\xc3\xbcrgen \xf0\x9f\x98\x80" },
+	{ "a broken sequence", STR("a\xc3(b\xe2\x82"), "a\xef\xbf\xbd(b\xef\xbf\xbd\xef\xbf\xbd" },
+	{ "overlong", STR("\xc0\xaf\xe0\x80\xaf."), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd." },
+	{ "a surrogate", STR("\xed\xa0\x80."), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd." },
+	{ "U+FFFF and beyond the last", STR("\xef\xbf\xbf\xf4\x90\x80\x80."), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd." },
+	{ "line ends", STR("a\r\nb\tc"), "a\r\nb\tc" },
+};
+
+START_TEST(test_text_row)
+{
+	struct arena *a = arena_new(4096);
+	struct reginfo doc;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, REGINFO_MAX_BYTES);
+	reginfo_begin(&b, 3, false);
+	reginfo_registration_begin(&b, STR("sip:a@b"), 1, REGINFO_ACTIVE);
+	reginfo_contact(&b, &(const struct reginfo_contact){ .active = true, .event = REGINFO_CREATED, .uri = STR("sip:a@b"),
+							     .display = texts[_i].in, .call_id = texts[_i].in, .params = texts[_i].in });
+	reginfo_registration_end(&b, texts[_i].in);
+	reginfo_end(&b);
+	rc = reginfo_read(buf_str(&b), a, &doc);
+	ck_assert_msg(rc == 0, "%s: %d %.*s", texts[_i].name, rc, STR_ARG(buf_str(&b)));
+	ck_assert(!doc.full && doc.version == 3);
+	ck_assert_msg(str_eq_c(doc.registrations->contacts->call_id, texts[_i].out), "%s: %.*s", texts[_i].name,
+		      STR_ARG(doc.registrations->contacts->call_id));
+	ck_assert_msg(str_eq_c(doc.registrations->contacts->display, texts[_i].out), "%s: %.*s", texts[_i].name,
+		      STR_ARG(doc.registrations->contacts->display));
+	validate(&b);
+	buf_fini(&b);
+	arena_unref(a);
+}
+END_TEST
+
+START_TEST(test_read)
+{
+	struct arena *a = arena_new(4096);
+	const struct reginfo_registration *r;
+	const struct reginfo_contact *c;
+	struct reginfo doc;
+	struct buf b;
+
+	buf_init(&b, REGINFO_MAX_BYTES);
+	write_golden(&b);
+	ck_assert_int_eq(reginfo_read(buf_str(&b), a, &doc), 0);
+	ck_assert(doc.full && doc.version == 0);
+	r = doc.registrations;
+	ck_assert(str_eq(r->aor, STR("sip:+491510000001@ims.example")) && r->state == REGINFO_ACTIVE);
+	c = r->contacts;
+	ck_assert(c->active && c->event == REGINFO_REGISTERED && c->has_expires && c->expires_s == 3600 && c->cseq == 9);
+	ck_assert(str_eq(c->uri, STR("sip:alice@10.0.0.1:5066;transport=tcp")));
+	c = c->next;
+	ck_assert(!c->active && c->event == REGINFO_PROBATION && c->has_retry_after && c->retry_after_s == 30 && !c->next);
+	r = r->next;
+	ck_assert(r->state == REGINFO_TERMINATED && !r->contacts && !r->next);
+	buf_fini(&b);
+	arena_unref(a);
+}
+END_TEST
+
+#define NS "xmlns='urn:ietf:params:xml:ns:reginfo'"
+#define HEAD "<reginfo " NS " version='1' state='full'>"
+#define CONTACT "<contact id='1' state='active' event='created'><uri>sip:a@b</uri></contact>"
+static const struct {
+	const char *name, *xml;
+	int rc;
+} docs[] = {
+	{ "empty", "", -EBADMSG },
+	{ "no XML", "v=0", -EBADMSG },
+	{ "another document", "<presence xmlns='urn:ietf:params:xml:ns:pidf'/>", -EBADMSG },
+	{ "no registrations", HEAD "</reginfo>", 0 },
+	{ "cut off", HEAD "<registration aor='sip:a@b' id='1' state='active'>" CONTACT, -EBADMSG },
+	{ "without a namespace", "<reginfo version='1' state='full'><registration aor='sip:a@b' id='1' state='active'>" CONTACT
+	  "</registration></reginfo>", 0 },
+	{ "with a prefix", "<r:reginfo xmlns:r='urn:ietf:params:xml:ns:reginfo' version='1' state='partial'/>", 0 },
+	{ "extensions", HEAD "<x:y xmlns:x='urn:x'><contact/></x:y><registration aor='sip:a@b' id='1' state='init'><x:z xmlns:x='urn:x'>"
+	  "<uri>q</uri></x:z></registration></reginfo>", 0 },
+	{ "version missing", "<reginfo " NS " state='full'/>", -EBADMSG },
+	{ "version no number", "<reginfo " NS " version='x' state='full'/>", -EBADMSG },
+	{ "version longer than any", "<reginfo " NS " version='99999999999999999999' state='full'/>", 0 },
+	{ "state unknown", "<reginfo " NS " version='1' state='half'/>", -EBADMSG },
+	{ "aor missing", HEAD "<registration id='1' state='active'/></reginfo>", -EBADMSG },
+	{ "registration state unknown", HEAD "<registration aor='sip:a@b' id='1' state='on'/></reginfo>", -EBADMSG },
+	{ "event unknown", HEAD "<registration aor='sip:a@b' id='1' state='active'><contact id='1' state='active' event='none'><uri>sip:a"
+	  "</uri></contact></registration></reginfo>", -EBADMSG },
+	{ "uri missing", HEAD "<registration aor='sip:a@b' id='1' state='active'><contact id='1' state='active' event='created'/>"
+	  "</registration></reginfo>", -EBADMSG },
+	{ "DOCTYPE", "<!DOCTYPE reginfo [<!ENTITY a 'b'>]>" HEAD "</reginfo>", -EBADMSG },
+	{ "external entity", "<!DOCTYPE r SYSTEM 'file:///etc/passwd'>" HEAD "</reginfo>", -EBADMSG },
+	{ "a second root", HEAD "</reginfo>" HEAD "</reginfo>", -EBADMSG },
+};
+
+START_TEST(test_doc_row)
+{
+	struct arena *a = arena_new(4096);
+	struct reginfo doc;
+	int rc = reginfo_read(str_from_c(docs[_i].xml), a, &doc);
+
+	ck_assert_msg(rc == docs[_i].rc, "%s: %d", docs[_i].name, rc);
+	ck_assert(rc == 0 || !doc.registrations);
+	arena_unref(a);
+}
+END_TEST
+
+static int read_repeated(const char *before, const char *each, unsigned n, const char *after)
+{
+	struct arena *a = arena_new(4096);
+	struct reginfo doc;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 1u << 20);
+	buf_puts(&b, before);
+	for (unsigned i = 0; i < n; i++)
+		buf_puts(&b, each);
+	buf_puts(&b, after);
+	ck_assert(!b.failed);
+	rc = reginfo_read(buf_str(&b), a, &doc);
+	buf_fini(&b);
+	arena_unref(a);
+	return rc;
+}
+
+START_TEST(test_bounds)
+{
+#define REGISTRATION HEAD "<registration aor='sip:a@b' id='1' state='active'>"
+#define URI REGISTRATION "<contact id='1' state='active' event='created'><uri>"
+	ck_assert_int_eq(read_repeated(REGISTRATION, CONTACT, REGINFO_MAX_CONTACTS - 1, "</registration></reginfo>"), 0);
+	ck_assert_int_eq(read_repeated(REGISTRATION, CONTACT, REGINFO_MAX_CONTACTS, "</registration></reginfo>"), -EFBIG);
+	ck_assert_int_eq(read_repeated(URI, "1", REGINFO_MAX_TEXT, "</uri></contact></registration></reginfo>"), 0);
+	ck_assert_int_eq(read_repeated(URI, "1", REGINFO_MAX_TEXT + 1, "</uri></contact></registration></reginfo>"), -EFBIG);
+	ck_assert_int_eq(read_repeated(URI, "9", 64 * 1024, "</uri></contact></registration></reginfo>"), -EFBIG);
+	ck_assert_int_eq(read_repeated("", "<a>", REGINFO_MAX_DEPTH + 1, ""), -EFBIG);
+}
+END_TEST
+
+START_TEST(test_events)
+{
+	for (int e = REGINFO_REGISTERED; e <= REGINFO_REJECTED; e++)
+		ck_assert_int_eq(reginfo_event_find(str_from_c(reginfo_event_name((enum reginfo_event)e))), e);
+	ck_assert_int_eq(reginfo_event_find(STR("none")), REGINFO_NONE);
+	ck_assert_int_eq(reginfo_event_find(STR("")), REGINFO_NONE);
+}
+END_TEST
+
+TEST_MAIN("reginfo", TEST_ONE(test_golden), TEST_ONE(test_schema), TEST_ROWS(test_text_row, texts), TEST_ONE(test_read),
+	  TEST_ROWS(test_doc_row, docs), TEST_ONE(test_bounds), TEST_ONE(test_events))
