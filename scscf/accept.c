@@ -92,7 +92,7 @@ static void on_left(void *arg, const struct assign_result *r)
 static void leave(struct reg_job *job)
 {
 	thirdparty_ended(job->g, job);
-	registration_clear(job->g);
+	registration_clear(job->g, REGINFO_UNREGISTERED);
 	/* Also when nothing is known here: after a restart the HSS may still hold us for the user's S-CSCF. */
 	assign_send(job->g, CX_SAR_USER_DEREGISTRATION, job->impu, on_left, job);
 }
@@ -103,7 +103,7 @@ static void undo(struct reg_job *job, enum cx_sar_type t)
 {
 	struct registration *g = job->g;
 
-	registration_clear(g);
+	registration_clear(g, REGINFO_REJECTED);
 	if (assign_wanted(registration_scscf(g), t))
 		assign_report(g, t, job->impu);
 	else

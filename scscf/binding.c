@@ -75,7 +75,7 @@ static int read_contact(struct sip_msg *m, struct str value, uint32_t header_s, 
 		return 0;
 	if (na.uri.scheme == SIP_SCHEME_OTHER || na.uri.scheme == SIP_SCHEME_TEL)
 		return -EBADMSG;		/* nothing we could send a request to */
-	*ret = (struct binding_change){ .uri = na.uri.text, .parsed = na.uri, .q = Q_DEFAULT, .expires_s = header_s };
+	*ret = (struct binding_change){ .uri = na.uri.text, .display = sip_unquote(na.display), .parsed = na.uri, .q = Q_DEFAULT, .expires_s = header_s };
 	if (sip_nameaddr_param(&na, "expires", &v) && read_seconds(v, &n))
 		ret->expires_s = n;
 	if (sip_nameaddr_param(&na, "q", &v))
@@ -263,7 +263,7 @@ static struct binding *make(const struct registration *g, const struct binding_p
 	struct binding *b;
 	char *at;
 
-	text = c->uri.l + c->params.l + c->instance.l + m->call_id.l + 4;
+	text = c->uri.l + c->params.l + c->instance.l + c->display.l + m->call_id.l + 5;
 	for (unsigned i = 0; i < p->n_path; i++)
 		text += p->path[i].l + 1;
 	b = malloc(size + text);
@@ -278,22 +278,29 @@ static struct binding *make(const struct registration *g, const struct binding_p
 	b->params = put(&at, c->params);
 	b->instance = put(&at, c->instance);
 	b->call_id = put(&at, m->call_id);
+	(void)put(&at, c->display);
+	b->impu_hash = (uint32_t)hash_str(p->impu);
 	for (unsigned i = 0; i < p->n_path; i++)
 		b->path[i] = put(&at, p->path[i]);
 	return b;
 }
 
-static void drop(struct registration *g, struct binding *b)
+/* event: what subscribers hear; NONE: nothing. */
+static void drop(struct registration *g, struct binding *b, enum reginfo_event event)
 {
 	list_del(&b->link);
-	free(b);
 	g->n_bindings--;
+	b->event = (uint8_t)event;
+	if (event == REGINFO_NONE)
+		free(b);
+	else
+		list_add_tail(&g->r->ended, &b->link);
 }
 
-void binding_drop_all(struct registration *g)
+void binding_drop_all(struct registration *g, enum reginfo_event event)
 {
 	while (!list_empty(&g->bindings))
-		drop(g, list_entry(g->bindings.next, struct binding, link));
+		drop(g, list_entry(g->bindings.next, struct binding, link), event);
 }
 
 /* A phone that comes back with a new address and no instance leaves its old contact behind; with the table full the one
@@ -305,17 +312,26 @@ static void keep_limit(struct registration *g)
 
 		log_info(LOG_REG, "the oldest contact makes room", LOG_C("impi", g->impi), LOG_C("contact", b->uri),
 			 LOG_U("max_contacts", registration_scscf(g)->reg->max_contacts));
-		drop(g, b);
+		drop(g, b, REGINFO_REJECTED);		/* "deactivated" would have the two phones drive each other out */
 	}
+}
+
+/* The same address again, not the same phone at another one. */
+static bool refreshes(const struct registration *g, const struct binding_change *c)
+{
+	const struct binding *b = find(g, c);
+
+	return b && str_eq_c(c->uri, b->uri);
 }
 
 int binding_apply(struct registration *g, const struct binding_plan *p, const struct sip_msg *m)
 {
 	struct list fresh, *pos, *next;
 	struct binding *b;
+	bool only = true;
 
 	if (p->kind == BIND_REMOVE_ALL) {
-		binding_drop_all(g);
+		binding_drop_all(g, REGINFO_UNREGISTERED);
 		return 0;
 	}
 	list_init(&fresh);
@@ -328,17 +344,20 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 				free(list_entry(pos, struct binding, link));
 			return -ENOMEM;
 		}
+		b->event = refreshes(g, &p->change[i]) ? REGINFO_REFRESHED : REGINFO_REGISTERED;
+		only = only && b->event == REGINFO_REFRESHED;
 		list_add_tail(&fresh, &b->link);
 	}
 	for (unsigned i = 0; i < p->n; i++)
 		while ((b = find(g, &p->change[i])))
-			drop(g, b);
+			drop(g, b, p->change[i].expires_s && str_eq_c(p->change[i].uri, b->uri) ? REGINFO_NONE : REGINFO_UNREGISTERED);
 	list_for_each_safe(pos, next, &fresh) {
 		list_del(pos);
 		list_add_tail(&g->bindings, pos);
 		g->n_bindings++;
 	}
 	keep_limit(g);
+	g->r->only_refreshed = only && list_empty(&g->r->ended);
 	return 0;
 }
 
@@ -353,7 +372,7 @@ unsigned binding_expire(struct registration *g, uint64_t now_ms)
 		if (b->expires_ms > now_ms)
 			continue;
 		log_info(LOG_REG, "contact expired", LOG_C("impi", g->impi), LOG_C("contact", b->uri));
-		drop(g, b);
+		drop(g, b, REGINFO_EXPIRED);
 		n++;
 	}
 	return n;

@@ -3,7 +3,7 @@
 #include "scscf/registrar.h"
 #include "scscf/session.h"
 
-#define SCHEMA_MAX 64
+#define SCHEMA_MAX 96
 
 static const struct cfg_row rows[] = {
 	{ "registrar", CFG_MAP, .help = "Registration and authentication (TS 24.229 §5.4.1)." },
@@ -33,6 +33,15 @@ static const struct cfg_row rows[] = {
 	  "So long the profile of a user who is not registered serves before the HSS is told and asked again." },
 	{ "registrar.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s",
 	  "Retry-After when the HSS is away or silent; up to half more is added at random." },
+	{ "registrar.subscription_min_s", CFG_INT, 1, 3600, "60", NULL, 0, "s", "Subscriptions to registration state: shorter gets 423." },
+	{ "registrar.subscription_max_s", CFG_INT, 60, 31536000, "600000", NULL, 0, "s", "Longer subscriptions are shortened to this." },
+	{ "registrar.reg_event_subscribers", CFG_STR_LIST, 5, 253, NULL, NULL, 0, NULL,
+	  "SIP URIs of application servers that may watch every registration; without a user part: everything at that host and port." },
+	{ "registrar.notify_refresh", CFG_BOOL, 0, 0, "true", NULL, 0, NULL, "Tell subscribers of re-registrations that only refresh." },
+	{ "registrar.notify_partial", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "After the first NOTIFY tell only what changed (RFC 3680 §5.1); phones that miss one are better off without." },
+	{ "registrar.reauth_expires_s", CFG_INT, 1, 3600, "60", NULL, 0, "s",
+	  "Network-initiated re-authentication: so long the contacts stay unless the phone registers again (TS 24.229 §5.4.1.6)." },
 	{ 0 },
 };
 
@@ -89,5 +98,11 @@ void reg_config_read(struct reg_config *ret, const struct cfg *c)
 		.allow_unprotected_aka = cfg_bool(r, "registrar.allow_unprotected_aka"),
 		.unregistered_keep_s = (uint32_t)cfg_int(r, "registrar.unregistered_keep_s"),
 		.retry_after_s = (uint32_t)cfg_int(r, "registrar.retry_after_s"),
+		.subscription_min_s = (uint32_t)cfg_int(r, "registrar.subscription_min_s"),
+		.subscription_max_s = (uint32_t)cfg_int(r, "registrar.subscription_max_s"),
+		.reauth_expires_s = (uint32_t)cfg_int(r, "registrar.reauth_expires_s"),
+		.notify_refresh = cfg_bool(r, "registrar.notify_refresh"),
+		.notify_partial = cfg_bool(r, "registrar.notify_partial"),
+		.root = r,
 	};
 }

@@ -3,6 +3,7 @@
  * Who it is comes from the registration in the Service-Route token and from what the P-CSCF asserted, never from From. */
 #include "common/log/log.h"
 #include "scscf/session.h"
+#include "scscf/subscription.h"
 
 struct caller {
 	struct reg_view *view;
@@ -159,6 +160,25 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 		services_run(s, in, c->view, c->id, has_contact(c->view) ? CASE_ORIGINATING : CASE_ORIGINATING_UNREGISTERED, 0);
 }
 
+/* A phone's subscription to its own registration needs no way round by the I-CSCF: TS 24.229 §5.1.1.3.  true: it was one. */
+static bool own_subscription(struct scscf_worker *sw, struct session_in *in, const struct caller *c)
+{
+	const struct profile_identity *id;
+	struct aor_view *set;
+	char text[512];
+	struct str aor;
+
+	if (!in->token || !subscription_is_for_reg(in->m) || sip_uri_aor(&in->ruri, text, sizeof(text), &aor) < 0)
+		return false;
+	id = profile_find(c->view->profile, aor);
+	set = id && !id->barred ? reg_directory_aor(sw->s->dir, aor) : NULL;
+	if (!set)
+		return false;
+	subscription_request(sw, in, set, aor, c->view->id);
+	obj_unref(set);
+	return true;
+}
+
 void scscf_originating(struct scscf_worker *sw, struct session_in *in)
 {
 	struct caller c = { 0 };
@@ -167,7 +187,7 @@ void scscf_originating(struct scscf_worker *sw, struct session_in *in)
 	/* §5.4.3.2: a barred identity may not originate; nor may one who has no other. */
 	if (known && (!c.id || c.id->barred))
 		session_refuse(in, 403, "the public user identity is barred", STR_NONE);
-	else if (known)
+	else if (known && !own_subscription(sw, in, &c))
 		proceed(sw, in, &c);
 	obj_unref(c.view);
 }

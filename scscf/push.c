@@ -142,6 +142,7 @@ static int replace_profile(struct registration *g, struct str xml)
 		obj_unref(fresh);
 		return rc;
 	}
+	registration_tell(g, old);		/* those who watch what is no more */
 	obj_unref(old);
 	log_info(LOG_REG, "profile replaced", LOG_C("impi", g->impi), LOG_U("identities", fresh->n_identities));
 	return 0;

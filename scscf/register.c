@@ -186,6 +186,7 @@ static unsigned check(struct reg_job *job, const char **why, struct str *extra)
 	}
 	if (rc == 0)
 		rc = binding_plan_make(job->m, job->s->reg, &job->plan, why);
+	job->plan.impu = job->impu;
 	return rc == 0 ? 0 : rc == -ENOMEM ? 503 : rc == -EPERM ? 403 : 400;
 }
 

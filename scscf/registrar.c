@@ -92,7 +92,8 @@ static void free_registration(struct registration *g)
 	thirdparty_forget(g);
 	timer_stop(&g->expiry);
 	timer_stop(&g->await);
-	binding_drop_all(g);
+	binding_drop_all(g, REGINFO_NONE);
+	registration_tell(g, NULL);
 	obj_unref(g->profile);
 	free(g->pcfa);
 	list_del(&g->link);
@@ -144,6 +145,15 @@ static void start_expiry(struct registration *g)
 		timer_start(g->r->sw->w->wheel, &g->expiry, next > now ? next - now : 0);
 }
 
+/* Which identity of the profile was registered. */
+static uint8_t registered_impu(const struct registration *g, const struct binding *b)
+{
+	for (unsigned i = 0; i < g->profile->n_identities; i++)
+		if ((uint32_t)hash_str(str_from_c(g->profile->identity[i].aor)) == b->impu_hash)
+			return (uint8_t)i;
+	return REG_IMPU_UNKNOWN;
+}
+
 int registration_publish(struct registration *g)
 {
 	struct reg_contact_view contact[REG_MAX_CONTACTS];
@@ -158,19 +168,22 @@ int registration_publish(struct registration *g)
 
 		if (n < REG_MAX_CONTACTS)
 			contact[n++] = (struct reg_contact_view){
-				b->uri, b->params, b->n_path, b->path, b->q,
-				wall + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000,
+				.uri = b->uri, .params = b->params, .n_path = b->n_path, .path = b->path, .q = b->q,
+				.expires_wall_us = wall + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000,
+				.call_id = b->call_id, .display = binding_display(b), .cseq = b->cseq, .event = b->event,
+				.impu = registered_impu(g, b),
 			};
 	}
 	v = reg_view_new(g->id, str_from_c(g->impi), g->profile, n, contact);
-	if (!v)
-		return -ENOMEM;
-	rc = reg_directory_publish(registration_scscf(g)->dir, v);
+	rc = v ? reg_directory_publish(registration_scscf(g)->dir, v) : -ENOMEM;
 	obj_unref(v);
-	if (rc < 0)
+	if (rc < 0) {
+		registration_tell(g, NULL);
 		return rc;
+	}
 	if (n == 0) {			/* unregistered: registrar_adopt() */
 		timer_start(g->r->sw->w->wheel, &g->expiry, (uint64_t)registration_scscf(g)->reg->unregistered_keep_s * 1000);
+		registration_tell(g, g->profile);
 		return 0;
 	}
 	if (!g->registered_wall_us) {
@@ -178,15 +191,19 @@ int registration_publish(struct registration *g)
 		metric_adjust(&m_now, NULL, NULL, 1);
 	}
 	start_expiry(g);
+	if (!g->r->only_refreshed || registration_scscf(g)->reg->notify_refresh)
+		registration_tell(g, g->profile);
+	g->r->only_refreshed = false;
 	return 0;
 }
 
-void registration_clear(struct registration *g)
+void registration_clear(struct registration *g, enum reginfo_event event)
 {
 	thirdparty_ended(g, NULL);
 	reg_directory_withdraw(registration_scscf(g)->dir, g->id);
 	timer_stop(&g->expiry);
-	binding_drop_all(g);
+	binding_drop_all(g, event);
+	registration_tell(g, g->profile);
 	auth_forget_unused(g);
 	obj_unref(g->profile);
 	g->profile = NULL;
@@ -225,7 +242,7 @@ static void adopt_run(struct registration *g, struct reg_work *w)
 		g->profile = obj_ref(a->profile);
 		rc = registration_publish(g);
 		if (rc < 0)
-			registration_clear(g);
+			registration_clear(g, REGINFO_NONE);
 	}
 	adoption_end(a, rc);
 	registration_done(g);
@@ -326,6 +343,7 @@ struct registrar *registrar_new(struct scscf_worker *sw)
 		return NULL;
 	r->sw = sw;
 	list_init(&r->all);
+	list_init(&r->ended);
 	if (htab_init(&r->by_impi, 64) < 0) {
 		free(r);
 		return NULL;

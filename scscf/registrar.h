@@ -21,6 +21,11 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
 	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */
 	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */
+	uint32_t subscription_min_s, subscription_max_s;	/* to registration state */
+	uint32_t reauth_expires_s;	/* network-initiated re-authentication leaves contacts so long */
+	bool notify_refresh;		/* a NOTIFY for a re-registration that changed nothing */
+	bool notify_partial;		/* only what changed, once the whole state was told */
+	const struct cfg_node *root;	/* registrar.reg_event_subscribers; NULL: none */
 };
 
 struct registrar *registrar_new(struct scscf_worker *sw);

@@ -6,6 +6,7 @@
 #pragma once
 #include "common/daemon/stack.h"
 #include "common/sip/auth.h"
+#include "common/sip/reginfo.h"
 #include "common/util/hash.h"
 #include "scscf/registrar.h"
 
@@ -25,19 +26,29 @@ struct binding {
 	struct list link;		/* in registration.bindings, least recently refreshed first */
 	char *uri, *params;		/* as in struct reg_contact_view */
 	char *instance;			/* value of +sip.instance, or "" */
-	char *call_id;
+	char *call_id;			/* the display name of the Contact stands behind it: binding_display() */
 	char **path;
 	unsigned n_path;
 	uint32_t cseq, reg_id;		/* reg_id 0: none (RFC 5626 counts from 1) */
 	uint16_t q;
+	uint8_t event;			/* enum reginfo_event: what happened to it last */
+	uint32_t impu_hash;		/* of the identity that was registered, canonical */
 	uint64_t expires_ms;		/* on the wheel: a wall clock that is set cannot expire it (reliability row F14) */
 };
+
+static inline const char *binding_display(const struct binding *b)	/* or "" */
+{
+	return b->call_id + strlen(b->call_id) + 1;
+}
 
 struct registrar {
 	struct scscf_worker *sw;
 	struct htab by_impi;
 	struct list all;		/* as they came */
 	uint64_t next_serial;
+	/* Between a change of one registration and its publication, which tells subscribers: */
+	struct list ended;		/* bindings that went */
+	bool only_refreshed;		/* a re-registration that changed nothing else */
 };
 
 struct assign_result {
@@ -87,8 +98,11 @@ int registration_do(struct registration *g, struct reg_work *w);
 void registration_done(struct registration *g);
 /* Shows the others what it is now, and sets the timer of the next expiry.  0, -ENOMEM, -ENOSPC. */
 int registration_publish(struct registration *g);
-/* Not registered any more: bindings, profile and unused vectors go, nobody finds it. */
-void registration_clear(struct registration *g);
+/* Not registered any more: bindings, profile and unused vectors go, nobody finds it.  event: what subscribers hear about its
+ * contacts. */
+void registration_clear(struct registration *g, enum reginfo_event event);
+/* Tells those who watch the identities of p what is published now, and which bindings ended: tell.c. */
+void registration_tell(struct registration *g, const struct profile *p);
 static inline uint64_t registration_now_ms(const struct registration *g)
 {
 	return g->r->sw->w->wheel->now_ms;
@@ -101,7 +115,7 @@ void registration_outcome(const char *kind, const char *cause);			/* counts one 
 
 /* ---- a REGISTER: register.c makes it on the transaction's worker and takes the answer back ---- */
 struct binding_change {
-	struct str uri, params, instance;
+	struct str uri, params, instance, display;
 	struct sip_uri parsed;
 	uint32_t expires_s, reg_id;
 	uint16_t q;
@@ -110,6 +124,7 @@ struct binding_plan {			/* what the Contacts of a REGISTER ask for: RFC 3261 §1
 	enum { BIND_FETCH, BIND_UPDATE, BIND_REMOVE_ALL } kind;
 	unsigned n, n_path;
 	struct binding_change *change;
+	struct str impu;		/* the identity that registers, canonical */
 	struct str path[REG_MAX_PATH];
 };
 struct reg_job {
@@ -143,7 +158,7 @@ bool binding_known(const struct registration *g, const struct binding_plan *p);	
 bool binding_leaves_some(const struct registration *g, const struct binding_plan *p);
 int binding_apply(struct registration *g, const struct binding_plan *p, const struct sip_msg *m);	/* 0, -ENOMEM: nothing changed */
 unsigned binding_expire(struct registration *g, uint64_t now_ms);		/* how many went */
-void binding_drop_all(struct registration *g);
+void binding_drop_all(struct registration *g, enum reginfo_event event);	/* REGINFO_NONE: nobody is told */
 uint64_t binding_next_ms(const struct registration *g);				/* UINT64_MAX: none */
 void binding_write_contacts(const struct registration *g, struct buf *out);	/* Contact lines of the 200 */
 

@@ -8,12 +8,13 @@
 static const struct {
 	const char *text;
 	bool sar;
+	enum reginfo_event event;	/* TS 24.229 §5.4.1.5: "deactivated" when the phone shall register anew, else "rejected" */
 } causes[] = {
-	[REG_DEREG_ADMIN] = { "administrative", true },
-	[REG_DEREG_RTR_PERMANENT] = { "rtr_permanent_termination", false },
-	[REG_DEREG_RTR_NEW_SERVER] = { "rtr_new_server_assigned", false },
-	[REG_DEREG_RTR_SERVER_CHANGE] = { "rtr_server_change", false },
-	[REG_DEREG_RTR_REMOVE] = { "rtr_remove_scscf", false },
+	[REG_DEREG_ADMIN] = { "administrative", true, REGINFO_DEACTIVATED },
+	[REG_DEREG_RTR_PERMANENT] = { "rtr_permanent_termination", false, REGINFO_REJECTED },
+	[REG_DEREG_RTR_NEW_SERVER] = { "rtr_new_server_assigned", false, REGINFO_NONE },	/* it is registered elsewhere already */
+	[REG_DEREG_RTR_SERVER_CHANGE] = { "rtr_server_change", false, REGINFO_DEACTIVATED },
+	[REG_DEREG_RTR_REMOVE] = { "rtr_remove_scscf", false, REGINFO_NONE },
 };
 
 static void log_end(const struct registration *g, const char *impu, const char *cause)
@@ -48,7 +49,7 @@ void release_expired(struct registration *g, struct reg_work *w)
 	}
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", unregistered ? "not used any more" : "expired");
-	registration_clear(g);
+	registration_clear(g, REGINFO_EXPIRED);
 	if (impu)
 		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));
 	else
@@ -130,7 +131,7 @@ static void dereg_run(struct registration *g, struct reg_work *w)
 	}
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", causes[d->cause].text);
-	registration_clear(g);
+	registration_clear(g, causes[d->cause].event);
 	if (causes[d->cause].sar && impu)
 		assign_send(g, CX_SAR_ADMINISTRATIVE_DEREGISTRATION, str_from_c(impu), on_told, d);
 	else

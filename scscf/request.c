@@ -5,16 +5,17 @@
  *   Route with a Service-Route token          originating.c
  *   Route with an original dialog identifier  services.c, back from an application server
  *   Route with `orig` and no token            originating.c, an application server on behalf of a user
- *   Request-URI is ourselves                  here
+ *   Request-URI is ourselves                  here; SUBSCRIBE within its dialog: subscription.c
  *   anything else                             terminating.c
  */
 #include "common/log/log.h"
 #include "scscf/session.h"
+#include "scscf/subscription.h"
 
 /* Option tags that a Proxy-Require may name.  Path: RFC 3327. */
 static const char *const supported[] = { "path", NULL };
 
-#define OUR_METHODS "REGISTER, OPTIONS"
+#define OUR_METHODS "REGISTER, OPTIONS, SUBSCRIBE"
 
 /* Reads the tokens of our own Routes.  false: answered with 403, which is what one that we did not make deserves. */
 static bool tokens_read(struct scscf_worker *sw, struct session_in *in)
@@ -85,8 +86,11 @@ static void for_us(struct session_in *in)
 				STR("Allow: " OUR_METHODS "\r\nAccept: application/sdp, application/3gpp-ims+xml\r\n"
 				    "Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: path\r\n"));
 		break;
-	case SIP_SUBSCRIBE:		/* RFC 6665 §8.3.2; the reg-event notifier (§5.4.2.1) is not there yet: no package */
-		session_refuse(in, 489, "no event package is served here", STR_NONE);
+	case SIP_SUBSCRIBE:		/* RFC 6665 §8.3.2: registrations are users', none is our own */
+		if (subscription_is_for_reg(in->m))
+			session_refuse(in, 404, "this node is no user", STR_NONE);
+		else
+			session_refuse(in, 489, "not an event package that is served here", STR("Allow-Events: reg\r\n"));
 		break;
 	default:
 		session_refuse(in, 405, "not a method for this node itself", STR("Allow: " OUR_METHODS "\r\n"));
@@ -134,6 +138,8 @@ static void look_at(struct scscf_worker *sw, struct session_in *in)
 		return;
 	if (m->to_tag.l == 0)
 		without_dialog(sw, in);
+	else if (m->method == SIP_SUBSCRIBE && is_for_us(sw, in))	/* we are the end of that dialog */
+		subscription_in_dialog(sw, in);
 	else if (in->token && in->token->kind == TOKEN_RECORD_ROUTE)
 		scscf_in_dialog(sw, in);
 	else		/* RFC 3261 §12.2.2; a phone that sends it along its Service-Route has lost the route set */

@@ -265,10 +265,52 @@ static void end(void *u, struct http_req *r)
 	stack_ask(s->stack, r, stack_owner(s->stack, impi), impi, end_here);
 }
 
+/* Network-initiated re-authentication: TS 24.229 §5.4.1.6.  The phone hears "shortened" and registers again in time, which is
+ * challenged. */
+static void reauthenticate_here(struct worker *w, struct ask *a)
+{
+	struct registration *g = registration_find(scscf_of(w)->registrar, str_from_c(a->key));
+	struct list *pos;
+	uint64_t until;
+
+	if (!g || !g->profile || g->n_bindings == 0) {
+		problem(a, 404, "RESOURCE_NOT_FOUND", "no such registration");
+		return;
+	}
+	if (g->current) {
+		problem(a, 503, "BUSY", "a request of this user is in progress; try again");
+		return;
+	}
+	until = registration_now_ms(g) + (uint64_t)registration_scscf(g)->reg->reauth_expires_s * 1000;
+	list_for_each(pos, &g->bindings) {
+		struct binding *b = list_entry(pos, struct binding, link);
+
+		if (b->expires_ms > until) {
+			b->expires_ms = until;
+			b->event = REGINFO_SHORTENED;
+		}
+	}
+	if (registration_publish(g) < 0)
+		problem(a, 503, "BUSY", "out of memory");
+	else
+		a->status = 204;
+}
+
+static void reauthenticate(void *u, struct http_req *r)
+{
+	struct scscf *s = u;
+	char text[512];
+	struct str impi = impi_of(s, http_param(r, "id"), text, sizeof(text));
+
+	stack_ask(s->stack, r, stack_owner(s->stack, impi), impi, reauthenticate_here);
+}
+
 const struct http_route scscf_routes[] = {
 	{ "GET", "/api/v1/registrations", HTTP_VIEW, list, "Registrations; state= registered, unregistered or pending." },
 	{ "GET", "/api/v1/registrations/{id}", HTTP_VIEW, show, "One registration, by its private or any public identity." },
 	{ "DELETE", "/api/v1/registrations/{id}", HTTP_OPERATE, end,
 	  "De-registration by the network: the HSS is told (SAR ADMINISTRATIVE_DEREGISTRATION)." },
+	{ "POST", "/api/v1/registrations/{id}/reauthenticate", HTTP_OPERATE, reauthenticate,
+	  "Network-initiated re-authentication: the contacts are shortened to registrar.reauth_expires_s." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -4,6 +4,7 @@
 #include "common/log/log.h"
 #include "scscf/registrar.h"
 #include "scscf/session.h"
+#include "scscf/subscription.h"
 
 static const struct scscf_cx to_hss = { cx_mar_send, cx_sar_send };
 
@@ -46,7 +47,8 @@ int scscf_new(struct scscf **ret, const struct cfg *c)
 	s->dir = reg_directory_new();
 	s->criteria = criteria_store_new();
 	s->as_calls = cmap_new();
-	if (!s->criteria || !s->as_calls)
+	s->watch = watch_index_new();
+	if (!s->criteria || !s->as_calls || !s->watch)
 		return -ENOMEM;
 	if ((rc = load_shared(s, c)) < 0)
 		return rc;
@@ -65,6 +67,7 @@ void scscf_free(struct scscf *s)
 	reg_directory_free(s->dir);
 	cmap_free(s->as_calls);
 	criteria_store_free(s->criteria);
+	watch_index_free(s->watch);
 	session_config_free((struct session_config *)(uintptr_t)s->sessions);
 	free((void *)(uintptr_t)s->reg);
 	free((char *)(uintptr_t)s->server_name.p);
@@ -105,7 +108,8 @@ int scscf_worker_new(void *u, struct worker *w, void **ret_role)
 	sw->w = w;
 	list_init(&sw->fetches);
 	sw->registrar = registrar_new(sw);
-	return sw->registrar ? 0 : -ENOMEM;
+	sw->subscriptions = subscriptions_new(sw);
+	return sw->registrar && sw->subscriptions ? 0 : -ENOMEM;
 }
 
 void scscf_worker_free(struct worker *w, void *role)
@@ -114,6 +118,7 @@ void scscf_worker_free(struct worker *w, void *role)
 
 	(void)w;
 	unregistered_free(sw);
+	subscriptions_free(sw->subscriptions);
 	registrar_free(sw->registrar);
 	free(sw);
 }

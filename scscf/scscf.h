@@ -7,6 +7,8 @@
 #include "common/util/cmap.h"
 #include "scscf/view.h"
 
+struct subscriptions;			/* subscriptions whose dialogs this worker owns: subscription.h */
+struct watch_index;
 struct registrar;			/* registrations that this worker owns: registrar.h */
 struct reg_config;
 struct session_config;			/* sessions.*: session.h */
@@ -27,6 +29,7 @@ struct scscf {
 	struct as_held {		/* services.c: not asked until then, by any worker */
 		_Atomic uint64_t server, until_ms;
 	} as_held[AS_MAX_HELD];
+	struct watch_index *watch;	/* who has subscriptions to the registrations: subscription.h */
 	const struct reg_config *reg;	/* registrar.* of the configuration */
 	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
@@ -38,6 +41,7 @@ struct scscf_worker {			/* worker.role */
 	struct worker *w;
 	struct registrar *registrar;
 	struct list fetches;		/* unregistered.c: requests that wait for the HSS */
+	struct subscriptions *subscriptions;
 };
 static inline struct scscf_worker *scscf_of(struct worker *w)
 {

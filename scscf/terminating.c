@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "scscf/session.h"
+#include "scscf/subscription.h"
 
 struct callee {
 	struct aor_view *set;
@@ -204,16 +205,6 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 	services_run(s, in, v, id, has_contact(v) ? CASE_TERMINATING_REGISTERED : CASE_TERMINATING_UNREGISTERED, 0);
 }
 
-/* §5.4.2.1.1: the S-CSCF itself is the notifier of the reg event package.  It is not there yet, and a phone must not be asked
- * about another one's registration: RFC 6665 §8.3.2. */
-static bool is_for_notifier(const struct session_in *in)
-{
-	struct str package, params, value = sip_msg_value(in->m, SIP_H_EVENT);
-
-	str_cut(value, ';', &package, &params);
-	return in->m->method == SIP_SUBSCRIBE && str_ieq_c(str_trim(package), "reg");
-}
-
 /* By the I-CSCF's Route the HSS says that the user exists and is ours: not registered, as long as nobody tells more (Open5GS
  * keeps the S-CSCF's name for ever; PyHSS is often provisioned with one).  Without it the sender may be wrong. */
 static void unknown(struct scscf_worker *sw, struct session_in *in)
@@ -249,8 +240,8 @@ void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
 		unknown(sw, in);
 		return;
 	}
-	if (is_for_notifier(in))
-		session_refuse(in, 489, "the reg event package is not served", STR_NONE);
+	if (subscription_is_for_reg(in->m))		/* TS 24.229 §5.4.2.1.1: the S-CSCF itself is the notifier */
+		subscription_request(sw, in, c.set, str_from_c(c.aor), 0);
 	else
 		proceed(sw, in, &c);
 	obj_unref(c.set);

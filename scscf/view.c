@@ -35,15 +35,27 @@ static char *put(char **at, const char *text, size_t l)
 	return to;
 }
 
+static size_t length(const char *text)
+{
+	return text ? strlen(text) : 0;
+}
+
+static const char *keep(char **at, const char *text)
+{
+	return length(text) ? put(at, text, length(text)) : NULL;
+}
+
 struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, unsigned n, const struct reg_contact_view *contacts)
 {
-	size_t pointers = 0, text = impi.l + 1, size;
+	bool own_impi = !p->impi || !str_eq_c(impi, p->impi);		/* mostly the profile has it */
+	size_t pointers = 0, text = own_impi ? impi.l + 1 : 0, size;
 	struct reg_view *v;
 	char **path, *at;
 
 	for (unsigned i = 0; i < n; i++) {
 		pointers += contacts[i].n_path;
 		text += strlen(contacts[i].uri) + strlen(contacts[i].params) + 2;
+		text += length(contacts[i].call_id) + length(contacts[i].display) + 2;
 		for (unsigned k = 0; k < contacts[i].n_path; k++)
 			text += strlen(contacts[i].path[k]) + 1;
 	}
@@ -56,13 +68,15 @@ struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, u
 	v->contacts = (struct reg_contact_view *)(v + 1);
 	path = (char **)(v->contacts + n);
 	at = (char *)v + size;
-	v->impi = put(&at, impi.p, impi.l);
+	v->impi = own_impi ? put(&at, impi.p, impi.l) : p->impi;
 	for (unsigned i = 0; i < n; i++) {
 		struct reg_contact_view *c = &v->contacts[i];
 
 		*c = contacts[i];
 		c->uri = put(&at, contacts[i].uri, strlen(contacts[i].uri));
 		c->params = put(&at, contacts[i].params, strlen(contacts[i].params));
+		c->call_id = keep(&at, contacts[i].call_id);
+		c->display = keep(&at, contacts[i].display);
 		c->path = path;
 		for (unsigned k = 0; k < c->n_path; k++)
 			*path++ = put(&at, contacts[i].path[k], strlen(contacts[i].path[k]));

@@ -10,13 +10,19 @@
 #define REG_MAX_PATH 8u			/* Path values of one contact; more: 400 */
 #define REG_MAX_SHARED 8u		/* private identities that share a public one */
 
+#define REG_IMPU_UNKNOWN 0xffu
+
 struct reg_contact_view {
 	char *uri;			/* "sip:001010000000001@127.0.77.100:5066;transport=tcp": the new Request-URI */
 	char *params;			/* header parameters as registered ("+sip.instance=...;+g.3gpp.smsip"); may be "" */
 	unsigned n_path;
+	uint32_t cseq;
 	char **path;			/* Route values toward it, [0] topmost: "<sip:TOKEN@...;lr>" */
 	uint16_t q;			/* 0..1000 */
+	uint8_t event;			/* enum reginfo_event: what happened to it last; for subscribers, like what follows */
+	uint8_t impu;			/* index of the identity that was registered, the others came along; REG_IMPU_UNKNOWN */
 	uint64_t expires_wall_us;
+	const char *call_id, *display;	/* may be NULL */
 };
 struct reg_view {
 	struct obj o;

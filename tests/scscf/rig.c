@@ -193,6 +193,11 @@ void rig_init(struct rig *r, const char *sessions)
 	ck_assert_ptr_nonnull(r->s.dir);
 	r->sw = (struct scscf_worker){ .s = &r->s, .w = &r->w };
 	r->w.role = &r->sw;
+	r->reg = (struct reg_config){ .subscription_min_s = 60, .subscription_max_s = 7200, .notify_refresh = true };
+	r->s.reg = &r->reg;
+	r->s.watch = watch_index_new();
+	r->sw.subscriptions = subscriptions_new(&r->sw);
+	ck_assert(r->s.watch && r->sw.subscriptions);
 	r->w.wheel = &r->wheel;
 	r->w.tx = tx_layer_new(&r->wheel, &transaction_ops, r, 0);
 	tx_layer_set_agent(r->w.tx, &(const struct tx_agent){ .name = STR(RIG_NAME), .fe = "s-cscf" });
@@ -207,6 +212,8 @@ void rig_fini(struct rig *r)
 {
 	proxy_layer_free(r->w.proxy);
 	tx_layer_free(r->w.tx);
+	subscriptions_free(r->sw.subscriptions);
+	watch_index_free(r->s.watch);
 	reg_directory_free(r->s.dir);
 	cmap_free(r->s.as_calls);
 	criteria_store_free(r->s.criteria);

@@ -6,7 +6,8 @@
 #pragma once
 #include <errno.h>
 #include <stdio.h>
-#include "scscf/session.h"
+#include "scscf/registrar.h"
+#include "scscf/subscription.h"
 #include "tests/check.h"
 
 #define RIG_MAX_SENT 128
@@ -24,6 +25,7 @@ struct rig {
 	struct worker w;
 	struct scscf_worker sw;
 	struct scscf s;
+	struct reg_config reg;
 	struct cfg *cfg;
 	struct session_config *sessions;
 	const char *from_ip;			/* of requests; NULL: 10.1.1.1 */

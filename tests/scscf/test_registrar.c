@@ -385,7 +385,8 @@ static void own_profile(unsigned n)
 {
 	static char xml[512];
 
-	snprintf(xml, sizeof(xml), SUB(ID("sip:user%u@h") ID("tel:+49%u") ID("sip:+49%u@h")), n, n, n);
+	snprintf(xml, sizeof(xml), "<IMSSubscription><PrivateID>user%u@h</PrivateID><ServiceProfile>" ID("sip:user%u@h") ID("tel:+49%u")
+		 ID("sip:+49%u@h") "</ServiceProfile></IMSSubscription>", n, n, n, n);
 	r.xml = xml;
 }
 

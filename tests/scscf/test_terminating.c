@@ -34,7 +34,7 @@ static const struct { const char *name, *method, *ruri, *extra; unsigned status;
 	{ "this node has no users", "INVITE", "sip:alice@scscf.home.example:6060", "", 404, "" },
 	{ "MESSAGE, row M8", "MESSAGE", "sip:alice@home.example", "", 0, "MESSAGE@10.0.0.1" },
 	{ "SUBSCRIBE to the phone", "SUBSCRIBE", "sip:alice@home.example", "Event: dialog\n", 0, "SUBSCRIBE@10.0.0.1" },
-	{ "SUBSCRIBE reg, row R15", "SUBSCRIBE", "sip:alice@home.example", "Event: reg;x=y\n", 489, "" },
+	{ "SUBSCRIBE reg by nobody who may, row S15", "SUBSCRIBE", "sip:alice@home.example", "Event: reg;x=y\n", 403, "" },
 	{ "SUBSCRIBE reg of nobody", "SUBSCRIBE", "sip:nobody@home.example", "Event: reg\n", 480, "" },
 	{ "PUBLISH", "PUBLISH", "sip:alice@home.example", "Event: presence\n", 0, "PUBLISH@10.0.0.1" },
 	{ "REFER", "REFER", "sip:alice@home.example", "Refer-To: <sip:x@y>\n", 0, "REFER@10.0.0.1" },

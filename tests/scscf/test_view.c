@@ -24,7 +24,9 @@ static int publish(struct reg_directory *d, uint64_t id, const char *const *uris
 {
 	char p1[] = "<sip:p1;lr>", p2[] = "<sip:p2;lr>", a1[] = "sip:a@1", a2[] = "sip:a@2", audio[] = "audio", none[] = "";
 	char *path[] = { p1, p2 };
-	struct reg_contact_view c[] = { { a1, audio, 2, path, 1000, 5 }, { a2, none, 0, NULL, 500, 6 } };
+	struct reg_contact_view c[] = {
+		{ .uri = a1, .params = audio, .n_path = 2, .path = path, .q = 1000, .expires_wall_us = 5 },
+		{ .uri = a2, .params = none, .q = 500, .expires_wall_us = 6 } };
 	struct profile *p = profile_of(uris);
 	struct reg_view *v = reg_view_new(id, STR("me@h"), p, n, c);
 	int rc = reg_directory_publish(d, v);

@@ -1,0 +1,672 @@
+/* scscf/subscription.c - subscriptions to registration state: who may have one, its life, one NOTIFY after the other.
+ * RFC 6665 §4.2; RFC 3680 §4; TS 24.229 §5.4.2.1; rows S14, S15; reliability SEC-17. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/util/rand.h"
+#include "scscf/registrar.h"
+#include "scscf/subscription.h"
+
+static METRIC_DEF(m_now, "cscf_reg_subscriptions", METRIC_GAUGE, "Subscriptions to registration state.", NULL, NULL);
+static METRIC_DEF(m_subscribes, "cscf_reg_subscribes_total", METRIC_COUNTER, "SUBSCRIBEs for registration state by outcome.", "outcome", NULL);
+static METRIC_DEF(m_notifies, "cscf_reg_notifies_total", METRIC_COUNTER, "NOTIFYs of registration state by what came of them.",
+		  "outcome", NULL);
+
+struct watched {
+	struct hnode node;
+	struct list subscriptions;	/* oldest first */
+	unsigned n;
+	size_t l;
+	char aor[];
+};
+struct subscriptions {
+	struct scscf_worker *sw;
+	struct htab by_dialog, by_aor;
+};
+
+struct str subscription_aor(const struct subscription *s)
+{
+	return str_make(s->watched->aor, s->watched->l);
+}
+
+/* ---- the tables ---- */
+
+static uint64_t dialog_hash(struct str call_id, struct str local_tag)
+{
+	return hash_mix(hash_str(call_id), hash_str(local_tag));
+}
+
+static bool is_dialog_of(const struct hnode *n, const void *key)
+{
+	return dialog_matches(container_of(n, struct subscription, node)->d, key);
+}
+
+static struct subscription *find(const struct subscriptions *ss, const struct sip_msg *m)
+{
+	struct hnode *n = htab_find(&ss->by_dialog, dialog_hash(m->call_id, m->to_tag), is_dialog_of, m);
+
+	return n ? container_of(n, struct subscription, node) : NULL;
+}
+
+static bool is_aor(const struct hnode *n, const void *key)
+{
+	const struct watched *x = container_of(n, struct watched, node);
+
+	return str_eq(str_make(x->aor, x->l), *(const struct str *)key);
+}
+
+static struct watched *watched_find(const struct subscriptions *ss, struct str aor)
+{
+	struct hnode *n = htab_find(&ss->by_aor, hash_str(aor), is_aor, &aor);
+
+	return n ? container_of(n, struct watched, node) : NULL;
+}
+
+static struct watched *watched_get(struct subscriptions *ss, struct str aor)
+{
+	struct watched *x = watched_find(ss, aor);
+
+	if (x)
+		return x;
+	x = calloc(1, sizeof(*x) + aor.l);
+	if (!x || watch_index_set(ss->sw->s->watch, aor, ss->sw->w->id) < 0) {
+		free(x);
+		return NULL;
+	}
+	list_init(&x->subscriptions);
+	x->l = aor.l;
+	memcpy(x->aor, aor.p, aor.l);
+	htab_add(&ss->by_aor, &x->node, hash_str(aor));
+	return x;
+}
+
+static void watched_put(struct subscriptions *ss, struct watched *x)
+{
+	if (x->n)
+		return;
+	watch_index_clear(ss->sw->s->watch, str_make(x->aor, x->l), ss->sw->w->id);
+	htab_del(&ss->by_aor, &x->node);
+	free(x);
+}
+
+/* ---- life ---- */
+
+static void news_drop(struct subscription *s)
+{
+	while (!list_empty(&s->news)) {
+		struct news *n = list_entry(s->news.next, struct news, link);
+
+		list_del(&n->link);
+		arena_unref(n->c->arena);
+		free(n);
+	}
+	s->n_news = 0;
+}
+
+static void remove_subscription(struct subscription *s)
+{
+	struct subscriptions *ss = s->ss;
+
+	timer_stop(&s->expiry);
+	timer_stop(&s->retry);
+	uac_forget(s->notify);
+	news_drop(s);
+	obj_unref(s->told);
+	htab_del(&ss->by_dialog, &s->node);
+	list_del(&s->of_identity);
+	s->watched->n--;
+	watched_put(ss, s->watched);
+	dialog_free(s->d);
+	free(s->event);
+	free(s->subscriber);
+	free(s);
+	metric_adjust(&m_now, NULL, NULL, -1);
+}
+
+static void log_gone(const struct subscription *s, const char *why, unsigned status)
+{
+	log_info(LOG_REG, "subscription ended", LOG_S("impu", subscription_aor(s)), LOG_C("subscriber", s->subscriber), LOG_C("why", why),
+		 LOG_U("status", status), LOG_S("call_id", dialog_call_id(s->d)));
+}
+
+/* ---- NOTIFY ---- */
+
+static void kick(struct subscription *s);
+
+static void state_write(const struct subscription *s, struct buf *b)
+{
+	uint64_t now = s->ss->sw->w->wheel->now_ms, left_s = s->expires_ms > now ? (s->expires_ms - now + 999) / 1000 : 0;
+
+	if (s->ended)
+		buf_printf(b, "Subscription-State: terminated;reason=%s\r\n", s->ended);
+	else
+		buf_printf(b, "Subscription-State: active;expires=%llu\r\n", (unsigned long long)left_s);
+}
+
+static void put_headers(const struct subscription *s, struct buf *b)
+{
+	struct stack *stack = s->ss->sw->w->stack;
+
+	buf_printf(b, "Event: %s\r\n", s->event);
+	state_write(s, b);
+	buf_printf(b, "Contact: <sip:%.*s>\r\nP-Charging-Vector: icid-value=%016llx%016llx;orig-ioi=%.*s\r\n",
+		   STR_ARG(stack_sip_name(stack)), (unsigned long long)rand_u64(), (unsigned long long)rand_u64(),
+		   STR_ARG(stack_home_domain(stack)));
+}
+
+/* RFC 6665 §4.2.2, RFC 5057: these end the subscription, whatever else they say. */
+static bool ends_dialog(unsigned status)
+{
+	static const unsigned all[] = { 404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604 };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (status == all[i])
+			return true;
+	return false;
+}
+
+static void on_notified(void *arg, unsigned status, const struct sip_msg *m)
+{
+	struct subscription *s = arg;
+	uint32_t retry_s = 0;
+
+	s->notify = NULL;
+	metric_add(&m_notifies, status < 300 ? "ok" : m ? "refused" : "unanswered", NULL, 1);
+	if (status < 300 && !s->ended) {
+		if (m)
+			dialog_response_in(s->d, m);
+		kick(s);
+		return;
+	}
+	if (status >= 300 && !ends_dialog(status) && m && sip_msg_u32(m, SIP_H_RETRY_AFTER, &retry_s) == 0 &&
+	    retry_s <= SUBSCRIPTION_RETRY_MAX_S) {
+		s->dirty = s->full = true;		/* what was said in it was not heard */
+		timer_start(s->ss->sw->w->wheel, &s->retry, (uint64_t)(retry_s ? retry_s : 1) * 1000);
+		return;
+	}
+	log_gone(s, status < 300 ? s->ended : "the NOTIFY failed", status);
+	remove_subscription(s);
+}
+
+static void on_retry(struct timer *t)
+{
+	kick(container_of(t, struct subscription, retry));
+}
+
+/* The document, with less in it when a message cannot hold all.  0, -ENODATA (nothing to say), -EMSGSIZE. */
+static int document(const struct subscription *s, const struct aor_view *now, struct buf *ret)
+{
+	bool full = s->full || !s->told || !s->ss->sw->s->reg->notify_partial;
+
+	for (int detail = NOTIFY_ALL; detail < NOTIFY_N_DETAILS; detail++) {
+		buf_fini(ret);
+		buf_init(ret, REGINFO_MAX_BYTES - 4096);	/* headers and the route set have to fit as well */
+		if (!notify_write(s, now, full, (enum notify_detail)detail, ret) && !s->ended)
+			return -ENODATA;
+		if (!ret->failed)
+			return 0;
+	}
+	return -EMSGSIZE;
+}
+
+static int send_notify(struct subscription *s, struct aor_view *now)
+{
+	struct worker *w = s->ss->sw->w;
+	struct buf body, headers;
+	struct bytes *wire;
+	int rc;
+
+	buf_init(&body, 0);
+	rc = document(s, now, &body);
+	if (rc < 0) {
+		buf_fini(&body);
+		return rc;
+	}
+	buf_init(&headers, 4096);
+	put_headers(s, &headers);
+	wire = headers.failed ? NULL : dialog_request_make(s->d, STR("NOTIFY"), 0, STR_NONE, buf_str(&headers), STR(REGINFO_TYPE),
+							   buf_str(&body));
+	buf_fini(&headers);
+	buf_fini(&body);
+	s->notify = wire ? uac_send(w->proxy, bytes_str(wire), TX_CORE, 0, on_notified, s) : NULL;
+	bytes_unref(wire);
+	return s->notify ? 0 : -ENOBUFS;
+}
+
+/* Nothing is registered any more, under no identity of the set: the subscription ends with it (TS 24.229 §5.4.2.1.2).
+ * One to a user that was not registered when it began waits. */
+static bool is_over(const struct subscription *s, const struct aor_view *now)
+{
+	bool had = false;
+
+	for (unsigned i = 0; now && i < now->n; i++)
+		if (now->v[i]->n_contacts)
+			return false;
+	for (unsigned i = 0; s->told && i < s->told->n; i++)
+		had = had || s->told->v[i]->n_contacts;
+	return had || !now;
+}
+
+/* Sends what there is to tell, unless a NOTIFY is out or the subscriber asked for a pause.  s may be gone after it. */
+static void kick(struct subscription *s)
+{
+	struct aor_view *now;
+	int rc;
+
+	if (s->notify || timer_pending(&s->retry) || (!s->dirty && !s->ended))
+		return;
+	now = reg_directory_aor(s->ss->sw->s->dir, subscription_aor(s));
+	if (!s->ended && is_over(s, now))
+		s->ended = "noresource";
+	s->dirty = false;
+	rc = send_notify(s, now);
+	if (rc < 0 && rc != -ENODATA) {
+		log_error(LOG_REG, "a NOTIFY cannot be sent", LOG_I("errno", -rc), LOG_S("impu", subscription_aor(s)));
+		obj_unref(now);
+		remove_subscription(s);
+		return;
+	}
+	if (rc == 0) {
+		s->version++;
+		s->full = false;
+	}
+	news_drop(s);
+	obj_unref(s->told);
+	s->told = now;
+}
+
+static void news_add(struct subscription *s, struct reg_change *c)
+{
+	struct news *n = c->n_ended ? malloc(sizeof(*n)) : NULL;
+
+	s->dirty = true;
+	if (!n)
+		return;
+	n->c = c;
+	arena_ref(c->arena);
+	list_add_tail(&s->news, &n->link);
+	if (++s->n_news > SUBSCRIPTION_MAX_NEWS) {
+		n = list_entry(s->news.next, struct news, link);
+		list_del(&n->link);
+		arena_unref(n->c->arena);
+		free(n);
+		s->n_news--;
+	}
+}
+
+void subscriptions_changed(struct worker *w, void *arg)
+{
+	struct subscriptions *ss = scscf_of(w)->subscriptions;
+	struct reg_change *c = arg;
+	struct list *pos, *next;
+
+	for (unsigned i = 0; i < c->n_aors; i++) {
+		struct watched *x = watched_find(ss, c->aor[i]);
+
+		if (!x)
+			continue;
+		x->n++;				/* stays while we walk */
+		list_for_each_safe(pos, next, &x->subscriptions) {
+			struct subscription *s = list_entry(pos, struct subscription, of_identity);
+
+			news_add(s, c);
+			kick(s);
+		}
+		x->n--;
+		watched_put(ss, x);
+	}
+	arena_unref(c->arena);
+}
+
+static void end_with(struct subscription *s, const char *reason)
+{
+	timer_stop(&s->expiry);
+	timer_stop(&s->retry);
+	s->ended = reason;
+	s->full = true;
+	kick(s);
+}
+
+static void on_expiry(struct timer *t)
+{
+	end_with(container_of(t, struct subscription, expiry), "timeout");
+}
+
+/* ---- SUBSCRIBE: what is asked ---- */
+
+static void refuse(struct session_in *in, unsigned status, const char *why, const char *outcome, struct str extra)
+{
+	metric_add(&m_subscribes, outcome, NULL, 1);
+	session_refuse(in, status, why, extra);
+}
+
+static struct str package_of(const struct sip_msg *m)
+{
+	struct str package, params;
+
+	str_cut(sip_msg_value(m, SIP_H_EVENT), ';', &package, &params);
+	return str_trim(package);
+}
+
+bool subscription_is_for_reg(const struct sip_msg *m)
+{
+	return m->method == SIP_SUBSCRIBE && str_eq_c(package_of(m), "reg");	/* tokens of Event compare by case: RFC 6665 §8.2.1 */
+}
+
+/* RFC 6665 §3.1.3: no Accept means the package's own type. */
+static bool accepts_reginfo(const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_ACCEPT);
+	struct str v, type, params;
+	bool any = false;
+
+	while (sip_values_next(&it, &v)) {
+		any = true;
+		str_cut(v, ';', &type, &params);
+		type = str_trim(type);
+		if (str_ieq_c(type, REGINFO_TYPE) || str_ieq_c(type, "application/*") || str_ieq_c(type, "*/*"))
+			return true;
+	}
+	return !any;
+}
+
+/* RFC 6665 §4.2.1.1: too short is refused only below an hour; too long is shortened.  false: refused. */
+static bool read_expires(struct session_in *in, const struct reg_config *c, uint32_t *ret)
+{
+	int rc = sip_msg_u32(in->m, SIP_H_EXPIRES, ret);
+
+	if (rc == -ENOENT)
+		*ret = SUBSCRIPTION_DEFAULT_S;
+	else if (rc == -ERANGE)
+		*ret = UINT32_MAX;
+	else if (rc < 0) {
+		refuse(in, 400, "Expires is no number", "malformed", STR_NONE);
+		return false;
+	}
+	if (*ret && *ret < c->subscription_min_s && *ret < 3600) {
+		refuse(in, 423, "the subscriber asked for too short a time", "too_brief",
+		       arena_printf(in->m->arena, "Min-Expires: %u\r\n", c->subscription_min_s));
+		return false;
+	}
+	if (*ret > c->subscription_max_s)
+		*ret = c->subscription_max_s;
+	return true;
+}
+
+/* ---- SUBSCRIBE: who asks, TS 24.229 §5.4.2.1.1 ---- */
+
+static bool is_own_identity(const struct aor_view *set, const struct sip_uri *u)
+{
+	char text[512];
+	struct str aor;
+
+	if (sip_uri_aor(u, text, sizeof(text), &aor) < 0)
+		return false;
+	for (unsigned i = 0; i < set->n; i++) {
+		const struct profile_identity *id = profile_find(set->v[i]->profile, aor);
+
+		if (id && !id->barred)
+			return true;
+	}
+	return false;
+}
+
+static uint16_t port_of(const struct sip_uri *u)
+{
+	return u->port ? u->port : u->scheme == SIP_SCHEME_SIPS ? 5061 : 5060;
+}
+
+static bool names_host(const struct sip_uri *u, struct str value)
+{
+	struct sip_nameaddr na;
+
+	return sip_nameaddr_parse(value, &na) == 0 && !na.star && na.uri.host.l && str_ieq(u->host, na.uri.host) &&
+	       port_of(u) == port_of(&na.uri);
+}
+
+/* The P-CSCF asserts its own URI, host and port of which are in the Path that it put into the REGISTER. */
+static bool is_on_path(const struct aor_view *set, const struct sip_uri *u)
+{
+	if (u->scheme == SIP_SCHEME_TEL || u->user.l)
+		return false;
+	for (unsigned i = 0; i < set->n; i++)
+		for (unsigned k = 0; k < set->v[i]->n_contacts; k++)
+			for (unsigned p = 0; p < set->v[i]->contacts[k].n_path; p++)
+				if (names_host(u, str_from_c(set->v[i]->contacts[k].path[p])))
+					return true;
+	return false;
+}
+
+/* registrar.reg_event_subscribers: URIs of application servers. */
+static bool is_named(const struct scscf *s, const struct sip_uri *u)
+{
+	const struct reg_config *c = s->reg;
+	struct sip_uri named;
+
+	for (size_t i = 0; c->root && i < cfg_list_len(c->root, "registrar.reg_event_subscribers"); i++) {
+		struct str one = cfg_strs_at(c->root, "registrar.reg_event_subscribers", i);
+
+		if (sip_uri_parse(one, &named, NULL) == 0 && (named.user.l ? sip_uri_equal(&named, u) : names_host(u, one)))
+			return true;
+	}
+	return false;
+}
+
+/* NULL: may not.  Else who it is, for the log. */
+static const char *authorized(const struct scscf_worker *sw, const struct session_in *in, const struct aor_view *set, uint64_t by)
+{
+	struct sip_values it = sip_values(in->m, SIP_H_PAI);
+	struct sip_nameaddr na;
+	struct str v;
+
+	for (unsigned i = 0; by && i < set->n; i++)
+		if (set->v[i]->id == by)
+			return "user";
+	while (!by && sip_values_next(&it, &v)) {
+		if (sip_nameaddr_parse(v, &na) < 0 || na.star)
+			continue;
+		if (is_own_identity(set, &na.uri))
+			return "user";
+		if (is_on_path(set, &na.uri))
+			return "p-cscf";
+		if (is_named(sw->s, &na.uri))
+			return "application server";
+	}
+	return !by && session_config_is_as(sw->s->sessions, &in->m->flow) ? "application server" : NULL;
+}
+
+/* ---- SUBSCRIBE: answered ---- */
+
+/* RFC 3261 §12.1.1: the dialog's first answer carries the route set back. */
+static void reply(struct scscf_worker *sw, struct session_in *in, uint32_t expires_s)
+{
+	struct sip_values it = sip_values(in->m, SIP_H_RECORD_ROUTE);
+	struct str v;
+	struct buf b;
+
+	buf_init(&b, SIP_MSG_MAX_BYTES / 2);
+	while (in->m->to_tag.l == 0 && sip_values_next(&it, &v))
+		buf_printf(&b, "Record-Route: %.*s\r\n", STR_ARG(v));
+	buf_printf(&b, "Contact: <sip:%.*s>\r\nExpires: %u\r\n", STR_ARG(stack_sip_name(sw->w->stack)), expires_s);
+	tx_server_reply(in->st, 200, NULL, buf_str(&b));
+	buf_fini(&b);
+}
+
+static void extend(struct subscription *s, uint32_t expires_s)
+{
+	struct wheel *w = s->ss->sw->w->wheel;
+
+	s->expires_ms = w->now_ms + (uint64_t)expires_s * 1000;
+	timer_start(w, &s->expiry, (uint64_t)expires_s * 1000);
+}
+
+static struct subscription *subscription_new(struct subscriptions *ss, struct session_in *in, struct str aor, int *reterr)
+{
+	struct subscription *s = calloc(1, sizeof(*s));
+	struct watched *x = s ? watched_get(ss, aor) : NULL;
+	struct sip_values it = sip_values(in->m, SIP_H_PAI);
+	struct str v = STR_NONE;
+
+	*reterr = x ? 0 : -ENOMEM;
+	if (x)
+		*reterr = dialog_new_uas(in->m, tx_server_to_tag(in->st), &s->d);
+	if (*reterr == 0) {
+		(void)sip_values_next(&it, &v);
+		s->event = str_dup(sip_msg_value(in->m, SIP_H_EVENT));
+		s->subscriber = str_dup(v);
+		*reterr = s->event && s->subscriber ? 0 : -ENOMEM;
+	}
+	if (*reterr < 0) {
+		if (x)
+			watched_put(ss, x);
+		if (s) {
+			dialog_free(s->d);
+			free(s->event);
+		}
+		free(s);
+		return NULL;
+	}
+	s->ss = ss;
+	s->watched = x;
+	x->n++;
+	list_add_tail(&x->subscriptions, &s->of_identity);
+	list_init(&s->news);
+	timer_init(&s->expiry, on_expiry);
+	timer_init(&s->retry, on_retry);
+	htab_add(&ss->by_dialog, &s->node, dialog_hash(dialog_call_id(s->d), dialog_local_tag(s->d)));
+	metric_adjust(&m_now, NULL, NULL, 1);
+	return s;
+}
+
+/* A phone that loses its memory again and again leaves subscriptions behind. */
+static void make_room(struct watched *x)
+{
+	struct subscription *s = list_entry(x->subscriptions.next, struct subscription, of_identity);
+
+	if (x->n <= SUBSCRIPTIONS_PER_IDENTITY)
+		return;
+	log_gone(s, "the oldest makes room", 0);
+	remove_subscription(s);
+}
+
+static void accept_new(struct scscf_worker *sw, struct session_in *in, struct str aor, const char *who, uint32_t expires_s)
+{
+	struct subscription *s;
+	int rc;
+
+	s = subscription_new(sw->subscriptions, in, aor, &rc);
+	if (!s) {
+		refuse(in, rc == -EBADMSG ? 400 : 500, rc == -EBADMSG ? "no usable Contact or Record-Route" : "out of memory",
+		       rc == -EBADMSG ? "malformed" : "failed", STR_NONE);
+		return;
+	}
+	make_room(s->watched);
+	metric_add(&m_subscribes, expires_s ? "accepted" : "fetched", NULL, 1);
+	log_info(LOG_REG, expires_s ? "subscribed" : "state fetched", LOG_S("impu", aor), LOG_C("as", who),
+		 LOG_C("subscriber", s->subscriber), LOG_U("expires_s", expires_s), LOG_S("call_id", in->m->call_id));
+	reply(sw, in, expires_s);
+	s->dirty = s->full = true;
+	if (expires_s) {
+		extend(s, expires_s);
+		kick(s);
+	} else {			/* RFC 6665 §4.4.3: one NOTIFY, and no more */
+		end_with(s, "timeout");
+	}
+}
+
+void subscription_request(struct scscf_worker *sw, struct session_in *in, const struct aor_view *set, struct str aor, uint64_t by)
+{
+	const char *who = authorized(sw, in, set, by);
+	bool barred = true;
+	uint32_t expires_s;
+
+	for (unsigned i = 0; i < set->n; i++) {
+		const struct profile_identity *id = profile_find(set->v[i]->profile, aor);
+
+		barred = barred && (!id || id->barred);
+	}
+	if (barred)			/* §5.4.3.3: as if it did not exist */
+		refuse(in, 404, "no such user", "unknown", STR_NONE);
+	else if (!sw->subscriptions || !who)
+		refuse(in, 403, "not one who may watch this registration", "forbidden", STR_NONE);
+	else if (!accepts_reginfo(in->m))
+		refuse(in, 406, "registration state comes as " REGINFO_TYPE, "not_acceptable", STR("Accept: " REGINFO_TYPE "\r\n"));
+	else if (read_expires(in, sw->s->reg, &expires_s))
+		accept_new(sw, in, aor, who, expires_s);
+}
+
+/* A refresh, or the end: RFC 6665 §4.2.1.4.  clients.md 8: a phone may end it after it has de-registered. */
+void subscription_in_dialog(struct scscf_worker *sw, struct session_in *in)
+{
+	struct subscription *s = sw->subscriptions ? find(sw->subscriptions, in->m) : NULL;
+	uint32_t expires_s;
+	int rc;
+
+	if (!s || s->ended) {
+		refuse(in, 481, "no such subscription", "unknown", STR_NONE);
+		return;
+	}
+	if (!str_eq(package_of(in->m), STR("reg"))) {
+		refuse(in, 489, "the subscription is for another event package", "bad_event", STR("Allow-Events: reg\r\n"));
+		return;
+	}
+	if (!read_expires(in, sw->s->reg, &expires_s))
+		return;
+	rc = dialog_request_in(s->d, in->m);
+	if (rc < 0) {
+		refuse(in, rc == -EPROTO ? 500 : 400, rc == -EPROTO ? "an older request of the same dialog" : "no usable Contact",
+		       "malformed", STR_NONE);
+		return;
+	}
+	metric_add(&m_subscribes, expires_s ? "refreshed" : "unsubscribed", NULL, 1);
+	reply(sw, in, expires_s);
+	if (!expires_s) {
+		end_with(s, "timeout");
+		return;
+	}
+	extend(s, expires_s);
+	s->dirty = s->full = true;		/* every SUBSCRIBE is answered with the whole state: RFC 6665 §4.2.1.2 */
+	kick(s);
+}
+
+/* ---- the worker's ---- */
+
+struct subscriptions *subscriptions_new(struct scscf_worker *sw)
+{
+	struct subscriptions *ss = calloc(1, sizeof(*ss));
+
+	if (!ss)
+		return NULL;
+	ss->sw = sw;
+	if (htab_init(&ss->by_dialog, 16) < 0 || htab_init(&ss->by_aor, 16) < 0) {
+		htab_fini(&ss->by_dialog);
+		free(ss);
+		return NULL;
+	}
+	metrics_register(&m_now);
+	metrics_register(&m_subscribes);
+	metrics_register(&m_notifies);
+	return ss;
+}
+
+static void free_watched(struct hnode *n, void *arg)
+{
+	struct watched *x = container_of(n, struct watched, node);
+
+	x->n++;					/* htab_each lets us delete this one only, at its end */
+	while (!list_empty(&x->subscriptions))
+		remove_subscription(list_entry(x->subscriptions.next, struct subscription, of_identity));
+	x->n--;
+	watched_put(arg, x);
+}
+
+void subscriptions_free(struct subscriptions *ss)
+{
+	if (!ss)
+		return;
+	htab_each(&ss->by_aor, free_watched, ss);
+	htab_fini(&ss->by_dialog);
+	htab_fini(&ss->by_aor);
+	free(ss);
+}
