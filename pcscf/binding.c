@@ -333,6 +333,33 @@ bool bindings_del(struct bindings *bs, struct str key, const char *why)
 	return o != NULL;
 }
 
+unsigned bindings_of_impi(struct bindings *bs, struct str impi)
+{
+	struct subscriber *s = subscriber_find(bs, impi);
+
+	return s ? s->n : 0;
+}
+
+void bindings_each_of_impi(struct bindings *bs, struct str impi, bool (*fn)(void *arg, const struct binding *b), void *arg)
+{
+	struct subscriber *s = subscriber_find(bs, impi);
+	struct list *pos;
+
+	if (!s)
+		return;
+	list_for_each(pos, &s->phones)
+		if (!fn(arg, list_entry(pos, struct owned, of_impi)->b))
+			return;
+}
+
+void bindings_shorten(struct bindings *bs, struct str key, uint32_t left_s)
+{
+	struct owned *o = owned_find(bs, key);
+
+	if (o)
+		timer_start(bs->wheel, &o->expiry, (uint64_t)left_s * 1000);
+}
+
 unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why)
 {
 	struct subscriber *s;

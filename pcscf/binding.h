@@ -74,6 +74,11 @@ int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s);
 /* The connection `flow` of the binding with that key is gone: published anew without it. */
 void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow);
 bool bindings_del(struct bindings *bs, struct str key, const char *why);		/* false: there was none */
+unsigned bindings_of_impi(struct bindings *bs, struct str impi);	/* how many phones */
+/* Every phone of that private identity; fn returns false to stop. */
+void bindings_each_of_impi(struct bindings *bs, struct str impi, bool (*fn)(void *arg, const struct binding *b), void *arg);
+/* It ends in left_s, unless it registers again. */
+void bindings_shorten(struct bindings *bs, struct str key, uint32_t left_s);
 unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why);	/* Contact: * */
 /* In order of age, those above *after; fn returns false to stop.  *after is moved on. */
 void bindings_each(struct bindings *bs, uint64_t *after, bool (*fn)(void *arg, const struct binding *b), void *arg);

@@ -38,6 +38,8 @@ const struct cfg_row pcscf_schema[] = {
 	{ "access.ipsec.await_auth_s", CFG_INT, 1, 3600, "240", NULL, 0, "s", "reg-await-auth: how long a challenge may stay unanswered." },
 	{ "access.ipsec.margin_s", CFG_INT, 0, 3600, "30", NULL, 0, "s", "Associations outlive the registration by that." },
 	{ "access.ipsec.quarantine_s", CFG_INT, 0, 86400, "300", NULL, 0, "s", "An SPI is not used again for so long." },
+	{ "access.reg_event", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Subscribe to each user's registration state and follow it (TS 24.229 §5.2.3)." },
 	{ 0 },
 };
 
@@ -95,6 +97,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	for (size_t i = 0; i < cfg_list_len(r, "access.pass_headers") && c->n_pass < PCSCF_MAX_PASS; i++)
 		c->pass_headers[c->n_pass++] = cfg_strs_at(r, "access.pass_headers", i).p;
 	c->match_by_address = cfg_bool(r, "access.match_by_address");
+	c->reg_event = cfg_bool(r, "access.reg_event");
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
 	c->udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");

@@ -26,8 +26,10 @@ static bool leads_to_core(struct pcscf_req *r)
 	struct sip_nameaddr na;
 	struct str top;
 
-	return sip_out_top(&r->out, SIP_H_ROUTE, &top) == 0 && sip_nameaddr_parse(top, &na) == 0 && !na.star &&
-	       pcscf_knows_hop(r->pw->p, &na.uri);
+	/* No Route is left when the far end is a core node itself, as the notifier of a subscription is: RFC 3261 §16.12. */
+	if (sip_out_top(&r->out, SIP_H_ROUTE, &top) < 0)
+		return r->out.ruri.l == 0 && r->m->ruri.user.l == 0 && pcscf_knows_hop(r->pw->p, &r->m->ruri);
+	return sip_nameaddr_parse(top, &na) == 0 && !na.star && pcscf_knows_hop(r->pw->p, &na.uri);
 }
 
 static void from_phone(struct pcscf_req *r)

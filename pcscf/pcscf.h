@@ -22,7 +22,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct str icscf;			/* "<sip:...;lr>"; empty: what the home domain resolves to */
 	struct str visited_network;		/* P-Visited-Network-ID */
 	struct str path_host;			/* host:port of our Path */
-	bool match_by_address;
+	bool match_by_address, reg_event;
 	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
 	uint32_t max_contacts;			/* of one REGISTER */
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
@@ -47,6 +47,7 @@ struct pcscf_worker {				/* worker.role */
 	struct bindings *bindings;		/* those this worker owns */
 	struct sa_owner *sets;			/* likewise; NULL: no IPsec */
 	struct ipsec_port *port;		/* to the helper */
+	struct reg_events *reg_events;		/* and our subscriptions to their registration: reg_event.h */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
 };

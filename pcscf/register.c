@@ -9,6 +9,7 @@
 #include "common/sip/auth.h"
 #include "common/util/rand.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/reg_event.h"
 #include "pcscf/registration.h"
 #include "pcscf/trust.h"
 
@@ -70,6 +71,8 @@ static void publish_run(struct worker *owner, void *arg)
 		else if (pcscf_of(owner)->sets)
 			sa_retire(pcscf_of(owner)->sets, j->b->key, true);	/* it has come back in clear */
 		j->rc = bindings_put(bs, obj_ref(j->b), j->expires_s);
+		if (j->rc == 0)
+			reg_event_registered(pcscf_of(owner)->reg_events, j->b);
 		break;
 	case PUBLISH_DEL:
 		bindings_del(bs, j->b->key, "de-registered");

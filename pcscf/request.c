@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/reg_event.h"
 #include "pcscf/trust.h"
 
 #define OWN_ROUTES_MAX 8u			/* leading Route values that are ours; more: 400 */
@@ -106,6 +107,8 @@ static void answer_ourselves(struct pcscf_req *r)
 {
 	if (r->m->method == SIP_OPTIONS)
 		tx_server_reply(r->st, 200, NULL, pcscf_capabilities);
+	else if (r->m->method == SIP_NOTIFY)
+		reg_event_notify(r);
 	else
 		pcscf_refuse(r, 405, "not a method for the P-CSCF itself", STR("Allow: OPTIONS, REGISTER\r\n"));
 }
@@ -210,6 +213,8 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 
 	if (pw->sets && b->sa)
 		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
+	if (bindings_of_impi(pw->bindings, b->impi) <= 1)	/* this is the last one */
+		reg_event_left(pw->reg_events, b->impi);
 }
 
 static int worker_new(void *u, struct worker *w, void **ret_role)
@@ -237,7 +242,8 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		metrics_register(&pcscf_registrations);
 	}
 	pw->bindings = bindings_new(w->wheel, p->phones);
-	if (!pw->bindings)
+	pw->reg_events = reg_events_new(pw);
+	if (!pw->bindings || !pw->reg_events)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
 	return security_worker_start(pw);
@@ -248,6 +254,8 @@ static void worker_free(struct worker *w, void *role)
 	struct pcscf_worker *pw = role;
 
 	(void)w;
+	reg_events_free(pw->reg_events);
+	pw->reg_events = NULL;
 	bindings_free(pw->bindings);
 	security_worker_stop(pw);
 	free(pw);

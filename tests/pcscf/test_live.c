@@ -61,7 +61,7 @@ static void begin(void)
 	snprintf(PHONES, sizeof(PHONES), "127.%u.%u.%u", 100 + (pid >> 14 & 63), pid >> 6 & 255, (pid & 63) * 4 + 2);
 	snprintf(config, sizeof(config),
 		 "domain: home\nworkers: 4\nsip: {listen: [\"udp:%s:5060\", \"tcp:%s:5060\"]}\n"
-		 "dns: {next_hops: {home: \"udp:%s:4060\"}}\nrest: {listen: \"%s:8080\", token: t}\n", US, US, CORE, US);
+		 "access: {reg_event: false}\ndns: {next_hops: {home: \"udp:%s:4060\"}}\nrest: {listen: \"%s:8080\", token: t}\n", US, US, CORE, US);
 	buf_init(&errors, 4096);
 	ck_assert_msg(cfg_load_text(str_from_c(config), "live", schemas, &d.config, &errors) == 0, "%.*s", STR_ARG(buf_str(&errors)));
 	buf_fini(&errors);
