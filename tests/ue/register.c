@@ -274,6 +274,37 @@ int register_start(struct ue *u, bool remove)
 	return 0;
 }
 
+/* TS 24.229 §5.1.1.7, RFC 3680 §5.2: "deactivated": anew at once; "probation": after a while; else it is over. */
+void register_ended(struct ue *u, enum reginfo_event event, uint32_t retry_after_s)
+{
+	struct reg *r = &u->reg;
+	cJSON *e;
+
+	if (r->state != REG_DONE)
+		return;
+	r->state = REG_NONE;
+	binding_forget(u);
+	digest_forget(r);
+	e = event_new("registration-ended");
+	event_str(e, "why", str_from_c(reginfo_event_name(event)));
+	event_put(u, e, false);
+	if (event == REGINFO_DEACTIVATED || event == REGINFO_PROBATION)
+		timer_start(loop_wheel(u->loop), &r->refresh, event == REGINFO_PROBATION ? 1000ull * retry_after_s : 0);
+}
+
+/* TS 24.229 §5.1.1.5.2: the network wants to authenticate us; half way is soon enough. */
+void register_shortened(struct ue *u, uint32_t expires_s)
+{
+	cJSON *e;
+
+	if (u->reg.state != REG_DONE)
+		return;
+	timer_start(loop_wheel(u->loop), &u->reg.refresh, 500ull * expires_s);
+	e = event_new("registration-shortened");
+	event_num(e, "expires", expires_s);
+	event_put(u, e, false);
+}
+
 void register_timer(struct timer *t)
 {
 	(void)register_start(container_of(t, struct ue, reg.refresh), false);

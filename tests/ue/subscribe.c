@@ -146,6 +146,26 @@ void subscribe_close(struct ue *u)
 
 /* ---- NOTIFY ---- */
 
+/* What the document says of our own contact; the last identity that knows it decides, for they agree. */
+static void obey(struct ue *u, const struct sip_msg *m)
+{
+	struct arena *a = arena_new(4096);
+	const struct reginfo_contact *ours = NULL;
+	struct sip_uri contact, other;
+	struct reginfo doc;
+
+	if (a && reginfo_read(m->body, a, &doc) == 0 && sip_uri_parse(str_from_c(u->contact), &contact, NULL) == 0)
+		for (const struct reginfo_registration *r = doc.registrations; r; r = r->next)
+			for (const struct reginfo_contact *c = r->contacts; c; c = c->next)
+				if (sip_uri_parse(c->uri, &other, NULL) == 0 && sip_uri_equal(&contact, &other))
+					ours = c;
+	if (ours && !ours->active)
+		register_ended(u, ours->event, ours->retry_after_s);
+	else if (ours && ours->event == REGINFO_SHORTENED && ours->has_expires)
+		register_shortened(u, ours->expires_s);
+	arena_unref(a);
+}
+
 /* It may come before the answer to the SUBSCRIBE: Call-ID and our tag say that it is ours.  RFC 6665 §4.1.2.4. */
 bool notify_in(struct ue *u, struct tx_server *st, struct sip_msg *m)
 {
@@ -168,5 +188,7 @@ bool notify_in(struct ue *u, struct tx_server *st, struct sip_msg *m)
 	if (str_ieq_c(str_trim(word), "terminated"))
 		over(u);
 	event_put(u, e, false);
+	if (m->body.l)
+		obey(u, m);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include "common/dialog/dialog.h"
 #include "common/loop/loop.h"
+#include "common/sip/reginfo.h"
 #include "common/transaction/tx.h"
 #include "common/transport/transport.h"
 #include "tests/ue/ipsec.h"
@@ -173,6 +174,8 @@ void incoming_cancel(struct ue *u, struct tx_server *invite, struct sip_msg *m);
 int register_start(struct ue *u, bool remove);	/* 0, -EBUSY */
 void register_close(struct ue *u);
 void register_timer(struct timer *t);
+void register_ended(struct ue *u, enum reginfo_event event, uint32_t retry_after_s);	/* the network says so */
+void register_shortened(struct ue *u, uint32_t expires_s);
 /* The Authorization line for the pending REGISTER. */
 void digest_put(struct ue *u, struct buf *b, struct str uri);
 /* Takes the 401's challenge.  0: answer it (with an AUTS, or empty, when the card says so); -errno: there is no answer. */
