@@ -117,58 +117,23 @@ static unsigned strip_others(const struct pcscf_config *c, struct sip_out *o, en
 	return n;
 }
 
-/* A value that is put together from parts of another: never more than twice as long.  One allocation, or a list of thousands would
- * cost a square. */
-struct joined {
-	struct sip_out *o;
-	char *p;
-	size_t n, room;
-};
-
-static void joined_init(struct joined *j, struct sip_out *o, struct str from)
-{
-	*j = (struct joined){ .o = o, .room = 2 * from.l + 8 };
-	j->p = arena_alloc(o->arena, j->room);
-	if (!j->p)
-		j->room = 0;
-}
-
-static void join(struct joined *j, struct str s)
-{
-	if (s.l > j->room - j->n) {
-		j->o->failed = true;
-		return;
-	}
-	if (s.l)
-		memcpy(j->p + j->n, s.p, s.l);
-	j->n += s.l;
-}
-
-static struct str joined_str(const struct joined *j)
-{
-	return str_make(j->p, j->n);
-}
-
 /* A phone cannot say what only the network knows of its access: TS 24.229 §7.2A.4, row P1. */
 static unsigned strip_network_pani(struct sip_out *o)
 {
 	unsigned n = 0;
 
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_PAANI); h; h = sip_msg_hdr_next(o->m, h)) {
+		struct arena_text kept = arena_text(o->arena);
 		struct str rest = h->value, one;
-		struct joined kept;
 
 		if (str_ifind(h->value, STR("network-provided")) < 0)
 			continue;
-		joined_init(&kept, o, h->value);
-		while (sip_list_next(&rest, &one)) {
-			if (str_ifind(one, STR("network-provided")) >= 0)
-				continue;
-			join(&kept, kept.n ? STR(", ") : STR_NONE);
-			join(&kept, one);
-		}
-		if (kept.n)
-			sip_out_set_line(o, h, joined_str(&kept));
+		while (sip_list_next(&rest, &one))
+			if (str_ifind(one, STR("network-provided")) < 0)
+				arena_text_item(&kept, one);
+		o->failed = o->failed || kept.failed;
+		if (kept.l)
+			sip_out_set_line(o, h, arena_text_str(&kept));
 		else
 			sip_out_drop_line(o, h);
 		metric_add(&trust_metric_stripped, way_name(TRUST_REQ_FROM_PHONE), "P-Access-Network-Info", 1);
@@ -177,23 +142,23 @@ static unsigned strip_network_pani(struct sip_out *o)
 	return n;
 }
 
-static void join_without_instance(struct joined *j, struct str contact)
+static void put_without_instance(struct arena_text *t, struct str contact)
 {
 	struct sip_nameaddr na;
 	struct str name, value;
 
 	if (sip_nameaddr_parse(contact, &na) < 0 || na.star)
 		return;
-	join(j, j->n ? STR(", <") : STR("<"));
-	join(j, na.uri.text);
-	join(j, STR(">"));
+	arena_text_item(t, STR("<"));
+	arena_text_put(t, na.uri.text);
+	arena_text_put(t, STR(">"));
 	for (struct str p = na.params; sip_param_next(&p, &name, &value);) {
 		if (str_ieq(name, STR("+sip.instance")))
 			continue;
-		join(j, STR(";"));
-		join(j, name);
-		join(j, value.l ? STR("=") : STR_NONE);
-		join(j, value);
+		arena_text_put(t, STR(";"));
+		arena_text_put(t, name);
+		arena_text_put(t, value.l ? STR("=") : STR_NONE);
+		arena_text_put(t, value);
 	}
 }
 
@@ -203,16 +168,16 @@ static unsigned strip_imei(struct sip_out *o)
 	unsigned n = 0;
 
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_CONTACT); h; h = sip_msg_hdr_next(o->m, h)) {
+		struct arena_text all = arena_text(o->arena);
 		struct str rest = h->value, one;
-		struct joined all;
 
 		if (str_ifind(h->value, STR("urn:gsma:imei")) < 0)
 			continue;
-		joined_init(&all, o, h->value);
 		while (sip_list_next(&rest, &one))
-			join_without_instance(&all, one);
-		if (all.n)
-			sip_out_set_line(o, h, joined_str(&all));
+			put_without_instance(&all, one);
+		o->failed = o->failed || all.failed;
+		if (all.l)
+			sip_out_set_line(o, h, arena_text_str(&all));
 		else
 			sip_out_drop_line(o, h);	/* none of it can be read */
 		metric_add(&trust_metric_stripped, way_name(o->m->request ? TRUST_REQ_FROM_PHONE : TRUST_RESP_FROM_PHONE), "Contact", 1);

@@ -10,7 +10,8 @@
 /* The parameters of a vector without those of the operators, ";"-separated. */
 static struct str without_ioi(struct arena *a, struct str value, struct str *ret_icid, struct str *ret_orig)
 {
-	struct str rest = value, name, v, out = STR_NONE;
+	struct arena_text out = arena_text(a);
+	struct str rest = value, name, v;
 
 	while (sip_param_next(&rest, &name, &v)) {
 		if (str_ieq_c(name, "orig-ioi")) {
@@ -21,10 +22,12 @@ static struct str without_ioi(struct arena *a, struct str value, struct str *ret
 			continue;
 		if (str_ieq_c(name, "icid-value"))
 			*ret_icid = v;
-		out = arena_printf(a, "%.*s%s%.*s%s%.*s", STR_ARG(out), out.l ? ";" : "", STR_ARG(name), v.l ? "=" : "",
-				   STR_ARG(v));
+		arena_text_put(&out, out.l ? STR(";") : STR_NONE);
+		arena_text_put(&out, name);
+		arena_text_put(&out, v.l ? STR("=") : STR_NONE);
+		arena_text_put(&out, v);
 	}
-	return out;
+	return arena_text_str(&out);
 }
 
 void charging_request(struct session *s, struct sip_out *o, struct str home)

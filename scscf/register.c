@@ -110,12 +110,13 @@ void reg_job_free(struct reg_job *job)
 static struct str not_supported(const struct sip_msg *m)
 {
 	struct sip_values it = sip_values(m, SIP_H_REQUIRE);
-	struct str v, bad = STR_NONE;
+	struct arena_text bad = arena_text(m->arena);
+	struct str v;
 
 	while (sip_values_next(&it, &v))
 		if (!str_ieq_c(v, "path"))
-			bad = bad.l ? arena_printf(m->arena, "%.*s, %.*s", STR_ARG(bad), STR_ARG(v)) : v;
-	return bad;
+			arena_text_item(&bad, v);
+	return arena_text_str(&bad);
 }
 
 /* §10.3 step 5: the identity that registers. */

@@ -65,14 +65,15 @@ static bool is_for_us(const struct scscf_worker *sw, const struct session_in *in
 static bool requires_too_much(struct session_in *in)
 {
 	struct sip_values it = sip_values(in->m, SIP_H_REQUIRE);
-	struct str v, bad = STR_NONE;
+	struct arena_text bad = arena_text(in->m->arena);
+	struct str v;
 
 	while (sip_values_next(&it, &v))
 		if (!str_ieq_c(v, "path"))
-			bad = bad.l ? arena_printf(in->m->arena, "%.*s, %.*s", STR_ARG(bad), STR_ARG(v)) : v;
+			arena_text_item(&bad, v);
 	if (bad.l)
 		session_refuse(in, 420, "an extension that this node has not",
-			       arena_printf(in->m->arena, "Unsupported: %.*s\r\n", STR_ARG(bad)));
+			       arena_printf(in->m->arena, "Unsupported: %.*s\r\n", STR_ARG(arena_text_str(&bad))));
 	return bad.l > 0;
 }
 

@@ -65,14 +65,13 @@ static bool is_supported(struct str option, const char *const *supported)
 static bool unsupported(struct sip_msg *m, const char *const *supported, struct str *ret)
 {
 	struct sip_values it = sip_values(m, SIP_H_PROXY_REQUIRE);
+	struct arena_text bad = arena_text(m->arena);
 	struct str v;
 
-	*ret = STR_NONE;
-	while (sip_values_next(&it, &v)) {
-		if (is_supported(v, supported))
-			continue;
-		*ret = ret->l ? arena_printf(m->arena, "%.*s, %.*s", STR_ARG(*ret), STR_ARG(v)) : v;
-	}
+	while (sip_values_next(&it, &v))
+		if (!is_supported(v, supported))
+			arena_text_item(&bad, v);
+	*ret = arena_text_str(&bad);
 	return ret->l > 0;
 }
 

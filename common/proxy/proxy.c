@@ -362,16 +362,16 @@ void proxy_cancel_pending(struct proxy *p, const struct proxy_branch *but, struc
 /* All Reason values on one line: RFC 3326 allows several protocols. */
 static struct str reason_join(struct proxy *p, const struct sip_msg *cancel)
 {
-	struct str all = STR_NONE, v;
+	struct arena_text all = arena_text(p->m->arena);
 	struct sip_values it;
+	struct str v;
 
 	if (!cancel)
 		return STR_NONE;
 	it = sip_values(cancel, SIP_H_REASON);
 	while (sip_values_next(&it, &v))
-		all = all.l ? arena_printf(p->m->arena, "%.*s, %.*s", STR_ARG(all), STR_ARG(v))
-			    : arena_dup(p->m->arena, v);
-	return all;
+		arena_text_item(&all, v);
+	return arena_text_str(&all);
 }
 
 void proxy_cancel(struct proxy *p, struct sip_msg *cancel)

@@ -10,11 +10,11 @@ static bool is_self(struct proxy_layer *l, const struct sip_uri *u)
 /* values[from..n) joined on one line; empty when there are none. */
 static struct str values_join(struct arena *a, const struct str *values, unsigned from, unsigned n)
 {
-	struct str all = STR_NONE;
+	struct arena_text all = arena_text(a);
 
 	for (unsigned i = from; i < n; i++)
-		all = i == from ? values[i] : arena_printf(a, "%.*s, %.*s", STR_ARG(all), STR_ARG(values[i]));
-	return all;
+		arena_text_item(&all, values[i]);
+	return arena_text_str(&all);
 }
 
 static unsigned values_get(const struct sip_msg *m, struct str values[PROXY_MAX_ROUTES])

@@ -157,6 +157,50 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 	return str_make(p, (size_t)n);
 }
 
+#define TEXT_FIRST_ROOM 128u
+
+static bool text_grow(struct arena_text *t, size_t more)
+{
+	size_t room = t->room ? 2 * t->room : TEXT_FIRST_ROOM;
+	char *p;
+
+	if (more > ARENA_LIMIT_BYTES)
+		return false;
+	if (room < t->l + more)
+		room = t->l + more;
+	p = arena_alloc(t->a, room);
+	if (!p)
+		return false;
+	if (t->l)
+		memcpy(p, t->p, t->l);
+	t->p = p;
+	t->room = room;
+	return true;
+}
+
+void arena_text_put(struct arena_text *t, struct str s)
+{
+	if (t->failed || s.l == 0)
+		return;
+	if (s.l > t->room - t->l && !text_grow(t, s.l)) {
+		t->failed = true;
+		return;
+	}
+	memcpy(t->p + t->l, s.p, s.l);
+	t->l += s.l;
+}
+
+void arena_text_item(struct arena_text *t, struct str s)
+{
+	size_t before = t->l;
+
+	if (before)
+		arena_text_put(t, STR(", "));
+	arena_text_put(t, s);
+	if (t->failed)
+		t->l = before;			/* no half of an item */
+}
+
 size_t arena_bytes(const struct arena *a)
 {
 	return a->taken;

@@ -16,3 +16,22 @@ struct str arena_dup(struct arena *a, struct str s);	/* copy, NUL-terminated beh
 struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 size_t arena_bytes(const struct arena *a);		/* taken from the heap so far */
 #define ARENA_LIMIT_BYTES (1u << 20)			/* one message never costs more */
+
+/* Text put together piece by piece, in time and memory that grow with its length.  When the arena is full the text ends where it
+ * was and `failed` is set. */
+struct arena_text {
+	struct arena *a;
+	char *p;
+	size_t l, room;
+	bool failed;
+};
+static inline struct arena_text arena_text(struct arena *a)
+{
+	return (struct arena_text){ .a = a };
+}
+void arena_text_put(struct arena_text *t, struct str s);
+void arena_text_item(struct arena_text *t, struct str s);	/* with ", " in front unless it is the first */
+static inline struct str arena_text_str(const struct arena_text *t)
+{
+	return (struct str){ t->p, t->l };
+}

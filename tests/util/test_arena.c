@@ -69,4 +69,28 @@ START_TEST(test_text)
 }
 END_TEST
 
-TEST_MAIN("arena", TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text))
+START_TEST(test_pieces)
+{
+	struct arena *a = arena_new(1000);
+	struct arena_text t = arena_text(a);
+	size_t before;
+
+	for (unsigned i = 0; i < 20000; i++)
+		arena_text_item(&t, STR("ab"));
+	ck_assert(!t.failed && t.l == 20000 * 4 - 2 && memcmp(t.p, "ab, ab, ab", 10) == 0);
+	ck_assert_uint_lt(arena_bytes(a), 8 * t.l);		/* no square: it would be 800 MB */
+	arena_text_put(&t, STR("!"));
+	ck_assert_int_eq(t.p[t.l - 1], '!');
+	before = t.l;
+	while (!t.failed)					/* the arena is full */
+		arena_text_item(&t, arena_text_str(&t));
+	ck_assert(t.l >= before && memcmp(t.p, "ab, ab", 6) == 0 && t.p[t.l - 1] == '!');
+	arena_text_put(&t, STR("more"));
+	ck_assert_int_eq(t.p[t.l - 1], '!');
+	t = arena_text(a);
+	ck_assert_uint_eq(arena_text_str(&t).l, 0);
+	arena_unref(a);
+}
+END_TEST
+
+TEST_MAIN("arena", TEST_ONE(test_pieces), TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text))
