@@ -94,6 +94,9 @@ class Oom:
         except Fail:
             self.counts["no answer"] += 1
             return
+        except OSError:				# without memory to read or to answer a connection is closed
+            self.counts["connection closed"] += 1
+            return
         self.counts[r.status] += 1
         check(r.status in STATUSES, f"a lack of memory gave {r}")
 

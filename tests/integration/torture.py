@@ -219,6 +219,14 @@ def one_transport(cases, build, net, transport, rounds):
     core.finish(cases)
 
 
+def whole(*args):
+    """one_transport(), of which a core that does not start is a failure like others."""
+    try:
+        one_transport(*args)
+    except SystemExit as e:
+        raise Fail(str(e)) from None
+
+
 def main():
     """The script."""
     build, nets = sys.argv[1], sys.argv[2:4]
@@ -230,7 +238,9 @@ def main():
         sys.exit(77)
     slow_build(build)
     check(len(all_of) >= 60, f"only {len(all_of)} messages")
-    threads = [threading.Thread(target=one_transport, args=(cases, build, *row, rounds)) for row in zip(nets, ("udp", "tcp"))]
+    # As cases: what ends a thread, a core that does not start too, must end as a failure.
+    threads = [threading.Thread(target=cases.run, args=(f"all messages, {row[1].upper()}", whole, cases, build, *row, rounds))
+               for row in zip(nets, ("udp", "tcp"))]
     for t in threads:
         t.start()
     for t in threads:
