@@ -27,6 +27,7 @@ struct reader {
 	unsigned depth;
 	struct buf text;
 	int rc;
+	unsigned open;			/* InitialFilterCriteria elements around this place; the outermost one counts */
 	/* the criterion in hand */
 	struct criterion k;
 	struct trigger t[CRITERION_MAX_TRIGGERS];
@@ -404,12 +405,16 @@ static void on_start(void *u, const char *name, const char **attr)
 	}
 	str_copy(str_from_c(name), r->path[r->depth++], sizeof(r->path[0]));
 	buf_reset(&r->text);
-	if (in(r, 0, "InitialFilterCriteria"))
-		criterion_begin(r);
-	else if (in(r, 0, "TriggerPoint"))
+	if (in(r, 0, "InitialFilterCriteria")) {
+		if (r->open++)
+			skip(r, "criteria inside of criteria", STR_NONE);
+		else
+			criterion_begin(r);
+	} else if (r->open && in(r, 0, "TriggerPoint")) {
 		r->k.has_trigger = true;
-	else if (in(r, 0, "SPT") && in(r, 1, "TriggerPoint"))
+	} else if (r->open && in(r, 0, "SPT") && in(r, 1, "TriggerPoint")) {
 		trigger_begin(r);
+	}
 }
 
 static void on_text(void *u, const char *s, int l)
@@ -427,17 +432,20 @@ static void on_end(void *u, const char *name)
 	(void)name;
 	if (r->text.failed)
 		skip(r, "a text is too long", STR_NONE);
-	if (in(r, 0, "InitialFilterCriteria"))
-		criterion_end(r);
-	else if (in(r, 0, "SPT") && in(r, 1, "TriggerPoint")) {
+	if (in(r, 0, "InitialFilterCriteria")) {
+		if (--r->open == 0)
+			criterion_end(r);
+	} else if (!r->open) {
+		if (in(r, 0, "SharedIFCSetID"))
+			shared_set(r, t);
+	} else if (in(r, 0, "SPT") && in(r, 1, "TriggerPoint")) {
 		if (r->in_trigger)
 			trigger_end(r);
-	} else if (in(r, 0, "SharedIFCSetID"))
-		shared_set(r, t);
-	else if (r->in_trigger)
+	} else if (r->in_trigger) {
 		end_of_condition(r, t);
-	else
+	} else {
 		end_of_criterion_part(r, t);
+	}
 	buf_fini(&r->text);
 	buf_init(&r->text, MAX_TEXT);
 	r->depth--;

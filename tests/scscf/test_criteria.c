@@ -213,6 +213,8 @@ static const struct { const char *name, *xml, *why; } bad[] = {
 	{ "server is a number", "<InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>tel:+49</ServerName>"
 	  "</ApplicationServer></InitialFilterCriteria>", "no SIP URI" },
 	{ "part", "<InitialFilterCriteria><Priority>1</Priority>" AS "<ProfilePartIndicator>2</ProfilePartIndicator></InitialFilterCriteria>", "Part" },
+	{ "one inside of another (found by fuzz_criteria: groups were counted twice)", "<InitialFilterCriteria>" ONE(CONTENT("To", "a"))
+	  "<Priority>1</Priority>" AS "</InitialFilterCriteria>", "inside" },
 	{ "a shared set that is not there", "<SharedIFCSetID>7</SharedIFCSetID>", "7" },
 };
 
