@@ -8,19 +8,6 @@
 #include "common/sip/auth.h"
 #include "pcscf/trust.h"
 
-static bool quotes_closed(struct str s)
-{
-	bool quoted = false;
-
-	for (size_t i = 0; i < s.l; i++) {
-		if (s.p[i] == '\\' && quoted)
-			i++;
-		else if (s.p[i] == '"')
-			quoted = !quoted;
-	}
-	return !quoted;
-}
-
 static struct str last_word(struct str s)
 {
 	size_t i = s.l;
@@ -89,7 +76,7 @@ static int rewrite(struct sip_out *o, const struct sip_hdr *h, const char *put)
 			return -EBADMSG;
 	}
 	if (put && is_digest(v)) {
-		if (!quotes_closed(v))		/* ours would land inside of a string */
+		if (!sip_quotes_closed(v))		/* ours would land inside of a string */
 			return -EBADMSG;
 		v = arena_printf(o->arena, "%.*s%s integrity-protected=\"%s\"", STR_ARG(v), v.l > 7 ? "," : "", put);
 		if (auth_params_parse(v, &p) == 0 && !str_eq_c(p.integrity_protected, put))
@@ -160,7 +147,7 @@ void credentials_hide_keys(struct sip_out *o)
 			unsigned hits;
 			struct str v = params_without(o->arena, h->value, names, &hits);
 
-			if (!v.p || !quotes_closed(v) || names_outside_quotes(v, "ck") || names_outside_quotes(v, "ik")) {
+			if (!v.p || !sip_quotes_closed(v) || names_outside_quotes(v, "ck") || names_outside_quotes(v, "ik")) {
 				log_warn(LOG_SEC, "a challenge that cannot be read is not passed on",
 					 LOG_S("call_id", o->m->call_id));
 				sip_out_drop_line(o, h);

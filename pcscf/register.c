@@ -148,7 +148,6 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 		log_warn(LOG_REG, "the 200 cannot be used", LOG_I("errno", -rc), LOG_S("impi", g->what.impi));
 		return rc;
 	}
-	/* Row P8 (subscription to the reg event) begins here, with the first 200. */
 	b->sa = obj_ref(g->sec.via);
 	if (granted)
 		security_count(g->pw->p, b);

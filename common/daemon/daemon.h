@@ -39,4 +39,7 @@ const char *daemon_version(void);
 /* The bearer token of rest.token or rest.token_file's first line, on the heap; NULL when neither is there.  A file that was
  * named must yield one: 0, or -errno with the reason logged. */
 int daemon_rest_token(const struct cfg_node *root, char **ret);
+/* Handler of GET /metrics, for any route table; u is not looked at. */
+struct http_req;
+void daemon_rest_metrics(void *u, struct http_req *r);
 uint64_t daemon_start_wall_us(void);

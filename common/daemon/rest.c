@@ -63,7 +63,7 @@ static void get_readyz(void *u, struct http_req *r)
 	http_reply_json(r, ok ? 200 : 503, doc);
 }
 
-static void get_metrics(void *u, struct http_req *r)
+void daemon_rest_metrics(void *u, struct http_req *r)
 {
 	struct buf out;
 
@@ -253,7 +253,7 @@ static void get_flow(void *u, struct http_req *r)
 const struct http_route stack_routes[] = {
 	{ "GET", "/healthz", HTTP_OPEN, get_healthz, "Is the process alive?" },
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?  With the reason when not." },
-	{ "GET", "/metrics", HTTP_OPEN, get_metrics, "Prometheus text." },
+	{ "GET", "/metrics", HTTP_OPEN, daemon_rest_metrics, "Prometheus text." },
 	{ "GET", "/api/v1/openapi.json", HTTP_OPEN, get_openapi, "This document." },
 	{ "GET", "/api/v1/info", HTTP_VIEW, get_info, "Name, version, listeners." },
 	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Diameter peers and their states." },

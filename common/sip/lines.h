@@ -31,5 +31,3 @@ bool sip_line_next(struct str raw, size_t *pos, struct sip_line *ret);
 bool sip_line_split(struct str line, struct str *name, struct str *value, enum sip_hdr_id *id);
 /* Replaces the line ends inside a folded line by SP.  The text must be writable. */
 void sip_line_unfold(struct str line);
-/* Every quoted string ends (nameaddr.c): else what we put behind would land inside. */
-bool sip_quotes_closed(struct str s);

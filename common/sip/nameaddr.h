@@ -22,4 +22,6 @@ static inline bool sip_nameaddr_param(const struct sip_nameaddr *n, const char *
 bool sip_list_next(struct str *rest, struct str *ret);
 /* Walks "a=b;c;d=\"e\"": cuts the next parameter off *rest.  false at the end. */
 bool sip_param_next(struct str *rest, struct str *name, struct str *value);
+/* Every quoted string ends: else what we put behind would land inside. */
+bool sip_quotes_closed(struct str s);
 struct str sip_unquote(struct str s);	/* without surrounding quotes; inner escapes stay */

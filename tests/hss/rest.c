@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/daemon/daemon.h"
 #include "common/diameter/dia.h"
 #include "tests/hss/hss.h"
 #include "tests/hss/state.h"
@@ -23,20 +24,6 @@ static void get_readyz(void *u, struct http_req *r)
 	cJSON_AddBoolToObject(doc, "ready", true);
 	cJSON_AddNumberToObject(doc, "subscribers", (double)h->subs->n);
 	http_reply_json(r, 200, doc);
-}
-
-static void get_metrics(void *u, struct http_req *r)
-{
-	struct buf out;
-
-	(void)u;
-	buf_init(&out, 4u << 20);
-	metrics_write(&out);
-	if (out.failed)
-		http_problem(r, 500, "OUT_OF_MEMORY", "the figures do not fit");
-	else
-		http_reply(r, 200, "text/plain; version=0.0.4", buf_str(&out));
-	buf_fini(&out);
 }
 
 static void get_peers(void *u, struct http_req *r)
@@ -432,7 +419,7 @@ static void get_counters(void *u, struct http_req *r)
 const struct http_route hss_routes[] = {
 	{ "GET", "/healthz", HTTP_OPEN, get_healthz, "Is the process alive?" },
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?" },
-	{ "GET", "/metrics", HTTP_OPEN, get_metrics, "Prometheus text." },
+	{ "GET", "/metrics", HTTP_OPEN, daemon_rest_metrics, "Prometheus text." },
 	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Who is connected." },
 	{ "GET", "/api/v1/subscribers", HTTP_VIEW, get_subscribers, "Subscribers; state= selects." },
 	{ "POST", "/api/v1/subscribers", HTTP_ADMIN, post_subscriber, "Adds one." },

@@ -1,8 +1,7 @@
 /* tests/sip/test_cost.c - no input is superlinear: the worst shapes we know, at 16, 32 and 64 KiB, against a plain INVITE.
  *
  * Processor time of this thread, the least of several runs.  An octet of a worst case may cost RATIO times one of the INVITE, and
- * twice the octets less than GROWTH times the time: both are generous, a square is caught by far.  tests/bench/run counts the same
- * shapes exactly, in instructions (`worst`). */
+ * twice the octets less than GROWTH times the time: both are generous, a square is caught by far. */
 #include <errno.h>
 #include <time.h>
 #include "common/sip/auth.h"
