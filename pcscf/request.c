@@ -122,8 +122,8 @@ static void dispatch(struct pcscf_req *r)
 		return;
 	}
 	r->core = is_from_core(r);
-	if (!r->core)
-		log_correlation(r->m->call_id);		/* not the icid that a phone may have made up */
+	if (r->core && pcscf_charging_icid(r->m).l)	/* the stack believes known neighbours only: a Path token makes one */
+		log_correlation(pcscf_charging_icid(r->m));
 	if (r->m->method == SIP_REGISTER && r->st) {
 		pcscf_register(r);
 		return;

@@ -40,9 +40,9 @@ static struct str icid_of(const struct sip_msg *m)
 	return params.l && sip_param_get(params, "icid-value", &icid) ? sip_unquote(icid) : STR_NONE;
 }
 
-void correlation_begin(struct correlation *c, const struct sip_msg *m)
+void correlation_begin(struct correlation *c, const struct sip_msg *m, bool believe)
 {
-	struct str icid = icid_of(m);
+	struct str icid = believe ? icid_of(m) : STR_NONE;
 	uint64_t h = hash_str(m->call_id);
 	const struct slot *s = slot_of(c, h);
 

@@ -69,11 +69,11 @@ void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every mes
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
 void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
-/* correlation.c: the log's correlation id for a message: its ICID, else that of its Call-ID, else the Call-ID; keep: what the
- * role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */
+/* correlation.c: the log's correlation id for a message: its ICID when the sender is believed, else that of its Call-ID, else the
+ * Call-ID; keep: what the role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */
 struct correlation *correlation_new(void);
 void correlation_free(struct correlation *c);
-void correlation_begin(struct correlation *c, const struct sip_msg *m);
+void correlation_begin(struct correlation *c, const struct sip_msg *m, bool believe);
 void correlation_keep(struct correlation *c, const struct sip_msg *m);
 /* certificates.c: sip.tls as a context; checked, with what is wrong appended; for new connections from now on. */
 int certificates_load(const struct cfg *c, struct tls_context **ret, char reterr[TLS_ERROR_BYTES]);	/* 0 or -EINVAL */

@@ -93,6 +93,13 @@ static void set_agent(struct worker *w)
 
 /* ---- transport -> transactions ---- */
 
+static enum tx_side on_side(void *u, const struct sip_flow *from)
+{
+	struct worker *w = u;
+
+	return w->stack->ops->side ? w->stack->ops->side(w, from) : TX_CORE;
+}
+
 static void on_message(void *u, struct sip_msg *m)
 {
 	struct worker *w = u;
@@ -100,7 +107,8 @@ static void on_message(void *u, struct sip_msg *m)
 	if (w->stack->ops->admit && !w->stack->ops->admit(w, m))
 		return;
 	guard_measure(full(w), m);
-	correlation_begin(full(w)->correlation, m);
+	/* An ICID that a phone wrote is made up: it may not know one (RFC 7315 §5.6). */
+	correlation_begin(full(w)->correlation, m, sip_msg_hdr(m, SIP_H_PCV) && on_side(w, &m->flow) == TX_CORE);
 	tx_input(w->tx, m);
 	correlation_keep(full(w)->correlation, m);
 	log_correlation(STR_NONE);
@@ -251,13 +259,6 @@ static void on_invite_final(void *u, const struct sip_msg *invite, unsigned stat
 
 	if (!w->stack->ops->off_route)
 		dialog_table_final(w->dialogs, invite, status);
-}
-
-static enum tx_side on_side(void *u, const struct sip_flow *from)
-{
-	struct worker *w = u;
-
-	return w->stack->ops->side ? w->stack->ops->side(w, from) : TX_CORE;
 }
 
 static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe, on_invite_final };

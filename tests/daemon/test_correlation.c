@@ -24,7 +24,7 @@ static void expect(const char *start, const char *call_id, const char *extra, co
 {
 	struct sip_msg *m = message(start, call_id, extra);
 
-	correlation_begin(c, m);
+	correlation_begin(c, m, true);
 	ck_assert_msg(str_eq_c(log_correlation_get(), want), "%.*s", STR_ARG(log_correlation_get()));
 	if (set)
 		log_correlation(str_from_c(set));
@@ -32,6 +32,26 @@ static void expect(const char *start, const char *call_id, const char *extra, co
 	log_correlation(STR_NONE);
 	sip_msg_unref(m);
 }
+
+#define FORGED "P-Charging-Vector: icid-value=forged\r\n"
+
+/* What a phone writes does not count: it hides neither its own call's ICID nor shows somebody else's. */
+START_TEST(test_not_believed)
+{
+	struct sip_msg *m = message("BYE sip:b@h SIP/2.0", "c1", FORGED);
+
+	c = correlation_new();
+	correlation_begin(c, m, false);
+	ck_assert(str_eq_c(log_correlation_get(), "c1"));
+	log_correlation(STR("icid-1"));			/* the P-CSCF's own */
+	correlation_keep(c, m);
+	correlation_begin(c, m, false);
+	ck_assert(str_eq_c(log_correlation_get(), "icid-1"));
+	log_correlation(STR_NONE);
+	sip_msg_unref(m);
+	correlation_free(c);
+}
+END_TEST
 
 #define INVITE "INVITE sip:b@h SIP/2.0"
 #define RINGING "SIP/2.0 180 Ringing"
@@ -69,7 +89,7 @@ START_TEST(test_never_mixed_up)
 		snprintf(call_id, sizeof(call_id), "c%u", i);
 		snprintf(icid, sizeof(icid), "i%u", i);
 		m = message(RINGING, call_id, "");
-		correlation_begin(c, m);
+		correlation_begin(c, m, true);
 		ck_assert(str_eq_c(log_correlation_get(), icid) || str_eq_c(log_correlation_get(), call_id));
 		kept += str_eq_c(log_correlation_get(), icid);
 		sip_msg_unref(m);
@@ -80,4 +100,4 @@ START_TEST(test_never_mixed_up)
 }
 END_TEST
 
-TEST_MAIN("correlation", TEST_ONE(test_a_call), TEST_ONE(test_never_mixed_up))
+TEST_MAIN("correlation", TEST_ONE(test_a_call), TEST_ONE(test_not_believed), TEST_ONE(test_never_mixed_up))

@@ -1,5 +1,6 @@
 /* tests/pcscf/test_indialog.c - requests within a dialog: TS 24.229 §5.2.6.3.7, §5.2.7; rows M3 M5 M7 M11 M12 C8 P14, SEC-09. */
 #include <string.h>
+#include "common/log/log.h"
 #include "tests/pcscf/rig.h"
 
 #define IN_CALL "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n"
@@ -47,7 +48,9 @@ START_TEST(test_from_phone)
 	call(&r, ALICE, NULL, rr);
 	route_of_caller(rr, route);
 	strcat(route, "P-Asserted-Identity: <sip:bob@home>\nP-Charging-Vector: icid-value=forged\nRAck: 1 2 INVITE\n");
+	log_correlation(STR("icid-of-the-call"));	/* as the stack does: row O5 */
 	rig_request_as(&r, ALICE, methods[_i], TARGET, IN_CALL, "call", route);
+	ck_assert(str_eq_c(log_correlation_get(), "icid-of-the-call"));
 	s = rig_expect(&r, methods[_i], DIALOG_HOP);
 	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR);
 	ck_assert(str_eq_c(s->m->ruri_text, TARGET));
