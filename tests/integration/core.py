@@ -159,8 +159,8 @@ class Core:
         return f"sip:+{sub.msisdn}@{self.domain}"
 
     def registrations(self, node):
-        """All that are listed."""
-        return self.rest(node).items("/api/v1/registrations")
+        """All that are listed, without the profiles that the S-CSCF keeps for the services of unregistered users."""
+        return [r for r in self.rest(node).items("/api/v1/registrations") if r.get("state") != "unregistered"]
 
     def registered(self, node, sub):
         """The entries of one subscriber at the P- or S-CSCF."""
