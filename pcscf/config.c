@@ -101,6 +101,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
 	c->udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");
+	c->reg_event_linger_ms = 64 * (uint32_t)cfg_int(r, "sip.timers.t1_ms");
 	c->silence_ms = 60 * (uint32_t)cfg_int(r, "sip.timers.t1_ms");
 	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
 	security_config_read(&c->security, r);

@@ -24,6 +24,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct str path_host;			/* host:port of our Path */
 	bool match_by_address, reg_event;
 	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
+	uint32_t reg_event_linger_ms;		/* how long the last NOTIFY of a subscription may take once the last binding is gone: 64*T1 */
 	uint32_t max_contacts;			/* of one REGISTER */
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */

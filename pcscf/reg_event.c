@@ -202,8 +202,11 @@ static void on_answer(void *arg, unsigned status, const struct sip_msg *m)
 		accepted(x, m);
 		return;
 	}
-	if (x->lingers)
+	if (x->lingers) {			/* the phone has left meanwhile: nobody will send a NOTIFY */
+		if (!x->d)
+			watch_free(x);
 		return;
+	}
 	log_info(LOG_REG, "the registration cannot be watched", LOG_S("impi", str_make(x->impi, x->l)), LOG_U("status", status));
 	if (x->d && status == 481) {		/* the notifier has forgotten us: anew (RFC 6665 §4.1.2.2) */
 		dialog_drop(x);
@@ -288,8 +291,17 @@ void reg_event_left(struct reg_events *es, struct str impi)
 
 	if (!x || x->lingers)
 		return;
+	if (!x->d && !x->uac) {
+		watch_free(x);
+		return;
+	}
 	x->lingers = true;		/* the notifier ends it; if not, its next NOTIFY hears 481 */
-	timer_start(es->pw->w->wheel, &x->timer, REG_EVENT_LINGER_MS);
+	timer_start(es->pw->w->wheel, &x->timer, es->pw->p->cfg.reg_event_linger_ms);
+}
+
+unsigned reg_events_count(const struct reg_events *es)
+{
+	return es ? (unsigned)es->by_impi.n : 0;
 }
 
 /* ---- NOTIFY ---- */

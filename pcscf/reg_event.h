@@ -2,7 +2,7 @@
  * §5.2.3, §5.2.5; RFC 3680; row P8.
  *
  * One for each private identity, on the worker that owns its bindings; the Call-ID is made so that this worker gets the
- * NOTIFYs.  It begins with the first binding and ends with the last one. */
+ * NOTIFYs.  It begins with the first binding and ends with the last one, or 64*T1 later when its last NOTIFY does not come. */
 #pragma once
 #include "pcscf/pcscf.h"
 
@@ -11,7 +11,6 @@
 #define REG_EVENT_RETRY_MAX_S 3600u
 /* A binding that the network has ended lives on so long: the phone's own NOTIFY has to reach it (TS 24.229 §5.2.5.2). */
 #define REG_EVENT_GRACE_S 5u
-#define REG_EVENT_LINGER_MS 32000u		/* the last binding is gone, the last NOTIFY may still come */
 
 struct reg_events;
 struct reg_events *reg_events_new(struct pcscf_worker *pw);
@@ -19,5 +18,6 @@ void reg_events_free(struct reg_events *es);
 /* On the owner of b->impi, after its binding was published; when the last one of that private identity goes. */
 void reg_event_registered(struct reg_events *es, const struct binding *b);
 void reg_event_left(struct reg_events *es, struct str impi);
+unsigned reg_events_count(const struct reg_events *es);		/* subscriptions that are kept, refused ones too */
 /* A NOTIFY whose Request-URI is ourselves: answered here, before any parsing when it is not of a subscription of ours (REG-01). */
 void reg_event_notify(struct pcscf_req *r);

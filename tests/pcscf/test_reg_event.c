@@ -1,0 +1,128 @@
+/* tests/pcscf/test_reg_event.c - our subscription to a user's registration state: TS 24.229 §5.2.3, RFC 6665 §4.1; rows P7, P8. */
+#include <stdio.h>
+#include <string.h>
+#include "pcscf/reg_event.h"
+#include "tests/pcscf/rig.h"
+
+#define WATCHED "  reg_event: true\n"
+
+static unsigned watches(struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < RIG_WORKERS; i++)
+		if (i < r->stack.n_workers)
+			n += reg_events_count(pcscf_of(&r->workers[i].w)->reg_events);
+	return n;
+}
+
+/* Alice's REGISTER up to the 200 of the core. */
+static void register_alice(struct rig *r, const char *expires, const char *answer)
+{
+	char contact[128], extra[256];
+
+	rig_contact("alice", ALICE, contact);
+	snprintf(extra, sizeof(extra), "Contact: <%s>\nExpires: %s\n", contact, expires);
+	rig_request_as(r, ALICE, "REGISTER", "sip:home", "From: <sip:alice@home>;tag=r\nTo: <sip:alice@home>\n", "alice", extra);
+	rig_reply(r, rig_expect(r, "REGISTER", DOOR), 200, answer);
+}
+
+/* She registers; returns our SUBSCRIBE. */
+static struct rig_sent *watched(struct rig *r)
+{
+	struct rig_sent *s;
+
+	register_alice(r, "600", "Contact: <sip:alice@10.9.0.1:5060>;expires=600\nP-Associated-URI: <sip:alice@home>\n"
+				 "Service-Route: <sip:orig-alice@10.0.0.30:6060;lr>\n");
+	s = rig_expect(r, "SUBSCRIBE", DOOR);
+	rig_expect_status(r, 200, ALICE);
+	return s;
+}
+
+static void leave(struct rig *r)
+{
+	register_alice(r, "0", "");
+	rig_expect_status(r, 200, ALICE);
+}
+
+static void subscribed(struct rig *r, const struct rig_sent *subscribe)
+{
+	rig_reply(r, subscribe, 200, "Contact: <sip:10.0.0.30:6060>\nExpires: 600000\nRecord-Route: <sip:10.0.0.30:6060;lr>\n");
+}
+
+static void notify(struct rig *r, const struct rig_sent *subscribe, const char *state)
+{
+	char text[1024], from[256], tag[64] = "";
+	const char *t = strstr(rig_hdr(subscribe, "From"), "tag=");
+
+	snprintf(tag, sizeof(tag), "%s", t ? t + 4 : "");
+	snprintf(from, sizeof(from), "%s", rig_hdr(subscribe, "From"));
+	snprintf(text, sizeof(text), "NOTIFY sip:pcscf.home:5060 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.30:6060;branch=z9hG4bKn%s\nMax-Forwards: 70\n"
+		 "From: <sip:alice@home>;tag=T\nTo: %s\nCall-ID: %s\nCSeq: 1 NOTIFY\nContact: <sip:10.0.0.30:6060>\nEvent: reg\n"
+		 "Subscription-State: %s\n", state, from, rig_hdr(subscribe, "Call-ID"), state);
+	rig_in(r, SCSCF, text);
+}
+
+/* P8: one SUBSCRIBE for each registration; the phone's de-registration ends it as soon as the notifier says so. */
+START_TEST(test_p8_subscribes)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	ck_assert_str_eq(rig_hdr(s, "Event"), "reg");
+	subscribed(&r, s);
+	ck_assert_uint_eq(watches(&r), 1);
+	leave(&r);
+	ck_assert_uint_eq(watches(&r), 1);		/* the last NOTIFY may still come */
+	notify(&r, s, "terminated;reason=noresource");
+	rig_expect_status(&r, 200, SCSCF);
+	ck_assert_uint_eq(watches(&r), 0);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+/* P8: a notifier that says nothing keeps nothing here for longer than 64*T1 (RFC 6665 §4.1.2.4, timer N). */
+START_TEST(test_p8_silent_end)
+{
+	struct rig r;
+
+	rig_init(&r, WATCHED, 1);
+	subscribed(&r, watched(&r));
+	leave(&r);
+	rig_run(&r, 31000);
+	ck_assert_uint_eq(watches(&r), 1);
+	rig_run(&r, 2000);
+	ck_assert_uint_eq(watches(&r), 0);
+	rig_fini(&r);
+}
+END_TEST
+
+/* P8: what never became a subscription ends with the phone's registration at once, whichever comes first. */
+static const struct { const char *name; unsigned status; bool left_first; } refused[] = {
+	{ "403, then the phone leaves", 403, false },
+	{ "503, then the phone leaves", 503, false },
+	{ "the phone leaves, then 403", 403, true },
+	{ "the phone leaves, then 503", 503, true },
+};
+
+START_TEST(test_p8_refused)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	if (refused[_i].left_first)
+		leave(&r);
+	rig_reply(&r, s, refused[_i].status, "");
+	if (!refused[_i].left_first)
+		leave(&r);
+	ck_assert_msg(watches(&r) == 0, "%s: %u watches", refused[_i].name, watches(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused))
