@@ -7,9 +7,8 @@ import json
 import sys
 import time
 
-import labladder
 from labnet import LabError
-from labrest import RestError
+from labrest import RestError, ctlladder
 
 REGISTER_WAIT_S = 15.0
 CALL_WAIT_S = 20.0
@@ -102,7 +101,7 @@ def register(lab, phone, report):
                  how == want if "k" in phone.sub else how in ("MD5", "SHA-256"), f"challenge {how}")
     report.check(f"{phone.label} got a Service-Route", e.get("serviceRoute"))
     for node in ("pcscf", "scscf"):
-        report.check(f"{phone.label} is registered at the {labladder.LANE_NAMES[node]}",
+        report.check(f"{phone.label} is registered at the {ctlladder.LANE_NAMES[node]}",
                      eventually(lambda n=node: listed(lab, n, phone)))
     state = hss_state(lab, phone)
     if state is not None:
@@ -142,11 +141,11 @@ def call(lab, caller, callee, hold_s, report):
     check_preconditions(caller, callee, since, report)
     for node in ("pcscf", "scscf"):
         states = eventually(lambda n=node: "confirmed" in dialogs(lab, n, call_id))
-        report.check(f"the {labladder.LANE_NAMES[node]} knows the call", states)
+        report.check(f"the {ctlladder.LANE_NAMES[node]} knows the call", states)
     time.sleep(hold_s)			# the voice call itself
     release(caller, callee, since, report)
     for node in ("pcscf", "scscf"):
-        report.check(f"the {labladder.LANE_NAMES[node]} keeps nothing of the call",
+        report.check(f"the {ctlladder.LANE_NAMES[node]} keeps nothing of the call",
                      eventually(lambda n=node: not dialogs(lab, n, call_id)))
     return call_id
 
@@ -179,7 +178,7 @@ def deregister(lab, phone, report):
     phone.wait("deregistered", REGISTER_WAIT_S, fail=("registration-failed",))
     report.say(f"phone {phone.label} de-registered")
     for node in ("pcscf", "scscf"):
-        report.check(f"{phone.label} is gone from the {labladder.LANE_NAMES[node]}",
+        report.check(f"{phone.label} is gone from the {ctlladder.LANE_NAMES[node]}",
                      eventually(lambda n=node: not listed(lab, n, phone)))
     state = hss_state(lab, phone)
     if state is not None:

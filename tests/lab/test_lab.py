@@ -13,11 +13,11 @@ sys.path.insert(0, os.path.join(TOP, "deploy", "lab"))
 
 import labbuild			# noqa: E402
 import labcore			# noqa: E402
-import labladder		# noqa: E402
 import lablogs			# noqa: E402
 import labproc			# noqa: E402
 import labsubs			# noqa: E402
 from labconf import LabDir, cscf_part, dnsmasq_part, write_all	# noqa: E402
+from labrest import ctlladder	# noqa: E402
 from labnet import LabError, LabNet, check_ip6, check_net, diameter_base, parse_hss	# noqa: E402
 
 
@@ -210,7 +210,7 @@ class Ladder(unittest.TestCase):
 
     def rows(self):
         events = [dict(wallUs=t, node=n, kind=k, peer=p, text=x) for t, n, k, p, x in self.EVENTS]
-        return labladder.arrows(events, {"127.0.77.101": "UE-A", "127.0.77.102": "UE-B"}, LabNet().lanes())
+        return ctlladder.arrows(events, {"127.0.77.101": "UE-A", "127.0.77.102": "UE-B"}, LabNet().lanes())
 
     def test_one_arrow_per_message(self):
         self.assertEqual([r[1:] for r in self.rows()],
@@ -222,11 +222,11 @@ class Ladder(unittest.TestCase):
         events = [dict(wallUs=t, node=n, kind=k, peer=p, text="BYE sip:b@x") for t, n, k, p in (
             (900, "pcscf", "sipIn", "udp:127.0.77.30:6060"), (950, "pcscf", "sipOut", "udp:127.0.77.102:5062"),
             (990, "scscf", "sipOut", "udp:127.0.77.10:5060"))]
-        got = labladder.arrows(events, {"127.0.77.102": "UE-B"}, LabNet().lanes())
+        got = ctlladder.arrows(events, {"127.0.77.102": "UE-B"}, LabNet().lanes())
         self.assertEqual(got, [(900, "scscf", "pcscf", "BYE"), (950, "pcscf", "UE-B", "BYE")])
 
     def test_the_picture(self):
-        lines = labladder.draw(self.rows(), self.ORDER)
+        lines = ctlladder.draw(self.rows(), self.ORDER)
         self.assertTrue(all(len(line) <= 100 for line in lines), max(len(line) for line in lines))
         self.assertEqual(len(lines), 8)
         self.assertIn("UE-A", lines[0])
@@ -236,7 +236,7 @@ class Ladder(unittest.TestCase):
         self.assertTrue(lines[7].endswith("|--183 INVITE---|"), lines[7])
 
     def test_a_request_without_an_answer(self):
-        self.assertEqual(labladder.label("LIA: none, Connection timed out"), "LIA none")
+        self.assertEqual(ctlladder.label("LIA: none, Connection timed out"), "LIA none")
 
 
 class Packages(unittest.TestCase):

@@ -1,0 +1,107 @@
+"""cscfctl - asks and changes P-, I- and S-CSCF by their REST interfaces."""
+
+import argparse
+import os
+import sys
+import time
+
+import ctlcomplete
+import ctlverbs
+from ctlnodes import Nodes, UsageError, find
+from ctlrest import RestError
+from ctlshow import Screen
+
+EXIT_INTERRUPTED = 130
+WATCH_S = 2.0
+EPILOG = ("Exit status: 0 well, 1 not (said in words), 2 wrong usage, 3 a daemon cannot be reached, 4 no such thing, 5 not allowed, "
+          "130 interrupted.")
+
+# verb: (function, help, [(argument, options)])
+VERBS = {
+    "status": (ctlverbs.status, "is each daemon there and ready?", []),
+    "registrations": (ctlverbs.registrations, "who is registered; end or re-authenticate a registration", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "show", "delete", "reauthenticate")}),
+        ("id", {"nargs": "?", "metavar": "IDENTITY", "help": "public or private identity; for list: text that must be in it"})]),
+    "dialogs": (ctlverbs.dialogs, "calls and other dialogs", []),
+    "transactions": (ctlverbs.transactions, "SIP transactions in progress", []),
+    "peers": (ctlverbs.peers, "Diameter peers and why one is not open", []),
+    "scscfs": (ctlverbs.scscfs, "the S-CSCFs that the I-CSCF chooses from", []),
+    "bans": (ctlverbs.bans, "sources that are kept out", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "delete")}),
+        ("id", {"nargs": "?", "metavar": "SOURCE"})]),
+    "flow": (ctlverbs.flow, "the ladder of one call or registration", [
+        ("id", {"metavar": "CALL-ID|ICID"}),
+        ("--mermaid", {"action": "store_true", "help": "as a Mermaid sequence diagram"}),
+        ("--no-notes", {"action": "store_true", "help": "messages only, without the daemons' decisions"})]),
+    "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
+    "raw": (ctlverbs.raw, "any REST request", [
+        ("method", {}), ("path", {}), ("body", {"nargs": "?", "metavar": "JSON"})]),
+    "completion": (ctlcomplete.script, "the completion script of a shell", [("shell", {"choices": ("bash", "zsh")})]),
+}
+
+
+def add_common(p, default):
+    """Options that may stand before and behind the verb."""
+    p.add_argument("--json", action="store_true", default=default, help="JSON on stdout")
+    p.add_argument("--watch", nargs="?", type=float, const=WATCH_S, metavar="S", default=default,
+                   help=f"again every S seconds (default {WATCH_S:g})")
+    p.add_argument("--node", action="append", metavar="NODE", default=default, help="only pcscf, icscf or scscf; may be given again")
+    p.add_argument("--color", choices=("auto", "always", "never"), default=default or "auto", help="colour (default: on a terminal)")
+    p.add_argument("--lab", metavar="DIR", default=default, help="the daemons of this lab (lab up --dir)")
+    p.add_argument("--config", metavar="FILE", default=default, help="JSON file that says where the daemons are")
+    p.add_argument("--url", action="append", metavar="NODE=URL", default=default, help="http://, https:// or unix:/path of one daemon")
+    p.add_argument("--token-file", metavar="FILE", default=default, help="bearer token for --url; else CSCFCTL_TOKEN")
+
+
+def parser():
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="cscfctl", description=__doc__.split(" - ")[1], epilog=EPILOG)
+    add_common(top, None)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, (_, text, arguments) in VERBS.items():
+        p = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EPILOG)
+        add_common(p, argparse.SUPPRESS)
+        for arg, options in arguments:
+            p.add_argument(arg, **options)
+    return top
+
+
+def once(args):
+    """Runs the verb once."""
+    screen = Screen(colour={"always": True, "never": False}.get(args.color))
+    nodes = Nodes(find(args), args.node)
+    return VERBS[args.verb][0](nodes, ctlverbs.Out(screen, args.json), args)
+
+
+def run(args):
+    """Runs the verb, again and again with --watch."""
+    if args.verb == "completion":
+        return ctlcomplete.script(None, None, args)
+    if args.watch is None:
+        return once(args)
+    if args.watch <= 0:
+        raise UsageError("--watch: must be more than 0 seconds")
+    while True:
+        Screen().clear()
+        once(args)
+        sys.stdout.flush()
+        time.sleep(args.watch)
+
+
+def main(argv):
+    """The program."""
+    try:
+        if argv[:1] == ["__complete"]:
+            return ctlcomplete.complete(parser(), argv[1:])
+        return run(parser().parse_args(argv))
+    except UsageError as e:
+        print(f"cscfctl: {e}", file=sys.stderr)
+        return ctlverbs.EXIT_USAGE
+    except RestError as e:
+        print(f"cscfctl: {e}", file=sys.stderr)
+        return ctlverbs.exit_of(e)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ctlverbs.EXIT_FAILED

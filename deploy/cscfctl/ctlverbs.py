@@ -1,0 +1,225 @@
+"""What each verb does: asks the daemons, shows what they say.  A function returns the exit status."""
+
+import json
+import re
+import sys
+import urllib.parse
+
+import ctlladder
+from ctlnodes import NODES, UsageError
+from ctlrest import RestError, segment
+from ctlshow import short_time
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_NOT_FOUND, EXIT_DENIED = range(6)
+REGISTRARS = ("scscf", "pcscf")
+
+
+def exit_of(error):
+    """Exit status of a RestError."""
+    if error.status == 0:
+        return EXIT_UNREACHABLE
+    return {404: EXIT_NOT_FOUND, 401: EXIT_DENIED, 403: EXIT_DENIED}.get(error.status, EXIT_FAILED)
+
+
+class Out:
+    """The screen and the shape of the output."""
+
+    def __init__(self, screen, as_json):
+        self.screen, self.as_json = screen, as_json
+
+    def json(self, doc):
+        """One document."""
+        print(json.dumps(doc, indent=2, ensure_ascii=False), file=self.screen.out)
+
+    def rows(self, docs, titles, row):
+        """[(node, doc)] as JSON with `node`, or as a table of row(node, doc)."""
+        if self.as_json:
+            self.json({"items": [{"node": n, **d} for n, d in docs]})
+        else:
+            self.screen.table(titles, [row(n, d) for n, d in docs])
+
+
+def finish(nodes, asked=True):
+    """0, or the status of the worst daemon that did not answer; said on stderr."""
+    worst = EXIT_OK
+    for node, error in nodes.failed.items():
+        print(f"cscfctl: {node}: {error}", file=sys.stderr)
+        worst = max(worst, exit_of(error))
+    return worst if asked else EXIT_OK
+
+
+def flatten(pairs):
+    """[(node, [doc, ...])] -> [(node, doc)]."""
+    return [(n, d) for n, docs in pairs for d in docs]
+
+
+# ---- status ----
+
+def status(nodes, out, _args):
+    """Is each daemon there and ready?  Exit 1 when one is not."""
+    rows = []
+    for node, rest in nodes.rests.items():
+        doc = {"ready": False}
+        try:
+            code, ready = rest.call("GET", "/readyz")
+            doc.update(ready=code == 200, reason=ready.get("reason", "") if isinstance(ready, dict) else str(ready))
+            doc.update(rest.get("/api/v1/info"))
+        except RestError as e:
+            doc.setdefault("reason", "")
+            doc["reason"] = doc["reason"] or str(e)
+            nodes.failed.setdefault(node, e)
+        doc["state"] = "ready" if doc["ready"] else "unreachable" if "pid" not in doc else "NOT READY"
+        rows.append((node, doc))
+    out.rows(rows, ("node", "state", "version", "pid", "workers", "since", "reason"),
+             lambda n, d: (n, d["state"], d.get("version"), d.get("pid"), d.get("workers"), short_time(d.get("startedAt")), d.get("reason")))
+    return finish(nodes) or (EXIT_OK if all(d["ready"] for _, d in rows) else EXIT_FAILED)
+
+
+# ---- registrations ----
+
+def registration_row(node, r):
+    """One line."""
+    contact = (r.get("contacts") or [{}])[0]
+    return node, r.get("impu"), r.get("impi"), r.get("state"), contact.get("uri"), short_time(contact.get("expiresAt"))
+
+
+def registrations(nodes, out, args):
+    """list, show, delete, reauthenticate."""
+    titles = ("node", "impu", "impi", "state", "contact", "expires")
+    if args.action == "list":
+        docs = flatten(nodes.each(lambda r: r.items("/api/v1/registrations"), REGISTRARS if not args.node else NODES))
+        wanted = [(n, d) for n, d in docs if not args.id or args.id in json.dumps(d)]
+        out.rows(wanted, titles, registration_row)
+        return finish(nodes)
+    if not args.id:
+        raise UsageError(f"registrations {args.action} needs an identity")
+    node, rest = nodes.one(REGISTRARS)
+    path = "/api/v1/registrations/" + segment(args.id)
+    if args.action == "show":
+        out.json({"node": node, **rest.get(path)})
+    elif args.action == "delete":
+        rest.send("DELETE", path)
+        said(out, node, f"{args.id} is not registered any more")
+    else:
+        rest.send("POST", path + "/reauthenticate")
+        said(out, node, f"{args.id} will be asked to prove itself again")
+    return EXIT_OK
+
+
+def said(out, node, text):
+    """The result of a change."""
+    if out.as_json:
+        out.json({"node": node, "done": text})
+    else:
+        out.screen.line(f"{node}: {text}")
+
+
+# ---- lists ----
+
+def dialogs(nodes, out, _args):
+    """Calls and other dialogs on the route."""
+    docs = flatten(nodes.each(lambda r: r.items("/api/v1/dialogs")))
+    out.rows(docs, ("node", "state", "from", "to", "since", "call-id"),
+             lambda n, d: (n, d["state"], d["from"], d["to"], short_time(d["startedAt"]), d["callId"]))
+    return finish(nodes)
+
+
+def transactions(nodes, out, _args):
+    """SIP transactions in progress."""
+    docs = flatten(nodes.each(lambda r: r.items("/api/v1/transactions")))
+    out.rows(docs, ("node", "side", "method", "state", "age_ms", "call-id"),
+             lambda n, d: (n, d["side"], d["method"], d["state"], int(d["ageMs"]), d["callId"]))
+    return finish(nodes)
+
+
+def peers(nodes, out, _args):
+    """Diameter peers; exit 1 when a daemon that has some has none open."""
+    pairs = nodes.each(lambda r: r.items("/api/v1/diameter/peers"))
+    out.rows(flatten(pairs), ("node", "peer", "state", "for_s", "why"),
+             lambda n, d: (n, d["identity"], d["state"], int(d["inStateMs"]) // 1000, d.get("reason")))
+    dead = any(docs and not any(d["open"] for d in docs) for _, docs in pairs)
+    return finish(nodes) or (EXIT_FAILED if dead else EXIT_OK)
+
+
+def bans(nodes, out, args):
+    """list, delete SOURCE."""
+    if args.action == "delete":
+        if not args.id:
+            raise UsageError("bans delete needs the source")
+        node, rest = nodes.one(("pcscf", "icscf", "scscf"))
+        rest.send("DELETE", "/api/v1/bans/" + segment(args.id))
+        said(out, node, f"{args.id} is let in again")
+        return EXIT_OK
+    docs = flatten(nodes.each(lambda r: r.items("/api/v1/bans")))
+    out.rows(docs, ("node", "source", "reason", "since", "left_s", "dropped"),
+             lambda n, d: (n, d["source"], d["reason"], short_time(d["since"]), int(d["expiresInS"]), int(d["dropped"])))
+    return finish(nodes)
+
+
+def scscfs(nodes, out, _args):
+    """S-CSCFs that the I-CSCF knows."""
+    node, rest = nodes.one(("icscf",))
+    out.rows([(node, d) for d in rest.items("/api/v1/scscfs")], ("node", "uri", "source", "health", "attempts", "failures", "capabilities"),
+             lambda n, d: (n, d["uri"], d["source"], d["health"], int(d["attempts"]), int(d["failures"]),
+                           ",".join(str(int(c)) for c in d["capabilities"])))
+    return EXIT_OK
+
+
+# ---- flows ----
+
+def flow(nodes, out, args):
+    """The ladder of a Call-ID or ICID over the three daemons."""
+    rows, order = ctlladder.ladder(nodes.fetch, nodes.listeners(), args.id)
+    failed = finish(nodes)
+    if not rows:
+        if not failed:
+            print(f"cscfctl: {args.id}: no daemon recorded anything of it", file=sys.stderr)
+        return failed or EXIT_NOT_FOUND
+    if out.as_json:
+        out.json({"key": args.id, "lanes": order, "steps": [
+            {"atUs": us, "from": src, **({"to": dst} if dst else {}), "text": text} for us, src, dst, text in rows]})
+        return failed
+    for n, line in enumerate(ctlladder.mermaid(rows, order) if args.mermaid else ctlladder.draw(rows, order, not args.no_notes)):
+        out.screen.line(line, "head" if n == 0 and not args.mermaid else kind_of(line))
+    return failed
+
+
+def kind_of(line):
+    """Colour of a ladder's line: error responses and what failed."""
+    return "bad" if re.search(r"[-\s]([456]\d\d) |: none|refused|failed", line) else None
+
+
+# ---- metrics ----
+
+def metrics(nodes, out, args):
+    """Prometheus figures whose line holds the pattern."""
+    found = []
+    for node, text in nodes.each(lambda r: r.call("GET", "/metrics")[1]):
+        for line in text.splitlines() if isinstance(text, str) else []:
+            if line.startswith("#") or (args.pattern and not re.search(args.pattern, line)):
+                continue
+            name, _, value = line.rpartition(" ")
+            found.append((node, {"name": name, "value": float(value)}))
+    out.rows(found, ("node", "name", "value"), lambda n, d: (n, d["name"], f"{d['value']:g}"))
+    return finish(nodes)
+
+
+# ---- anything ----
+
+def raw(nodes, out, args):
+    """Any request: METHOD PATH [JSON]."""
+    body = None
+    if args.body:
+        try:
+            body = json.loads(args.body)
+        except ValueError as e:
+            raise UsageError(f"the body is no JSON: {e}") from e
+    for node in list(nodes.rests):
+        code, doc = nodes.rests[node].call(args.method.upper(), urllib.parse.quote(args.path, safe="/?&=%:@+,-._~"), body)
+        if isinstance(doc, str):
+            out.screen.out.write(doc)
+        else:
+            out.json(doc)
+        if code >= 400:
+            return exit_of(RestError(code, ""))
+    return EXIT_OK

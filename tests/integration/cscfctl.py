@@ -1,0 +1,122 @@
+"""cscfctl.py BUILD NET - cscfctl against a core with two phones.  Rows U6, U12, O1, O2, O7."""
+
+import json
+import os
+import subprocess
+import sys
+
+from cases import Cases, check, equal
+from core import TOP, Core, Sub
+from phone import Phone, call, hang_up
+
+A, B = Sub(1), Sub(2)
+CTL = os.path.join(TOP, "deploy", "cscfctl", "cscfctl")
+
+
+class Ctl:
+    """The cases; a and b are registered and have a call."""
+
+    def __init__(self, core):
+        self.core = core
+        self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
+        self.one = self.other = self.invite = None
+
+    def run(self, *argv, wanted=0):
+        """stdout of a run with this exit status."""
+        p = subprocess.run([CTL, "--lab", self.core.doc["dir"], *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           timeout=20, check=False)
+        equal(p.returncode, wanted, f"exit status of {argv} ({p.stderr} {p.stdout[-300:]})")
+        check("Traceback" not in p.stderr, p.stderr)
+        return p.stdout
+
+    def json(self, *argv, **how):
+        """Its JSON."""
+        return json.loads(self.run("--json", *argv, **how))
+
+    def call_up(self):
+        self.a.must_register()
+        self.b.must_register()
+        self.one, self.other, self.invite = call(self.a, self.b, self.core.number(B))
+
+    def status(self):
+        rows = self.json("status")["items"]
+        equal([(r["node"], r["state"]) for r in rows], [("pcscf", "ready"), ("icscf", "ready"), ("scscf", "ready")], "status")
+        check("\033[" in self.run("status", "--color", "always") and "\033[" not in self.run("status"), "colour")
+
+    def lists(self):
+        rows = self.json("registrations")["items"]
+        equal(sorted({r["node"] for r in rows}), ["pcscf", "scscf"], "registrations of")
+        equal(len(self.json("registrations", "list", A.imsi)["items"]), 2, "registrations of A")
+        equal(len(self.json("dialogs", "--node", "scscf")["items"]), 1, "dialogs of the S-CSCF")
+        check(all(p["open"] for p in self.json("peers")["items"]), "peers")
+        check(self.json("scscfs")["items"], "no S-CSCF")
+        equal(self.json("bans")["items"], [], "bans")
+        check("cscf_registrations" in self.run("metrics", "cscf_registrations", "--node", "scscf"), "metrics")
+        check(isinstance(self.json("transactions")["items"], list), "transactions")
+        equal(self.json("raw", "GET", "/api/v1/info", "--node", "scscf")["nf"], "scscf", "raw")
+        equal(self.json("registrations", "show", self.core.impu(A))["impi"], self.core.impi(A), "show")
+
+    def ladder(self):
+        key = self.invite.get("Call-ID")
+        lines = self.run("flow", key).splitlines()
+        check(max(map(len, lines)) <= 100 and len(lines) > 12, lines)
+        for lane in ("UE-A", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "UE-B"):
+            check(lane in lines[0], f"no lane {lane} in {lines[0]}")
+        check(self.run("flow", key, "--mermaid").startswith("sequenceDiagram\n"), "Mermaid")
+        doc = self.json("flow", key)
+        check(any(s["text"] == "INVITE" and s["from"] == "UE-A" and s["to"] == "pcscf" for s in doc["steps"]), doc)
+        check(any(s["text"].startswith("LIA 2001") for s in doc["steps"]), "no LIA")
+
+    def refusals(self):
+        self.run("flow", "no such call", wanted=4)
+        self.run("registrations", "show", "sip:nobody@nowhere.example", wanted=4)
+        self.run("registrations", "delete", wanted=2)
+        urls = [x for n, u in self.core.doc["rest"].items() if n != "hss" for x in ("--url", f"{n}={u}")]
+        p = subprocess.run([CTL, *urls, "dialogs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+        equal(p.returncode, 5, "without a token")
+
+    def watch(self):
+        p = subprocess.Popen([CTL, "--lab", self.core.doc["dir"], "--watch", "0.1", "status"], stdout=subprocess.PIPE, text=True)
+        try:
+            seen = [p.stdout.readline().split()[0] for _ in range(8)]
+        finally:
+            p.terminate()
+            p.communicate()
+        equal(seen, ["NODE", "pcscf", "icscf", "scscf"] * 2, "two pages")
+
+    def completes(self):
+        p = subprocess.run([CTL, "__complete", "registrations", "show", "sip:"], stdout=subprocess.PIPE, text=True, timeout=20, check=False,
+                           env={**os.environ, "CSCFCTL_CONFIG": self.config_file()})
+        check(self.core.impu(A) in p.stdout.split(), p.stdout)
+
+    def config_file(self):
+        """Where the daemons are, as a user would write it."""
+        path = os.path.join(self.core.dir, "ctl.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({n: {"url": u, "token": self.core.doc["token"]} for n, u in self.core.doc["rest"].items() if n != "hss"}, f)
+        return path
+
+    def ends(self):
+        hang_up(self.one, self.other)
+        self.run("registrations", "delete", self.core.impu(A))
+        equal(self.json("registrations", "list", A.imsi, "--node", "scscf")["items"], [], "registrations of A at the S-CSCF")
+        self.run("registrations", "delete", self.core.impu(A), wanted=4)
+
+    def rows(self):
+        """In order."""
+        return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
+                ("flow: the ladder of the call (U6, O7)", self.ladder), ("exit status", self.refusals), ("--watch", self.watch),
+                ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends)]
+
+
+def main():
+    """The script."""
+    cases = Cases()
+    with Core(sys.argv[1], sys.argv[2], [A, B]) as core:
+        for case in Ctl(core).rows():
+            cases.run(*case)
+    core.finish(cases)
+    cases.end()
+
+
+main()
