@@ -26,6 +26,7 @@ struct watch {
 	struct timer timer;			/* refresh, next try, or the end of lingering */
 	uint32_t retry_s;
 	bool has_version, lingers;
+	bool absent;				/* we were told that the user is not registered, once */
 	uint32_t version;			/* of the last document */
 	char *identity;				/* whose state: a SIP identity of the user's */
 	size_t l;
@@ -76,6 +77,106 @@ static void watch_free(struct watch *x)
 	htab_del(&x->es->by_call_id, &x->by_call_id);
 	free(x->identity);
 	free(x);
+}
+
+/* ---- what becomes of the bindings ---- */
+
+struct judge {
+	const struct reginfo *doc;		/* NULL: no contact of the user is registered */
+	const struct watch *x;
+	struct bindings *bs;
+	struct str key[BINDING_MAX_PER_IMPI];	/* what is to be done, after the walk */
+	uint32_t left_s[BINDING_MAX_PER_IMPI];
+	const char *why[BINDING_MAX_PER_IMPI];
+	unsigned n;
+	struct arena *a;
+};
+
+static bool is_contact(const struct reginfo_contact *c, const struct sip_uri *contact)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(c->uri, &u, NULL) == 0 && sip_uri_equal(&u, contact);
+}
+
+static bool is_watched_identity(const struct reginfo_registration *r, const char *identity)
+{
+	char text[512];
+	struct sip_uri u;
+	struct str aor;
+
+	return sip_uri_parse(r->aor, &u, NULL) == 0 && sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && str_eq_c(aor, identity);
+}
+
+/* No contact of the user is registered at all: a full document lists every one that is (RFC 3680 §5.1). */
+static bool is_empty(const struct reginfo *doc, const char *identity)
+{
+	bool listed = false;
+
+	if (!doc)
+		return true;
+	for (const struct reginfo_registration *r = doc->registrations; r; r = r->next) {
+		listed = listed || is_watched_identity(r, identity);
+		for (const struct reginfo_contact *c = r->contacts; c; c = c->next)
+			if (c->active)
+				return false;
+	}
+	return doc->full && listed;
+}
+
+/* What the document says of one of our bindings.  It lives while an identity has it active; in a partial document only the
+ * identity we watch speaks for all, for others may have left the set (§5.2.3). */
+static bool judge_binding(void *arg, const struct binding *b)
+{
+	struct judge *j = arg;
+	const struct reginfo_contact *ended = NULL, *active = NULL;
+	struct sip_uri contact;
+	uint64_t now_us = clock_wall_us();
+	uint32_t left_s = b->expires_wall_us > now_us ? (uint32_t)((b->expires_wall_us - now_us) / 1000000) : 0;
+
+	if (!str_eq(b->impi, str_make(j->x->impi, j->x->l)) || sip_uri_parse(b->contact, &contact, NULL) < 0)
+		return true;
+	for (const struct reginfo_registration *r = j->doc ? j->doc->registrations : NULL; r; r = r->next) {
+		if (!j->doc->full && !is_watched_identity(r, j->x->identity))
+			continue;
+		for (const struct reginfo_contact *c = r->contacts; c; c = c->next) {
+			if (!is_contact(c, &contact))
+				continue;
+			if (c->active)
+				active = c;
+			else
+				ended = c;
+		}
+	}
+	if (j->n == BINDING_MAX_PER_IMPI)
+		return false;
+	if ((ended && !active) || is_empty(j->doc, j->x->identity)) {
+		j->why[j->n] = ended ? reginfo_event_name(ended->event) : "absent";
+		j->left_s[j->n] = REG_EVENT_GRACE_S;
+	} else if (active && active->event == REGINFO_SHORTENED && active->has_expires && active->expires_s < left_s) {
+		j->why[j->n] = "shortened";
+		j->left_s[j->n] = active->expires_s;
+	} else {
+		return true;
+	}
+	if (j->left_s[j->n] < left_s)
+		j->key[j->n++] = arena_dup(j->a, b->key);
+	return true;
+}
+
+/* doc may be NULL, as in struct judge. */
+static void act(struct watch *x, const struct reginfo *doc, struct arena *a)
+{
+	struct judge j = { .doc = doc, .x = x, .bs = x->es->pw->bindings, .a = a };
+
+	bindings_each_of_impi(j.bs, str_make(x->impi, x->l), judge_binding, &j);
+	for (unsigned i = 0; i < j.n; i++) {
+		log_info(LOG_REG, "the home network ends or shortens a registration", LOG_S("impi", str_make(x->impi, x->l)),
+			 LOG_C("event", j.why[i]), LOG_U("left_s", j.left_s[i]));
+		metric_add(&m_notifies, j.why[i], NULL, 1);
+		if (j.key[i].p)
+			bindings_shorten(j.bs, j.key[i], j.left_s[i]);
+	}
 }
 
 /* ---- SUBSCRIBE ---- */
@@ -185,10 +286,29 @@ static void accepted(struct watch *x, const struct sip_msg *m)
 		return;
 	}
 	x->retry_s = 0;
+	x->absent = false;
 	/* As a registration: 600 s ahead, or half way (TS 24.229 §5.2.3). */
 	if (!x->lingers)
 		timer_start(x->es->pw->w->wheel, &x->timer,
 			    1000ull * (expires_s > 1200 ? expires_s - 600 : expires_s / 2 ? expires_s / 2 : 1));
+}
+
+/* 480: the home network knows of no registration (TS 24.229 §5.3.2.1).  It may have ended before we asked: then no NOTIFY will
+ * ever say so, and the bindings would stay until they expire.  Asked once more, in case that the answer crossed a REGISTER. */
+static void not_registered(struct watch *x)
+{
+	struct arena *a;
+
+	dialog_drop(x);
+	x->absent = !x->absent;
+	if (x->absent) {
+		timer_start(x->es->pw->w->wheel, &x->timer, REG_EVENT_GRACE_S * 1000ull);
+		return;
+	}
+	a = arena_new(1024);
+	if (a)
+		act(x, NULL, a);
+	arena_unref(a);
 }
 
 static void on_answer(void *arg, unsigned status, const struct sip_msg *m)
@@ -208,7 +328,9 @@ static void on_answer(void *arg, unsigned status, const struct sip_msg *m)
 		return;
 	}
 	log_info(LOG_REG, "the registration cannot be watched", LOG_S("impi", str_make(x->impi, x->l)), LOG_U("status", status));
-	if (x->d && status == 481) {		/* the notifier has forgotten us: anew (RFC 6665 §4.1.2.2) */
+	if (m && status == 480 && !x->d) {
+		not_registered(x);
+	} else if (x->d && status == 481) {		/* the notifier has forgotten us: anew (RFC 6665 §4.1.2.2) */
 		dialog_drop(x);
 		subscribe(x);
 	} else if (m && status < 500 && status != 408 && status != 480 && status != 423) {
@@ -261,6 +383,7 @@ void reg_event_registered(struct reg_events *es, const struct binding *b)
 	if (x) {
 		bool idle = !x->d && !x->uac;
 
+		x->absent = false;
 		if (x->lingers || idle) {
 			x->lingers = false;
 			timer_stop(&x->timer);
@@ -305,87 +428,6 @@ unsigned reg_events_count(const struct reg_events *es)
 }
 
 /* ---- NOTIFY ---- */
-
-struct judge {
-	const struct reginfo *doc;
-	const struct watch *x;
-	struct bindings *bs;
-	struct str key[BINDING_MAX_PER_IMPI];	/* what is to be done, after the walk */
-	uint32_t left_s[BINDING_MAX_PER_IMPI];
-	const char *why[BINDING_MAX_PER_IMPI];
-	unsigned n;
-	struct arena *a;
-};
-
-static bool is_contact(const struct reginfo_contact *c, const struct sip_uri *contact)
-{
-	struct sip_uri u;
-
-	return sip_uri_parse(c->uri, &u, NULL) == 0 && sip_uri_equal(&u, contact);
-}
-
-static bool is_watched_identity(const struct reginfo_registration *r, const char *identity)
-{
-	char text[512];
-	struct sip_uri u;
-	struct str aor;
-
-	return sip_uri_parse(r->aor, &u, NULL) == 0 && sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && str_eq_c(aor, identity);
-}
-
-/* What the document says of one of our bindings.  It lives while an identity has it active; in a partial document only the
- * identity we watch speaks for all, for others may have left the set (§5.2.3). */
-static bool judge_binding(void *arg, const struct binding *b)
-{
-	struct judge *j = arg;
-	const struct reginfo_contact *ended = NULL, *active = NULL;
-	struct sip_uri contact;
-	uint64_t now_us = clock_wall_us();
-	uint32_t left_s = b->expires_wall_us > now_us ? (uint32_t)((b->expires_wall_us - now_us) / 1000000) : 0;
-
-	if (!str_eq(b->impi, str_make(j->x->impi, j->x->l)) || sip_uri_parse(b->contact, &contact, NULL) < 0)
-		return true;
-	for (const struct reginfo_registration *r = j->doc->registrations; r; r = r->next) {
-		if (!j->doc->full && !is_watched_identity(r, j->x->identity))
-			continue;
-		for (const struct reginfo_contact *c = r->contacts; c; c = c->next) {
-			if (!is_contact(c, &contact))
-				continue;
-			if (c->active)
-				active = c;
-			else
-				ended = c;
-		}
-	}
-	if (j->n == BINDING_MAX_PER_IMPI)
-		return false;
-	if (ended && !active) {
-		j->why[j->n] = reginfo_event_name(ended->event);
-		j->left_s[j->n] = REG_EVENT_GRACE_S;
-	} else if (active && active->event == REGINFO_SHORTENED && active->has_expires && active->expires_s < left_s) {
-		j->why[j->n] = "shortened";
-		j->left_s[j->n] = active->expires_s;
-	} else {
-		return true;
-	}
-	if (j->left_s[j->n] < left_s)
-		j->key[j->n++] = arena_dup(j->a, b->key);
-	return true;
-}
-
-static void act(struct watch *x, const struct reginfo *doc, struct arena *a)
-{
-	struct judge j = { .doc = doc, .x = x, .bs = x->es->pw->bindings, .a = a };
-
-	bindings_each_of_impi(j.bs, str_make(x->impi, x->l), judge_binding, &j);
-	for (unsigned i = 0; i < j.n; i++) {
-		log_info(LOG_REG, "the home network ends or shortens a registration", LOG_S("impi", str_make(x->impi, x->l)),
-			 LOG_C("event", j.why[i]), LOG_U("left_s", j.left_s[i]));
-		metric_add(&m_notifies, j.why[i], NULL, 1);
-		if (j.key[i].p)
-			bindings_shorten(j.bs, j.key[i], j.left_s[i]);
-	}
-}
 
 static void read_document(struct watch *x, struct sip_msg *m)
 {

@@ -575,6 +575,20 @@ static void accept_new(struct scscf_worker *sw, struct session_in *in, struct st
 	}
 }
 
+/* A P-CSCF whose SUBSCRIBE the end of the registration overtook: no Path names it any more, and it must learn why. */
+static bool comes_late(const struct session_in *in, const struct aor_view *set, uint64_t by)
+{
+	struct sip_nameaddr na;
+	struct str v = STR_NONE;
+	struct sip_values it = sip_values(in->m, SIP_H_PAI);
+
+	for (unsigned i = 0; i < set->n; i++)
+		if (set->v[i]->n_contacts)
+			return false;
+	return !by && sip_values_next(&it, &v) && sip_nameaddr_parse(v, &na) == 0 && !na.star && na.uri.scheme != SIP_SCHEME_TEL &&
+	       !na.uri.user.l;
+}
+
 void subscription_request(struct scscf_worker *sw, struct session_in *in, const struct aor_view *set, struct str aor, uint64_t by)
 {
 	const char *who = authorized(sw, in, set, by);
@@ -588,6 +602,8 @@ void subscription_request(struct scscf_worker *sw, struct session_in *in, const 
 	}
 	if (barred)			/* §5.4.3.3: as if it did not exist */
 		refuse(in, 404, "no such user", "unknown", STR_NONE);
+	else if (!who && comes_late(in, set, by))
+		refuse(in, 480, "the user is not registered", "not_registered", STR_NONE);
 	else if (!sw->subscriptions || !who)
 		refuse(in, 403, "not one who may watch this registration", "forbidden", STR_NONE);
 	else if (!accepts_reginfo(in->m))

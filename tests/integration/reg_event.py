@@ -10,15 +10,22 @@ import xml.etree.ElementTree as ET
 from cases import Cases, Fail, check, equal, wait_for
 from core import Core, K, OPC, TOP, Sub, settle
 
-A, B = (Sub(n) for n in range(1, 3))
+A, B, C, D = (Sub(n) for n in range(1, 5))
 NS = "{urn:ietf:params:xml:ns:reginfo}"
 SCHEMA = os.path.join(TOP, "tests", "sip", "reginfo", "reginfo.xsd")
+
+
+def logged(core, node, *texts):
+    """Is there a line with all of them?"""
+    with open(core.doc["logs"][node], encoding="utf-8", errors="replace") as f:
+        return any(all(t in line for t in texts) for line in f)
 
 
 class Ue:
     """An imsue that takes commands on stdin; its events are read from a file."""
 
     def __init__(self, core, sub, last):
+        self.core, self.sub = core, sub
         self.out = tempfile.TemporaryFile("w+", encoding="utf-8")
         self.p = subprocess.Popen([core.program("tests/ue/imsue"), "--pcscf", f"udp:{core.ip(10)}:5060", "--bind", core.ip(last),
                                    "--imsi", sub.imsi, "--msisdn", sub.msisdn, "--mcc", "001", "--mnc", "01", "--k", K, "--opc", OPC,
@@ -51,12 +58,13 @@ class Ue:
         return self.events(name)[n - 1]
 
     def register(self):
-        """Registers and subscribes, and waits for the first NOTIFY."""
+        """Registers and subscribes, and waits for the first NOTIFY, and until the P-CSCF watches as well."""
         self.say("register")
         self.wait("registered")
         self.say("subscribe")
         self.wait("subscribed")
         self.wait("notify")
+        wait_for(lambda: logged(self.core, "scscf", " subscribed ", self.sub.imsi, "as=p-cscf"), 10, "the P-CSCF's subscription")
 
 
 def validate(text):
@@ -83,10 +91,7 @@ class RegEvent:
 
     def ended(self, sub, event):
         """The P-CSCF has heard it: a line of its log, and the binding goes."""
-        def heard():
-            with open(self.core.doc["logs"]["pcscf"], encoding="utf-8", errors="replace") as f:
-                return any("ends or shortens" in line and sub.imsi in line and f"event={event}" in line for line in f)
-        wait_for(heard, 10, f"the P-CSCF hears {event}")
+        wait_for(lambda: logged(self.core, "pcscf", "ends or shortens", sub.imsi, f"event={event}"), 10, f"the P-CSCF hears {event}")
 
     def first_state(self):
         """§5.4.2.1.2: the whole implicit set, the identity that registered and what came along."""
@@ -110,45 +115,45 @@ class RegEvent:
 
     def operator_ends(self):
         """REST DELETE: phone and P-CSCF hear "deactivated"; the phone registers anew (§5.1.1.7)."""
-        with Ue(self.core, A, 102) as a:
+        with Ue(self.core, B, 102) as a:
             a.register()
-            wait_for(lambda: self.core.registered("pcscf", A), 5, "a binding")
-            self.core.rest("scscf").send("DELETE", "/api/v1/registrations/" + self.core.impi(A))
+            wait_for(lambda: self.core.registered("pcscf", B), 5, "a binding")
+            self.core.rest("scscf").send("DELETE", "/api/v1/registrations/" + self.core.impi(B))
             a.wait("registration-ended")
-            self.ended(A, "deactivated")
+            self.ended(B, "deactivated")
             a.wait("registered", 2)
-            equal(len(self.core.registered("scscf", A)), 1, "registrations")
+            equal(len(self.core.registered("scscf", B)), 1, "registrations")
             settle(6)			# longer than the grace that the P-CSCF leaves: the new one stands
-            equal(len(self.core.registered("pcscf", A)), 1, "bindings")
+            equal(len(self.core.registered("pcscf", B)), 1, "bindings")
             a.say("deregister")
             a.wait("deregistered")
 
     def hss_ends(self):
         """RTR, permanent termination: "rejected", nobody comes back."""
-        with Ue(self.core, B, 103) as b:
+        with Ue(self.core, C, 103) as b:
             b.register()
-            self.core.rest("hss").send("POST", f"/api/v1/subscribers/{self.core.impi(B)}/rtr", {"reasonCode": 0, "reasonInfo": "gone"})
+            self.core.rest("hss").send("POST", f"/api/v1/subscribers/{self.core.impi(C)}/rtr", {"reasonCode": 0, "reasonInfo": "gone"})
             b.wait("registration-ended")
             version, regs = contacts(b.wait("notify", 2))
             check(all(c[0][:2] == ("terminated", "rejected") for c in regs.values()), f"{version} {regs}")
-            self.ended(B, "rejected")
-            wait_for(lambda: not self.core.registered("pcscf", B), 10, "the binding is gone")
+            self.ended(C, "rejected")
+            wait_for(lambda: not self.core.registered("pcscf", C), 10, "the binding is gone")
             equal(len(b.events("registered")), 1, "registrations")
 
     def reauthentication(self):
         """§5.4.1.6: shortened, and the phone registers again in time."""
-        with Ue(self.core, A, 104) as a:
+        with Ue(self.core, D, 104) as a:
             a.register()
-            self.core.rest("scscf").send("POST", f"/api/v1/registrations/{self.core.impi(A)}/reauthenticate", {})
+            self.core.rest("scscf").send("POST", f"/api/v1/registrations/{self.core.impi(D)}/reauthenticate", {})
             check(a.wait("registration-shortened")["expires"] <= 4, "shortened")
-            self.ended(A, "shortened")
+            self.ended(D, "shortened")
             a.wait("registered", 2)
-            equal(len(self.core.registered("scscf", A)), 1, "registrations")
+            equal(len(self.core.registered("scscf", D)), 1, "registrations")
             a.say("deregister")
             a.wait("deregistered")
 
     def rows(self):
-        """What runs."""
+        """What runs, each with a phone of its own."""
         return [
             ("S14 the state of the implicit set, refresh, the end", self.first_state),
             ("P8 S16 an operator ends a registration: it begins anew", self.operator_ends),
@@ -161,9 +166,8 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [A, B], workers, extra={"scscf": "registrar: {reauth_expires_s: 4, min_expires_s: 1}\n"}) as core:
-        for case in RegEvent(core).rows():
-            cases.run(*case)
+    with Core(build, net, [A, B, C, D], workers, extra={"scscf": "registrar: {reauth_expires_s: 4, min_expires_s: 1}\n"}) as core:
+        cases.side_by_side([[row] for row in RegEvent(core).rows()])
     core.finish(cases)
     cases.end()
 

@@ -354,6 +354,34 @@ def scenario_reg_event(p):
     p.receive("481 NOTIFY")
 
 
+def scenario_reg_event_ends_early(p):
+    """The last NOTIFY overtakes the answer to the SUBSCRIBE that ends it, and an answer comes for no subscription: RFC 6665 §4.1.2.4."""
+    p.do("subscribe")
+    s = p.receive("SUBSCRIBE")
+    p.call_id, ours = s.get("Call-ID"), s.tag("From")
+    p.reply(s, 200, "Expires: 60", f"Contact: <sip:notifier@{p.ip}>")
+    p.event("subscribed", expires=60)
+    p.do("unsubscribe")
+    s = p.receive("SUBSCRIBE")
+    p.request("NOTIFY", "Event: reg", "Subscription-State: terminated;reason=timeout", to_tag=ours)
+    p.receive("200 NOTIFY")
+    p.event("notify", state="terminated;reason=timeout")
+    p.reply(s, 200, "Expires: 0", f"Contact: <sip:notifier@{p.ip}>")
+    p.event("subscribed", expires=0)
+    p.do("subscribe")
+    s = p.receive("SUBSCRIBE")
+    assert s.get("Call-ID") != p.call_id
+    p.call_id, ours = s.get("Call-ID"), s.tag("From")
+    p.request("NOTIFY", "Event: reg", "Subscription-State: terminated;reason=rejected", to_tag=ours)
+    p.receive("200 NOTIFY")
+    p.event("notify", state="terminated;reason=rejected")
+    p.reply(s, 200, "Expires: 60", f"Contact: <sip:notifier@{p.ip}>")
+    p.event("subscribed")
+    p.do("options sip:far@x")
+    p.reply(p.receive("OPTIONS"), 200)
+    p.event("response", status=200)
+
+
 # ---- the phone is called ----
 
 def scenario_no_prack(p):

@@ -1,10 +1,18 @@
-/* tests/pcscf/test_reg_event.c - our subscription to a user's registration state: TS 24.229 §5.2.3, RFC 6665 §4.1; rows P7, P8. */
+/* tests/pcscf/test_reg_event.c - our subscription to a user's registration state: TS 24.229 §5.2.3, RFC 6665 §4.1; rows P7, P8, REG-20. */
 #include <stdio.h>
 #include <string.h>
+#include "common/sip/reginfo.h"
 #include "pcscf/reg_event.h"
 #include "tests/pcscf/rig.h"
 
 #define WATCHED "  reg_event: true\n"
+#define GRANTED "Contact: <sip:alice@10.9.0.1:5060>;expires=600\nP-Associated-URI: <sip:alice@home>\n" \
+		"Service-Route: <sip:orig-alice@10.0.0.30:6060;lr>\n"
+#define XML(state, text) "<?xml version=\"1.0\"?><reginfo xmlns=\"urn:ietf:params:xml:ns:reginfo\" version=\"0\" state=\"" state "\">" text "</reginfo>"
+#define SET(state, contacts) "<registration aor=\"sip:alice@home\" id=\"1\" state=\"" state "\">" contacts "</registration>"
+#define CONTACT(state, event, uri) "<contact id=\"2\" state=\"" state "\" event=\"" event "\"><uri>" uri "</uri></contact>"
+#define OURS "sip:alice@10.9.0.1:5060"
+
 
 static unsigned watches(struct rig *r)
 {
@@ -32,8 +40,7 @@ static struct rig_sent *watched(struct rig *r)
 {
 	struct rig_sent *s;
 
-	register_alice(r, "600", "Contact: <sip:alice@10.9.0.1:5060>;expires=600\nP-Associated-URI: <sip:alice@home>\n"
-				 "Service-Route: <sip:orig-alice@10.0.0.30:6060;lr>\n");
+	register_alice(r, "600", GRANTED);
 	s = rig_expect(r, "SUBSCRIBE", DOOR);
 	rig_expect_status(r, 200, ALICE);
 	return s;
@@ -125,4 +132,121 @@ START_TEST(test_p8_refused)
 }
 END_TEST
 
-TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused))
+static size_t bound(struct rig *r)
+{
+	return bindings_count(pcscf_of(&r->workers[0].w)->bindings);
+}
+
+/* The registration ended before it could be watched: no NOTIFY will say so. */
+START_TEST(test_ended_before)
+{
+	struct rig r;
+
+	rig_init(&r, WATCHED, 1);
+	rig_reply(&r, watched(&r), 480, NULL);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000);		/* asked once more */
+	ck_assert_uint_eq(bound(&r), 1);
+	rig_reply(&r, rig_expect(&r, "SUBSCRIBE", DOOR), 480, NULL);
+	ck_assert_uint_eq(bound(&r), 1);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000 + 100);
+	ck_assert_uint_eq(bound(&r), 0);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_crossed)		/* the first 480 crossed a REGISTER: what is registered stays, and is watched */
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	register_alice(&r, "600", GRANTED);
+	rig_expect_status(&r, 200, ALICE);
+	rig_reply(&r, s, 480, NULL);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000);
+	subscribed(&r, rig_expect(&r, "SUBSCRIBE", DOOR));
+	rig_run(&r, 60000);
+	ck_assert_uint_eq(bound(&r), 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_registers_anew)		/* between the two */
+{
+	struct rig r;
+
+	rig_init(&r, WATCHED, 1);
+	rig_reply(&r, watched(&r), 480, NULL);
+	rig_reply(&r, watched(&r), 480, NULL);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000);
+	subscribed(&r, rig_expect(&r, "SUBSCRIBE", DOOR));
+	rig_run(&r, 60000);
+	ck_assert_uint_eq(bound(&r), 1);
+	rig_fini(&r);
+}
+END_TEST
+
+/* REG-20: whatever the answer, without any header that one might expect in it: nothing breaks, and the phone stays registered. */
+START_TEST(test_every_status_reg_20)
+{
+	struct rig r;
+
+	for (unsigned status = 200; status < 700; status++) {
+		rig_init(&r, WATCHED, 1);
+		rig_reply(&r, watched(&r), status, NULL);
+		ck_assert_msg(bound(&r) == 1, "%u", status);
+		leave(&r);
+		rig_run(&r, 40000);
+		ck_assert_msg(bound(&r) == 0 && watches(&r) == 0, "%u", status);
+		rig_none(&r);
+		rig_fini(&r);
+	}
+}
+END_TEST
+
+static void tell(struct rig *r, const struct rig_sent *s, const char *xml)
+{
+	char from_to[512], extra[4096];
+	const char *call_id = rig_hdr(s, "Call-ID");
+
+	snprintf(from_to, sizeof(from_to), "From: <sip:alice@home>;tag=T\nTo: %s\n", rig_hdr(s, "From"));
+	snprintf(extra, sizeof(extra), "Event: reg\nSubscription-State: active\nContact: <sip:10.0.0.30:6060>\nContent-Type: " REGINFO_TYPE
+		 "\nContent-Length: %zu\n\n%s", strlen(xml), xml);
+	rig_request_as(r, SCSCF, "NOTIFY", "sip:pcscf.home", from_to, call_id, extra);
+	rig_expect_status(r, 200, SCSCF);
+}
+
+static const struct { const char *name, *xml; bool ends; } documents[] = {
+	{ "active", XML("full", SET("active", CONTACT("active", "registered", OURS))), false },
+	{ "ended", XML("full", SET("terminated", CONTACT("terminated", "rejected", OURS))), true },
+	{ "ended, partial", XML("partial", SET("terminated", CONTACT("terminated", "deactivated", OURS))), true },
+	{ "nobody is registered any more", XML("full", SET("terminated", "")), true },
+	{ "never was, RFC 3680 §3.2", XML("full", SET("init", "")), true },
+	{ "another phone's contact ended, ours is not listed", XML("full", SET("terminated", CONTACT("terminated", "expired", "sip:x@y"))), true },
+	{ "another phone is registered", XML("full", SET("active", CONTACT("active", "registered", "sip:alice@10.9.0.7"))), false },
+	{ "nothing new", XML("partial", SET("active", "")), false },
+	{ "of nobody", XML("full", ""), false },
+	{ "of somebody else", XML("full", "<registration aor=\"sip:bob@home\" id=\"1\" state=\"init\"></registration>"), false },
+};
+
+START_TEST(test_document)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	subscribed(&r, s);
+	tell(&r, s, documents[_i].xml);
+	ck_assert_uint_eq(bound(&r), 1);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000 + 100);
+	ck_assert_msg(bound(&r) == (documents[_i].ends ? 0 : 1), "%s: %zu", documents[_i].name, bound(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused),
+	  TEST_ONE(test_ended_before), TEST_ONE(test_crossed), TEST_ONE(test_registers_anew), TEST_ONE(test_every_status_reg_20),
+	  TEST_ROWS(test_document, documents))

@@ -329,6 +329,28 @@ START_TEST(test_unregistered)		/* an application server watches a user who is no
 }
 END_TEST
 
+/* A P-CSCF that asks when nobody is registered any more hears so; to others it is nobody's business (SEC-06). */
+START_TEST(test_comes_late)
+{
+	static const struct { const char *by; unsigned status; } who[] = {
+		{ BY("sip:p1.home.example"), 480 }, { BY("sip:bob@home.example"), 403 }, { BY("tel:+4930222"), 403 }, { "", 403 },
+		{ BY("sip:carol@home.example"), 200 },
+	};
+	struct rig r;
+
+	for (size_t i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+		char extra[256];
+
+		rig_init(&r, NULL);
+		rig_users(&r);
+		snprintf(extra, sizeof(extra), "%s" CONTACT, who[i].by);
+		subscribe(&r, "sip:carol@home.example", NULL, extra);
+		ck_assert_msg(rig_status(&r) == who[i].status, "%s: %u", who[i].by, rig_status(&r));
+		rig_fini(&r);
+	}
+}
+END_TEST
+
 START_TEST(test_makes_room)
 {
 	struct rig r;
@@ -346,4 +368,4 @@ END_TEST
 TEST_MAIN("subscription", TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
 	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
 	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures),
-	  TEST_ONE(test_unregistered), TEST_ONE(test_makes_room))
+	  TEST_ONE(test_unregistered), TEST_ONE(test_comes_late), TEST_ONE(test_makes_room))

@@ -37,6 +37,12 @@ static void accepted(struct ue *u, struct sip_msg *m)
 	uint32_t expires_s = s->removing ? 0 : u->o.expires_s;
 	cJSON *e = event_new("subscribed");
 
+	/* The last NOTIFY may overtake the answer: the subscription is over then, whatever this grants. */
+	if (!s->d && !s->request) {
+		event_num(e, "expires", 0);
+		event_put(u, e, false);
+		return;
+	}
 	(void)sip_msg_u32(m, SIP_H_EXPIRES, &expires_s);
 	event_num(e, "expires", expires_s);
 	if (s->d)
