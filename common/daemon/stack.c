@@ -169,7 +169,6 @@ static int start_diameter(struct stack *s)
 {
 	const struct cfg_node *r = cfg_root(s->config);
 	struct dia_peer_config peers[16];
-	struct addr listen = { 0 };
 	struct dia_config c = { .peers = peers };
 	int rc;
 
@@ -180,8 +179,7 @@ static int start_diameter(struct stack *s)
 	if (!c.realm || !*c.realm)
 		c.realm = cfg_home_domain(s->config).p;
 	if (cfg_has(r, "diameter.listen"))
-		addr_parse_hostport(cfg_str(r, "diameter.listen"), 3868, &listen);
-	c.listen_port = addr_is_set(&listen) ? addr_port(&listen) : 0;
+		addr_parse_hostport(cfg_str(r, "diameter.listen"), 3868, &c.listen);
 	c.request_timeout_ms = (uint32_t)cfg_int(r, "diameter.request_timeout_ms");
 	c.max_outstanding = (uint32_t)cfg_int(r, "diameter.max_outstanding");
 	c.watchdog_s = 6;

@@ -14,7 +14,7 @@ struct dia_peer_config {
 };
 struct dia_config {
 	const char *identity, *realm;
-	uint16_t listen_port;			/* 0: client only.  The library binds every address (a trap of 1.2.1) */
+	struct addr listen;			/* port 0: client only; an unspecified address: every one of this machine */
 	const struct dia_peer_config *peers;
 	size_t n_peers;
 	uint32_t request_timeout_ms;

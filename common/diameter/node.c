@@ -1,5 +1,6 @@
 /* common/diameter/node.c - the Diameter node: freeDiameter configured, started, watched and stopped.  RFC 6733 §5. */
 #include <errno.h>
+#include <ifaddrs.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -192,7 +193,7 @@ static void write_peer(struct buf *b, const struct dia_peer_config *p)
 static void write_config(struct buf *b, const struct dia_config *c)
 {
 	buf_printf(b, "Identity = \"%s\";\nRealm = \"%s\";\nPort = %u;\nSecPort = 0;\nNo_SCTP;\n", c->identity, c->realm,
-		   c->listen_port);
+		   addr_port(&c->listen));
 	buf_printf(b, "TcTimer = %d;\nTwTimer = %u;\nAppServThreads = %d;\n", RECONNECT_S,
 		   c->watchdog_s < WATCHDOG_MIN_S ? WATCHDOG_MIN_S : c->watchdog_s, DISPATCH_THREADS);
 	for (size_t i = 0; i < c->n_peers; i++)
@@ -221,6 +222,48 @@ out:
 		close(fd);
 	buf_fini(&b);
 	return rc;
+}
+
+static bool is_loopback(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+	return sa->sa_family == AF_INET && ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static bool is_any(const struct addr *a)
+{
+	return !addr_is_set(a) || (a->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) :
+							       a->in4.sin_addr.s_addr == INADDR_ANY);
+}
+
+static bool machine_has_only_loopback(void)
+{
+	struct ifaddrs *all, *i;
+	bool only = true;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (i = all; i && only; i = i->ifa_next)
+		if (i->ifa_addr && (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6))
+			only = is_loopback(i->ifa_addr);
+	freeifaddrs(all);
+	return only;
+}
+
+/* Where it listens, and what its Host-IP-Address says (RFC 6733 §5.3.5).  `ListenOn` of the library's own configuration drops
+ * loopback addresses, and on a machine that has no other the library does not start: this is the way past both. */
+static int add_endpoint(const struct dia_config *c)
+{
+	struct addr a = c->listen;
+
+	if (is_any(&a)) {
+		if (!machine_has_only_loopback())
+			return 0;
+		addr_parse(STR("127.0.0.1"), 0, &a);
+	}
+	addr_set_port(&a, 0);
+	return -fd_ep_add_merge(&fd_g_config->cnf_endpoints, &a.sa, addr_len(&a), EP_FL_CONF | EP_ACCEPTALL);
 }
 
 static int set_hooks(void)
@@ -279,6 +322,8 @@ int dia_start(const struct dia_config *c)
 	if (rc == 0) {
 		step = "configuration";
 		rc = parse_config(c);
+		if (rc == 0)
+			rc = add_endpoint(c);
 	}
 	if (rc == 0) {
 		step = "dictionary";
@@ -301,7 +346,7 @@ int dia_start(const struct dia_config *c)
 		rc = -fd_core_waitstartcomplete();
 	if (rc < 0) {
 		log_error(LOG_DIA, "the Diameter node cannot be started", LOG_C("step", step), LOG_C("error", strerror(-rc)),
-			  LOG_U("port", c->listen_port));
+			  LOG_U("port", addr_port(&c->listen)));
 		return rc;
 	}
 	node.running = true;

@@ -38,8 +38,8 @@ def check_ip6(text):
 def diameter_base(net):
     """First of the lab's three Diameter ports.
 
-    freeDiameter binds every address, so two labs on one machine need different ports: the well-known one for
-    the default net, else one that the net says, below the ephemeral ports of Linux.
+    A Diameter node of another make on this machine may bind every address: the well-known port for the default net, else one
+    that the net says, below the ephemeral ports of Linux.
     """
     if net == DEFAULT_NET:
         return 3868

@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 	if (argc != 2 || !l)
 		return 2;
 	log_open("hss", LOG_TEXT, LOG_WARN);
-	c.listen_port = (uint16_t)strtoul(argv[1], NULL, 10);
+	addr_parse(STR("0.0.0.0"), (uint16_t)strtoul(argv[1], NULL, 10), &c.listen);
 	cx_serve(l, &ops, NULL);
 	if (dia_start(&c) < 0)
 		return 1;

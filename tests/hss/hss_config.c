@@ -11,7 +11,7 @@ const struct cfg_row hss_common_schema[] = {
 	{ "diameter", CFG_MAP, .flags = CFG_REQUIRED, .help = "The Diameter node.  Any peer may connect." },
 	{ "diameter.identity", CFG_STR, 1, 253, NULL, "@host", CFG_REQUIRED, NULL, "Origin-Host of this node." },
 	{ "diameter.realm", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Origin-Realm; else the home domain." },
-	{ "diameter.listen", CFG_ADDR, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Where peers connect; the library binds every address." },
+	{ "diameter.listen", CFG_ADDR, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Where peers connect." },
 	{ "diameter.request_timeout_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms", "RTR and PPR: an answer that takes longer is given up." },
 	{ "diameter.max_outstanding", CFG_INT, 1, 10000, "64", NULL, 0, NULL, "RTR and PPR at a time without an answer." },
 	{ "rest", CFG_MAP, .help = "The control interface." },

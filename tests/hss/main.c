@@ -51,12 +51,10 @@ static int open_diameter(struct hss *h, const struct cfg *c)
 				.request_timeout_ms = SERVE_TIMEOUT_MS,
 				.max_outstanding = (uint32_t)cfg_int(r, "diameter.max_outstanding"), .watchdog_s = 6,
 				.serve_cx_home = true };
-	struct addr listen;
 	int rc;
 
-	if (addr_parse_hostport(cfg_str(r, "diameter.listen"), 3868, &listen) < 0)
+	if (addr_parse_hostport(cfg_str(r, "diameter.listen"), 3868, &d.listen) < 0)
 		return -EINVAL;
-	d.listen_port = addr_port(&listen);
 	hss_cx_open(h);
 	rc = dia_start(&d);
 	if (rc < 0)

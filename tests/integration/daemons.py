@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from cases import Cases, Fail, check, equal
+from cases import Cases, Fail, check, equal, wait_for
 from core import MCC, MNC, Rest, SANITIZER
 
 PROGRAMS = {"pcscf": ("pcscf/pcscfd", 10, 5060), "icscf": ("icscf/icscfd", 20, 4060), "scscf": ("scscf/scscfd", 30, 6060),
@@ -127,6 +127,7 @@ class One:
                 check(status == 503 and "hss.example.org" in str(doc), f"/readyz without a HSS: {status} {doc}")
             else:
                 equal(status, 200, f"/readyz ({doc})")
+            self.listens(p.pid)
             self.reload_good(p, s)
             self.reload_bad(p, s)
             began = time.monotonic()
@@ -150,9 +151,31 @@ class One:
             try:
                 seen.append(s.recv(4096).decode())
             except socket.timeout:
-                raise Fail(f"no {text} at NOTIFY_SOCKET, but {seen}") from None
+                with open(self.log, encoding="utf-8", errors="replace") as f:
+                    raise Fail(f"no {text} at NOTIFY_SOCKET, but {seen}; its log: {f.read()[-1500:]}") from None
             if text in seen[-1]:
                 return
+
+    def listeners(self, pid):
+        """The sockets that wait for others: {"tcp:ADDRESS:PORT"}."""
+        own = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+        found = set()
+        for name, listen in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
+            with open(f"/proc/{pid}/net/{name}", encoding="ascii") as f:
+                for w in (line.split() for line in f.readlines()[1:]):
+                    if w[3] == listen and f"socket:[{w[9]}]" in own:
+                        host, port = w[1].split(":")
+                        ip = socket.inet_ntoa(int(host, 16).to_bytes(4, "little")) if len(host) == 8 else host
+                        found.add(f"{name}:{ip}:{int(port, 16)}")
+        return found
+
+    def listens(self, pid):
+        """S12: it listens where the configuration says, and nowhere else (no wildcard address, Diameter included)."""
+        wanted = {f"tcp:{self.ip}:8080"} | {f"{t}:{self.ip}:{self.port}" for t in ("udp", "tcp") if self.port}
+        if self.node != "pcscf":
+            wanted.add(f"tcp:{self.ip}:{DIAMETER_BASE + list(PROGRAMS).index(self.node)}")
+        wait_for(lambda: wanted <= self.listeners(pid), 5, f"listening at {wanted}")
+        equal(self.listeners(pid), wanted, "where it listens")
 
     def reload_good(self, p, s):
         """SIGHUP with a good file."""
