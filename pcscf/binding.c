@@ -61,6 +61,11 @@ struct binding *binding_new(size_t hint_bytes)
 	return b;
 }
 
+bool binding_is_emergency(const struct binding *b)
+{
+	return str_ends(b->key, STR(BINDING_KEY_SOS));
+}
+
 static int room_for_identity(struct binding *b)
 {
 	struct binding_identity *more;

@@ -41,6 +41,8 @@ struct binding {
 	uint64_t registered_wall_us, expires_wall_us;
 };
 
+#define BINDING_KEY_SOS "|sos"		/* how the key of an emergency registration ends */
+bool binding_is_emergency(const struct binding *b);
 struct binding *binding_new(size_t hint_bytes);			/* one reference; NULL when out of memory */
 /* -ENOSPC, -ENOMEM, -ENOTSUP (no address of record).  value: as in P-Associated-URI. */
 int binding_add_identity(struct binding *b, struct str value);

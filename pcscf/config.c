@@ -38,6 +38,15 @@ const struct cfg_row pcscf_schema[] = {
 	{ "access.ipsec.await_auth_s", CFG_INT, 1, 3600, "240", NULL, 0, "s", "reg-await-auth: how long a challenge may stay unanswered." },
 	{ "access.ipsec.margin_s", CFG_INT, 0, 3600, "30", NULL, 0, "s", "Associations outlive the registration by that." },
 	{ "access.ipsec.quarantine_s", CFG_INT, 0, 86400, "300", NULL, 0, "s", "An SPI is not used again for so long." },
+	{ "access.emergency", CFG_MAP, .help = "Emergency calls (TS 24.229 §5.2.10)." },
+	{ "access.emergency.ecscf", CFG_STR, 5, 253, NULL, NULL, 0, NULL,
+	  "SIP URI of the E-CSCF.  Without it phones hear 380 and turn to the circuit-switched domain." },
+	{ "access.emergency.numbers", CFG_STR_LIST, 1, 120, NULL, NULL, 0, NULL,
+	  "Local emergency numbers, NUMBER or NUMBER=sos.SERVICE (\"112\", \"110=sos.police\"); urn:service:sos always is one." },
+	{ "access.emergency.allow_anonymous", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "Who is not registered may call the E-CSCF too; else 380 asks for an emergency registration." },
+	{ "access.emergency.need_registration", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "A normal registration does not do: 380 asks the phone for an emergency registration first." },
 	{ "access.reg_event", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Subscribe to each user's registration state and follow it (TS 24.229 §5.2.3)." },
 	{ 0 },
@@ -72,9 +81,10 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 	if (cfg_has(r, "access.icscf") && icscf_parse(cfg_str(r, "access.icscf"), &u) < 0)
 		cfg_error(r, "access.icscf", errors, "access.icscf: not a SIP URI");
 	security_config_check(r, errors);
+	emergency_config_check(r, errors);
 }
 
-static char *icscf_route(struct str uri)
+char *pcscf_route_of_uri(struct str uri)
 {
 	struct sip_uri u;
 	char *text = NULL;
@@ -106,9 +116,11 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
 	security_config_read(&c->security, r);
 	c->path_host = sip_name;		/* the stack's: lives longer than we do */
+	if (emergency_config_read(&c->emergency, r) < 0)
+		return -ENOMEM;
 	if (!cfg_has(r, "access.icscf"))
 		return 0;
-	c->icscf_text = icscf_route(cfg_str(r, "access.icscf"));
+	c->icscf_text = pcscf_route_of_uri(cfg_str(r, "access.icscf"));
 	c->icscf = str_from_c(c->icscf_text);
 	return c->icscf_text ? 0 : -ENOMEM;
 }
@@ -116,4 +128,5 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 void pcscf_config_fini(struct pcscf_config *c)
 {
 	free(c->icscf_text);
+	emergency_config_fini(&c->emergency);
 }

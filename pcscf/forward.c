@@ -10,7 +10,7 @@
 struct forward {			/* user of the proxy */
 	struct pcscf_worker *pw;
 	struct binding *b;		/* the phone; NULL: to a phone that we do not know (any more) */
-	bool to_phone, dialog, learn;
+	bool to_phone, dialog, learn, emergency;
 	bool heard;			/* a provisional response came */
 	struct str icid;		/* in the request's arena */
 	struct str rr[2];		/* our Record-Route as it went out */
@@ -31,7 +31,8 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 
 	(void)b;
 	if (f->dialog)
-		f->n_rr = pcscf_record_route(f->pw, o, f->b ? f->b->id : 0, &proxy_request(p)->flow, to, f->to_phone, f->rr);
+		f->n_rr = pcscf_record_route(f->pw, o, f->b ? f->b->id : 0, f->emergency ? RECORD_ROUTE_SOS : 0,
+					     &proxy_request(p)->flow, to, f->to_phone, f->rr);
 	if (f->learn)
 		pcscf_learn(f->pw->p, to);
 	if (f->dialog && f->to_phone && sip_values_next(&recorded, &top))	/* where the callee's requests will go */
@@ -83,8 +84,14 @@ static void learn_next_hop(const struct forward *f, const struct sip_msg *m)
 			break;
 		above = v;
 	}
+	/* An emergency call that nobody put a node on: the PSAP's side answers by itself. */
+	if (f->emergency && !above.l && m->to_tag.l) {
+		it = sip_values(m, SIP_H_CONTACT);
+		if (sip_values_next(&it, &v))
+			above = v;
+	}
 	if (above.l)
-		pcscf_learn_hop(f->pw->p, above);
+		pcscf_learn_hop_as(f->pw->p, f->emergency ? "sos" : "uri", above);
 }
 
 static void response_from_phone(struct forward *f, const struct sip_msg *req, struct sip_out *o)
@@ -186,7 +193,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 
 void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
 {
-	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn, .icid = r->icid };
+	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn, .emergency = r->emergency, .icid = r->icid };
 	const struct proxy_target t = { .side = TX_CORE };
 
 	if (r->st)

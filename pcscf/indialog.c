@@ -19,17 +19,26 @@ static void to_phone(struct pcscf_req *r)
 	pcscf_forward_to_phone(r, false);
 }
 
+static bool is_hop(const struct pcscf_req *r, const struct sip_uri *u)
+{
+	const struct pcscf *p = r->pw->p;
+
+	/* SEC-19: without a registration there is nothing but the emergency call. */
+	return ((r->token.flags & RECORD_ROUTE_SOS) && pcscf_knows_sos_hop(p, u)) || (r->b && pcscf_knows_hop(p, u));
+}
+
 /* §5.2.6.3.7: the rest of the route set is the core's, not the phone's own idea.  Without keeping every dialog: the next hop
  * must be one that the core itself named in a Record-Route or Service-Route. */
 static bool leads_to_core(struct pcscf_req *r)
 {
+	bool sos = r->token.flags & RECORD_ROUTE_SOS;
 	struct sip_nameaddr na;
 	struct str top;
 
 	/* No Route is left when the far end is a core node itself, as the notifier of a subscription is: RFC 3261 §16.12. */
 	if (sip_out_top(&r->out, SIP_H_ROUTE, &top) < 0)
-		return r->out.ruri.l == 0 && r->m->ruri.user.l == 0 && pcscf_knows_hop(r->pw->p, &r->m->ruri);
-	return sip_nameaddr_parse(top, &na) == 0 && !na.star && pcscf_knows_hop(r->pw->p, &na.uri);
+		return r->out.ruri.l == 0 && (sos || r->m->ruri.user.l == 0) && is_hop(r, &r->m->ruri);
+	return sip_nameaddr_parse(top, &na) == 0 && !na.star && is_hop(r, &na.uri);
 }
 
 static void from_phone(struct pcscf_req *r)
@@ -40,7 +49,7 @@ static void from_phone(struct pcscf_req *r)
 	}
 	if (!r->b)
 		r->b = pcscf_phone_of(r);
-	if (!r->b) {	/* clients.md point 8: a phone may end its subscription after it has de-registered: no attack */
+	if (!r->b && !(r->token.flags & RECORD_ROUTE_SOS)) {	/* clients.md point 8: a phone may end its subscription after it has de-registered: no attack */
 		pcscf_refuse(r, 481, "dialog of a phone that is not registered", STR_NONE);
 		return;
 	}

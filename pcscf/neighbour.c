@@ -90,13 +90,13 @@ void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m)
 
 /* ---- next hops as URIs ---- */
 
-static struct str key_of_uri(const struct sip_uri *u, char *dst, size_t size)
+static struct str key_of_uri(const char *kind, const struct sip_uri *u, char *dst, size_t size)
 {
 	int n;
 
 	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
 		return STR_NONE;
-	n = snprintf(dst, size, "uri %.*s:%u", STR_ARG(u->host), u->port);
+	n = snprintf(dst, size, "%s %.*s:%u", kind, STR_ARG(u->host), u->port);
 	if (n < 0 || (size_t)n >= size)
 		return STR_NONE;
 	for (char *c = dst; *c; c++)
@@ -105,7 +105,7 @@ static struct str key_of_uri(const struct sip_uri *u, char *dst, size_t size)
 	return str_from_c(dst);
 }
 
-void pcscf_learn_hop(struct pcscf *p, struct str value)
+void pcscf_learn_hop_as(struct pcscf *p, const char *kind, struct str value)
 {
 	char text[300];
 	struct sip_nameaddr na;
@@ -113,20 +113,31 @@ void pcscf_learn_hop(struct pcscf *p, struct str value)
 
 	if (sip_nameaddr_parse(value, &na) < 0 || na.star)
 		return;
-	key = key_of_uri(&na.uri, text, sizeof(text));
+	key = key_of_uri(kind, &na.uri, text, sizeof(text));
 	if (key.l && !known(p, key) && cmap_count(p->learned) < NEIGHBOURS_MAX)
 		cmap_put(p->learned, key, &present);
 }
 
-bool pcscf_knows_hop(const struct pcscf *p, const struct sip_uri *u)
+void pcscf_learn_hop(struct pcscf *p, struct str value)
+{
+	pcscf_learn_hop_as(p, "uri", value);
+}
+
+bool pcscf_knows_hop_as(const struct pcscf *p, const char *kind, const struct sip_uri *u)
 {
 	char text[300];
-	struct sip_flow f = { .proto = SIP_UDP };
-	struct str key = key_of_uri(u, text, sizeof(text));
+	struct str key = key_of_uri(kind, u, text, sizeof(text));
 
-	if (!key.l)
+	return key.l && known(p, key);
+}
+
+bool pcscf_knows_hop(const struct pcscf *p, const struct sip_uri *u)
+{
+	struct sip_flow f = { .proto = SIP_UDP };
+
+	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
 		return false;
-	return known(p, key) || (sip_uri_host_addr(u, &f.remote) == 0 && pcscf_is_trusted(p, &f));
+	return pcscf_knows_hop_as(p, "uri", u) || (sip_uri_host_addr(u, &f.remote) == 0 && pcscf_is_trusted(p, &f));
 }
 
 void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg)

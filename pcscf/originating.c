@@ -22,11 +22,32 @@ static void set_route(struct pcscf_req *r)
 								STR_ARG(stack_home_domain(r->pw->p->stack))));
 }
 
+/* TS 24.229 §5.2.10: an emergency registration is for emergency calls; in clear the normal one may use the same flow. */
+static bool not_for_emergencies_alone(struct pcscf_req *r)
+{
+	struct binding *b = r->b, *normal;
+
+	if (!binding_is_emergency(b))
+		return true;
+	normal = b->sa ? NULL : phone_by_key(r->pw->p->phones, str_head(b->key, b->key.l - strlen(BINDING_KEY_SOS)));
+	if (!normal || !sip_flow_eq(&normal->flow, &b->flow)) {
+		obj_unref(normal);
+		return false;
+	}
+	r->b = normal;
+	obj_unref(b);
+	return true;
+}
+
 void pcscf_originating(struct pcscf_req *r)
 {
 	r->b = pcscf_phone_of(r);
 	if (!r->b) {
 		pcscf_refuse(r, 403, "sender is not registered", STR_NONE);
+		return;
+	}
+	if (!not_for_emergencies_alone(r)) {
+		pcscf_refuse(r, 403, "an emergency registration is for emergency calls", STR_NONE);
 		return;
 	}
 	if (credentials_set_integrity(&r->out, NULL) < 0) {

@@ -2,9 +2,9 @@
  * TS 24.229 §5.2.2.1, §5.2.6.3.3, §5.2.6.4.3, §5.2.7; rows P1, P13, C8. */
 #include "pcscf/pcscf.h"
 
-static void token_text(struct pcscf_worker *pw, enum token_kind kind, uint64_t id, char dst[TOKEN_STRLEN])
+static void token_text(struct pcscf_worker *pw, enum token_kind kind, uint8_t flags, uint64_t id, char dst[TOKEN_STRLEN])
 {
-	const struct token t = { .kind = (uint8_t)kind, .id = id };
+	const struct token t = { .kind = (uint8_t)kind, .flags = flags, .id = id };
 
 	token_make(stack_token_key(pw->p->stack), &t, dst);
 }
@@ -13,7 +13,7 @@ struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t i
 {
 	char token[TOKEN_STRLEN];
 
-	token_text(pw, TOKEN_PATH, id, token);
+	token_text(pw, TOKEN_PATH, 0, id, token);
 	return arena_printf(a, "<sip:%s@%.*s;lr>", token, STR_ARG(pw->p->cfg.path_host));
 }
 
@@ -27,8 +27,8 @@ static struct str record_route_value(struct sip_out *o, const char *token, const
 
 /* Literal addresses: a phone needs no DNS for them, and the dialog belongs to this node.  Each side finds the value that
  * it can use first: the one for where the request goes is on top (RFC 5658 §3.3). */
-unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, const struct sip_flow *from,
-			    const struct sip_flow *to, bool to_phone, struct str ret[2])
+unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, uint8_t flags,
+			    const struct sip_flow *from, const struct sip_flow *to, bool to_phone, struct str ret[2])
 {
 	const struct sip_flow *phone = to_phone ? to : from, *core = to_phone ? from : to;
 	const char *transport = sip_proto_is_reliable(phone->proto) ? sip_proto_param(phone->proto) : NULL;
@@ -41,7 +41,7 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 		return 0;
 	}
 	security_sent_by(pw->w, phone, &at_phone);
-	token_text(pw, TOKEN_RECORD_ROUTE, id, token);
+	token_text(pw, TOKEN_RECORD_ROUTE, flags, id, token);
 	phone_value = record_route_value(o, token, &at_phone, transport);
 	if (!transport && addr_eq(&at_phone, &at_core)) {
 		sip_out_push(o, SIP_H_RECORD_ROUTE, phone_value);

@@ -11,6 +11,16 @@
 #define PCSCF_MAX_TRUSTED 64u			/* entries of access.trusted */
 #define PCSCF_MAX_PASS 32u			/* entries of access.pass_headers */
 
+#define PCSCF_MAX_EMERGENCY 32u			/* entries of access.emergency.numbers */
+
+struct emergency_config {			/* access.emergency */
+	char *ecscf;				/* "<sip:...;lr>", owned; NULL: phones are turned to another domain */
+	bool allow_anonymous, need_registration;
+	struct emergency_number {
+		struct str digits, service;	/* "110", "sos.police" */
+	} number[PCSCF_MAX_EMERGENCY];
+	unsigned n_numbers;
+};
 struct pcscf_config {				/* access.*; names as in the configuration */
 	struct {
 		struct addr a;
@@ -29,6 +39,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
 	struct security_config security;	/* access.ipsec */
+	struct emergency_config emergency;
 	char *icscf_text;			/* its memory */
 };
 
@@ -67,12 +78,14 @@ struct pcscf_req {
 	bool has_token;				/* `token` is the verified one of the topmost own Route that had any */
 	struct token token;
 	struct binding *b;			/* the phone that sent it, or is to get it: a reference, or NULL */
+	bool emergency;				/* goes to the E-CSCF */
 	struct str icid;			/* once there is one: the correlation of all log lines */
 };
 
 int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str sip_name);	/* 0 or -errno, logged */
 void pcscf_config_fini(struct pcscf_config *c);
 void pcscf_config_check(const struct cfg *cfg, struct buf *errors);
+char *pcscf_route_of_uri(struct str uri);		/* "<sip:...;lr>", to be freed; NULL: no SIP URI, or out of memory */
 extern const struct cfg_row pcscf_schema[];		/* config.c */
 
 int pcscf_init(struct pcscf *p);			/* before stack_start(): 0 or -ENOMEM */
@@ -95,9 +108,18 @@ void pcscf_register(struct pcscf_req *r);		/* register.c, TS 24.229 §5.2.2 */
 void pcscf_originating(struct pcscf_req *r);		/* originating.c, §5.2.6.3 */
 void pcscf_terminating(struct pcscf_req *r);		/* terminating.c, §5.2.6.4 */
 void pcscf_in_dialog(struct pcscf_req *r);		/* indialog.c, §5.2.6.3.7 and the like */
-/* 380 with the ims-3gpp body: the phone turns to the circuit-switched domain.  emergency.c, §5.2.10; row P21 takes over here. */
-void pcscf_emergency(struct pcscf_req *r);
-bool pcscf_is_emergency(const struct sip_uri *ruri);	/* urn:service:sos and below it, RFC 5031 */
+
+/* ---- emergency.c, TS 24.229 §5.2.10; row P21 ---- */
+#define RECORD_ROUTE_SOS 1u			/* token.flags: of an emergency call */
+void emergency_init(void);
+int emergency_config_read(struct emergency_config *c, const struct cfg_node *r);
+void emergency_config_fini(struct emergency_config *c);
+void emergency_config_check(const struct cfg_node *r, struct buf *errors);
+/* A service URN below sos (RFC 5031), or a local emergency number. */
+bool pcscf_is_emergency(const struct pcscf *p, const struct sip_uri *ruri);
+void pcscf_emergency(struct pcscf_req *r);		/* an initial request of a phone, or of anybody: consumed */
+bool pcscf_urgent(struct worker *w, struct str ruri, const struct sip_msg *m);	/* role_ops.urgent */
+bool pcscf_knows_sos_hop(const struct pcscf *p, const struct sip_uri *u);	/* the E-CSCF, or who it put on a route */
 
 /* ---- forward.c: through the proxy, with what is the same for every method ---- */
 /* Toward the core, along Route or Request-URI as r->out stands.  dialog: our Record-Route goes in.  learn: the next hop was
@@ -117,6 +139,9 @@ void pcscf_learn(struct pcscf *p, const struct sip_flow *core);
 void pcscf_learn_sender(struct pcscf *p, const struct sip_msg *m);
 void pcscf_learn_hop(struct pcscf *p, struct str value);	/* a Route, Service-Route or Record-Route value from the core */
 bool pcscf_knows_hop(const struct pcscf *p, const struct sip_uri *u);
+/* A table of its own within the table: what was learned as `kind` is known as nothing else. */
+void pcscf_learn_hop_as(struct pcscf *p, const char *kind, struct str value);
+bool pcscf_knows_hop_as(const struct pcscf *p, const char *kind, const struct sip_uri *u);
 void pcscf_learn_static(struct pcscf *p, const struct cfg *cfg);	/* dns.next_hops */
 
 /* ---- stranger.c: role_ops.standing and turn_away ---- */
@@ -126,8 +151,8 @@ bool pcscf_turn_away(struct worker *w, struct sip_msg *m, struct refusal *ret);
 /* ---- path.c: routing tokens of ours and the way to a phone ---- */
 struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id);	/* of a Path header */
 /* Adds our Record-Route: one value, or two when both sides reach us differently (RFC 5658; clients.md point 7).
- * from, to: the flows it came on and goes to.  Returns how many, topmost first in ret. */
-unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, const struct sip_flow *from,
+ * flags: of the token.  from, to: the flows it came on and goes to.  Returns how many, topmost first in ret. */
+unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, uint8_t flags, const struct sip_flow *from,
 			    const struct sip_flow *to, bool to_phone, struct str ret[2]);
 /* THE choice of a flow toward a phone (rows C8, P13).  Port roles of security associations go here. */
 void pcscf_access_path(const struct binding *b, struct sip_flow *ret);

@@ -354,15 +354,6 @@ static void on_timer(struct timer *t)
 
 /* ---- bindings come and go ---- */
 
-/* TS 24.229 §5.2.3: not for an emergency registration. */
-static bool is_emergency(const struct binding *b)
-{
-	struct sip_uri u;
-	struct str v;
-
-	return sip_uri_parse(b->contact, &u, NULL) == 0 && sip_uri_param(&u, "sos", &v);
-}
-
 /* The default identity; a tel one leads to no domain, so the first that has one. */
 static struct str identity_of(const struct binding *b)
 {
@@ -377,7 +368,7 @@ void reg_event_registered(struct reg_events *es, const struct binding *b)
 	struct str identity = identity_of(b);
 	struct watch *x;
 
-	if (!es || !es->pw->p->cfg.reg_event || !identity.l || is_emergency(b))
+	if (!es || !es->pw->p->cfg.reg_event || !identity.l || binding_is_emergency(b))	/* TS 24.229 §5.2.3 */
 		return;
 	x = find(es, b->impi);
 	if (x) {

@@ -44,18 +44,27 @@ static int read_contacts(struct sip_msg *m, struct registration *reg)
 	return 0;
 }
 
+/* TS 24.229 §5.1.6.2: an emergency registration stands beside the normal one, with the same instance. */
+static bool is_sos(const struct sip_uri *contact)
+{
+	struct str v;
+
+	return sip_uri_param(contact, "sos", &v);
+}
+
 /* The same phone comes back with the same instance (RFC 5626 §4.1), else with the same contact. */
 static int make_key(struct sip_msg *m, struct registration *reg)
 {
+	const char *sos = is_sos(&reg->contact.uri) ? BINDING_KEY_SOS : "";
 	struct str instance, reg_id = STR_NONE, contact;
 
 	if (sip_nameaddr_param(&reg->contact, "+sip.instance", &instance) && instance.l) {
 		sip_nameaddr_param(&reg->contact, "reg-id", &reg_id);
-		reg->key = arena_printf(m->arena, "%.*s|%.*s|%.*s", STR_ARG(reg->impi), STR_ARG(sip_unquote(instance)),
-					STR_ARG(reg_id));
+		reg->key = arena_printf(m->arena, "%.*s|%.*s|%.*s%s", STR_ARG(reg->impi), STR_ARG(sip_unquote(instance)),
+					STR_ARG(reg_id), sos);
 	} else {
 		contact = binding_contact_aor(m->arena, &reg->contact.uri);
-		reg->key = arena_printf(m->arena, "%.*s|%.*s", STR_ARG(reg->impi), STR_ARG(contact));
+		reg->key = arena_printf(m->arena, "%.*s|%.*s%s", STR_ARG(reg->impi), STR_ARG(contact), sos);
 	}
 	return reg->key.p ? 0 : -ENOMEM;
 }
@@ -100,7 +109,7 @@ uint32_t registration_granted(const struct registration *reg, const struct sip_m
 	while (sip_values_next(&it, &v)) {
 		if (sip_nameaddr_parse(v, &na) < 0 || na.star)
 			continue;
-		if (!sip_uri_equal(&na.uri, &reg->contact.uri)) {
+		if (!sip_uri_equal(&na.uri, &reg->contact.uri) || is_sos(&na.uri) != is_sos(&reg->contact.uri)) {
 			others++;
 			continue;
 		}

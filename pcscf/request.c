@@ -117,11 +117,18 @@ static void answer_ourselves(struct pcscf_req *r)
 
 static void dispatch(struct pcscf_req *r)
 {
-	if (pop_routes(r) < 0) {
+	bool forged = pop_routes(r) < 0;
+
+	r->core = !forged && is_from_core(r);
+	/* TS 24.229 §5.2.10: whatever stands in Route. */
+	if (!r->core && r->m->to_tag.l == 0 && r->m->method != SIP_REGISTER && pcscf_is_emergency(r->pw->p, &r->m->ruri)) {
+		pcscf_emergency(r);
+		return;
+	}
+	if (forged) {
 		pcscf_refuse(r, 403, "forged routing token", STR_NONE);
 		return;
 	}
-	r->core = is_from_core(r);
 	if (r->core && pcscf_charging_icid(r->m).l)	/* the stack believes known neighbours only: a Path token makes one */
 		log_correlation(pcscf_charging_icid(r->m));
 	if (r->m->method == SIP_REGISTER && r->st) {
@@ -145,11 +152,10 @@ static void dispatch(struct pcscf_req *r)
 void pcscf_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
 {
 	struct pcscf_req r = { .pw = pcscf_of(w), .st = st, .m = m };
+	bool urn = m->ruri.scheme == SIP_SCHEME_OTHER && pcscf_is_emergency(r.pw->p, &m->ruri);
 
 	sip_out_init(&r.out, m);
-	if (pcscf_is_emergency(&m->ruri))
-		pcscf_emergency(&r);
-	else if (proxy_check(w->proxy, st, m, supported))
+	if (urn ? proxy_check_but_scheme(w->proxy, st, m, supported) : proxy_check(w->proxy, st, m, supported))
 		dispatch(&r);
 	obj_unref(r.b);
 }
@@ -240,6 +246,7 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 			return rc;
 		metrics_register(&trust_metric_stripped);
 		metrics_register(&pcscf_registrations);
+		emergency_init();
 	}
 	pw->bindings = bindings_new(w->wheel, p->phones);
 	pw->reg_events = reg_events_new(pw);
@@ -275,7 +282,7 @@ const struct role_ops pcscf_ops = {
 	.ready = ready,
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
 	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,
-	.routes = pcscf_routes,
+	.routes = pcscf_routes, .urgent = pcscf_urgent,
 	.admit = security_admit, .response_flow = security_response_flow, .sent_by = security_sent_by, .listen = security_listen,
 };
 

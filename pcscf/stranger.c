@@ -49,7 +49,7 @@ bool pcscf_turn_away(struct worker *w, struct sip_msg *m, struct refusal *ret)
 	struct pcscf *p = r.pw->p;
 	int token;
 
-	if (m->method == SIP_REGISTER || pcscf_is_emergency(&m->ruri))
+	if (m->method == SIP_REGISTER || (m->to_tag.l == 0 && pcscf_is_emergency(p, &m->ruri)))
 		return false;
 	token = token_of(p, m);
 	if (token >= 0)

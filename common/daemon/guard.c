@@ -38,6 +38,23 @@ static bool is_forgeable(enum standing who, const struct sip_flow *from)
 	return who == STANDING_UNKNOWN && from->proto == SIP_UDP;
 }
 
+/* ---- emergencies ---- */
+
+static bool is_urgent(struct worker *w, const struct sip_msg *m)
+{
+	return w->stack->ops->urgent && m->request && w->stack->ops->urgent(w, m->ruri_text, m);
+}
+
+static bool is_urgent_raw(struct worker *w, struct str raw)
+{
+	struct str method, rest, ruri;
+
+	if (!w->stack->ops->urgent)
+		return false;
+	str_cut(raw, ' ', &method, &rest);
+	return str_cut(rest, ' ', &ruri, &rest) && w->stack->ops->urgent(w, ruri, NULL);
+}
+
 /* ---- sources: before anything is parsed ---- */
 
 static bool on_filter(void *u, const struct sip_flow *from, struct str raw)
@@ -49,7 +66,8 @@ static bool on_filter(void *u, const struct sip_flow *from, struct str raw)
 	enum standing who;
 
 	if (v == SOURCE_PASS) {
-		if (from->proto != SIP_UDP || !admission_sifts(a, raw) || !admission_sheds(a, rand_u32()))
+		if (from->proto != SIP_UDP || !admission_sifts(a, raw) || !admission_sheds(a, rand_u32()) ||
+		    is_urgent_raw(w, raw))
 			return true;
 		metric_add(&m_shed, NULL, NULL, 1);
 		return false;
@@ -131,6 +149,8 @@ static bool on_admit(void *u, struct sip_msg *m, struct refusal *ret)
 	if (who == STANDING_UNKNOWN && !is_welcome(w, m, ret))
 		return false;
 	c = admission_class_of(a, m, a->fraction < ADMISSION_ONE && m->method == SIP_REGISTER && is_known(who, m));
+	if (c != ADMISSION_ALWAYS && a->fraction < ADMISSION_ONE && is_urgent(w, m))
+		c = ADMISSION_ALWAYS;
 	if (c != ADMISSION_ALWAYS && m->recv_us)
 		metric_observe_us(&m_wait, NULL, NULL, now > m->recv_us ? now - m->recv_us : 0);
 	if (admission_decide(a, c, m->flow.proto == SIP_UDP && admission_sifts(a, m->raw), now, rand_u32())) {
@@ -158,7 +178,7 @@ bool guard_may_hold(void *u, const struct sip_msg *m)
 {
 	struct worker *w = u;
 
-	return admission_class_of(&container_of(w, struct worker_full, w)->admission, m, false) == ADMISSION_NEW;
+	return admission_class_of(&container_of(w, struct worker_full, w)->admission, m, false) == ADMISSION_NEW && !is_urgent(w, m);
 }
 
 /* ---- figures ---- */

@@ -53,6 +53,9 @@ struct role_ops {
 	/* A request of a sender whose standing is unknown: true refuses it as *ret says, without a transaction.  ret->forgeable
 	 * is set for datagrams; cleared for a sender that proves itself.  NULL: all are served. */
 	bool (*turn_away)(struct worker *w, struct sip_msg *m, struct refusal *ret);
+	/* Is this an emergency, which overload never refuses?  By its Request-URI; m: the request, NULL while it is not parsed.
+	 * NULL: urn:service:sos alone. */
+	bool (*urgent)(struct worker *w, struct str ruri, const struct sip_msg *m);
 	/* Protected ports of the access side (TS 33.203 §7.1); each may be NULL.
 	 * admit: false throws a message away before anybody sees it.  response_flow: where a response goes, as RFC 3261 has it in
 	 * *to.  sent_by: what to put into Via instead of *a, the address that a message to `to` leaves from. */

@@ -84,10 +84,15 @@ static bool refuse(struct tx_server *st, unsigned status, const char *why, struc
 
 bool proxy_check(struct proxy_layer *l, struct tx_server *st, struct sip_msg *m, const char *const *supported)
 {
-	struct str bad;
-
 	if (m->ruri.scheme == SIP_SCHEME_OTHER)		/* §16.3 step 2 */
 		return refuse(st, 416, "a URI scheme that is not routed", STR_NONE);
+	return proxy_check_but_scheme(l, st, m, supported);
+}
+
+bool proxy_check_but_scheme(struct proxy_layer *l, struct tx_server *st, struct sip_msg *m, const char *const *supported)
+{
+	struct str bad;
+
 	if (m->max_forwards == 0)			/* step 3; OPTIONS is not answered in our own name */
 		return refuse(st, 483, "too many hops", STR_NONE);
 	if (loops(l, m)) {				/* step 4 */

@@ -46,6 +46,8 @@ void proxy_layer_free(struct proxy_layer *l);
 /* RFC 3261 §16.3: Max-Forwards (483; OPTIONS and others alike), loop (482, by the branch we wrote), Proxy-Require against the
  * names in `supported` (NULL-ended; 420 with Unsupported), scheme (416).  Answers and returns false when a check fails. */
 bool proxy_check(struct proxy_layer *l, struct tx_server *st, struct sip_msg *m, const char *const *supported);
+/* The same for a request whose Request-URI the role routes by itself (urn:service:sos, RFC 5031). */
+bool proxy_check_but_scheme(struct proxy_layer *l, struct tx_server *st, struct sip_msg *m, const char *const *supported);
 /* §16.4: strict-router Request-URI fix-up and removal of topmost Route values that are ours.  Returns the values removed in
  * `own` (at most 2, first = topmost; tokens are in their user parts) and leaves the edits in `o`. */
 unsigned proxy_pop_own_routes(struct proxy_layer *l, struct sip_msg *m, struct sip_out *o, struct sip_nameaddr own[2]);

@@ -235,7 +235,7 @@ static const struct { const char *name, *method, *ruri, *extra; unsigned status;
 	{ "unregistered", "MESSAGE", CALL, NULL, 403, "Allow", "" },
 	{ "unregistered OPTIONS to a user", "OPTIONS", CALL, NULL, 403, "Allow", "" },
 	{ "unknown scheme", "MESSAGE", "im:bob@home", NULL, 416, "Allow", "" },
-	{ "emergency (P21)", "INVITE", "urn:service:sos", NULL, 380, "Content-Type", "application/3gpp-ims+xml" },
+	{ "emergency without an E-CSCF (P21)", "INVITE", "urn:service:sos", NULL, 380, "Content-Type", "application/3gpp-ims+xml" },
 	{ "emergency, police", "INVITE", "urn:service:sos.police", NULL, 380, "Content-Type", "application/3gpp-ims+xml" },
 	{ "another urn", "INVITE", "urn:service:sosnot", NULL, 416, "Content-Type", "" },
 	{ "unknown option (R11)", "INVITE", CALL, "Proxy-Require: sec-agree, magic\n", 420, "Unsupported", "magic" },
