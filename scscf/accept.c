@@ -60,6 +60,8 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 			buf_printf(&out, "P-Charging-Function-Addresses: %s\r\n", g->pcfa);
 	}
 	binding_write_contacts(g, &out);
+	if (job->auth_info)
+		buf_puts(&out, job->auth_info);
 	if (out.failed)
 		reg_job_answer_later(job, 500, "failed", "the answer does not fit");
 	else

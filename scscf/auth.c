@@ -1,5 +1,5 @@
 /* scscf/auth.c - who is it?  Judges a REGISTER and answers with a challenge, a refusal, or goes on: TS 24.229 §5.4.1.2.1
- * (unprotected REGISTER), §5.4.1.2.2 (protected), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 7616; rows S1, S2, S4.
+ * (unprotected REGISTER), §5.4.1.2.2 (protected), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 4169; RFC 7616; rows S1, S2, S3, S4.
  *
  * A challenge is found again by its nonce, not by the Call-ID of its 401 as §5.4.1.2.2 does: the nonce is random and says
  * the same, and a REGISTER that somebody else sends in the user's name cannot push the user's own challenge out.  For the
@@ -8,6 +8,7 @@
  * it already says AUTS, and gets a new one. */
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "common/log/log.h"
 #include "scscf/challenge.h"
 
@@ -54,22 +55,29 @@ static struct verdict judge_rejected(const struct registration *g, const struct 
 	return (struct verdict){ .step = RESYNC, .cause = "resync", .c = c };
 }
 
-static bool right_answer(const struct reg_job *job, const struct challenge *c)
+/* H(A1) for an answer in this algorithm; false: it is none that was asked for. */
+static bool ha1_of(const struct reg_job *job, const struct challenge *c, struct auth_params *p, char ha1[AUTH_HEX_MAX])
 {
 	const struct auth *a = job->g->auth;
+
+	ha1[0] = '\0';
+	if (p->algorithm_text.l == 0)
+		p->algorithm = a->alg;
+	if (a->alg != AUTH_AKAV1_MD5 && p->algorithm == a->alg && a->ha1)
+		str_copy(str_from_c(a->ha1), ha1, AUTH_HEX_MAX);
+	else if (a->alg == AUTH_AKAV1_MD5 && c->offered >> p->algorithm & 1)
+		auth_aka_ha1(p->algorithm, p->username, p->realm, str_make((const char *)c->aka.xres, c->aka.xres_len), c->aka.ik, c->aka.ck, ha1);
+	return ha1[0];
+}
+
+static bool right_answer(const struct reg_job *job, const struct challenge *c)
+{
 	struct auth_params p = job->auth;
-	char ha1[AUTH_HEX_MAX] = "";
+	char ha1[AUTH_HEX_MAX];
 	bool ok;
 
-	if (p.algorithm_text.l == 0)
-		p.algorithm = a->alg;
-	if (p.algorithm != a->alg)
-		return false;
-	if (a->alg == AUTH_AKAV1_MD5)		/* RFC 3310 §3.3: RES, binary, is the password */
-		auth_ha1(a->alg, p.username, p.realm, str_make((const char *)c->aka.xres, c->aka.xres_len), ha1);
-	else if (a->ha1)
-		str_copy(str_from_c(a->ha1), ha1, sizeof(ha1));
-	ok = ha1[0] && auth_response_matches(&p, str_from_c(ha1), STR("REGISTER"), job->m->body);
+	ok = ha1_of(job, c, &p, ha1) && challenge_bears_qop(job->g, p.qop) &&
+	     auth_response_matches(&p, str_from_c(ha1), STR("REGISTER"), job->m->body);
 	OPENSSL_cleanse(ha1, sizeof(ha1));
 	return ok;
 }
@@ -110,6 +118,15 @@ static struct verdict judge_answer(const struct reg_job *job, struct challenge *
 	return (struct verdict){ .step = PASS, .c = c };
 }
 
+/* The operator wants a proof again, whatever protects the request: TS 24.229 §5.4.1.2.2, TS 33.203 §6.1.1. */
+static bool proof_is_due(const struct registration *g)
+{
+	const struct reg_config *cfg = registration_scscf(g)->reg;
+
+	return (cfg->challenge_every && g->unchallenged + 1 >= cfg->challenge_every) ||
+	       (cfg->challenge_after_s && registration_now_ms(g) - g->proven_ms >= (uint64_t)cfg->challenge_after_s * 1000);
+}
+
 static struct verdict judge(const struct reg_job *job)
 {
 	const struct registration *g = job->g;
@@ -126,6 +143,8 @@ static struct verdict judge(const struct reg_job *job)
 	if (c && p->response.l)
 		return judge_answer(job, c);
 	/* §5.4.1.2.2: it came through the association that an earlier authentication made, and nothing was asked of it. */
+	if (registered && proof_is_due(g))
+		return (struct verdict){ .step = CHALLENGE, .stale = p->response.l > 0, .cause = "due" };
 	if (registered && is_protected(p->integrity_protected))
 		return (struct verdict){ .step = PASS };
 	if (registered && !registration_scscf(g)->reg->challenge_refresh && p->username.l &&
@@ -149,15 +168,27 @@ static void refuse_broken(struct reg_job *job, unsigned status, const char *caus
 	finish(job);
 }
 
-static void send_challenge(struct reg_job *job, const struct challenge *c, bool stale, const char *reason)
+/* AKAv2 needs the keys; with a phone that does not name it, AKAv1 is what all know. */
+static enum auth_algorithm algorithm_for(const struct reg_job *job, const struct challenge *c)
+{
+	const struct registration *g = job->g;
+
+	if (g->auth->alg == AUTH_AKAV1_MD5 && registration_scscf(g)->reg->akav2 && c->aka.keys && auth_is_aka(job->auth.algorithm))
+		return job->auth.algorithm;
+	return g->auth->alg;
+}
+
+static void send_challenge(struct reg_job *job, struct challenge *c, bool stale, const char *reason)
 {
 	struct registration *g = job->g;
+	enum auth_algorithm alg = algorithm_for(job, c);
 	struct buf out;
 
 	buf_init(&out, 4096);
-	challenge_write(g, c, stale, &out);
+	c->offered |= (uint8_t)(1u << alg);
+	challenge_write(g, c, alg, stale, &out);
 	timer_start(g->r->sw->w->wheel, &g->await, (uint64_t)registration_scscf(g)->reg->await_auth_s * 1000);
-	metric_add(&m_challenges, auth_algorithm_name(g->auth->alg), reason, 1);
+	metric_add(&m_challenges, auth_algorithm_name(alg), reason, 1);
 	if (out.failed)
 		reg_job_answer_later(job, 503, "failed", "out of memory");
 	else
@@ -168,6 +199,8 @@ static void send_challenge(struct reg_job *job, const struct challenge *c, bool 
 
 /* ---- asking the HSS: TS 29.228 §6.3 ---- */
 
+static void ask_by_the_old_name(struct reg_job *job);
+
 static void on_maa(void *arg, const struct cx_maa *m)
 {
 	struct reg_job *job = arg;
@@ -175,7 +208,9 @@ static void on_maa(void *arg, const struct cx_maa *m)
 	struct cx_verdict v = cx_judge(&m->result, registration_scscf(g)->hss);
 	struct challenge *c;
 
-	if (v.status) {
+	if (v.status && strcmp(v.cause, "scheme") == 0 && job->auth.algorithm == AUTH_AKAV2_SHA256 && !job->scheme_refused) {
+		ask_by_the_old_name(job);
+	} else if (v.status) {
 		if (v.retry_after)
 			reg_job_answer_later(job, v.status, v.cause, v.why);
 		else
@@ -196,11 +231,17 @@ static void on_maa(void *arg, const struct cx_maa *m)
 }
 
 /* TS 29.228 annex, row "scheme": what the phone's Authorization says; the HSS decides when it says nothing. */
-static struct str scheme_of(const struct auth_params *p)
+static struct str scheme_of(const struct reg_job *job)
 {
+	const struct auth_params *p = &job->auth;
+	const struct scscf *s = registration_scscf(job->g);
+
 	if (p->algorithm_text.l == 0 || p->algorithm == AUTH_ALG_UNKNOWN)
 		return STR("Unknown");
-	return p->algorithm == AUTH_AKAV1_MD5 ? STR("Digest-AKAv1-MD5") : STR("SIP Digest");
+	/* TS 29.229 §6.3.9.  A vector is the same for all of AKA: a HSS without that name gives as good ones by the other. */
+	if (p->algorithm == AUTH_AKAV2_SHA256 && s->reg->akav2 && s->hss == HSS_STANDARD && !job->scheme_refused)
+		return STR("Digest-AKAv2-SHA-256");
+	return auth_is_aka(p->algorithm) ? STR("Digest-AKAv1-MD5") : STR("SIP Digest");
 }
 
 static void ask(struct reg_job *job, const struct verdict *v)
@@ -208,7 +249,7 @@ static void ask(struct reg_job *job, const struct verdict *v)
 	struct scscf *s = registration_scscf(job->g);
 	uint8_t rand_auts[16 + AUTS_BYTES];
 	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = s->reg->vectors,
-			      .item = { .scheme = scheme_of(&job->auth) } };
+			      .item = { .scheme = scheme_of(job) } };
 	size_t n;
 
 	if (v->step == RESYNC) {		/* TS 29.228 §6.3: RAND || AUTS */
@@ -221,6 +262,14 @@ static void ask(struct reg_job *job, const struct verdict *v)
 	job->reason = v->cause;
 	if (s->cx->mar(job->g->r->sw->w->dia, &mar, on_maa, job) == 0)
 		refuse_broken(job, 503, "failed", "out of memory");
+}
+
+static void ask_by_the_old_name(struct reg_job *job)
+{
+	struct verdict again = { .step = CHALLENGE, .stale = job->stale, .cause = job->reason };
+
+	job->scheme_refused = true;
+	ask(job, &again);
 }
 
 /* ---- what follows from the verdict ---- */
@@ -282,11 +331,45 @@ static void refuse(struct reg_job *job, const struct verdict *v)
 	reg_job_free(job);
 }
 
+/* RFC 7616 §3.5: the server's own proof, and a fresh nonce when half the life of this one is over: no 401 next time. */
+static char *auth_info(struct reg_job *job, const struct challenge *c)
+{
+	const struct reg_config *cfg = registration_scscf(job->g)->reg;
+	struct auth_params p = job->auth;
+	char ha1[AUTH_HEX_MAX], proof[AUTH_HEX_MAX], *ret = NULL;
+	const struct challenge *next = NULL;
+	struct buf b;
+
+	if (p.qop.l == 0 || !auth_quotable(p.cnonce) || !ha1_of(job, c, &p, ha1) || auth_rspauth(&p, str_from_c(ha1), STR_NONE, proof) < 0)
+		return NULL;
+	if (job->g->auth->ha1 && registration_now_ms(job->g) - c->sent_ms >= (uint64_t)cfg->nonce_lifetime_s * 500)
+		next = challenge_make_next(job->g);
+	buf_init(&b, 1024);
+	buf_printf(&b, "Authentication-Info: qop=%.*s, rspauth=\"%s\", cnonce=\"%.*s\", nc=%.*s", STR_ARG(p.qop), proof, STR_ARG(p.cnonce),
+		   STR_ARG(p.nc));
+	if (next)
+		buf_printf(&b, ", nextnonce=\"%s\"", next->nonce);
+	buf_puts(&b, "\r\n");
+	if (!b.failed)
+		ret = str_dup(buf_str(&b));
+	buf_fini(&b);
+	OPENSSL_cleanse(ha1, sizeof(ha1));
+	return ret;
+}
+
 static void pass(struct reg_job *job, struct challenge *c)
 {
 	struct registration *g = job->g;
 	struct auth *a = g->auth;
 
+	if (c) {
+		g->proven_ms = registration_now_ms(g);
+		g->unchallenged = 0;
+	} else {
+		g->unchallenged++;
+	}
+	if (c)
+		job->auth_info = auth_info(job, c);
 	if (c && a->alg == AUTH_AKAV1_MD5) {	/* RES serves once; whatever else was outstanding is void now */
 		while (!list_empty(&a->challenges))
 			challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));

@@ -104,7 +104,7 @@ struct challenge *challenge_outstanding(const struct registration *g)	/* the you
 }
 /* ---- what the HSS gave: TS 29.228 §6.3 ---- */
 
-static bool quotable(struct str s)
+bool auth_quotable(struct str s)
 {
 	for (size_t i = 0; i < s.l; i++)
 		if (s.p[i] == '"' || s.p[i] == '\\' || (unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
@@ -149,7 +149,7 @@ static bool take_digest(struct registration *g, const struct cx_auth_item *it)
 	bool sha = str_ieq(it->digest_algorithm, STR("SHA-256"));
 
 	if (it->digest_ha1.l != (sha ? 64u : 32u) || (it->digest_algorithm.l && !sha && !str_ieq(it->digest_algorithm, STR("MD5"))) ||
-	    !quotable(it->digest_realm) || !quotable(it->digest_qop))
+	    !auth_quotable(it->digest_realm) || !auth_quotable(it->digest_qop))
 		return false;
 	auth_drop_vectors(a);
 	a->alg = sha ? AUTH_SHA256 : AUTH_MD5;
@@ -174,6 +174,14 @@ bool auth_take(struct registration *g, const struct cx_maa *m)
 	return take_aka(g->auth, m);
 }
 
+static void keep(struct auth *a, struct challenge *c)
+{
+	if (a->n_challenges == AUTH_MAX_CHALLENGES)
+		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
+	list_add_tail(&a->challenges, &c->link);
+	a->n_challenges++;
+}
+
 struct challenge *challenge_make(struct registration *g)
 {
 	struct auth *a = g->auth;
@@ -194,10 +202,16 @@ struct challenge *challenge_make(struct registration *g)
 		rand_bytes(nonce, sizeof(nonce));
 		hex_encode(nonce, sizeof(nonce), c->nonce);
 	}
-	if (a->n_challenges == AUTH_MAX_CHALLENGES)
-		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
-	list_add_tail(&a->challenges, &c->link);
-	a->n_challenges++;
+	keep(a, c);
+	return c;
+}
+
+struct challenge *challenge_make_next(struct registration *g)
+{
+	struct challenge *c = g->auth->ha1 ? challenge_make(g) : NULL;
+
+	if (c)
+		c->answered = true;	/* its phone has just proven itself: it serves until nonce_lifetime_s */
 	return c;
 }
 
@@ -205,13 +219,28 @@ struct challenge *challenge_make(struct registration *g)
 
 static const char *qop_of(const struct registration *g)
 {
-	static const char *const names[] = { [REG_QOP_NONE] = NULL, [REG_QOP_AUTH] = "auth", [REG_QOP_AUTH_INT] = "auth-int" };
+	static const char *const names[] = { [REG_QOP_NONE] = NULL, [REG_QOP_AUTH] = "auth", [REG_QOP_AUTH_INT] = "auth-int",
+					     [REG_QOP_BOTH] = "auth,auth-int" };
 
 	return g->auth->qop ? g->auth->qop : names[registration_scscf(g)->reg->qop];
 }
 
+/* Clients of RFC 2069 know none: they are borne where "auth" would do (RFC 7616 §3.4), not where the body is to be protected. */
+bool challenge_bears_qop(const struct registration *g, struct str qop)
+{
+	const char *ours = qop_of(g);
+	struct str rest = str_from_c(ours), one;
+
+	if (!ours || qop.l == 0)
+		return qop.l == 0 && (!ours || strcmp(ours, "auth-int") != 0);
+	while (sip_list_next(&rest, &one))
+		if (str_ieq(one, qop))
+			return true;
+	return false;
+}
+
 /* TS 24.229 §5.4.1.2.1: realm, nonce = RAND||AUTN in base64 (RFC 3310 §3.2), algorithm; ck and ik for the P-CSCF, which takes them out. */
-void challenge_write(const struct registration *g, const struct challenge *c, bool stale, struct buf *out)
+void challenge_write(const struct registration *g, const struct challenge *c, enum auth_algorithm alg, bool stale, struct buf *out)
 {
 	const struct auth *a = g->auth;
 	struct str home = stack_home_domain(registration_scscf(g)->stack);
@@ -220,8 +249,8 @@ void challenge_write(const struct registration *g, const struct challenge *c, bo
 
 	buf_puts(out, "WWW-Authenticate: Digest realm=\"");
 	buf_put(out, a->realm ? str_from_c(a->realm) : home);
-	buf_printf(out, "\", nonce=\"%s\", algorithm=%s", c->nonce, auth_algorithm_name(a->alg));
-	if (a->alg == AUTH_AKAV1_MD5 && c->aka.keys) {
+	buf_printf(out, "\", nonce=\"%s\", algorithm=%s", c->nonce, auth_algorithm_name(alg));
+	if (auth_is_aka(alg) && c->aka.keys) {
 		hex_encode(c->aka.ck, sizeof(c->aka.ck), hex);
 		buf_printf(out, ", ck=\"%s\"", hex);
 		hex_encode(c->aka.ik, sizeof(c->aka.ik), hex);

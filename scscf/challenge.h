@@ -16,11 +16,12 @@ struct challenge {
 	uint8_t wrong;
 	bool answered;			/* SIP Digest: proven once; serves until nonce_lifetime_s */
 	bool used_without_qop;
+	uint8_t offered;		/* AKA: bits by enum auth_algorithm under which it was sent */
 	struct aka aka;
 	char nonce[48];
 };
 struct auth {
-	enum auth_algorithm alg;	/* what the HSS says this user has */
+	enum auth_algorithm alg;	/* what the HSS says this user has; AUTH_AKAV1_MD5 stands for AKA */
 	struct list challenges;		/* oldest first */
 	unsigned n_challenges;
 	struct aka *vector;		/* not used yet: [next..n-1] */
@@ -42,5 +43,10 @@ struct challenge *challenge_outstanding(const struct registration *g);	/* the yo
 bool challenge_too_old(const struct registration *g, const struct challenge *c);
 /* A new one from what is there: an unused vector, or the kept H(A1).  NULL: nothing is there, or no memory. */
 struct challenge *challenge_make(struct registration *g);
-/* The WWW-Authenticate line of the 401. */
-void challenge_write(const struct registration *g, const struct challenge *c, bool stale, struct buf *out);
+/* The next one of a SIP Digest user, for nextnonce: nobody waits for its answer.  NULL: no memory. */
+struct challenge *challenge_make_next(struct registration *g);
+/* Is this quality of protection (empty: the form of RFC 2069) what our challenges ask for? */
+bool challenge_bears_qop(const struct registration *g, struct str qop);
+bool auth_quotable(struct str s);			/* may stand between quotes in a header of ours */
+/* The WWW-Authenticate line of the 401.  alg: which AKA; else that of the user counts. */
+void challenge_write(const struct registration *g, const struct challenge *c, enum auth_algorithm alg, bool stale, struct buf *out);

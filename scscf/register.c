@@ -101,6 +101,7 @@ void reg_job_answer_later(struct reg_job *job, unsigned status, const char *caus
 void reg_job_free(struct reg_job *job)
 {
 	sip_msg_unref(job->m);
+	free(job->auth_info);
 	free(job);
 }
 

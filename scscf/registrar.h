@@ -6,7 +6,7 @@
 #pragma once
 #include "scscf/scscf.h"
 
-enum reg_qop { REG_QOP_NONE, REG_QOP_AUTH, REG_QOP_AUTH_INT };
+enum reg_qop { REG_QOP_NONE, REG_QOP_AUTH, REG_QOP_AUTH_INT, REG_QOP_BOTH };
 struct reg_config {			/* registrar.*; names as in the configuration */
 	uint32_t default_expires_s, min_expires_s, max_expires_s;
 	uint32_t max_contacts;		/* per registration */
@@ -18,6 +18,9 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	enum reg_qop qop;
 	bool sar_on_refresh;		/* SAR RE_REGISTRATION when nothing changed */
 	bool challenge_refresh;		/* challenge re-registrations that are not integrity protected */
+	uint32_t challenge_after_s;	/* protected re-registrations: challenged when the last proof is older; 0: never for that */
+	uint32_t challenge_every;	/* and each so many-th; 0: never for that */
+	bool akav2;			/* with phones that ask for it */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
 	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */
 	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */

@@ -84,6 +84,8 @@ struct registration {
 	struct timer expiry;		/* of the binding that ends first */
 	struct reg_work expiry_work;
 	uint64_t registered_wall_us;
+	uint64_t proven_ms;		/* when the phone last answered a challenge; on the wheel */
+	uint32_t unchallenged;		/* re-registrations since then */
 	struct thirdparty *thirdparty;	/* NULL: no application server was told of it */
 	char *pcfa;			/* value of P-Charging-Function-Addresses from the SAA; NULL: none */
 	char impi[];
@@ -141,6 +143,8 @@ struct reg_job {
 	const char *kind;		/* "initial", "refresh", "deregistration", "fetch" */
 	uint64_t began_us;
 	bool stale;			/* auth.c: the challenge that the HSS's vector is for */
+	bool scheme_refused;		/* auth.c: the HSS does not know AKAv2 by name */
+	char *auth_info;		/* line of the 200: what the server proves; NULL: none */
 	const char *reason;
 };
 /* Answers, logs the outcome in words, counts it.  cause: short and fixed; why: a sentence, or NULL.  extra: header

@@ -1,10 +1,13 @@
-/* common/sip/auth.c - Digest: RFC 2617, RFC 7616, RFC 8760; with RES as the password RFC 3310. */
+/* common/sip/auth.c - Digest: RFC 2617, RFC 7616, RFC 8760; with RES as the password RFC 3310, with what follows from RES, IK and CK
+ * RFC 4169. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include "common/sip/auth.h"
 #include "common/util/per_thread.h"
 
-static const char *const names[] = { "MD5", "SHA-256", "AKAv1-MD5", "unknown" };
+static const char *const names[] = { "MD5", "SHA-256", "AKAv1-MD5", "AKAv2-MD5", "AKAv2-SHA-256", "unknown" };
 
 const char *auth_algorithm_name(enum auth_algorithm a)
 {
@@ -86,7 +89,7 @@ int auth_find(const struct sip_msg *m, enum sip_hdr_id id, struct str realm, str
 
 static const EVP_MD *md_of(enum auth_algorithm a)
 {
-	return a == AUTH_SHA256 ? EVP_sha256() : EVP_md5();
+	return a == AUTH_SHA256 || a == AUTH_AKAV2_SHA256 ? EVP_sha256() : EVP_md5();
 }
 
 struct hash {
@@ -135,6 +138,33 @@ void auth_ha1(enum auth_algorithm a, struct str user, struct str realm, struct s
 	hash_part(&h, realm);
 	hash_part(&h, password);
 	hash_end(&h, dst);
+}
+
+void auth_aka_ha1(enum auth_algorithm a, struct str user, struct str realm, struct str res, const uint8_t ik[16], const uint8_t ck[16],
+		  char dst[AUTH_HEX_MAX])
+{
+	static const char label[] = "http-digest-akav2-password";
+	uint8_t key[16 + 16 + 16], mac[EVP_MAX_MD_SIZE];
+	char password[EVP_MAX_MD_SIZE * 2];
+	unsigned n = 0;
+
+	dst[0] = '\0';
+	if (a == AUTH_AKAV1_MD5) {
+		auth_ha1(a, user, realm, res, dst);
+		return;
+	}
+	if (res.l == 0 || res.l > 16)
+		return;
+	memcpy(key, res.p, res.l);
+	memcpy(key + res.l, ik, 16);
+	memcpy(key + res.l + 16, ck, 16);
+	if (HMAC(md_of(a), key, (int)res.l + 32, (const uint8_t *)label, sizeof(label) - 1, mac, &n)) {
+		base64_encode(mac, n, false, password);
+		auth_ha1(a, user, realm, str_from_c(password), dst);
+	}
+	OPENSSL_cleanse(key, sizeof(key));
+	OPENSSL_cleanse(mac, sizeof(mac));
+	OPENSSL_cleanse(password, sizeof(password));
 }
 
 int auth_response(const struct auth_params *p, struct str ha1, struct str method, struct str body, char dst[AUTH_HEX_MAX])

@@ -1,8 +1,12 @@
-/* common/sip/auth.h - Digest and IMS-AKA.  RFC 2617, 7616, 8760 (SHA-256), 3310 (AKAv1), TS 33.102 §6.3 (AKA). */
+/* common/sip/auth.h - Digest and IMS-AKA.  RFC 2617, 7616, 8760 (SHA-256), 3310 (AKAv1), 4169 (AKAv2), TS 33.102 §6.3 (AKA). */
 #pragma once
 #include "common/sip/msg.h"
 
-enum auth_algorithm { AUTH_MD5, AUTH_SHA256, AUTH_AKAV1_MD5, AUTH_ALG_UNKNOWN };
+enum auth_algorithm { AUTH_MD5, AUTH_SHA256, AUTH_AKAV1_MD5, AUTH_AKAV2_MD5, AUTH_AKAV2_SHA256, AUTH_ALG_UNKNOWN };
+static inline bool auth_is_aka(enum auth_algorithm a)
+{
+	return a == AUTH_AKAV1_MD5 || a == AUTH_AKAV2_MD5 || a == AUTH_AKAV2_SHA256;
+}
 
 struct auth_params {			/* of Authorization or WWW-Authenticate; slices, unquoted */
 	struct str scheme;		/* "Digest" */
@@ -20,8 +24,17 @@ const char *auth_algorithm_name(enum auth_algorithm a);		/* "AKAv1-MD5" */
 #define AUTH_HEX_MAX 65			/* SHA-256 in hex and the NUL */
 /* H(user ":" realm ":" password); password may hold any octets (RES). */
 void auth_ha1(enum auth_algorithm a, struct str user, struct str realm, struct str password, char dst[AUTH_HEX_MAX]);
+/* The same with what AKA yields: AKAv1: RES is the password (RFC 3310 §3.3); AKAv2: base64 of the HMAC, with the algorithm's hash, of a
+ * fixed text under RES || IK || CK (RFC 4169 §3), 16 octets each of ik and ck.  dst empty when libcrypto fails. */
+void auth_aka_ha1(enum auth_algorithm a, struct str user, struct str realm, struct str res, const uint8_t ik[16], const uint8_t ck[16],
+		  char dst[AUTH_HEX_MAX]);
 /* The expected response for these parameters (qop empty: RFC 2069 form; auth; auth-int with body).  ha1 in hex. */
 int auth_response(const struct auth_params *p, struct str ha1, struct str method, struct str body, char dst[AUTH_HEX_MAX]);
+/* rspauth of Authentication-Info: the server's proof (RFC 7616 §3.5).  body: of the response. */
+static inline int auth_rspauth(const struct auth_params *p, struct str ha1, struct str body, char dst[AUTH_HEX_MAX])
+{
+	return auth_response(p, ha1, STR_NONE, body, dst);
+}
 bool auth_response_matches(const struct auth_params *p, struct str ha1, struct str method, struct str body);	/* constant time */
 
 /* Milenage, TS 35.206.  All arrays in octets. */

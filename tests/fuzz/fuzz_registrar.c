@@ -77,7 +77,7 @@ static bool challenged(const struct play *p)
 	size_t n;
 
 	return p->challenge && auth_params_parse(sip_msg_value(p->challenge, SIP_H_WWW_AUTHENTICATE), &w) == 0 &&
-	       (p->phone.password != NULL) == (w.algorithm != AUTH_AKAV1_MD5) &&
+	       (p->phone.password != NULL) == !auth_is_aka(w.algorithm) &&
 	       (p->phone.password || (base64_decode(w.nonce, false, nonce, sizeof(nonce), &n) == 0 && n == 32));
 }
 

@@ -11,7 +11,7 @@ static enum scheme choose(const struct sub *b, struct str asked)
 {
 	if (asked.l == 0 || str_ieq(asked, STR("Unknown")))
 		return b->aka ? SCHEME_AKA : SCHEME_DIGEST;
-	if (str_ieq(asked, STR("Digest-AKAv1-MD5")) && b->aka)
+	if ((str_ieq(asked, STR("Digest-AKAv1-MD5")) || str_ieq(asked, STR("Digest-AKAv2-SHA-256"))) && b->aka)
 		return SCHEME_AKA;
 	if (str_ieq(asked, STR("SIP Digest")) && b->password)
 		return SCHEME_DIGEST;
@@ -27,7 +27,7 @@ static unsigned wanted(const struct hss *h, const struct cx_mar *r)
 	return n < max ? n : max;
 }
 
-static void put_vectors(const struct hss *h, struct sub *b, unsigned n, struct cx_maa *a, struct mar_work *w)
+static void put_vectors(const struct hss *h, struct sub *b, struct str scheme, unsigned n, struct cx_maa *a, struct mar_work *w)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct aka_vector *v = &w->v[i];
@@ -35,7 +35,7 @@ static void put_vectors(const struct hss *h, struct sub *b, unsigned n, struct c
 		auc_vector(b, h->set.zero_in_res, v);
 		memcpy(w->rand_autn[i], v->rand, 16);
 		memcpy(w->rand_autn[i] + 16, v->autn, 16);
-		a->item[i] = (struct cx_auth_item){ .number = i + 1, .scheme = STR("Digest-AKAv1-MD5"),
+		a->item[i] = (struct cx_auth_item){ .number = i + 1, .scheme = scheme,
 						    .authenticate = str_make(w->rand_autn[i], 32),
 						    .authorization = str_make((const char *)v->xres, v->xres_len),
 						    .ck = str_make((const char *)v->ck, 16), .ik = str_make((const char *)v->ik, 16) };
@@ -115,7 +115,8 @@ void hss_mar(struct hss *h, const struct cx_mar *r, struct cx_maa *a, struct mar
 	if (s == SCHEME_AKA && r->item.authorization.l && !resync(b, r, &a->result))
 		return;
 	if (s == SCHEME_AKA)
-		put_vectors(h, b, wanted(h, r), a, w);
+		put_vectors(h, b, str_ieq(r->item.scheme, STR("Digest-AKAv2-SHA-256")) ? STR("Digest-AKAv2-SHA-256") : STR("Digest-AKAv1-MD5"),
+			    wanted(h, r), a, w);
 	else
 		put_digest(h, b, a, w);
 	a->impi = r->impi;

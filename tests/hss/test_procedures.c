@@ -200,6 +200,7 @@ END_TEST
 
 static const struct { const char *impi, *scheme, *answer; uint32_t n, code; unsigned items; bool exp; } schemes[] = {
 	{ "1", "Digest-AKAv1-MD5", "Digest-AKAv1-MD5", 1, 2001, 1, false }, { "1", "digest-akav1-md5", "Digest-AKAv1-MD5", 3, 2001, 3, false },
+	{ "1", "Digest-AKAv2-SHA-256", "Digest-AKAv2-SHA-256", 1, 2001, 1, false },
 	{ "1", "Unknown", "Digest-AKAv1-MD5", 9, 2001, 5, false }, { "1", "", "Digest-AKAv1-MD5", 0, 2001, 1, false },
 	{ "1", "SIP Digest", "SIP Digest", 4, 2001, 1, false }, { "1", "NASS-Bundled", NULL, 1, 5006, 0, true },
 	{ "2", "SIP Digest", NULL, 1, 5006, 0, true }, { "3", "Digest-AKAv1-MD5", NULL, 1, 5006, 0, true }, { "3", "Unknown", "SIP Digest", 2, 2001, 1, false },

@@ -3,6 +3,9 @@
 AES-128 of FIPS 197, encryption only; Milenage of TS 35.206; AUTS of TS 33.102 §6.3.3.
 """
 
+import base64
+import hmac
+
 
 def _tables():
     """The S-box of FIPS 197 §5.1.1, from its definition."""
@@ -96,19 +99,25 @@ class Usim:
 
     def __init__(self, k, opc, sqn=0):
         self.k, self.opc, self.sqn = k, opc, sqn
+        self.ck = self.ik = b""		# of the last challenge that was accepted
 
     def answer(self, nonce):
         """(RES, None), or (None, AUTS) when the sequence number is not fresh.  ValueError: not from our home network."""
         rand, autn = nonce[:16], nonce[16:32]
-        res, _ck, _ik, ak, ak_star = f2345(self.k, self.opc, rand)
+        res, ck, ik, ak, ak_star = f2345(self.k, self.opc, rand)
         sqn = xor(autn[:6], ak)
         if f1(self.k, self.opc, rand, sqn, autn[6:8])[0] != autn[8:16]:
             raise ValueError("the MAC of AUTN is wrong")
         if int.from_bytes(sqn, "big") <= self.sqn:
             mine = self.sqn.to_bytes(6, "big")
             return None, xor(mine, ak_star) + f1(self.k, self.opc, rand, mine, bytes(2))[1]
-        self.sqn = int.from_bytes(sqn, "big")
+        self.sqn, self.ck, self.ik = int.from_bytes(sqn, "big"), ck, ik
         return res, None
+
+
+def akav2_password(res, ik, ck, digest):
+    """The password of AKAv2 (RFC 4169 §3); digest: "md5" or "sha256"."""
+    return base64.b64encode(hmac.new(res + ik + ck, b"http-digest-akav2-password", digest).digest())
 
 
 def selftest():

@@ -1,6 +1,6 @@
 """scscf.py BUILD_DIR - scscfd against labhssd, with this script as phones behind a P-CSCF.
 
-TS 24.229 §5.4.1; feature rows S1, S2, S4, S7, S11, S16, S17, D2; reliability rows REG-03, F5, F6.  One worker and four.
+TS 24.229 §5.4.1; feature rows S1, S2, S3, S4, S7, S11, S16, S17, D2; reliability rows REG-03, F5, F6.  One worker and four.
 """
 
 import base64
@@ -21,7 +21,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from aka import Usim
+from aka import Usim, akav2_password
 from cases import Cases, EXIT_SKIP, check, equal, wait_for
 
 DOMAIN = "ims.mnc001.mcc001.3gppnetwork.org"
@@ -37,7 +37,7 @@ class Phone:
         self.core, self.imsi, self.password, self.usim = core, imsi, password, usim
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((core.net + ".10", 0))
-        self.cseq, self.answer = 0, ""
+        self.cseq, self.answer, self.rspauth = 0, "", ""
         self.again(imsi)
 
     def again(self, imsi):
@@ -69,21 +69,26 @@ class Phone:
     def solve(self, wrong=False):
         """Authorization for the last 401."""
         w = dict(re.findall(r'(\w+)="?([^",]*)"?', self.header("WWW-Authenticate")))
-        password = (self.password or "").encode()
+        password, hash_name = (self.password or "").encode(), "sha256" if "SHA-256" in w["algorithm"] else "md5"
         if self.usim:
             password, auts = self.usim.answer(base64.b64decode(w["nonce"]))
             if auts:
                 return (f'Digest username="{self.impi}", realm="{w["realm"]}", nonce="{w["nonce"]}", uri="sip:{DOMAIN}", response="", '
                         f'algorithm=AKAv1-MD5, auts="{base64.b64encode(auts).decode()}"')
+        if w["algorithm"].startswith("AKAv2"):
+            password = akav2_password(password, self.usim.ik, self.usim.ck, hash_name)
         if wrong:
             password = b"nonsense"
+        return self.prove(w, password, hash_name)
 
+    def prove(self, w, password, hash_name, nc="00000001"):
+        """Authorization with qop auth; notes what the server must prove in turn (RFC 7616 §3.5)."""
         def h(text):
-            return hashlib.md5(text).hexdigest()
+            return hashlib.new(hash_name, text).hexdigest()
         ha1 = h(f'{self.impi}:{w["realm"]}:'.encode() + password)
-        response = h(f'{ha1}:{w["nonce"]}:00000001:c:auth:{h(f"REGISTER:sip:{DOMAIN}".encode())}'.encode())
+        response, self.rspauth = (h(f'{ha1}:{w["nonce"]}:{nc}:c:auth:{h(f"{m}:sip:{DOMAIN}".encode())}'.encode()) for m in ("REGISTER", ""))
         return (f'Digest username="{self.impi}", realm="{w["realm"]}", nonce="{w["nonce"]}", uri="sip:{DOMAIN}", response="{response}", '
-                f'algorithm={w["algorithm"]}, qop=auth, cnonce="c", nc=00000001')
+                f'algorithm={w["algorithm"]}, qop=auth, cnonce="c", nc={nc}')
 
     def register(self, expires=600, wrong=False):
         """Challenge and answer; the last status."""
@@ -212,6 +217,25 @@ def resync(core):
     equal(p.register(0), 200, "leaving")
 
 
+def akav2_S3(core):
+    """RFC 4169, RFC 8760: the phone names it; checked by code that shares nothing with the core."""
+    for algorithm in ("AKAv2-SHA-256", "AKAv2-MD5"):
+        p = Phone(core, AKA_IMSI, usim=Usim(bytes.fromhex(K), bytes.fromhex(OPC)))
+        asks = f'Digest username="{p.impi}", realm="{DOMAIN}", nonce="", uri="sip:{DOMAIN}", response="", algorithm={algorithm}'
+        equal(p.send(600, asks), 401, "challenge")
+        check(f"algorithm={algorithm}," in p.header("WWW-Authenticate"), p.answer)
+        equal(p.send(600, p.solve()), 200, algorithm)
+        check(f'rspauth="{p.rspauth}"' in p.header("Authentication-Info"), p.answer)
+        equal(p.register(0), 200, "leaving")
+
+
+def authentication_info_S4(core):
+    p = Phone(core, DIGEST_IMSI, "secret")
+    equal(p.register(), 200, "digest")
+    check(f'rspauth="{p.rspauth}"' in p.header("Authentication-Info"), p.answer)
+    equal(p.register(0), 200, "leaving")
+
+
 def wrong_password(core):
     p = Phone(core, DIGEST_IMSI, "secret")
     refused(p, p.register(wrong=True), 403)
@@ -315,7 +339,7 @@ def run(build, workers, cases):
     core = Core(build, workers)
     core.start("scscf", "scscf/scscfd")
     try:
-        todo = [without_hss, aka, resync, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
+        todo = [without_hss, aka, resync, akav2_S3, authentication_info_S4, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
     finally:

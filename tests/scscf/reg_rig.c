@@ -81,11 +81,13 @@ static void answer_mar(struct reg_rig *r, const struct rig_pending *p)
 			a.result = (struct dia_result){ 0, CX_AUTH_SCHEME_NOT_SUPPORTED, true };
 		}
 	}
+	if (r->unknown_scheme && strcmp(r->scheme, r->unknown_scheme) == 0)
+		a.result = (struct dia_result){ 0, CX_AUTH_SCHEME_NOT_SUPPORTED, true };
 	if (a.result.err == 0 && a.result.code == DIA_SUCCESS && r->password) {
 		auth_ha1(r->digest, STR(RIG_IMPI), STR(RIG_DOMAIN), str_from_c(r->password), ha1);
 		a.n_items = 1;
 		a.item[0] = (struct cx_auth_item){ .number = 1, .scheme = STR("SIP Digest"), .digest_realm = STR(RIG_DOMAIN),
-						   .digest_ha1 = str_from_c(ha1), .digest_qop = STR("auth"),
+						   .digest_ha1 = str_from_c(ha1), .digest_qop = str_from_c(r->digest_qop),
 						   .digest_algorithm = str_from_c(auth_algorithm_name(r->digest)) };
 	} else if (a.result.err == 0 && a.result.code == DIA_SUCCESS) {
 		for (; a.n_items < p->n_items && a.n_items < r->max_vectors; a.n_items++) {
@@ -99,7 +101,7 @@ static void answer_mar(struct reg_rig *r, const struct rig_pending *p)
 			a.item[a.n_items] = (struct cx_auth_item){ .number = a.n_items + 1, .scheme = STR("Digest-AKAv1-MD5"),
 				.authenticate = str_make((const char *)one->rand, 32),
 				.authorization = str_make((const char *)one->xres, one->xres_len),
-				.ck = str_make((const char *)one->ck, 16), .ik = str_make((const char *)one->ik, 16) };
+				.ck = str_make((const char *)one->ck, r->no_keys ? 0 : 16), .ik = str_make((const char *)one->ik, r->no_keys ? 0 : 16) };
 		}
 	}
 	p->maa(p->arg, &a);
@@ -205,7 +207,7 @@ void rig_init(struct reg_rig *r)
 	struct buf errors;
 
 	*r = (struct reg_rig){ .maa = { 0, DIA_SUCCESS, false }, .saa = { 0, DIA_SUCCESS, false }, .xml = RIG_XML,
-			       .max_vectors = CX_MAX_VECTORS, .sqn = 1000 };
+			       .max_vectors = CX_MAX_VECTORS, .sqn = 1000, .digest_qop = "auth" };
 	the_rig = r;
 	log_open("test", LOG_TEXT, getenv("TEST_LOG") ? LOG_DEBUG : LOG_ERROR);
 	buf_init(&errors, 4096);
@@ -247,7 +249,7 @@ struct registration *rig_registration(struct reg_rig *r)
 void phone_init(struct rig_phone *p)
 {
 	*p = (struct rig_phone){ .impi = RIG_IMPI, .impu = RIG_IMPU, .user = RIG_IMPI, .sqn_ms = 1000, .integrity = "no",
-				 .algorithm = "AKAv1-MD5", .uri = "sip:" RIG_DOMAIN, .expires = 600, .extra = "" };
+				 .algorithm = "AKAv1-MD5", .uri = "sip:" RIG_DOMAIN, .expires = 600, .extra = "", .qop = "auth" };
 	rand_token(p->call_id, 16);
 	phone_begin(p);
 }
@@ -264,6 +266,8 @@ void phone_begin(struct rig_phone *p)
 {
 	snprintf(p->auth, sizeof(p->auth), "Digest username=\"%s\", realm=\"" RIG_DOMAIN "\", uri=\"%s\", nonce=\"\", response=\"\"",
 		 p->user, p->uri);
+	if (p->asks)
+		snprintf(p->auth + strlen(p->auth), sizeof(p->auth) - strlen(p->auth), ", algorithm=%s", p->asks);
 	put_integrity(p);
 }
 
@@ -319,7 +323,7 @@ static int password(struct reg_rig *r, struct rig_phone *p, const uint8_t nonce[
 int phone_solve(struct reg_rig *r, struct rig_phone *p)
 {
 	struct auth_params w, a = { 0 };
-	char ha1[AUTH_HEX_MAX], response[AUTH_HEX_MAX], nc[12], auts64[32];
+	char *ha1 = p->ha1, *response = p->response, nc[12], auts64[32];
 	struct milenage_out out;
 	uint8_t nonce[32], auts[14];
 	struct str pw;
@@ -349,17 +353,20 @@ int phone_solve(struct reg_rig *r, struct rig_phone *p)
 	a.nonce = str_from_c(p->nonce);
 	a.uri = str_from_c(p->uri);
 	if (!p->without_qop) {
-		a.qop = STR("auth");
+		a.qop = str_from_c(p->qop);
 		a.nc = str_from_c(nc);
 		a.cnonce = STR("cn");
 	}
-	auth_ha1(w.algorithm, str_from_c(p->user), str_from_c(p->realm), p->wrong ? STR("nonsense") : pw, ha1);
+	if (auth_is_aka(w.algorithm))
+		auth_aka_ha1(w.algorithm, str_from_c(p->user), str_from_c(p->realm), p->wrong ? STR("nonsense") : pw, out.ik, out.ck, ha1);
+	else
+		auth_ha1(w.algorithm, str_from_c(p->user), str_from_c(p->realm), p->wrong ? STR("nonsense") : pw, ha1);
 	ck_assert_int_eq(auth_response(&a, str_from_c(ha1), STR("REGISTER"), STR_NONE, response), 0);
 	snprintf(p->auth, sizeof(p->auth), "Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\", algorithm=%s",
 		 p->user, p->realm, p->nonce, p->uri, response, auth_algorithm_name(w.algorithm));
 	l = strlen(p->auth);
 	if (!p->without_qop)
-		snprintf(p->auth + l, sizeof(p->auth) - l, ", qop=auth, cnonce=\"cn\", nc=%s", nc);
+		snprintf(p->auth + l, sizeof(p->auth) - l, ", qop=%s, cnonce=\"cn\", nc=%s", p->qop, nc);
 	put_integrity(p);
 	return 0;
 }

@@ -43,6 +43,9 @@ struct reg_rig {
 	unsigned n_pending;
 	char cx[1024];			/* what was asked: "MAR MAR+auts SAR1 SAR9 " */
 	char scheme[64];		/* of the last MAR */
+	const char *unknown_scheme;	/* the HSS refuses it */
+	const char *digest_qop;		/* that the HSS names; "": none */
+	bool no_keys;			/* its vectors have neither CK nor IK */
 	struct dia_result maa, saa;
 	const char *xml;
 	const char *ccf;
@@ -65,7 +68,10 @@ struct rig_phone {
 	const char *integrity;		/* integrity-protected; NULL: not there */
 	const char *contact;		/* value of Contact; NULL: the usual one; "": none */
 	const char *extra;		/* more header lines, with CRLF */
-	const char *algorithm;
+	const char *algorithm;		/* of an answer with AUTS */
+	const char *asks;		/* algorithm of a first REGISTER; NULL: none */
+	const char *qop;		/* of its answers */
+	char ha1[AUTH_HEX_MAX], response[AUTH_HEX_MAX];
 	const char *uri;		/* of the Authorization */
 	bool without_qop, no_authorization, wrong;
 	int expires;			/* -1: no header */

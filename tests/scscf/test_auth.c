@@ -271,6 +271,119 @@ START_TEST(test_old_registration_survives)
 }
 END_TEST
 
+/* ---- AKAv2: RFC 4169, RFC 8760 ---- */
+
+static const struct { const char *name, *asks; bool akav2, no_keys; enum hss_profile hss; const char *scheme, *answer; } akas[] = {
+	{ "SHA-256", "AKAv2-SHA-256", true, false, HSS_STANDARD, "Digest-AKAv2-SHA-256", "algorithm=AKAv2-SHA-256" },
+	{ "MD5: no name of its own at the HSS", "AKAv2-MD5", true, false, HSS_STANDARD, "Digest-AKAv1-MD5", "algorithm=AKAv2-MD5" },
+	{ "Open5GS knows AKAv1 only, its vectors do", "AKAv2-SHA-256", true, false, HSS_OPEN5GS, "Digest-AKAv1-MD5", "algorithm=AKAv2-SHA-256" },
+	{ "not allowed here", "AKAv2-SHA-256", false, false, HSS_STANDARD, "Digest-AKAv1-MD5", "algorithm=AKAv1-MD5" },
+	{ "the HSS gave no keys", "AKAv2-SHA-256", true, true, HSS_STANDARD, "Digest-AKAv2-SHA-256", "algorithm=AKAv1-MD5" },
+	{ "the phone does not say", NULL, true, false, HSS_STANDARD, "Unknown", "algorithm=AKAv1-MD5" },
+};
+
+START_TEST(test_akav2_row_S3)
+{
+	begin();
+	p.integrity = "yes";
+	p.asks = akas[_i].asks;
+	r.no_keys = akas[_i].no_keys;
+	r.cfg->akav2 = akas[_i].akav2;
+	r.s->hss = akas[_i].hss;
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_send(&r, &p), 401);
+	ck_assert_msg(strcmp(r.scheme, akas[_i].scheme) == 0, "%s: %s", akas[_i].name, r.scheme);
+	ck_assert_msg(rig_has(&r, akas[_i].answer), "%s: %.*s", akas[_i].name, STR_ARG(r.m->raw));
+	ck_assert_int_eq(phone_solve(&r, &p), 0);
+	ck_assert_msg(phone_send(&r, &p) == 200, "%s: %u", akas[_i].name, r.status);
+	ck_assert_str_eq(r.cx, "MAR SAR1 ");
+	rig_fini(&r);
+}
+END_TEST
+
+/* A HSS that knows AKAv1 only is asked by that name: its vectors are the same. */
+START_TEST(test_akav2_hss_refuses_the_name_S3)
+{
+	begin();
+	p.integrity = "yes";
+	p.asks = "AKAv2-SHA-256";
+	r.unknown_scheme = "Digest-AKAv2-SHA-256";
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_str_eq(r.cx, "MAR MAR SAR1 ");
+	ck_assert_str_eq(r.scheme, "Digest-AKAv1-MD5");
+	rig_fini(&r);
+	begin();
+	p.asks = "AKAv2-SHA-256";
+	r.unknown_scheme = "Digest-AKAv1-MD5";		/* asked once, not for ever */
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	rig_fini(&r);
+	begin();
+	p.asks = "AKAv1-MD5";
+	r.unknown_scheme = "Digest-AKAv1-MD5";
+	ck_assert_uint_eq(phone_register(&r, &p), 403);
+	ck_assert_str_eq(r.cx, "MAR ");
+	rig_fini(&r);
+}
+END_TEST
+
+/* Nobody can talk a phone's challenge down: an algorithm that was not offered does not answer. */
+START_TEST(test_akav2_answer_in_another_algorithm_S3)
+{
+	begin();
+	p.integrity = "yes";
+	p.asks = "AKAv2-SHA-256";
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_send(&r, &p), 401);
+	{
+		struct sip_msg *was = r.m;
+		struct sip_parse_error err;
+		struct buf b;
+		ssize_t at = str_find(was->raw, STR("AKAv2-SHA-256"));
+
+		buf_init(&b, 8192);
+		buf_put(&b, str_head(was->raw, (size_t)at));
+		buf_puts(&b, "AKAv1-MD5");
+		buf_put(&b, str_from(was->raw, (size_t)at + 13));
+		ck_assert_int_eq(sip_msg_parse_copy(buf_str(&b), NULL, &r.m, &err), 0);
+		sip_msg_unref(was);
+		buf_fini(&b);
+	}
+	ck_assert_int_eq(phone_solve(&r, &p), 0);
+	ck_assert_uint_eq(phone_send(&r, &p), 403);
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- when a proof is due: TS 24.229 §5.4.1.2.2 ---- */
+
+static const struct { const char *name; uint32_t every, after_s; unsigned wait_s, status[4]; } dues[] = {
+	{ "never", 0, 0, 100, { 200, 200, 200, 200 } },
+	{ "all", 1, 0, 1, { 401, 401, 401, 401 } },
+	{ "each third", 3, 0, 1, { 200, 200, 401, 200 } },
+	{ "by age", 0, 250, 100, { 200, 200, 401, 200 } },
+	{ "by either", 4, 250, 100, { 200, 200, 401, 200 } },
+};
+
+START_TEST(test_proof_is_due_row_S1)
+{
+	begin();
+	p.integrity = "yes";
+	r.cfg->challenge_every = dues[_i].every;
+	r.cfg->challenge_after_s = dues[_i].after_s;
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	for (int i = 0; i < 4; i++) {
+		rig_run(&r, dues[_i].wait_s * 1000);
+		phone_begin(&p);
+		ck_assert_msg(phone_send(&r, &p) == dues[_i].status[i], "%s: %d is %u", dues[_i].name, i, r.status);
+		if (r.status == 401) {
+			ck_assert_int_eq(phone_solve(&r, &p), 0);
+			ck_assert_uint_eq(phone_send(&r, &p), 200);
+		}
+	}
+	rig_fini(&r);
+}
+END_TEST
+
 /* ---- what agents send ---- */
 
 START_TEST(test_without_authorization_clients_1)
@@ -387,6 +500,104 @@ START_TEST(test_digest_counter_may_jump_S4)
 }
 END_TEST
 
+/* RFC 7616 §3.5: the server proves that it knows the password, and gives the next nonce before this one ends. */
+START_TEST(test_authentication_info_S4)
+{
+	struct auth_params a = { 0 };
+	char proof[AUTH_HEX_MAX], line[200];
+	ssize_t at;
+
+	digest(AUTH_SHA256);
+	phone_send(&r, &p);
+	phone_solve(&r, &p);
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	a = (struct auth_params){ .algorithm = AUTH_SHA256, .nonce = str_from_c(p.nonce), .uri = str_from_c(p.uri), .qop = STR("auth"),
+				  .nc = STR("00000001"), .cnonce = STR("cn") };
+	ck_assert_int_eq(auth_rspauth(&a, str_from_c(p.ha1), STR_NONE, proof), 0);
+	ck_assert_str_ne(proof, p.response);
+	snprintf(line, sizeof(line), "Authentication-Info: qop=auth, rspauth=\"%s\", cnonce=\"cn\", nc=00000001\r\n", proof);
+	ck_assert_msg(rig_has(&r, line), "%.*s", STR_ARG(r.m->raw));
+	r.cfg->nonce_lifetime_s = 1000;
+	rig_run(&r, 590000);
+	snprintf(p.auth, sizeof(p.auth), "%s", "");
+	{
+		struct sip_msg *ok = r.m;
+		static const char again[] = "SIP/2.0 401 x\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>;tag=2\r\nCall-ID: c\r\n"
+			"CSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"%.*s\", nonce=\"%s\", algorithm=SHA-256, qop=\"auth\"\r\n\r\n";
+		struct sip_parse_error err;
+		char text[1024], nonce[128] = "";
+
+		snprintf(text, sizeof(text), again, (int)strlen(p.realm), p.realm, p.nonce);
+		ck_assert_int_eq(sip_msg_parse_copy(str_from_c(text), NULL, &r.m, &err), 0);
+		sip_msg_unref(ok);
+		phone_solve(&r, &p);			/* the old nonce, counted on */
+		ck_assert_uint_eq(phone_send(&r, &p), 200);
+		at = str_find(r.m->raw, STR("nextnonce=\""));
+		ck_assert_msg(at >= 0, "%.*s", STR_ARG(r.m->raw));
+		str_copy(str_head(str_from(r.m->raw, (size_t)at + 11), 32), nonce, sizeof(nonce));
+		snprintf(text, sizeof(text), again, (int)strlen(p.realm), p.realm, nonce);
+		ok = r.m;
+		ck_assert_int_eq(sip_msg_parse_copy(str_from_c(text), NULL, &r.m, &err), 0);
+		sip_msg_unref(ok);
+	}
+	rig_run(&r, 500000);				/* the first nonce is too old, this one is not */
+	phone_solve(&r, &p);
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	ck_assert_str_eq(r.cx, "MAR SAR1 ");
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct { const char *name; enum reg_qop ours; const char *hss, *offered, *answer; unsigned status; } qops[] = {
+	{ "auth", REG_QOP_AUTH, "", "qop=\"auth\"", "auth", 200 },
+	{ "auth-int", REG_QOP_AUTH_INT, "", "qop=\"auth-int\"", "auth-int", 200 },
+	{ "both, auth", REG_QOP_BOTH, "", "qop=\"auth,auth-int\"", "auth", 200 },
+	{ "both, auth-int", REG_QOP_BOTH, "", "qop=\"auth,auth-int\"", "auth-int", 200 },
+	{ "the HSS decides", REG_QOP_AUTH, "auth-int", "qop=\"auth-int\"", "auth-int", 200 },
+	{ "less than asked for", REG_QOP_AUTH_INT, "", "qop=\"auth-int\"", "auth", 403 },
+	{ "none, where the body shall be protected", REG_QOP_AUTH_INT, "", "qop=\"auth-int\"", NULL, 403 },
+	{ "none, an old client", REG_QOP_AUTH, "", "qop=\"auth\"", NULL, 200 },
+	{ "more than asked for", REG_QOP_AUTH, "", "qop=\"auth\"", "auth-int", 403 },
+	{ "none asked for", REG_QOP_NONE, "", "algorithm=MD5\r\n", NULL, 200 },
+};
+
+START_TEST(test_qop_row_S4)
+{
+	digest(AUTH_MD5);
+	r.cfg->qop = qops[_i].ours;
+	r.digest_qop = qops[_i].hss;
+	p.without_qop = !qops[_i].answer;
+	p.qop = qops[_i].answer;
+	ck_assert_uint_eq(phone_send(&r, &p), 401);
+	ck_assert_msg(rig_has(&r, qops[_i].offered), "%s: %.*s", qops[_i].name, STR_ARG(r.m->raw));
+	phone_solve(&r, &p);
+	ck_assert_msg(phone_send(&r, &p) == qops[_i].status, "%s: %u", qops[_i].name, r.status);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Folded lines and odd spacing are read like any other. */
+START_TEST(test_folded_authorization_S4)
+{
+	char folded[1024] = "", *to = folded;
+
+	digest(AUTH_MD5);
+	phone_send(&r, &p);
+	phone_solve(&r, &p);
+	for (const char *c = p.auth; *c; c++) {
+		*to++ = *c;
+		if (*c == ',') {
+			memcpy(to, "\r\n\t ", 4);
+			to += 4;
+		}
+	}
+	*to = '\0';
+	memcpy(p.auth, folded, sizeof(p.auth));
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_digest_without_qop_serves_once)
 {
 	digest(AUTH_MD5);
@@ -435,6 +646,7 @@ END_TEST
 
 static const struct { const char *name, *algorithm, *scheme; } schemes[] = {
 	{ "AKA", ", algorithm=AKAv1-MD5", "Digest-AKAv1-MD5" },
+	{ "AKAv2", ", algorithm=AKAv2-SHA-256", "Digest-AKAv2-SHA-256" },
 	{ "MD5", ", algorithm=MD5", "SIP Digest" },
 	{ "SHA-256", ", algorithm=SHA-256", "SIP Digest" },
 	{ "nobody knows it", ", algorithm=ROT13", "Unknown" },
@@ -471,5 +683,7 @@ TEST_MAIN("auth", TEST_ONE(test_aka_registration_S2), TEST_ONE(test_vectors_are_
 	  TEST_ONE(test_without_authorization_clients_1), TEST_ONE(test_name_without_realm_clients_1),
 	  TEST_ONE(test_two_authorizations_clients_2), TEST_ONE(test_uri_of_the_header_counts_clients_3),
 	  TEST_ONE(test_res_with_zero_octets_clients_10), TEST_ROWS(test_digest_row_S4, digests), TEST_ONE(test_digest_counter_may_jump_S4),
-	  TEST_ONE(test_digest_without_qop_serves_once), TEST_ONE(test_digest_wrong_then_changed_password),
+	  TEST_ROWS(test_akav2_row_S3, akas), TEST_ONE(test_akav2_hss_refuses_the_name_S3), TEST_ONE(test_akav2_answer_in_another_algorithm_S3),
+	  TEST_ROWS(test_proof_is_due_row_S1, dues), TEST_ONE(test_authentication_info_S4), TEST_ROWS(test_qop_row_S4, qops),
+	  TEST_ONE(test_folded_authorization_S4), TEST_ONE(test_digest_without_qop_serves_once), TEST_ONE(test_digest_wrong_then_changed_password),
 	  TEST_ONE(test_two_phones_of_one_digest_user), TEST_ROWS(test_scheme_row, schemes), TEST_ONE(test_no_vector))

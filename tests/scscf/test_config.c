@@ -47,6 +47,7 @@ END_TEST
 
 static const struct { const char *text; enum reg_qop qop; } qops[] = {
 	{ "none", REG_QOP_NONE }, { "auth", REG_QOP_AUTH }, { "auth-int", REG_QOP_AUTH_INT },
+	{ "both", REG_QOP_BOTH },
 };
 
 START_TEST(test_qop_row)

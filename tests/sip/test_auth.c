@@ -165,6 +165,7 @@ END_TEST
 static const struct { const char *in; int rc; enum auth_algorithm alg; } heads[] = {
 	{ "Digest username=\"a, b\",algorithm=AKAv1-MD5,\r\n\tnc=00000001", 0, AUTH_AKAV1_MD5 },
 	{ "Digest username=\"a\",algorithm=\"MD5\"", 0, AUTH_MD5 },
+	{ "Digest username=\"a\",algorithm=akav2-sha-256", 0, AUTH_AKAV2_SHA256 }, { "Digest algorithm=AKAv2-MD5", 0, AUTH_AKAV2_MD5 },
 	{ "Digest username=\"a\",algorithm=AKAv9-MD5", 0, AUTH_ALG_UNKNOWN },
 	{ "Digest", 0, AUTH_MD5 }, { "Basic abc", -ENOTSUP, 0 }, { "", -EBADMSG, 0 },
 	{ "Digest username=\"open", -EBADMSG, 0 }, { "Digest nonsense", -EBADMSG, 0 },
@@ -189,6 +190,34 @@ START_TEST(test_res_with_a_zero_octet)
 	auth_ha1(AUTH_AKAV1_MD5, STR("u"), STR("r"), str_make("\x01\x00\x02", 3), a);
 	auth_ha1(AUTH_AKAV1_MD5, STR("u"), STR("r"), str_make("\x01\x00\x03", 3), b);
 	ck_assert_str_ne(a, b);
+}
+END_TEST
+
+/* RFC 4169 §3: H(A1) computed by other code (Python's hmac) from RES 01..08, IK 00..0f, CK 10..1f. */
+static const struct { enum auth_algorithm alg; const char *name, *ha1; } akav2[] = {
+	{ AUTH_AKAV2_MD5, "AKAv2-MD5", "248fc95b6e3ef91ddd36669f5c8b2c53" },
+	{ AUTH_AKAV2_SHA256, "AKAv2-SHA-256", "fdcd38e333359a3b965d1555e1933ba3709464545812c28eee0892bc46a78b37" },
+};
+
+START_TEST(test_akav2_row_RFC_4169)
+{
+	uint8_t res[8], ik[16], ck[16];
+	char ha1[AUTH_HEX_MAX], v1[AUTH_HEX_MAX], plain[AUTH_HEX_MAX];
+
+	for (uint8_t i = 0; i < 16; i++) {
+		res[i % 8] = (uint8_t)(i % 8 + 1);
+		ik[i] = i;
+		ck[i] = (uint8_t)(i + 16);
+	}
+	auth_aka_ha1(akav2[_i].alg, STR("u"), STR("r"), str_make((const char *)res, 8), ik, ck, ha1);
+	ck_assert_str_eq(ha1, akav2[_i].ha1);
+	ck_assert(auth_is_aka(akav2[_i].alg) && !auth_is_aka(AUTH_MD5) && !auth_is_aka(AUTH_ALG_UNKNOWN));
+	ck_assert_str_eq(auth_algorithm_name(akav2[_i].alg), akav2[_i].name);
+	auth_aka_ha1(AUTH_AKAV1_MD5, STR("u"), STR("r"), str_make((const char *)res, 8), ik, ck, v1);
+	auth_ha1(AUTH_AKAV1_MD5, STR("u"), STR("r"), str_make((const char *)res, 8), plain);
+	ck_assert_str_eq(v1, plain);
+	auth_aka_ha1(akav2[_i].alg, STR("u"), STR("r"), STR_NONE, ik, ck, ha1);
+	ck_assert_str_eq(ha1, "");
 }
 END_TEST
 
@@ -274,6 +303,6 @@ START_TEST(test_token_key_file)
 END_TEST
 
 TEST_MAIN("auth", TEST_ROWS(test_milenage_set, sets), TEST_ONE(test_aka_home_and_phone), TEST_ROWS(test_digest_row, answers),
-	  TEST_ROWS(test_header_row, heads), TEST_ONE(test_res_with_a_zero_octet), TEST_ONE(test_two_authorizations),
+	  TEST_ROWS(test_header_row, heads), TEST_ONE(test_res_with_a_zero_octet), TEST_ROWS(test_akav2_row_RFC_4169, akav2), TEST_ONE(test_two_authorizations),
 	  TEST_ONE(test_token_round_trip_and_forgery), TEST_ONE(test_token_escaped_on_its_way),
 	  TEST_ONE(test_token_key_file))

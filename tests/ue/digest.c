@@ -73,7 +73,7 @@ static int take_aka(struct ue *u, const struct auth_params *p)
 
 static bool can_answer(const struct ue *u, const struct auth_params *p)
 {
-	return p->algorithm == AUTH_AKAV1_MD5 ? u->o.has_k : p->algorithm != AUTH_ALG_UNKNOWN && u->o.password[0];
+	return auth_is_aka(p->algorithm) ? u->o.has_k : p->algorithm != AUTH_ALG_UNKNOWN && u->o.password[0];
 }
 
 static void tell_challenge(struct ue *u, const struct auth_params *p)
@@ -109,7 +109,7 @@ int digest_challenge(struct ue *u, const struct sip_msg *m)
 	if (rc < 0)
 		return rc;
 	r->with_qop = offers_qop_auth(p.qop);
-	if (p.algorithm == AUTH_AKAV1_MD5)
+	if (auth_is_aka(p.algorithm))
 		return take_aka(u, &p);
 	r->secret_len = strlen(u->o.password);
 	memcpy(r->secret, u->o.password, r->secret_len);
@@ -138,7 +138,10 @@ static void put_answer(struct ue *u, struct buf *b, struct str uri)
 		p.nc = str_from_c(nc);
 		p.cnonce = str_from_c(cnonce);
 	}
-	auth_ha1(r->algorithm, str_from_c(u->o.impi), p.realm, str_make((const char *)r->secret, r->secret_len), ha1);
+	if (auth_is_aka(r->algorithm))
+		auth_aka_ha1(r->algorithm, str_from_c(u->o.impi), p.realm, str_make((const char *)r->secret, r->secret_len), u->sec.ik, u->sec.ck, ha1);
+	else
+		auth_ha1(r->algorithm, str_from_c(u->o.impi), p.realm, str_make((const char *)r->secret, r->secret_len), ha1);
 	if (!r->empty_response)
 		(void)auth_response(&p, str_from_c(ha1), STR("REGISTER"), STR_NONE, response);
 	buf_printf(b, "Authorization: Digest username=\"%s\",realm=\"%s\",nonce=\"%s\",uri=\"%.*s\",response=\"%s\",algorithm=%s",
