@@ -12,7 +12,7 @@
 
 struct rtr {				/* one per request; owners count down */
 	struct scscf *s;
-	struct cx_peer_request *q;
+	struct dia_peer_request *q;
 	atomic_uint left;
 	atomic_uint found, failed;
 	unsigned n;
@@ -64,7 +64,7 @@ static void rtr_done(void *arg, const struct reg_dereg_result *res)
 	rtr_count_down(p->r);
 }
 
-static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *m)
+static void on_rtr(void *u, struct dia_peer_request *q, const struct cx_rtr *m)
 {
 	struct scscf *s = u;
 	struct rtr *r = calloc(1, sizeof(*r));
@@ -199,7 +199,7 @@ int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, str
 
 struct ppr {
 	struct scscf *s;
-	struct cx_peer_request *q;
+	struct dia_peer_request *q;
 	int rc;
 };
 
@@ -233,7 +233,7 @@ static void ppr_done(void *arg, int rc)
 		free(p);
 }
 
-static void on_ppr(void *u, struct cx_peer_request *q, const struct cx_ppr *m)
+static void on_ppr(void *u, struct dia_peer_request *q, const struct cx_ppr *m)
 {
 	struct scscf *s = u;
 	struct ppr *p = calloc(1, sizeof(*p));

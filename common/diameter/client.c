@@ -15,7 +15,7 @@
 
 #define CORRELATION_BYTES 64		/* longer ones are cut */
 
-static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Cx requests by command and result.", "command",
+static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Diameter requests by command and result.", "command",
 		  "result");
 static METRIC_DEF(m_seconds, "cscf_diameter_request_seconds", METRIC_HISTOGRAM, "Time until the answer.", "command", NULL);
 static METRIC_DEF(m_waiting, "cscf_diameter_waiting", METRIC_GAUGE, "Requests that wait for others to be answered.", NULL, NULL);
@@ -28,7 +28,7 @@ struct pending {
 	struct dia_client *c;
 	struct timer timer;
 	uint32_t slot, gen;
-	enum cx_command_id cmd;
+	enum dia_command_id cmd;
 	any_fn fn;
 	void *arg;
 	uint64_t sent_us;
@@ -156,7 +156,7 @@ static const char *err_name(int err)
 	}
 }
 
-static void call(enum cx_command_id cmd, any_fn fn, void *arg, const void *answer)
+static void call(enum dia_command_id cmd, any_fn fn, void *arg, const void *answer)
 {
 	switch (cmd) {
 	case CX_UA: ((cx_uaa_fn)fn)(arg, answer); break;
@@ -165,7 +165,11 @@ static void call(enum cx_command_id cmd, any_fn fn, void *arg, const void *answe
 	case CX_MA: ((cx_maa_fn)fn)(arg, answer); break;
 	case CX_RT: ((cx_rta_fn)fn)(arg, answer); break;
 	case CX_PP: ((cx_ppa_fn)fn)(arg, answer); break;
-	case CX_N_COMMANDS: break;
+	case RX_AA: ((rx_aaa_fn)fn)(arg, answer); break;
+	case RX_ST: ((rx_sta_fn)fn)(arg, answer); break;
+	case RX_AS: ((rx_asa_fn)fn)(arg, answer); break;
+	case RX_RA: ((rx_raa_fn)fn)(arg, answer); break;
+	case DIA_N_COMMANDS: break;
 	}
 }
 
@@ -185,9 +189,11 @@ static void complete(struct pending *p, const void *answer)
 		struct cx_maa maa;
 		struct cx_rta rta;
 		struct cx_ppa ppa;
+		struct rx_aaa aaa;
+		struct rx_sta sta;
 	} none;
 	const struct dia_result *r;
-	enum cx_command_id cmd = p->cmd;
+	enum dia_command_id cmd = p->cmd;
 	any_fn fn = p->fn;
 	void *arg = p->arg;
 
@@ -198,12 +204,12 @@ static void complete(struct pending *p, const void *answer)
 	}
 	r = answer;
 	log_correlation(str_from_c(p->correlation));
-	metric_add(&m_requests, cx_commands[cmd].request_name, r->err ? err_name(r->err) : cx_result_name(r->code, r->experimental), 1);
-	metric_observe_us(&m_seconds, cx_commands[cmd].request_name, NULL, clock_mono_us() - p->sent_us);
+	metric_add(&m_requests, dia_commands[cmd].request_name, r->err ? err_name(r->err) : dia_command_result_name(cmd, r), 1);
+	metric_observe_us(&m_seconds, dia_commands[cmd].request_name, NULL, clock_mono_us() - p->sent_us);
 	if (r->err)
-		log_info(LOG_DIA, "request without an answer", LOG_C("command", cx_commands[cmd].request_name),
+		log_info(LOG_DIA, "request without an answer", LOG_C("command", dia_commands[cmd].request_name),
 			 LOG_C("why", err_name(r->err)));
-	tell_watcher(p, cx_commands[cmd].answer_name, r);
+	tell_watcher(p, dia_commands[cmd].answer_name, r);
 	pending_drop(p);
 	call(cmd, fn, arg, answer);
 	log_correlation(STR_NONE);
@@ -218,14 +224,14 @@ static void on_deadline(struct timer *t)
 	complete(p, NULL);
 }
 
-void client_delivered(struct dia_client *c, uint64_t id, enum cx_command_id cmd, const void *answer)
+void client_delivered(struct dia_client *c, uint64_t id, enum dia_command_id cmd, const void *answer)
 {
 	struct pending *p = pending_find(c, id);
 
 	if (p)
 		complete(p, answer);
 	else
-		metric_add(&m_late, cx_commands[cmd].request_name, NULL, 1);
+		metric_add(&m_late, dia_commands[cmd].request_name, NULL, 1);
 }
 
 /* ---- sending ---- */
@@ -245,7 +251,7 @@ static void send_now(struct pending *p, struct msg *m)
 		return;
 	}
 	p->c->outstanding++;
-	tell_watcher(p, cx_commands[p->cmd].request_name, NULL);
+	tell_watcher(p, dia_commands[p->cmd].request_name, NULL);
 }
 
 static void send_waiting(struct dia_client *c)
@@ -257,7 +263,7 @@ static void send_waiting(struct dia_client *c)
 	}
 }
 
-static uint64_t send_request(struct dia_client *c, enum cx_command_id cmd, const void *req, any_fn fn, void *arg)
+static uint64_t send_request(struct dia_client *c, enum dia_command_id cmd, const void *req, any_fn fn, void *arg)
 {
 	struct pending *p = pending_new(c);
 	struct msg *m;
@@ -294,6 +300,10 @@ SEND(cx_lir_send, cx_lir, cx_lia_fn, CX_LI)
 SEND(cx_mar_send, cx_mar, cx_maa_fn, CX_MA)
 SEND(cx_rtr_send, cx_rtr, cx_rta_fn, CX_RT)
 SEND(cx_ppr_send, cx_ppr, cx_ppa_fn, CX_PP)
+SEND(rx_aar_send, rx_aar, rx_aaa_fn, RX_AA)
+SEND(rx_str_send, rx_str, rx_sta_fn, RX_ST)
+SEND(rx_asr_send, rx_asr, rx_asa_fn, RX_AS)
+SEND(rx_rar_send, rx_rar, rx_raa_fn, RX_RA)
 
 /* ---- life ---- */
 

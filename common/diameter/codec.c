@@ -1,4 +1,4 @@
-/* common/diameter/codec.c - rows of cx_tables.c to AVPs and back.  RFC 6733 §4, TS 29.229 §6. */
+/* common/diameter/codec.c - rows of cx_tables.c to AVPs and back.  RFC 6733 §4, TS 29.229 §6, TS 29.214 §5. */
 #include <errno.h>
 #include <string.h>
 #include "common/diameter/private.h"
@@ -9,12 +9,14 @@
 #define AVP_EXPERIMENTAL_RESULT 297u
 #define AVP_EXPERIMENTAL_RESULT_CODE 298u
 #define AVP_VENDOR_ID 266u
+#define AVP_AUTH_APPLICATION_ID 258u
+#define AVP_SESSION_ID 263u
 
 /* ---- writing ---- */
 
-static int add(msg_or_avp *parent, uint32_t code, bool base, union avp_value *v)
+static int add(msg_or_avp *parent, uint32_t code, enum dia_vendor vendor, union avp_value *v)
 {
-	struct dict_object *model = dictionary_avp(code, base);
+	struct dict_object *model = dictionary_avp(code, vendor);
 	struct avp *avp;
 	int rc = model ? fd_msg_avp_new(model, 0, &avp) : ENOENT;
 
@@ -28,23 +30,23 @@ static int add(msg_or_avp *parent, uint32_t code, bool base, union avp_value *v)
 	return -rc;
 }
 
-int codec_add_u32(msg_or_avp *parent, uint32_t code, bool base, uint32_t n)
+int codec_add_u32(msg_or_avp *parent, uint32_t code, enum dia_vendor vendor, uint32_t n)
 {
 	union avp_value v = { .u32 = n };
 
-	return add(parent, code, base, &v);
+	return add(parent, code, vendor, &v);
 }
 
-int codec_add_str(msg_or_avp *parent, uint32_t code, bool base, struct str s)
+int codec_add_str(msg_or_avp *parent, uint32_t code, enum dia_vendor vendor, struct str s)
 {
 	union avp_value v = { .os = { (uint8_t *)(uintptr_t)s.p, s.l } };
 
-	return add(parent, code, base, &v);
+	return add(parent, code, vendor, &v);
 }
 
-static int new_group(uint32_t code, bool base, struct avp **ret)
+static int new_group(uint32_t code, enum dia_vendor vendor, struct avp **ret)
 {
-	struct dict_object *model = dictionary_avp(code, base);
+	struct dict_object *model = dictionary_avp(code, vendor);
 
 	return model ? -fd_msg_avp_new(model, 0, ret) : -ENOENT;
 }
@@ -58,26 +60,30 @@ static int add_group(msg_or_avp *parent, struct avp *group, int rc)
 	return rc;
 }
 
-int codec_add_application(struct msg *m)
+int codec_add_application(struct msg *m, enum dia_application app)
 {
 	struct avp *group;
-	int rc = new_group(260, true, &group);
+	int rc;
+
+	if (app != DIA_CX)
+		return codec_add_u32(m, AVP_AUTH_APPLICATION_ID, DIA_BASE, dictionary_application_id(app));
+	rc = new_group(260, DIA_BASE, &group);
 
 	if (rc < 0)
 		return rc;
-	rc = codec_add_u32(group, AVP_VENDOR_ID, true, VENDOR_3GPP);
+	rc = codec_add_u32(group, AVP_VENDOR_ID, DIA_BASE, VENDOR_3GPP);
 	if (rc == 0)
-		rc = codec_add_u32(group, 258, true, CX_APPLICATION);
+		rc = codec_add_u32(group, AVP_AUTH_APPLICATION_ID, DIA_BASE, CX_APPLICATION);
 	rc = add_group(m, group, rc);
-	return rc < 0 ? rc : codec_add_u32(m, 277, true, AUTH_SESSION_NO_STATE);
+	return rc < 0 ? rc : codec_add_u32(m, 277, DIA_BASE, AUTH_SESSION_NO_STATE);
 }
 
 /* A group is written when something is in it, or when its struct says that it is there. */
-static int write_group(msg_or_avp *parent, const struct cx_row *r, const char *base, bool there)
+static int write_group(msg_or_avp *parent, const struct dia_row *r, const char *base, bool there)
 {
 	struct avp *group;
 	msg_or_avp *first = NULL;
-	int rc = new_group(r->code, r->base, &group);
+	int rc = new_group(r->code, r->vendor, &group);
 
 	if (rc < 0)
 		return rc;
@@ -89,7 +95,12 @@ static int write_group(msg_or_avp *parent, const struct cx_row *r, const char *b
 	return add_group(parent, group, rc);
 }
 
-static int write_row(msg_or_avp *parent, const struct cx_row *r, const char *in)
+static int write_item(msg_or_avp *parent, const struct dia_row *r, const void *item)
+{
+	return r->sub ? write_group(parent, r, item, true) : codec_add_str(parent, r->code, r->vendor, *(const struct str *)item);
+}
+
+static int write_row(msg_or_avp *parent, const struct dia_row *r, const char *in)
 {
 	const void *p = in + r->off;
 	const struct cx_strs *strs = p;
@@ -97,42 +108,45 @@ static int write_row(msg_or_avp *parent, const struct cx_row *r, const char *in)
 	int rc = 0;
 
 	switch (r->kind) {
-	case CX_K_STR:
-		return ((const struct str *)p)->l ? codec_add_str(parent, r->code, r->base, *(const struct str *)p) : 0;
-	case CX_K_U32:
-		return codec_add_u32(parent, r->code, r->base, *(const uint32_t *)p);
-	case CX_K_U32_OPT:
-		return *(const uint32_t *)p ? codec_add_u32(parent, r->code, r->base, *(const uint32_t *)p) : 0;
-	case CX_K_U32_OR_MAX:
-		return *(const uint32_t *)p != UINT32_MAX ? codec_add_u32(parent, r->code, r->base, *(const uint32_t *)p) : 0;
-	case CX_K_BOOL:
-		return codec_add_u32(parent, r->code, r->base, *(const bool *)p);
-	case CX_K_PRESENT:
-		return *(const bool *)p ? codec_add_u32(parent, r->code, r->base, 0) : 0;
-	case CX_K_STRS:
+	case DIA_K_STR:
+		return ((const struct str *)p)->l ? codec_add_str(parent, r->code, r->vendor, *(const struct str *)p) : 0;
+	case DIA_K_U32:
+		return codec_add_u32(parent, r->code, r->vendor, *(const uint32_t *)p);
+	case DIA_K_U32_OPT:
+		return *(const uint32_t *)p ? codec_add_u32(parent, r->code, r->vendor, *(const uint32_t *)p) : 0;
+	case DIA_K_U32_OR_MAX:
+		return *(const uint32_t *)p != UINT32_MAX ? codec_add_u32(parent, r->code, r->vendor, *(const uint32_t *)p) : 0;
+	case DIA_K_U32_OR_NONE:
+		return *(const uint32_t *)p != DIA_NONE ? codec_add_u32(parent, r->code, r->vendor, *(const uint32_t *)p) : 0;
+	case DIA_K_BOOL:
+		return codec_add_u32(parent, r->code, r->vendor, *(const bool *)p);
+	case DIA_K_PRESENT:
+		return *(const bool *)p ? codec_add_u32(parent, r->code, r->vendor, 0) : 0;
+	case DIA_K_STRS:
 		for (unsigned i = 0; i < strs->n && rc == 0; i++)
-			rc = codec_add_str(parent, r->code, r->base, strs->v[i]);
+			rc = codec_add_str(parent, r->code, r->vendor, strs->v[i]);
 		return rc;
-	case CX_K_U32S:
+	case DIA_K_U32S:
 		for (unsigned i = 0; i < u32s->n && rc == 0; i++)
-			rc = codec_add_u32(parent, r->code, r->base, u32s->v[i]);
+			rc = codec_add_u32(parent, r->code, r->vendor, u32s->v[i]);
 		return rc;
-	case CX_K_GROUP:
+	case DIA_K_GROUP:
 		return write_group(parent, r, p, r->n_off && *(const bool *)(in + r->n_off));
-	case CX_K_ITEMS:
-		for (unsigned i = 0; i < *(const unsigned *)(in + r->n_off) && rc == 0; i++)
-			rc = write_group(parent, r, (const char *)p + i * sizeof(struct cx_auth_item), true);
+	case DIA_K_ITEMS:
+		for (unsigned i = 0; i < *(const unsigned *)(in + r->n_off) && i < r->item_max && rc == 0; i++)
+			rc = write_item(parent, r, (const char *)p + i * r->item_size);
 		return rc;
 	}
 	return -EINVAL;
 }
 
-int codec_write(msg_or_avp *parent, const struct cx_row *rows, const void *in)
+int codec_write(msg_or_avp *parent, const struct dia_row *rows, const void *in)
 {
 	int rc = 0;
 
 	for (; rows->code && rc == 0; rows++)
-		rc = write_row(parent, rows, in);
+		if (rows->code != AVP_SESSION_ID)	/* the first AVP of a message: request.c */
+			rc = write_row(parent, rows, in);
 	return rc;
 }
 
@@ -142,13 +156,13 @@ int codec_write_result(struct msg *m, const struct dia_result *r)
 	int rc;
 
 	if (!r->experimental)
-		return codec_add_u32(m, AVP_RESULT_CODE, true, r->code);
-	rc = new_group(AVP_EXPERIMENTAL_RESULT, true, &group);
+		return codec_add_u32(m, AVP_RESULT_CODE, DIA_BASE, r->code);
+	rc = new_group(AVP_EXPERIMENTAL_RESULT, DIA_BASE, &group);
 	if (rc < 0)
 		return rc;
-	rc = codec_add_u32(group, AVP_VENDOR_ID, true, VENDOR_3GPP);
+	rc = codec_add_u32(group, AVP_VENDOR_ID, DIA_BASE, VENDOR_3GPP);
 	if (rc == 0)
-		rc = codec_add_u32(group, AVP_EXPERIMENTAL_RESULT_CODE, true, r->code);
+		rc = codec_add_u32(group, AVP_EXPERIMENTAL_RESULT_CODE, DIA_BASE, r->code);
 	return add_group(m, group, rc);
 }
 
@@ -170,12 +184,12 @@ static int next_sibling(msg_or_avp **avp)
 	return next ? 0 : -ENOENT;
 }
 
-static bool is_row(const struct avp_hdr *h, const struct cx_row *r)
+static bool is_row(const struct avp_hdr *h, const struct dia_row *r)
 {
-	return h->avp_code == r->code && h->avp_vendor == (r->base ? 0 : VENDOR_3GPP);
+	return h->avp_code == r->code && h->avp_vendor == dictionary_vendor_id(r->vendor);
 }
 
-static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct cx_row *r, char *out, struct arena *a)
+static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct dia_row *r, char *out, struct arena *a)
 {
 	void *p = out + r->off;
 	struct cx_strs *strs = p;
@@ -183,38 +197,44 @@ static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct cx_ro
 	struct str s = STR_NONE;
 	unsigned *n;
 
-	if (r->kind == CX_K_GROUP) {
+	if (r->kind == DIA_K_GROUP) {
 		if (r->n_off)
 			*(bool *)(out + r->n_off) = true;
 		return codec_read(avp, r->sub, p, a);
 	}
-	if (r->kind == CX_K_ITEMS) {
+	if (r->kind == DIA_K_ITEMS) {
 		n = (unsigned *)(out + r->n_off);
-		return *n < CX_MAX_VECTORS ? codec_read(avp, r->sub, (char *)p + (*n)++ * sizeof(struct cx_auth_item), a) : 0;
+		if (*n == r->item_max)
+			return 0;
+		p = (char *)p + *n * r->item_size;
+		(*n)++;
+		if (r->sub)
+			return codec_read(avp, r->sub, p, a);
 	}
 	if (!h->avp_value)		/* the dictionary did not know it */
 		return 0;
-	if (r->kind == CX_K_STR || r->kind == CX_K_STRS) {
+	if (r->kind == DIA_K_STR || r->kind == DIA_K_STRS || r->kind == DIA_K_ITEMS) {
 		s = arena_dup(a, str_make((const char *)h->avp_value->os.data, h->avp_value->os.len));
 		if (!s.p)
 			return -ENOMEM;
 	}
 	switch (r->kind) {
-	case CX_K_STR:
+	case DIA_K_STR:
+	case DIA_K_ITEMS:
 		*(struct str *)p = s;
 		break;
-	case CX_K_STRS:
+	case DIA_K_STRS:
 		if (strs->n < CX_MAX_LIST)
 			strs->v[strs->n++] = s;
 		break;
-	case CX_K_U32S:
+	case DIA_K_U32S:
 		if (u32s->n < CX_MAX_LIST)
 			u32s->v[u32s->n++] = h->avp_value->u32;
 		break;
-	case CX_K_BOOL:
+	case DIA_K_BOOL:
 		*(bool *)p = h->avp_value->u32 != 0;
 		break;
-	case CX_K_PRESENT:
+	case DIA_K_PRESENT:
 		*(bool *)p = true;
 		break;
 	default:
@@ -223,14 +243,14 @@ static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct cx_ro
 	return 0;
 }
 
-static void set_absent(const struct cx_row *rows, char *out)
+static void set_absent(const struct dia_row *rows, char *out)
 {
 	for (; rows->code; rows++)
-		if (rows->kind == CX_K_U32_OR_MAX)
-			*(uint32_t *)(out + rows->off) = UINT32_MAX;
+		if (rows->kind == DIA_K_U32_OR_MAX || rows->kind == DIA_K_U32_OR_NONE)
+			*(uint32_t *)(out + rows->off) = rows->kind == DIA_K_U32_OR_MAX ? UINT32_MAX : DIA_NONE;
 }
 
-int codec_read(msg_or_avp *parent, const struct cx_row *rows, void *out, struct arena *a)
+int codec_read(msg_or_avp *parent, const struct dia_row *rows, void *out, struct arena *a)
 {
 	msg_or_avp *avp;
 	struct avp_hdr *h;
@@ -242,7 +262,7 @@ int codec_read(msg_or_avp *parent, const struct cx_row *rows, void *out, struct 
 	do {
 		if (fd_msg_avp_hdr(avp, &h) != 0)
 			return -EBADMSG;
-		for (const struct cx_row *r = rows; r->code; r++) {
+		for (const struct dia_row *r = rows; r->code; r++) {
 			if (!is_row(h, r))
 				continue;
 			rc = read_row(avp, h, r, out, a);

@@ -150,20 +150,18 @@ void cx_set_destination(const char *realm, const char *host);		/* before the fir
 
 /* Server: what a peer asks of us, delivered on `l`.  Each request must be answered once, later if need be; an
  * unanswered one is answered UNABLE_TO_COMPLY after the request timeout. */
-struct cx_peer_request;			/* the open request; ends with the answer */
 struct cx_server_ops {
-	void (*rtr)(void *u, struct cx_peer_request *q, const struct cx_rtr *r);
-	void (*ppr)(void *u, struct cx_peer_request *q, const struct cx_ppr *r);
-	void (*uar)(void *u, struct cx_peer_request *q, const struct cx_uar *r);	/* lab HSS: NULL elsewhere */
-	void (*lir)(void *u, struct cx_peer_request *q, const struct cx_lir *r);
-	void (*mar)(void *u, struct cx_peer_request *q, const struct cx_mar *r);
-	void (*sar)(void *u, struct cx_peer_request *q, const struct cx_sar *r);
+	void (*rtr)(void *u, struct dia_peer_request *q, const struct cx_rtr *r);
+	void (*ppr)(void *u, struct dia_peer_request *q, const struct cx_ppr *r);
+	void (*uar)(void *u, struct dia_peer_request *q, const struct cx_uar *r);	/* lab HSS: NULL elsewhere */
+	void (*lir)(void *u, struct dia_peer_request *q, const struct cx_lir *r);
+	void (*mar)(void *u, struct dia_peer_request *q, const struct cx_mar *r);
+	void (*sar)(void *u, struct dia_peer_request *q, const struct cx_sar *r);
 };
 void cx_serve(struct loop *l, const struct cx_server_ops *ops, void *u);	/* before dia_start */
-void cx_rta_send(struct cx_peer_request *q, const struct cx_rta *a);
-void cx_ppa_send(struct cx_peer_request *q, const struct cx_ppa *a);
-void cx_uaa_send(struct cx_peer_request *q, const struct cx_uaa *a);
-void cx_lia_send(struct cx_peer_request *q, const struct cx_lia *a);
-void cx_maa_send(struct cx_peer_request *q, const struct cx_maa *a);
-void cx_saa_send(struct cx_peer_request *q, const struct cx_saa *a);
-void cx_request_drop(struct cx_peer_request *q);	/* the lab HSS that plays dead: nothing is answered, ever */
+void cx_rta_send(struct dia_peer_request *q, const struct cx_rta *a);
+void cx_ppa_send(struct dia_peer_request *q, const struct cx_ppa *a);
+void cx_uaa_send(struct dia_peer_request *q, const struct cx_uaa *a);
+void cx_lia_send(struct dia_peer_request *q, const struct cx_lia *a);
+void cx_maa_send(struct dia_peer_request *q, const struct cx_maa *a);
+void cx_saa_send(struct dia_peer_request *q, const struct cx_saa *a);

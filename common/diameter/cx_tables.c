@@ -1,168 +1,157 @@
-/* common/diameter/cx_tables.c - the six commands of TS 29.229 §6.1 as rows. */
+/* common/diameter/cx_tables.c - the six commands of TS 29.229 §6.1 as rows, and what their results are called. */
 #include <stdio.h>
-#include "common/diameter/cx_tables.h"
+#include "common/diameter/tables.h"
 
-#define S(T, m) offsetof(struct T, m)
-
-static const struct cx_row caps_rows_uaa[] = {
-	{ 604, false, CX_K_U32S, S(cx_uaa, caps.mandatory), NULL, 0 },
-	{ 605, false, CX_K_U32S, S(cx_uaa, caps.optional), NULL, 0 },
-	{ 602, false, CX_K_STRS, S(cx_uaa, caps.server_names), NULL, 0 },
+static const struct dia_row caps_rows_uaa[] = {
+	DIA_ROW(604, 3GPP, U32S, cx_uaa, caps.mandatory),
+	DIA_ROW(605, 3GPP, U32S, cx_uaa, caps.optional),
+	DIA_ROW(602, 3GPP, STRS, cx_uaa, caps.server_names),
 	{ 0 },
 };
-static const struct cx_row caps_rows_lia[] = {
-	{ 604, false, CX_K_U32S, S(cx_lia, caps.mandatory), NULL, 0 },
-	{ 605, false, CX_K_U32S, S(cx_lia, caps.optional), NULL, 0 },
-	{ 602, false, CX_K_STRS, S(cx_lia, caps.server_names), NULL, 0 },
+static const struct dia_row caps_rows_lia[] = {
+	DIA_ROW(604, 3GPP, U32S, cx_lia, caps.mandatory),
+	DIA_ROW(605, 3GPP, U32S, cx_lia, caps.optional),
+	DIA_ROW(602, 3GPP, STRS, cx_lia, caps.server_names),
 	{ 0 },
 };
-static const struct cx_row uar_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_uar, origin_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_uar, impi), NULL, 0 },
-	{ 293, true, CX_K_STR, S(cx_uar, dest_host), NULL, 0 },
-	{ 601, false, CX_K_STR, S(cx_uar, impu), NULL, 0 },
-	{ 600, false, CX_K_STR, S(cx_uar, visited_network), NULL, 0 },
-	{ 623, false, CX_K_U32, S(cx_uar, type), NULL, 0 },
-	{ 637, false, CX_K_U32_OPT, S(cx_uar, flags), NULL, 0 },
+const struct dia_row cx_uar_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_uar, origin_host),
+	DIA_ROW(1, BASE, STR, cx_uar, impi),
+	DIA_ROW(293, BASE, STR, cx_uar, dest_host),
+	DIA_ROW(601, 3GPP, STR, cx_uar, impu),
+	DIA_ROW(600, 3GPP, STR, cx_uar, visited_network),
+	DIA_ROW(623, 3GPP, U32, cx_uar, type),
+	DIA_ROW(637, 3GPP, U32_OPT, cx_uar, flags),
 	{ 0 },
 };
-static const struct cx_row uaa_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_uaa, origin_host), NULL, 0 },
-	{ 602, false, CX_K_STR, S(cx_uaa, server_name), NULL, 0 },
-	{ 603, false, CX_K_GROUP, 0, caps_rows_uaa, S(cx_uaa, has_caps) },
+const struct dia_row cx_uaa_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_uaa, origin_host),
+	DIA_ROW(602, 3GPP, STR, cx_uaa, server_name),
+	{ 603, DIA_3GPP, DIA_K_GROUP, 0, caps_rows_uaa, offsetof(struct cx_uaa, has_caps), 0, 0 },
 	{ 0 },
 };
-static const struct cx_row lir_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_lir, origin_host), NULL, 0 },
-	{ 293, true, CX_K_STR, S(cx_lir, dest_host), NULL, 0 },
-	{ 601, false, CX_K_STR, S(cx_lir, impu), NULL, 0 },
-	{ 633, false, CX_K_PRESENT, S(cx_lir, originating), NULL, 0 },
-	{ 650, false, CX_K_U32_OR_MAX, S(cx_lir, session_priority), NULL, 0 },
+const struct dia_row cx_lir_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_lir, origin_host),
+	DIA_ROW(293, BASE, STR, cx_lir, dest_host),
+	DIA_ROW(601, 3GPP, STR, cx_lir, impu),
+	DIA_ROW(633, 3GPP, PRESENT, cx_lir, originating),
+	DIA_ROW(650, 3GPP, U32_OR_MAX, cx_lir, session_priority),
 	{ 0 },
 };
-static const struct cx_row lia_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_lia, origin_host), NULL, 0 },
-	{ 602, false, CX_K_STR, S(cx_lia, server_name), NULL, 0 },
-	{ 603, false, CX_K_GROUP, 0, caps_rows_lia, S(cx_lia, has_caps) },
-	{ 636, false, CX_K_STR, S(cx_lia, wildcarded_impu), NULL, 0 },
-	{ 634, false, CX_K_STR, S(cx_lia, wildcarded_psi), NULL, 0 },
+const struct dia_row cx_lia_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_lia, origin_host),
+	DIA_ROW(602, 3GPP, STR, cx_lia, server_name),
+	{ 603, DIA_3GPP, DIA_K_GROUP, 0, caps_rows_lia, offsetof(struct cx_lia, has_caps), 0, 0 },
+	DIA_ROW(636, 3GPP, STR, cx_lia, wildcarded_impu),
+	DIA_ROW(634, 3GPP, STR, cx_lia, wildcarded_psi),
 	{ 0 },
 };
-static const struct cx_row digest_rows[] = {
-	{ 104, true, CX_K_STR, S(cx_auth_item, digest_realm), NULL, 0 },
-	{ 111, true, CX_K_STR, S(cx_auth_item, digest_algorithm), NULL, 0 },
-	{ 110, true, CX_K_STR, S(cx_auth_item, digest_qop), NULL, 0 },
-	{ 121, true, CX_K_STR, S(cx_auth_item, digest_ha1), NULL, 0 },
+static const struct dia_row digest_rows[] = {
+	DIA_ROW(104, BASE, STR, cx_auth_item, digest_realm),
+	DIA_ROW(111, BASE, STR, cx_auth_item, digest_algorithm),
+	DIA_ROW(110, BASE, STR, cx_auth_item, digest_qop),
+	DIA_ROW(121, BASE, STR, cx_auth_item, digest_ha1),
 	{ 0 },
 };
-static const struct cx_row item_rows[] = {
-	{ 613, false, CX_K_U32_OPT, S(cx_auth_item, number), NULL, 0 },
-	{ 608, false, CX_K_STR, S(cx_auth_item, scheme), NULL, 0 },
-	{ 609, false, CX_K_STR, S(cx_auth_item, authenticate), NULL, 0 },
-	{ 610, false, CX_K_STR, S(cx_auth_item, authorization), NULL, 0 },
-	{ 625, false, CX_K_STR, S(cx_auth_item, ck), NULL, 0 },
-	{ 626, false, CX_K_STR, S(cx_auth_item, ik), NULL, 0 },
-	{ 635, false, CX_K_GROUP, 0, digest_rows, 0 },
+static const struct dia_row item_rows[] = {
+	DIA_ROW(613, 3GPP, U32_OPT, cx_auth_item, number),
+	DIA_ROW(608, 3GPP, STR, cx_auth_item, scheme),
+	DIA_ROW(609, 3GPP, STR, cx_auth_item, authenticate),
+	DIA_ROW(610, 3GPP, STR, cx_auth_item, authorization),
+	DIA_ROW(625, 3GPP, STR, cx_auth_item, ck),
+	DIA_ROW(626, 3GPP, STR, cx_auth_item, ik),
+	{ 635, DIA_3GPP, DIA_K_GROUP, 0, digest_rows, 0, 0, 0 },
 	{ 0 },
 };
-static const struct cx_row mar_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_mar, origin_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_mar, impi), NULL, 0 },
-	{ 293, true, CX_K_STR, S(cx_mar, dest_host), NULL, 0 },
-	{ 601, false, CX_K_STR, S(cx_mar, impu), NULL, 0 },
-	{ 602, false, CX_K_STR, S(cx_mar, server_name), NULL, 0 },
-	{ 607, false, CX_K_U32, S(cx_mar, n_items), NULL, 0 },
-	{ 612, false, CX_K_GROUP, S(cx_mar, item), item_rows, 0 },
+const struct dia_row cx_mar_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_mar, origin_host),
+	DIA_ROW(1, BASE, STR, cx_mar, impi),
+	DIA_ROW(293, BASE, STR, cx_mar, dest_host),
+	DIA_ROW(601, 3GPP, STR, cx_mar, impu),
+	DIA_ROW(602, 3GPP, STR, cx_mar, server_name),
+	DIA_ROW(607, 3GPP, U32, cx_mar, n_items),
+	{ 612, DIA_3GPP, DIA_K_GROUP, offsetof(struct cx_mar, item), item_rows, 0, 0, 0 },
 	{ 0 },
 };
-static const struct cx_row maa_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_maa, origin_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_maa, impi), NULL, 0 },
-	{ 601, false, CX_K_STR, S(cx_maa, impu), NULL, 0 },
-	{ 612, false, CX_K_ITEMS, S(cx_maa, item), item_rows, S(cx_maa, n_items) },
+const struct dia_row cx_maa_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_maa, origin_host),
+	DIA_ROW(1, BASE, STR, cx_maa, impi),
+	DIA_ROW(601, 3GPP, STR, cx_maa, impu),
+	DIA_ROW_ITEMS(612, 3GPP, cx_maa, item, n_items, item_rows),
 	{ 0 },
 };
-static const struct cx_row sar_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_sar, origin_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_sar, impi), NULL, 0 },
-	{ 293, true, CX_K_STR, S(cx_sar, dest_host), NULL, 0 },
-	{ 601, false, CX_K_STRS, S(cx_sar, impus), NULL, 0 },
-	{ 602, false, CX_K_STR, S(cx_sar, server_name), NULL, 0 },
-	{ 614, false, CX_K_U32, S(cx_sar, type), NULL, 0 },
-	{ 624, false, CX_K_BOOL, S(cx_sar, user_data_available), NULL, 0 },
+const struct dia_row cx_sar_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_sar, origin_host),
+	DIA_ROW(1, BASE, STR, cx_sar, impi),
+	DIA_ROW(293, BASE, STR, cx_sar, dest_host),
+	DIA_ROW(601, 3GPP, STRS, cx_sar, impus),
+	DIA_ROW(602, 3GPP, STR, cx_sar, server_name),
+	DIA_ROW(614, 3GPP, U32, cx_sar, type),
+	DIA_ROW(624, 3GPP, BOOL, cx_sar, user_data_available),
 	{ 0 },
 };
 #define CHARGING(T) \
-	{ 621, false, CX_K_STR, S(T, primary_ccf), NULL, 0 }, { 622, false, CX_K_STR, S(T, secondary_ccf), NULL, 0 }, \
-	{ 619, false, CX_K_STR, S(T, primary_ecf), NULL, 0 }, { 620, false, CX_K_STR, S(T, secondary_ecf), NULL, 0 }, { 0 }
-static const struct cx_row saa_charging[] = { CHARGING(cx_saa) };
-static const struct cx_row ppr_charging[] = { CHARGING(cx_ppr) };
-static const struct cx_row saa_impis[] = { { 1, true, CX_K_STRS, S(cx_saa, associated_impis), NULL, 0 }, { 0 } };
-static const struct cx_row rtr_impis[] = { { 1, true, CX_K_STRS, S(cx_rtr, associated_impis), NULL, 0 }, { 0 } };
-static const struct cx_row rta_impis[] = { { 1, true, CX_K_STRS, S(cx_rta, associated_impis), NULL, 0 }, { 0 } };
-static const struct cx_row saa_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_saa, origin_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_saa, impi), NULL, 0 },
-	{ 606, false, CX_K_STR, S(cx_saa, user_data), NULL, 0 },
-	{ 618, false, CX_K_GROUP, 0, saa_charging, 0 },
-	{ 632, false, CX_K_GROUP, 0, saa_impis, 0 },
+	DIA_ROW(621, 3GPP, STR, T, primary_ccf), DIA_ROW(622, 3GPP, STR, T, secondary_ccf), \
+	DIA_ROW(619, 3GPP, STR, T, primary_ecf), DIA_ROW(620, 3GPP, STR, T, secondary_ecf), { 0 }
+static const struct dia_row saa_charging[] = { CHARGING(cx_saa) };
+static const struct dia_row ppr_charging[] = { CHARGING(cx_ppr) };
+static const struct dia_row saa_impis[] = { DIA_ROW(1, BASE, STRS, cx_saa, associated_impis), { 0 } };
+static const struct dia_row rtr_impis[] = { DIA_ROW(1, BASE, STRS, cx_rtr, associated_impis), { 0 } };
+static const struct dia_row rta_impis[] = { DIA_ROW(1, BASE, STRS, cx_rta, associated_impis), { 0 } };
+const struct dia_row cx_saa_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_saa, origin_host),
+	DIA_ROW(1, BASE, STR, cx_saa, impi),
+	DIA_ROW(606, 3GPP, STR, cx_saa, user_data),
+	{ 618, DIA_3GPP, DIA_K_GROUP, 0, saa_charging, 0, 0, 0 },
+	{ 632, DIA_3GPP, DIA_K_GROUP, 0, saa_impis, 0, 0, 0 },
 	{ 0 },
 };
-static const struct cx_row reason_rows[] = {
-	{ 616, false, CX_K_U32, S(cx_rtr, reason_code), NULL, 0 },
-	{ 617, false, CX_K_STR, S(cx_rtr, reason_info), NULL, 0 },
+static const struct dia_row reason_rows[] = {
+	DIA_ROW(616, 3GPP, U32, cx_rtr, reason_code),
+	DIA_ROW(617, 3GPP, STR, cx_rtr, reason_info),
 	{ 0 },
 };
-static const struct cx_row rtr_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_rtr, origin_host), NULL, 0 },
-	{ 293, true, CX_K_STR, S(cx_rtr, dest_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_rtr, impi), NULL, 0 },
-	{ 601, false, CX_K_STRS, S(cx_rtr, impus), NULL, 0 },
-	{ 632, false, CX_K_GROUP, 0, rtr_impis, 0 },
-	{ 615, false, CX_K_GROUP, 0, reason_rows, 0 },
+const struct dia_row cx_rtr_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_rtr, origin_host),
+	DIA_ROW(293, BASE, STR, cx_rtr, dest_host),
+	DIA_ROW(1, BASE, STR, cx_rtr, impi),
+	DIA_ROW(601, 3GPP, STRS, cx_rtr, impus),
+	{ 632, DIA_3GPP, DIA_K_GROUP, 0, rtr_impis, 0, 0, 0 },
+	{ 615, DIA_3GPP, DIA_K_GROUP, 0, reason_rows, 0, 0, 0 },
 	{ 0 },
 };
-static const struct cx_row rta_rows[] = { { 632, false, CX_K_GROUP, 0, rta_impis, 0 }, { 0 } };
-static const struct cx_row ppr_rows[] = {
-	{ 264, true, CX_K_STR, S(cx_ppr, origin_host), NULL, 0 },
-	{ 293, true, CX_K_STR, S(cx_ppr, dest_host), NULL, 0 },
-	{ 1, true, CX_K_STR, S(cx_ppr, impi), NULL, 0 },
-	{ 606, false, CX_K_STR, S(cx_ppr, user_data), NULL, 0 },
-	{ 618, false, CX_K_GROUP, 0, ppr_charging, 0 },
+const struct dia_row cx_rta_rows[] = { { 632, DIA_3GPP, DIA_K_GROUP, 0, rta_impis, 0, 0, 0 }, { 0 } };
+const struct dia_row cx_ppr_rows[] = {
+	DIA_ROW(264, BASE, STR, cx_ppr, origin_host),
+	DIA_ROW(293, BASE, STR, cx_ppr, dest_host),
+	DIA_ROW(1, BASE, STR, cx_ppr, impi),
+	DIA_ROW(606, 3GPP, STR, cx_ppr, user_data),
+	{ 618, DIA_3GPP, DIA_K_GROUP, 0, ppr_charging, 0, 0, 0 },
 	{ 0 },
 };
-static const struct cx_row ppa_rows[] = { { 0 } };
+const struct dia_row cx_ppa_rows[] = { { 0 } };
 
-const struct cx_command cx_commands[CX_N_COMMANDS] = {
-	[CX_UA] = { 300, "UAR", "UAA", uar_rows, uaa_rows, sizeof(struct cx_uar), sizeof(struct cx_uaa) },
-	[CX_SA] = { 301, "SAR", "SAA", sar_rows, saa_rows, sizeof(struct cx_sar), sizeof(struct cx_saa) },
-	[CX_LI] = { 302, "LIR", "LIA", lir_rows, lia_rows, sizeof(struct cx_lir), sizeof(struct cx_lia) },
-	[CX_MA] = { 303, "MAR", "MAA", mar_rows, maa_rows, sizeof(struct cx_mar), sizeof(struct cx_maa) },
-	[CX_RT] = { 304, "RTR", "RTA", rtr_rows, rta_rows, sizeof(struct cx_rtr), sizeof(struct cx_rta) },
-	[CX_PP] = { 305, "PPR", "PPA", ppr_rows, ppa_rows, sizeof(struct cx_ppr), sizeof(struct cx_ppa) },
-};
-
-const struct cx_avp_def cx_avps[] = {	/* TS 29.229 table 6.3.1 */
-	{ 600, "Visited-Network-Identifier", CX_AVP_OCTETS, true }, { 601, "Public-Identity", CX_AVP_OCTETS, true },
-	{ 602, "Server-Name", CX_AVP_OCTETS, true }, { 603, "Server-Capabilities", CX_AVP_GROUP, true },
-	{ 604, "Mandatory-Capability", CX_AVP_U32, true }, { 605, "Optional-Capability", CX_AVP_U32, true },
-	{ 606, "User-Data", CX_AVP_OCTETS, true }, { 607, "SIP-Number-Auth-Items", CX_AVP_U32, true },
-	{ 608, "SIP-Authentication-Scheme", CX_AVP_OCTETS, true }, { 609, "SIP-Authenticate", CX_AVP_OCTETS, true },
-	{ 610, "SIP-Authorization", CX_AVP_OCTETS, true }, { 611, "SIP-Authentication-Context", CX_AVP_OCTETS, true },
-	{ 612, "SIP-Auth-Data-Item", CX_AVP_GROUP, true }, { 613, "SIP-Item-Number", CX_AVP_U32, true },
-	{ 614, "Server-Assignment-Type", CX_AVP_U32, true }, { 615, "Deregistration-Reason", CX_AVP_GROUP, true },
-	{ 616, "Reason-Code", CX_AVP_U32, true }, { 617, "Reason-Info", CX_AVP_OCTETS, true },
-	{ 618, "Charging-Information", CX_AVP_GROUP, true }, { 619, "Primary-Event-Charging-Function-Name", CX_AVP_OCTETS, true },
-	{ 620, "Secondary-Event-Charging-Function-Name", CX_AVP_OCTETS, true },
-	{ 621, "Primary-Charging-Collection-Function-Name", CX_AVP_OCTETS, true },
-	{ 622, "Secondary-Charging-Collection-Function-Name", CX_AVP_OCTETS, true },
-	{ 623, "User-Authorization-Type", CX_AVP_U32, true }, { 624, "User-Data-Already-Available", CX_AVP_U32, true },
-	{ 625, "Confidentiality-Key", CX_AVP_OCTETS, true }, { 626, "Integrity-Key", CX_AVP_OCTETS, true },
-	{ 628, "Supported-Features", CX_AVP_GROUP, false }, { 629, "Feature-List-ID", CX_AVP_U32, false },
-	{ 630, "Feature-List", CX_AVP_U32, false }, { 632, "Associated-Identities", CX_AVP_GROUP, false },
-	{ 633, "Originating-Request", CX_AVP_U32, true }, { 634, "Wildcarded-Public-Identity", CX_AVP_OCTETS, false },
-	{ 635, "SIP-Digest-Authenticate", CX_AVP_GROUP, false }, { 636, "Wildcarded-IMPU", CX_AVP_OCTETS, false },
-	{ 637, "UAR-Flags", CX_AVP_U32, false }, { 650, "Session-Priority", CX_AVP_U32, false }, { 0 },
+const struct dia_avp_def cx_avps[] = {	/* TS 29.229 table 6.3.1 */
+	{ 600, "Visited-Network-Identifier", DIA_AVP_OCTETS, true }, { 601, "Public-Identity", DIA_AVP_OCTETS, true },
+	{ 602, "Server-Name", DIA_AVP_OCTETS, true }, { 603, "Server-Capabilities", DIA_AVP_GROUP, true },
+	{ 604, "Mandatory-Capability", DIA_AVP_U32, true }, { 605, "Optional-Capability", DIA_AVP_U32, true },
+	{ 606, "User-Data", DIA_AVP_OCTETS, true }, { 607, "SIP-Number-Auth-Items", DIA_AVP_U32, true },
+	{ 608, "SIP-Authentication-Scheme", DIA_AVP_OCTETS, true }, { 609, "SIP-Authenticate", DIA_AVP_OCTETS, true },
+	{ 610, "SIP-Authorization", DIA_AVP_OCTETS, true }, { 611, "SIP-Authentication-Context", DIA_AVP_OCTETS, true },
+	{ 612, "SIP-Auth-Data-Item", DIA_AVP_GROUP, true }, { 613, "SIP-Item-Number", DIA_AVP_U32, true },
+	{ 614, "Server-Assignment-Type", DIA_AVP_U32, true }, { 615, "Deregistration-Reason", DIA_AVP_GROUP, true },
+	{ 616, "Reason-Code", DIA_AVP_U32, true }, { 617, "Reason-Info", DIA_AVP_OCTETS, true },
+	{ 618, "Charging-Information", DIA_AVP_GROUP, true }, { 619, "Primary-Event-Charging-Function-Name", DIA_AVP_OCTETS, true },
+	{ 620, "Secondary-Event-Charging-Function-Name", DIA_AVP_OCTETS, true },
+	{ 621, "Primary-Charging-Collection-Function-Name", DIA_AVP_OCTETS, true },
+	{ 622, "Secondary-Charging-Collection-Function-Name", DIA_AVP_OCTETS, true },
+	{ 623, "User-Authorization-Type", DIA_AVP_U32, true }, { 624, "User-Data-Already-Available", DIA_AVP_U32, true },
+	{ 625, "Confidentiality-Key", DIA_AVP_OCTETS, true }, { 626, "Integrity-Key", DIA_AVP_OCTETS, true },
+	{ 628, "Supported-Features", DIA_AVP_GROUP, false }, { 629, "Feature-List-ID", DIA_AVP_U32, false },
+	{ 630, "Feature-List", DIA_AVP_U32, false }, { 632, "Associated-Identities", DIA_AVP_GROUP, false },
+	{ 633, "Originating-Request", DIA_AVP_U32, true }, { 634, "Wildcarded-Public-Identity", DIA_AVP_OCTETS, false },
+	{ 635, "SIP-Digest-Authenticate", DIA_AVP_GROUP, false }, { 636, "Wildcarded-IMPU", DIA_AVP_OCTETS, false },
+	{ 637, "UAR-Flags", DIA_AVP_U32, false }, { 650, "Session-Priority", DIA_AVP_U32, false }, { 0 },
 };
 
 const char *cx_result_name(uint32_t code, bool experimental)

@@ -20,7 +20,8 @@ struct dia_config {
 	uint32_t request_timeout_ms;
 	uint32_t max_outstanding;		/* per client; more wait their turn, see dia_client_new() */
 	uint32_t watchdog_s;			/* Tw, RFC 3539; 6 at least */
-	bool serve_cx_home;			/* labhssd: also serves UAR, MAR, SAR, LIR */
+	bool rx;				/* speaks Rx; else Cx */
+	bool any_peer;				/* whoever connects is taken: the lab's HSS and PCRF */
 };
 int dia_start(const struct dia_config *c);	/* 0 or -errno; logs the reason */
 void dia_stop(void);				/* may take a second */
@@ -42,7 +43,10 @@ void dia_client_free(struct dia_client *c);			/* outstanding requests: no callba
 void dia_client_cancel(struct dia_client *c, uint64_t request);	/* no callback follows */
 uint32_t dia_client_outstanding(const struct dia_client *c);
 
-/* Cx result, TS 29.229 §6.2: Result-Code or Experimental-Result-Code with vendor 10415. */
+struct dia_peer_request;		/* an open request of a peer: ends with the answer, cx.h, rx.h */
+void dia_request_drop(struct dia_peer_request *q);	/* plays dead: nothing is answered, ever */
+
+/* TS 29.229 §6.2, TS 29.214 §5.5: Result-Code or Experimental-Result-Code with vendor 10415. */
 struct dia_result {
 	int err;			/* 0: an answer came; -ETIMEDOUT, -ENOTCONN (no peer), -EBUSY, -EBADMSG, -ECONNRESET */
 	uint32_t code;

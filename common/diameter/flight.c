@@ -25,14 +25,14 @@ struct flight {				/* with the library */
 	struct list link;		/* flights */
 	struct mailbox *box;
 	uint64_t id;
-	enum cx_command_id cmd;
+	enum dia_command_id cmd;
 };
 
 struct delivery {			/* on its way to the worker; lives in its own arena */
 	struct arena *a;
 	struct mailbox *box;
 	uint64_t id;
-	enum cx_command_id cmd;
+	enum dia_command_id cmd;
 	void *answer;
 };
 
@@ -124,7 +124,7 @@ static void read_answer(struct msg *m, const struct flight *f, struct arena *a, 
 		r->err = -ENOTCONN;
 		return;
 	}
-	rc = codec_read(m, cx_commands[f->cmd].answer, answer, a);
+	rc = codec_read(m, dia_commands[f->cmd].answer, answer, a);
 	if (rc == 0)
 		rc = codec_read_result(m, r);
 	r->err = rc;
@@ -137,7 +137,7 @@ static void post(struct flight *f, struct msg *m, int err)
 	bool posted = false;
 
 	if (d)
-		d->answer = arena_zalloc(a, cx_commands[f->cmd].answer_size);
+		d->answer = arena_zalloc(a, dia_commands[f->cmd].answer_size);
 	if (d && d->answer) {
 		d->a = a;
 		d->box = f->box;
@@ -176,7 +176,7 @@ static void on_expiry(void *data, DiamId_t to, size_t len, struct msg **m)
 
 /* ---- the worker's thread ---- */
 
-int flight_start(struct mailbox *box, uint64_t id, enum cx_command_id cmd, struct msg *m, uint32_t timeout_ms)
+int flight_start(struct mailbox *box, uint64_t id, enum dia_command_id cmd, struct msg *m, uint32_t timeout_ms)
 {
 	struct flight *f = malloc(sizeof(*f));
 	struct timespec until;

@@ -330,12 +330,12 @@ int dia_start(const struct dia_config *c)
 		rc = dictionary_open(fd_g_config->cnf_dict);
 	}
 	if (rc == 0)
-		rc = -fd_disp_app_support(dictionary_application(), dictionary_vendor(), 1, 0);
+		rc = -fd_disp_app_support(dictionary_application(c->rx ? DIA_RX : DIA_CX), dictionary_vendor(), 1, 0);
 	if (rc == 0)
-		rc = server_register(c->serve_cx_home);
+		rc = server_register();
 	if (rc == 0)
 		rc = set_hooks();
-	if (rc == 0 && c->serve_cx_home)
+	if (rc == 0 && c->any_peer)
 		rc = -fd_peer_validate_register(on_unknown_peer);
 	if (rc == 0) {
 		step = "fd_core_start";

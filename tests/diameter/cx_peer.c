@@ -11,7 +11,7 @@
 #include "common/log/log.h"
 
 static struct dia_client *client;
-static struct cx_peer_request *waiting;
+static struct dia_peer_request *waiting;
 static unsigned pushes;
 
 static bool unusual(struct str id, struct dia_result *r)
@@ -25,13 +25,13 @@ static bool unusual(struct str id, struct dia_result *r)
 	return true;
 }
 
-static void on_uar(void *u, struct cx_peer_request *q, const struct cx_uar *r)
+static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 {
 	struct cx_uaa a = { .result = { 0, CX_FIRST_REGISTRATION, true } };
 
 	(void)u;
 	if (str_eq(r->impi, STR("silent"))) {
-		cx_request_drop(q);
+		dia_request_drop(q);
 		return;
 	}
 	if (!unusual(r->impi, &a.result)) {
@@ -60,7 +60,7 @@ static void on_ppa(void *arg, const struct cx_ppa *a)
 	waiting = NULL;
 }
 
-static void push(struct cx_peer_request *q)
+static void push(struct dia_peer_request *q)
 {
 	static const struct cx_rtr rtr = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } },
 					   .associated_impis = { 1, { STR("other") } }, .reason_code = 2,
@@ -73,7 +73,7 @@ static void push(struct cx_peer_request *q)
 		exit(3);
 }
 
-static void on_lir(void *u, struct cx_peer_request *q, const struct cx_lir *r)
+static void on_lir(void *u, struct dia_peer_request *q, const struct cx_lir *r)
 {
 	struct cx_lia a = { .result = { 0, DIA_SUCCESS, false }, .server_name = r->originating ? STR("sip:o") : STR("sip:t"),
 			    .wildcarded_impu = STR("sip:wild"), .wildcarded_psi = STR("sip:psi") };
@@ -92,7 +92,7 @@ static void on_lir(void *u, struct cx_peer_request *q, const struct cx_lir *r)
 	cx_lia_send(q, &a);
 }
 
-static void on_mar(void *u, struct cx_peer_request *q, const struct cx_mar *r)
+static void on_mar(void *u, struct dia_peer_request *q, const struct cx_mar *r)
 {
 	struct cx_maa a = { .result = { 0, DIA_SUCCESS, false }, .impi = r->impi, .impu = r->impu };
 
@@ -104,7 +104,7 @@ static void on_mar(void *u, struct cx_peer_request *q, const struct cx_mar *r)
 	cx_maa_send(q, &a);
 }
 
-static void on_sar(void *u, struct cx_peer_request *q, const struct cx_sar *r)
+static void on_sar(void *u, struct dia_peer_request *q, const struct cx_sar *r)
 {
 	struct cx_saa a = { .result = { 0, DIA_SUCCESS, false }, .impi = r->impi };
 
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 	static const struct cx_server_ops ops = { .uar = on_uar, .lir = on_lir, .mar = on_mar, .sar = on_sar };
 	struct loop *l = loop_new();
 	struct dia_config c = { .identity = "hss.test", .realm = "test", .request_timeout_ms = 60000, .max_outstanding = 16,
-				.watchdog_s = 6, .serve_cx_home = true };
+				.watchdog_s = 6, .any_peer = true };
 
 	if (argc != 2 || !l)
 		return 2;

@@ -197,7 +197,7 @@ END_TEST
 
 static unsigned rtrs, pprs;
 
-static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *r)
+static void on_rtr(void *u, struct dia_peer_request *q, const struct cx_rtr *r)
 {
 	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false }, .associated_impis = { 1, { STR("other") } } };
 
@@ -209,7 +209,7 @@ static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *r)
 	cx_rta_send(q, &a);
 }
 
-static void on_ppr(void *u, struct cx_peer_request *q, const struct cx_ppr *r)
+static void on_ppr(void *u, struct dia_peer_request *q, const struct cx_ppr *r)
 {
 	struct cx_ppa a = { .result = { 0, CX_TOO_MUCH_DATA, true } };
 

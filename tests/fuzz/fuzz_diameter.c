@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_diameter.c - octets of a Diameter peer: defused, through libfdproto's parser with our dictionary, into the structs
- * of cx.h.  README.md of common/diameter, traps 1 and 2; TS 29.229 §6.
+ * of cx.h and rx.h.  README.md of common/diameter, traps 1 and 2; TS 29.229 §6.
  *
  * What the library aborts or loses must not reach it; what is read lies in the arena, lists are no longer than their place. */
 #include <errno.h>
@@ -25,19 +25,19 @@ static void open_once(void)
 	MUST(fd_core_initialize() == 0 && dictionary_open(fd_g_config->cnf_dict) == 0);
 }
 
-static void check_list(const struct cx_row *rows, const char *out)
+static void check_list(const struct dia_row *rows, const char *out)
 {
-	for (const struct cx_row *r = rows; r->code; r++) {
-		if (r->kind == CX_K_STRS)
+	for (const struct dia_row *r = rows; r->code; r++) {
+		if (r->kind == DIA_K_STRS)
 			MUST(((const struct cx_strs *)(const void *)(out + r->off))->n <= CX_MAX_LIST);
-		if (r->kind == CX_K_U32S)
+		if (r->kind == DIA_K_U32S)
 			MUST(((const struct cx_u32s *)(const void *)(out + r->off))->n <= CX_MAX_LIST);
-		if (r->kind == CX_K_ITEMS)
-			MUST(*(const unsigned *)(const void *)(out + r->n_off) <= CX_MAX_VECTORS);
+		if (r->kind == DIA_K_ITEMS)
+			MUST(*(const unsigned *)(const void *)(out + r->n_off) <= r->item_max);
 	}
 }
 
-static void read_as(struct msg *m, const struct cx_row *rows, size_t bytes)
+static void read_as(struct msg *m, const struct dia_row *rows, size_t bytes)
 {
 	struct arena *a = arena_new(4096);
 	struct dia_result r;
@@ -70,12 +70,12 @@ void fuzz_one(const uint8_t *data, size_t size)
 		return;
 	}
 	if (fd_msg_parse_dict(m, dictionary_get(), NULL) == 0 && fd_msg_hdr(m, &h) == 0)
-		for (int c = 0; c < CX_N_COMMANDS; c++)
-			if (cx_commands[c].code == h->msg_code && h->msg_appl == CX_APPLICATION) {
+		for (int c = 0; c < DIA_N_COMMANDS; c++)
+			if (dia_commands[c].code == h->msg_code && h->msg_appl == dictionary_application_id(dia_commands[c].application)) {
 				bool request = h->msg_flags & CMD_FLAG_REQUEST;
 
-				read_as(m, request ? cx_commands[c].request : cx_commands[c].answer,
-					request ? cx_commands[c].request_size : cx_commands[c].answer_size);
+				read_as(m, request ? dia_commands[c].request : dia_commands[c].answer,
+					request ? dia_commands[c].request_size : dia_commands[c].answer_size);
 			}
 	fd_msg_free(m);
 }

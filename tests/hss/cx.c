@@ -11,7 +11,7 @@ struct job {
 	struct list link;		/* hss.held */
 	struct timer timer;
 	struct hss *h;
-	struct cx_peer_request *q;
+	struct dia_peer_request *q;
 	enum hss_command cmd;
 	const void *r;
 	struct dia_result result;	/* ordered; code 0: the right one */
@@ -130,7 +130,7 @@ static void serve_later(struct job *j, uint32_t delay_ms)
 	timer_start(loop_wheel(j->h->loop), &k->timer, delay_ms);
 }
 
-static void take(struct hss *h, enum hss_command cmd, struct cx_peer_request *q, const void *r, struct str impi, struct str impu)
+static void take(struct hss *h, enum hss_command cmd, struct dia_peer_request *q, const void *r, struct str impi, struct str impu)
 {
 	const struct behave_rule *b = behave_match(&h->behave, cmd, impi, impu);
 	struct job j = { .h = h, .q = q, .cmd = cmd, .r = r };
@@ -141,7 +141,7 @@ static void take(struct hss *h, enum hss_command cmd, struct cx_peer_request *q,
 	}
 	if (b->silent) {
 		h->count[cmd].silent++;
-		cx_request_drop(q);
+		dia_request_drop(q);
 		return;
 	}
 	j.result = b->result;
@@ -153,22 +153,22 @@ static void take(struct hss *h, enum hss_command cmd, struct cx_peer_request *q,
 		serve(&j);
 }
 
-static void on_uar(void *u, struct cx_peer_request *q, const struct cx_uar *r)
+static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 {
 	take(u, HSS_UAR, q, r, r->impi, r->impu);
 }
 
-static void on_lir(void *u, struct cx_peer_request *q, const struct cx_lir *r)
+static void on_lir(void *u, struct dia_peer_request *q, const struct cx_lir *r)
 {
 	take(u, HSS_LIR, q, r, STR_NONE, r->impu);
 }
 
-static void on_mar(void *u, struct cx_peer_request *q, const struct cx_mar *r)
+static void on_mar(void *u, struct dia_peer_request *q, const struct cx_mar *r)
 {
 	take(u, HSS_MAR, q, r, r->impi, r->impu);
 }
 
-static void on_sar(void *u, struct cx_peer_request *q, const struct cx_sar *r)
+static void on_sar(void *u, struct dia_peer_request *q, const struct cx_sar *r)
 {
 	take(u, HSS_SAR, q, r, r->impi, r->impus.n ? r->impus.v[0] : STR_NONE);
 }
@@ -185,7 +185,7 @@ void hss_cx_close(struct hss *h)
 	while (h->n_held) {
 		struct job *j = list_entry(h->held.next, struct job, link);
 
-		cx_request_drop(j->q);
+		dia_request_drop(j->q);
 		job_free(j);
 	}
 }

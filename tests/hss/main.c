@@ -50,7 +50,7 @@ static int open_diameter(struct hss *h, const struct cfg *c)
 	struct dia_config d = { .identity = cfg_cstr(r, "diameter.identity"), .realm = realm ? realm : cfg_home_domain(c).p,
 				.request_timeout_ms = SERVE_TIMEOUT_MS,
 				.max_outstanding = (uint32_t)cfg_int(r, "diameter.max_outstanding"), .watchdog_s = 6,
-				.serve_cx_home = true };
+				.any_peer = true };
 	int rc;
 
 	if (addr_parse_hostport(cfg_str(r, "diameter.listen"), 3868, &d.listen) < 0)

@@ -172,7 +172,7 @@ static char text1[4096], text2[256];
 static struct aka_vector vec;
 static unsigned items;
 
-static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *r)
+static void on_rtr(void *u, struct dia_peer_request *q, const struct cx_rtr *r)
 {
 	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false }, .associated_impis = { 1, { STR("other@home") } } };
 
@@ -184,7 +184,7 @@ static void on_rtr(void *u, struct cx_peer_request *q, const struct cx_rtr *r)
 	cx_rta_send(q, &a);
 }
 
-static void on_ppr(void *u, struct cx_peer_request *q, const struct cx_ppr *r)
+static void on_ppr(void *u, struct dia_peer_request *q, const struct cx_ppr *r)
 {
 	struct cx_ppa a = { .result = { 0, pprs ? CX_TOO_MUCH_DATA : DIA_SUCCESS, pprs > 0 } };
 

@@ -10,12 +10,12 @@ static struct dia_result result;
 static unsigned n_associated;
 static char associated[256];
 
-void __wrap_cx_rta_send(struct cx_peer_request *q, const struct cx_rta *a);
-void __wrap_cx_ppa_send(struct cx_peer_request *q, const struct cx_ppa *a);
+void __wrap_cx_rta_send(struct dia_peer_request *q, const struct cx_rta *a);
+void __wrap_cx_ppa_send(struct dia_peer_request *q, const struct cx_ppa *a);
 
-void __wrap_cx_rta_send(struct cx_peer_request *q, const struct cx_rta *a)
+void __wrap_cx_rta_send(struct dia_peer_request *q, const struct cx_rta *a)
 {
-	ck_assert_ptr_eq(q, (struct cx_peer_request *)&r);
+	ck_assert_ptr_eq(q, (struct dia_peer_request *)&r);
 	n_answers++;
 	result = a->result;
 	n_associated = a->associated_impis.n;
@@ -23,9 +23,9 @@ void __wrap_cx_rta_send(struct cx_peer_request *q, const struct cx_rta *a)
 		str_copy(a->associated_impis.v[0], associated, sizeof(associated));
 }
 
-void __wrap_cx_ppa_send(struct cx_peer_request *q, const struct cx_ppa *a)
+void __wrap_cx_ppa_send(struct dia_peer_request *q, const struct cx_ppa *a)
 {
-	ck_assert_ptr_eq(q, (struct cx_peer_request *)&r);
+	ck_assert_ptr_eq(q, (struct dia_peer_request *)&r);
 	n_answers++;
 	result = a->result;
 }
@@ -60,7 +60,7 @@ START_TEST(test_rtr_row_S16)
 			    .associated_impis = { rtrs[_i].other ? 1 : 0, { str_from_c(rtrs[_i].other) } } };
 
 	begin();
-	scscf_push_ops.rtr(r.s, (struct cx_peer_request *)&r, &m);
+	scscf_push_ops.rtr(r.s, (struct dia_peer_request *)&r, &m);
 	rig_serve(&r);
 	ck_assert_msg(n_answers == 1 && result.code == rtrs[_i].code && result.experimental == rtrs[_i].exp, "%s: %u answers, %u",
 		      rtrs[_i].name, n_answers, result.code);
@@ -87,7 +87,7 @@ START_TEST(test_ppr_row_S17)
 	struct cx_ppr m = { .impi = str_from_c(pprs[_i].impi), .user_data = str_from_c(pprs[_i].xml), .primary_ccf = str_from_c(pprs[_i].ccf) };
 
 	begin();
-	scscf_push_ops.ppr(r.s, (struct cx_peer_request *)&r, &m);
+	scscf_push_ops.ppr(r.s, (struct dia_peer_request *)&r, &m);
 	rig_serve(&r);
 	ck_assert_msg(n_answers == 1 && result.code == pprs[_i].code && result.experimental == pprs[_i].exp, "%s: %u answers, %u",
 		      pprs[_i].name, n_answers, result.code);
@@ -104,7 +104,7 @@ START_TEST(test_ppr_with_too_much_S17)
 
 	begin();
 	memset(xml, ' ', PROFILE_MAX_BYTES + 1);
-	scscf_push_ops.ppr(r.s, (struct cx_peer_request *)&r, &m);
+	scscf_push_ops.ppr(r.s, (struct dia_peer_request *)&r, &m);
 	free(xml);
 	rig_serve(&r);
 	ck_assert(n_answers == 1 && result.code == CX_TOO_MUCH_DATA && result.experimental);
@@ -121,7 +121,7 @@ START_TEST(test_rtr_during_a_register)
 	r.cfg->sar_on_refresh = true;
 	r.hold = true;
 	phone_send(&r, &p);
-	scscf_push_ops.rtr(r.s, (struct cx_peer_request *)&r, &m);
+	scscf_push_ops.rtr(r.s, (struct dia_peer_request *)&r, &m);
 	rig_serve(&r);
 	ck_assert_uint_eq(n_answers, 0);
 	r.hold = false;
