@@ -24,6 +24,8 @@ const struct cfg_row pcscf_schema[] = {
 	{ "access.ipsec", CFG_MAP, .help = "IPsec with the phones (TS 33.203 §7).  Without this section phones come in clear." },
 	{ "access.ipsec.policy", CFG_ENUM, 0, 0, "require", "require|prefer|off", 0, NULL,
 	  "require: phones without a security agreement are refused; prefer: they may register in clear." },
+	{ "access.ipsec.listeners", CFG_STR_MAP, 1, 128, NULL, NULL, 0, NULL,
+	  "Another policy for listeners of sip.listen: \"udp:192.0.2.10:5060\": prefer.  TLS listeners: off." },
 	{ "access.ipsec.algorithms", CFG_STR_LIST, 3, 40, NULL, NULL, 0, NULL,
 	  "ALG/EALG pairs, best first (hmac-sha-1-96/aes-cbc, null/aes-gcm); also aes-gmac/null, hmac-md5-96 and des-ede3-cbc." },
 	{ "access.ipsec.allow_null", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,

@@ -15,12 +15,12 @@ static bool within(uint16_t first, uint16_t n, uint16_t port)
 
 bool ports_client(const struct security_config *c, const struct addr *local)
 {
-	return c->policy != SECURITY_OFF && within(c->port_c, c->n_ports, addr_port(local));
+	return c->on && within(c->port_c, c->n_ports, addr_port(local));
 }
 
 bool ports_protected(const struct security_config *c, const struct addr *local)
 {
-	return ports_client(c, local) || (c->policy != SECURITY_OFF && within(c->port_s, c->n_ports, addr_port(local)));
+	return ports_client(c, local) || (c->on && within(c->port_s, c->n_ports, addr_port(local)));
 }
 
 void ports_to_phone(const struct sa_set *s, enum sip_proto proto, struct sip_flow *ret)

@@ -24,6 +24,88 @@ static bool overlap(int64_t a, int64_t b, int64_t n)
 	return a < b + n && b < a + n;
 }
 
+/* ---- which policy where ---- */
+
+static int policy_parse(struct str text, enum security_policy *ret)
+{
+	static const char *const names[] = { "off", "prefer", "require" };
+
+	for (unsigned i = 0; i < 3; i++)
+		if (str_eq_c(text, names[i])) {
+			*ret = (enum security_policy)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int listener_parse(struct str text, enum sip_proto *ret_proto, struct addr *ret_at)
+{
+	struct str proto, rest;
+
+	if (!str_cut(text, ':', &proto, &rest) || sip_proto_from_name(proto, ret_proto) < 0)
+		return -EINVAL;
+	return addr_parse_hostport(rest, *ret_proto == SIP_TLS ? 5061 : 5060, ret_at);
+}
+
+static bool is_listener(const struct cfg_node *r, enum sip_proto proto, const struct addr *at)
+{
+	for (size_t i = 0; i < cfg_list_len(r, "sip.listen"); i++) {
+		enum sip_proto p;
+		struct addr a;
+
+		if (listener_parse(cfg_strs_at(r, "sip.listen", i), &p, &a) == 0 && p == proto && addr_eq(&a, at))
+			return true;
+	}
+	return false;
+}
+
+static void check_listeners(const struct cfg_node *r, struct buf *errors)
+{
+	struct str name, value;
+	enum security_policy policy;
+	enum sip_proto proto;
+	struct addr at;
+	size_t i;
+
+	for (i = 0; cfg_map_at(r, "access.ipsec.listeners", i, &name, &value); i++) {
+		if (policy_parse(value, &policy) < 0)
+			cfg_error(r, "access.ipsec.listeners", errors, "access.ipsec.listeners: %.*s: require, prefer or off, not %.*s",
+				  STR_ARG(name), STR_ARG(value));
+		if (listener_parse(name, &proto, &at) < 0 || !is_listener(r, proto, &at))
+			cfg_error(r, "access.ipsec.listeners", errors, "access.ipsec.listeners: %.*s is not in sip.listen", STR_ARG(name));
+		else if (proto == SIP_TLS && value.l && !str_eq_c(value, "off"))
+			cfg_error(r, "access.ipsec.listeners", errors, "access.ipsec.listeners: %.*s: phones on TLS have no use for IPsec",
+				  STR_ARG(name));
+	}
+	if (i > SECURITY_MAX_LISTENERS)
+		cfg_error(r, "access.ipsec.listeners", errors, "access.ipsec.listeners: more than %u entries", SECURITY_MAX_LISTENERS);
+}
+
+static void read_listeners(struct security_config *c, const struct cfg_node *r)
+{
+	struct str name, value;
+
+	c->on = c->policy != SECURITY_OFF;
+	for (size_t i = 0; c->n_listeners < SECURITY_MAX_LISTENERS && cfg_map_at(r, "access.ipsec.listeners", i, &name, &value); i++) {
+		struct security_listener *l = &c->listener[c->n_listeners];
+
+		if (listener_parse(name, &l->proto, &l->at) < 0 || policy_parse(value, &l->policy) < 0)
+			continue;
+		c->n_listeners++;
+		c->on = c->on || l->policy != SECURITY_OFF;
+	}
+}
+
+enum security_policy security_policy_at(const struct security_config *c, const struct sip_flow *f)
+{
+	for (unsigned i = 0; i < c->n_listeners; i++)
+		if (c->listener[i].proto == f->proto && addr_eq(&c->listener[i].at, &f->local))
+			return c->listener[i].policy;
+	return f->proto == SIP_TLS ? SECURITY_OFF : c->policy;
+}
+
+/* ---- configuration ---- */
+
 void security_config_check(const struct cfg_node *r, struct buf *errors)
 {
 	int64_t s = cfg_int(r, "access.ipsec.server_port"), c = cfg_int(r, "access.ipsec.client_port"), n = cfg_int(r, "access.ipsec.ports");
@@ -42,6 +124,7 @@ void security_config_check(const struct cfg_node *r, struct buf *errors)
 			cfg_error(r, "access.ipsec.algorithms", errors,
 				  "access.ipsec.algorithms: %.*s encrypts nothing; access.ipsec.allow_null says that it may be", STR_ARG(one));
 	}
+	check_listeners(r, errors);
 	if (overlap(s, c, n))
 		cfg_error(r, "access.ipsec.client_port", errors, "access.ipsec: server and client ports overlap");
 	for (size_t i = 0; cfg_has(r, "access.ipsec") && i < cfg_list_len(r, "sip.listen"); i++) {
@@ -62,11 +145,11 @@ void security_config_check(const struct cfg_node *r, struct buf *errors)
 
 void security_config_read(struct security_config *c, const struct cfg_node *r)
 {
-	struct str policy = cfg_str(r, "access.ipsec.policy");
 	size_t n = cfg_list_len(r, "access.ipsec.algorithms");
 
-	c->policy = !cfg_has(r, "access.ipsec") || str_eq_c(policy, "off") ? SECURITY_OFF :
-		    str_eq_c(policy, "prefer") ? SECURITY_PREFER : SECURITY_REQUIRE;
+	if (!cfg_has(r, "access.ipsec") || policy_parse(cfg_str(r, "access.ipsec.policy"), &c->policy) < 0)
+		c->policy = SECURITY_OFF;
+	read_listeners(c, r);
 	for (size_t i = 0; i < n && c->n_pairs < SECURITY_MAX_PAIRS; i++)
 		if (pair_parse(cfg_strs_at(r, "access.ipsec.algorithms", i), &c->pair[c->n_pairs]) == 0)
 			c->n_pairs++;

@@ -113,13 +113,30 @@ static bool asks_for_agreement(const struct sip_msg *m)
 	return sip_msg_has_token(m, SIP_H_REQUIRE, "sec-agree") || sip_msg_has_token(m, SIP_H_PROXY_REQUIRE, "sec-agree");
 }
 
-static bool has_sets(struct pcscf_req *r, const struct registration *what, const struct binding *before)
+enum has { HAS_NONE, HAS_PENDING, HAS_LIVE };
+
+static enum has has_sets(struct pcscf_req *r, const struct registration *what, const struct binding *before)
 {
 	struct sa_set *s = what->key.l ? sa_of_phone(r->pw->p->sas, what->key) : NULL;
-	bool yes = s || (before && before->sa);
+	enum has h = (before && before->sa) || (s && sa_state(s) != SA_PENDING) ? HAS_LIVE : s ? HAS_PENDING : HAS_NONE;
 
 	obj_unref(s);
-	return yes;
+	return h;
+}
+
+/* S3; handsets row 23.  Where IPsec is only preferred, a phone that has never been protected may go on in clear: it could have
+ * come without an agreement at once.  One that is protected may not. */
+static bool may_answer_in_clear(struct pcscf_req *r, const struct registration *what, const struct binding *before,
+				enum security_policy policy)
+{
+	enum has h = has_sets(r, what, before);
+
+	if (policy == SECURITY_REQUIRE || h == HAS_LIVE)
+		return false;
+	if (h == HAS_PENDING)
+		log_warn(LOG_SEC, "a challenge is answered in clear in spite of an agreement", LOG_S("impi", what->impi),
+			 LOG_S("user_agent", sip_msg_value(r->m, SIP_H_USER_AGENT)), LOG_S("call_id", r->m->call_id));
+	return true;
 }
 
 /* RFC 3329 §2.3.1: 494 for who speaks it, 421 for who does not (RFC 3261 §21.4.16). */
@@ -137,16 +154,18 @@ static bool refuse_unagreed(struct pcscf_req *r, bool speaks)
 
 static bool check_clear(struct pcscf_req *r, const struct registration *what, const struct binding *before, struct reg_security *g)
 {
-	bool required = r->pw->p->cfg.security.policy == SECURITY_REQUIRE;
+	enum security_policy policy = security_policy_at(&r->pw->p->cfg.security, &r->m->flow);
 	bool offers = g->client.n + g->client.others > 0;
 
-	if (answers(r->m) && (required || has_sets(r, what, before))) {
-		pcscf_refuse(r, 403, "challenge answered in clear", STR_NONE);	/* S3; handsets row 23 */
+	if (answers(r->m) && !may_answer_in_clear(r, what, before, policy)) {
+		pcscf_refuse(r, 403, "challenge answered in clear", STR_NONE);
 		return false;
 	}
-	if (g->chosen >= 0)
+	if (policy == SECURITY_OFF)
+		g->chosen = -1;
+	if (policy == SECURITY_OFF || g->chosen >= 0)
 		return true;
-	if (required)
+	if (policy == SECURITY_REQUIRE)
 		return refuse_unagreed(r, offers || asks_for_agreement(r->m) || sip_msg_has_token(r->m, SIP_H_SUPPORTED, "sec-agree"));
 	return asks_for_agreement(r->m) ? refuse_unagreed(r, true) : true;
 }
@@ -272,7 +291,7 @@ int security_start(struct pcscf *p)
 
 	metrics_register(&m_unprotected);
 	metrics_register(&m_dropped);
-	if (c->policy == SECURITY_OFF) {
+	if (!c->on) {
 		log_warn(LOG_SEC, "phones come in clear: there is no access.ipsec");
 		return 0;
 	}

@@ -20,8 +20,17 @@ struct security_pair {
 	enum sec_alg alg;
 	enum sec_ealg ealg;
 };
+#define SECURITY_MAX_LISTENERS 32u	/* of access.ipsec.listeners */
+
 struct security_config {		/* access.ipsec */
-	enum security_policy policy;
+	bool on;			/* anywhere */
+	enum security_policy policy;	/* where none is named; TLS listeners: off */
+	struct security_listener {
+		enum sip_proto proto;
+		struct addr at;
+		enum security_policy policy;
+	} listener[SECURITY_MAX_LISTENERS];
+	unsigned n_listeners;
 	struct security_pair pair[SECURITY_MAX_PAIRS];	/* best first */
 	unsigned n_pairs;
 	uint16_t port_s, port_c, n_ports;
@@ -35,6 +44,8 @@ struct security_config {		/* access.ipsec */
 /* ---- secpolicy.c ---- */
 void security_config_check(const struct cfg_node *r, struct buf *errors);
 void security_config_read(struct security_config *c, const struct cfg_node *r);
+/* What holds where a REGISTER in clear came in. */
+enum security_policy security_policy_at(const struct security_config *c, const struct sip_flow *f);
 /* The first pair of OUR list that the phone offers (S1): index into client->entry and, in *ret_pair, ours.  -ENOENT: none. */
 int security_choose(const struct security_config *c, const struct sec_list *client, unsigned *ret_pair);
 /* Security-Server: every pair of ours, best first, with the ports and SPIs of `mine`. */

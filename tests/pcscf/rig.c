@@ -77,13 +77,27 @@ static int local_for(struct worker *w, const struct sip_flow *to, struct addr *r
 	char host[ADDR_STRLEN];
 
 	(void)w;
+	if (addr_is_set(&to->local)) {
+		*ret = to->local;
+		return 0;
+	}
 	addr_host(&to->remote, host);
 	return addr_parse(strncmp(host, "10.8.", 5) ? STR("10.0.0.10") : STR("10.1.0.10"), 5060, ret);
 }
 
+/* As the stack does: what leaves from a protected port says so in Via. */
 static int env_local_for(void *u, const struct sip_flow *to, struct addr *ret)
 {
-	return local_for(u, to, ret);
+	int rc = local_for(u, to, ret);
+
+	if (rc == 0)
+		pcscf_ops.sent_by(u, to, ret);
+	return rc;
+}
+
+static void on_response_flow(void *u, const struct sip_msg *req, struct sip_flow *to)
+{
+	pcscf_ops.response_flow(u, req, to);
 }
 
 static bool env_is_self(void *u, const struct sip_uri *uri)
@@ -112,6 +126,7 @@ static void worker_make(struct rig *r, unsigned id)
 	w->tx = tx_layer_new(&r->wheel, &tx_ops, w, w->id);
 	ck_assert(w->loop && w->resolver && w->tx);
 	tx_layer_set_side_fn(w->tx, on_side);
+	tx_layer_set_response_flow_fn(w->tx, on_response_flow);
 	tx_layer_set_agent(w->tx, &(const struct tx_agent){ .name = STR("pcscf.example:5060"), .fe = pcscf_ops.fe, .judge = on_judge, .u = w });
 	env.tx = w->tx;
 	env.resolver = w->resolver;
@@ -145,20 +160,95 @@ static void config_make(struct rig *r, const char *access)
 		ck_assert_int_eq(addr_parse(str_from_c(at[i]), 5060, &r->stack.listener[i].a), 0);
 	}
 	r->stack.n_listeners = 4;
+	for (uint16_t port = 5100; port < 5104; port++) {	/* protected server ports: they are us too */
+		r->stack.listener[r->stack.n_listeners] = r->stack.listener[0];
+		addr_set_port(&r->stack.listener[r->stack.n_listeners++].a, port);
+	}
 	memset(r->stack.token_key.k, 7, sizeof(r->stack.token_key.k));
 }
 
-void rig_init(struct rig *r, const char *access, unsigned n_workers)
+static int kernel_submit(struct ipsec_port *p, enum ipsec_op op, const struct ipsec_set *s, struct ipsec_req *req);
+
+static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool ipsec)
 {
 	memset(r, 0, sizeof(*r));
+	r->kernel.port.submit = kernel_submit;
 	the_rig = r;
 	wheel_init(&r->wheel, 1000);
 	config_make(r, access);
 	r->stack.workers = r->workers;
 	r->stack.n_workers = n_workers;
 	ck_assert_int_eq(pcscf_init(&r->p), 0);
+	if (ipsec)
+		r->p.test_port = &r->kernel.port;
 	for (unsigned i = 0; i < n_workers; i++)
 		worker_make(r, i);
+}
+
+/* ---- a kernel ---- */
+
+static unsigned kernel_find(const struct rig_kernel *k, const struct ipsec_set *s)
+{
+	unsigned i = 0;
+
+	while (i < k->n && k->set[i].reqid != s->reqid)
+		i++;
+	return i;
+}
+
+static int kernel_submit(struct ipsec_port *p, enum ipsec_op op, const struct ipsec_set *s, struct ipsec_req *req)
+{
+	struct rig_kernel *k = container_of(p, struct rig_kernel, port);
+	unsigned i = kernel_find(k, s);
+
+	switch (op) {
+	case IPSEC_ADD:
+		ck_assert_msg(i == k->n, "a reqid that is in use");
+		ck_assert(k->n < RIG_MAX_SETS && k->n_asked < 8 && req);
+		if (k->says == 0)
+			k->set[k->n++] = *s;
+		k->added += k->says == 0;
+		k->asked[k->n_asked++] = req;
+		break;
+	case IPSEC_UPDATE:
+		ck_assert_msg(i < k->n, "the lifetime of what is not there");
+		k->set[i].lifetime_s = s->lifetime_s;
+		k->updated++;
+		break;
+	case IPSEC_DEL:
+		ck_assert_msg(i < k->n, "deleted, and not there");
+		k->set[i] = k->set[--k->n];
+		k->deleted++;
+		break;
+	case IPSEC_GUARD:
+	case IPSEC_UNGUARD:
+		k->guards++;
+	}
+	return 0;
+}
+
+static void kernel_answer(struct rig *r)
+{
+	struct rig_kernel *k = &r->kernel;
+
+	while (k->n_asked) {
+		struct ipsec_req *req = k->asked[--k->n_asked];
+
+		req->done(req, k->says);
+	}
+}
+
+void rig_init_ipsec(struct rig *r, const char *ipsec, const char *access)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text), "  ipsec: %s\n%s", ipsec, access ? access : "");
+	rig_make(r, text, 1, true);
+}
+
+void rig_init(struct rig *r, const char *access, unsigned n_workers)
+{
+	rig_make(r, access, n_workers, false);
 }
 
 void rig_fini(struct rig *r)
@@ -181,8 +271,11 @@ void rig_fini(struct rig *r)
 }
 
 /* What one worker told another. */
+static void kernel_answer(struct rig *r);
+
 static void deliver(struct rig *r)
 {
+	kernel_answer(r);
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < r->stack.n_workers && r->stack.n_workers > 1; i++)
 			loop_run_for(r->workers[i].w.loop, 1);
@@ -199,9 +292,11 @@ void rig_run(struct rig *r, uint64_t ms)
 static struct sip_flow flow_of(const char *text)
 {
 	struct sip_flow f = { .proto = SIP_UDP };
-	struct str proto, rest;
+	struct str proto, rest, local;
 
 	ck_assert(str_cut(str_from_c(text), ':', &proto, &rest));
+	if (str_cut(rest, '>', &rest, &local))
+		ck_assert_msg(addr_parse_hostport(local, 5060, &f.local) == 0, "%s", text);
 	ck_assert_int_eq(sip_proto_from_name(proto, &f.proto), 0);
 	ck_assert_msg(addr_parse_hostport(rest, 5060, &f.remote) == 0, "%s", text);
 	if (f.proto == SIP_TCP) {
@@ -218,7 +313,8 @@ static void input(struct rig *r, struct str raw, const char *from)
 	struct sip_msg *m;
 
 	ck_assert_msg(sip_msg_parse_copy(raw, &flow, &m, &err) == 0, "test message: %s\n%.*s", err.why, STR_ARG(raw));
-	tx_input(r->workers[0].w.tx, m);
+	if (pcscf_ops.admit(&r->workers[0].w, m))
+		tx_input(r->workers[0].w.tx, m);
 	sip_msg_unref(m);
 	deliver(r);
 }

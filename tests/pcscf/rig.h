@@ -23,7 +23,21 @@ struct rig_sent {
 	char where[SIP_FLOW_STRLEN];		/* "udp:10.0.0.20:4060" */
 };
 
+#define RIG_MAX_SETS 64u
+
+/* A kernel that does what the helper says, and keeps the table: test_security.c holds it against a model. */
+struct rig_kernel {
+	struct ipsec_port port;
+	struct ipsec_set set[RIG_MAX_SETS];
+	unsigned n;
+	struct ipsec_req *asked[8];		/* ADDs that wait for an answer */
+	unsigned n_asked;
+	int says;				/* to the next ADDs */
+	unsigned added, updated, deleted, guards;
+};
+
 struct rig {
+	struct rig_kernel kernel;
 	struct wheel wheel;
 	struct stack stack;
 	struct worker_full workers[RIG_WORKERS];
@@ -36,9 +50,11 @@ struct rig {
 
 /* access: lines of the configuration below "access:", or NULL. */
 void rig_init(struct rig *r, const char *access, unsigned n_workers);
+/* With access.ipsec as `ipsec` says ("{policy: prefer}"), one worker, and the kernel above instead of the helper. */
+void rig_init_ipsec(struct rig *r, const char *ipsec, const char *access);
 void rig_fini(struct rig *r);
 void rig_run(struct rig *r, uint64_t ms);
-/* A message from `from` ("udp:10.9.0.1:5060", "tcp:..."); LF becomes CRLF, an empty line and Content-Length are added. */
+/* A message from `from` ("udp:10.9.0.1:5060", "tcp:...", and with a port of ours "udp:10.9.0.1:6000>10.0.0.10:5100"); LF becomes CRLF, an empty line and Content-Length are added. */
 void rig_in(struct rig *r, const char *from, const char *text);
 /* "METHOD ruri" with the usual headers and `extra` lines; the Via is `from`'s. */
 void rig_request(struct rig *r, const char *from, const char *method, const char *ruri, const char *extra);

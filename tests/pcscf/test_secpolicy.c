@@ -126,6 +126,9 @@ static const struct { const char *name, *ipsec, *says; } configs[] = {
 	{ "no such name", "{algorithms: [sha256/aes-cbc]}", "no pair" },
 	{ "no integrity", "{algorithms: [null/aes-cbc]}", "no pair" },
 	{ "ports overlap", "{server_port: 5100, client_port: 5102}", "overlap" },
+	{ "a policy of a listener", "{listeners: {\"udp:10.0.0.10:5060\": prefer}}", NULL },
+	{ "of none", "{listeners: {\"udp:10.0.0.11:5060\": prefer}}", "not in sip.listen" },
+	{ "no such policy", "{listeners: {\"udp:10.0.0.10:5060\": maybe}}", "require, prefer or off" },
 	{ "a listener among them", "{server_port: 5058}", "protected ports" },
 };
 
