@@ -42,8 +42,14 @@ static void binding_free(struct obj *o)
 	struct binding *b = container_of(o, struct binding, o);
 
 	obj_unref(b->sa);
+	obj_unref(b->load);
 	arena_unref(b->arena);
 	free(b);
+}
+
+static void load_free(struct obj *o)
+{
+	free(container_of(o, struct phone_load, o));
 }
 
 struct binding *binding_new(size_t hint_bytes)
@@ -53,12 +59,29 @@ struct binding *binding_new(size_t hint_bytes)
 	if (!b)
 		return NULL;
 	b->arena = arena_new(hint_bytes);
-	if (!b->arena) {
+	b->load = calloc(1, sizeof(*b->load));
+	if (!b->arena || !b->load) {
+		arena_unref(b->arena);
+		free(b->load);
 		free(b);
 		return NULL;
 	}
+	obj_init(&b->load->o, load_free);
 	obj_init(&b->o, binding_free);
 	return b;
+}
+
+bool binding_early_take(struct binding *b, uint32_t max)
+{
+	if (atomic_fetch_add_explicit(&b->load->early, 1, memory_order_relaxed) < max)
+		return true;
+	binding_early_give(b);
+	return false;
+}
+
+void binding_early_give(struct binding *b)
+{
+	atomic_fetch_sub_explicit(&b->load->early, 1, memory_order_relaxed);
 }
 
 bool binding_is_emergency(const struct binding *b)
@@ -279,8 +302,11 @@ int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
 	struct binding *old = o ? o->b : NULL;
 	int rc;
 
-	if (old)
+	if (old) {
 		b->registered_wall_us = old->registered_wall_us;
+		obj_unref(b->load);
+		b->load = obj_ref(old->load);
+	}
 	rc = phone_directory_put(bs->dir, b, old);
 	if (rc < 0) {
 		obj_unref(b);
@@ -320,6 +346,7 @@ void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_
 	obj_init(&b->o, binding_free);
 	arena_ref(b->arena);
 	obj_ref(b->sa);
+	obj_ref(b->load);
 	b->flow_closed = true;
 	if (phone_directory_put(bs->dir, b, o->b) < 0) {
 		obj_unref(b);

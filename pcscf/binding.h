@@ -18,6 +18,12 @@ struct binding_identity {
 
 enum binding_auth { BINDING_AUTH_NONE, BINDING_AUTH_DIGEST, BINDING_AUTH_AKA };
 
+/* What a phone has going on, whatever registers it anew: shared by its bindings. */
+struct phone_load {
+	struct obj o;
+	_Atomic(uint32_t) early;	/* calls it has begun and nobody has answered */
+};
+
 struct sa_set;
 struct binding {
 	struct obj o;
@@ -39,11 +45,15 @@ struct binding {
 	unsigned n_routes;
 	struct str route[BINDING_MAX_ROUTES];	/* Service-Route */
 	uint64_t registered_wall_us, expires_wall_us;
+	struct phone_load *load;	/* a reference */
 };
 
 #define BINDING_KEY_SOS "|sos"		/* how the key of an emergency registration ends */
 bool binding_is_emergency(const struct binding *b);
 struct binding *binding_new(size_t hint_bytes);			/* one reference; NULL when out of memory */
+/* One more early call, when there are fewer than max; any thread. */
+bool binding_early_take(struct binding *b, uint32_t max);
+void binding_early_give(struct binding *b);
 /* -ENOSPC, -ENOMEM, -ENOTSUP (no address of record).  value: as in P-Associated-URI. */
 int binding_add_identity(struct binding *b, struct str value);
 const struct binding_identity *binding_identity_find(const struct binding *b, const struct sip_uri *uri);	/* or NULL */

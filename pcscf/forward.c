@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/session.h"
 #include "pcscf/trust.h"
 
 #define GROWTH_BYTES 200u		/* our Via and Record-Route */
@@ -15,6 +16,8 @@ struct forward {			/* user of the proxy */
 	struct str icid;		/* in the request's arena */
 	struct str rr[2];		/* our Record-Route as it went out */
 	unsigned n_rr;
+	struct ringing ringing;		/* an INVITE that nobody has answered */
+	bool challenged;		/* a BYE that ends nothing yet */
 };
 
 static void correlate(const struct forward *f)
@@ -106,6 +109,25 @@ static void response_from_phone(struct forward *f, const struct sip_msg *req, st
 	check_record_route(f, req, o);
 }
 
+/* Row P19: what it takes to end the call by ourselves. */
+static void note_answer(struct forward *f, const struct sip_msg *req, const struct sip_msg *m)
+{
+	struct sessions *ss = f->pw->sessions;
+
+	if (m->status < 200)
+		return;
+	ringing_end(&f->ringing);
+	f->challenged = m->status == 401 || m->status == 407;
+	if (m->status >= 300 || (req->method != SIP_INVITE && req->method != SIP_UPDATE))
+		return;
+	if (req->to_tag.l)
+		session_refreshed(ss, req, m);
+	else if (f->n_rr)
+		session_answered(ss, &(const struct session_answer){
+			.invite = req, .answer = m, .binding_id = f->b ? f->b->id : 0, .phone_called = f->to_phone,
+			.emergency = f->emergency, .record_route = f->rr[0] });
+}
+
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct forward *f = user;
@@ -117,6 +139,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 		log_warn(LOG_SEC, "an answer in clear of a phone that has security associations", LOG_S("impi", f->b->impi));
 		return PROXY_DROP;
 	}
+	note_answer(f, req, m);
 	if (m->status < 200)
 		f->heard = true;
 	else if (req->method == SIP_INVITE)
@@ -163,7 +186,9 @@ static void on_gone(void *user, struct proxy *p)
 {
 	struct forward *f = user;
 
-	(void)p;
+	ringing_end(&f->ringing);
+	if (proxy_request(p)->method == SIP_BYE && !f->challenged)
+		session_over(f->pw->sessions, proxy_request(p));
 	obj_unref(f->b);
 	free(f);
 }
@@ -185,7 +210,12 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 	*f = *what;
 	f->b = obj_ref(r->b);
 	sip_out_copy(proxy_out(p), &r->out);
-	if (proxy_target_add(p, t) < 0)
+	if (r->m->to_tag.l)
+		session_request(r->pw->sessions, r->m);
+	if (r->m->method == SIP_INVITE && !r->m->to_tag.l &&
+	    !ringing_begin(r->pw->sessions, &f->ringing, p, f->b, !what->to_phone, what->emergency))
+		proxy_reject(p, &(const struct refusal){ .status = 486, .why = "too many calls that nobody has answered" });
+	else if (proxy_target_add(p, t) < 0)
 		proxy_reject(p, &(const struct refusal){ .status = 500, .why = "out of memory" });
 	else
 		proxy_start(p);

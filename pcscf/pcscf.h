@@ -36,6 +36,8 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
 	uint32_t reg_event_linger_ms;		/* how long the last NOTIFY of a subscription may take once the last binding is gone: 64*T1 */
 	uint32_t max_contacts;			/* of one REGISTER */
+	uint32_t max_sessions;			/* that are watched, all workers */
+	uint32_t max_early_calls, max_ringing_s;
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
 	struct security_config security;	/* access.ipsec */
@@ -59,6 +61,7 @@ struct pcscf_worker {				/* worker.role */
 	struct bindings *bindings;		/* those this worker owns */
 	struct sa_owner *sets;			/* likewise; NULL: no IPsec */
 	struct ipsec_port *port;		/* to the helper */
+	struct sessions *sessions;		/* calls that pass: session.h */
 	struct reg_events *reg_events;		/* and our subscriptions to their registration: reg_event.h */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);

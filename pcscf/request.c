@@ -6,6 +6,7 @@
 #include "common/metrics/metrics.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/reg_event.h"
+#include "pcscf/session.h"
 #include "pcscf/trust.h"
 
 #define OWN_ROUTES_MAX 8u			/* leading Route values that are ours; more: 400 */
@@ -217,6 +218,9 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 {
 	struct pcscf_worker *pw = arg;
 
+	/* Row P19.  A phone that leaves by itself has ended its calls, or has come back under another contact. */
+	if (strcmp(why, "de-registered") != 0)
+		pcscf_release_phone(pw, (struct binding *)b, why);
 	if (pw->sets && b->sa)
 		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
 	if (bindings_of_impi(pw->bindings, b->impi) <= 1)	/* this is the last one */
@@ -250,7 +254,8 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 	}
 	pw->bindings = bindings_new(w->wheel, p->phones);
 	pw->reg_events = reg_events_new(pw);
-	if (!pw->bindings || !pw->reg_events)
+	pw->sessions = sessions_new(pw);
+	if (!pw->bindings || !pw->reg_events || !pw->sessions)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
 	return security_worker_start(pw);
@@ -264,6 +269,7 @@ static void worker_free(struct worker *w, void *role)
 	reg_events_free(pw->reg_events);
 	pw->reg_events = NULL;
 	bindings_free(pw->bindings);
+	sessions_free(pw->sessions);
 	security_worker_stop(pw);
 	free(pw);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "common/util/clock.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/session.h"
 
 static void add(cJSON *o, const char *name, struct str s)
 {
@@ -245,10 +246,30 @@ static void delete_one(void *u, struct http_req *r)
 	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "impu"), ask_delete);
 }
 
+/* ---- calls ---- */
+
+static void ask_release(struct worker *w, struct ask *a)
+{
+	unsigned n = sessions_release_call(pcscf_of(w)->sessions, str_from_c(a->key), "administration");
+
+	if (!n)
+		return;
+	a->status = 202;
+	a->json = cJSON_CreateObject();
+	cJSON_AddNumberToObject(a->json, "dialogsReleased", n);
+}
+
+static void release_dialogs(void *u, struct http_req *r)
+{
+	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "callId"), ask_release);
+}
+
 const struct http_route pcscf_routes[] = {
+	{ "DELETE", "/api/v1/dialogs/{callId}", HTTP_OPERATE, release_dialogs,
+	  "Ends the calls of that Call-ID: BYE both ways, or CANCEL and 503 while nobody has answered." },
 	{ "GET", "/api/v1/registrations", HTTP_VIEW, get_all, "Phones registered here; impu=, impi=, contact= select." },
 	{ "GET", "/api/v1/registrations/{impu}", HTTP_VIEW, get_one, "One phone by identity, private identity, contact or id." },
 	{ "DELETE", "/api/v1/registrations/{impu}", HTTP_OPERATE, delete_one,
-	  "Forgets a phone locally; it must register again.  The S-CSCF is not told." },
+	  "Forgets a phone locally and ends its calls; it must register again.  The S-CSCF is not told." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -316,6 +316,8 @@ struct sa_owner {
 	struct htab by_key;
 	struct list all;
 	size_t n;
+	void (*on_dead)(void *arg, const struct sa_set *s);
+	void *on_dead_arg;
 };
 
 static bool is_phone(const struct hnode *n, const void *key)
@@ -429,18 +431,41 @@ static void leave(struct owned *w, enum sa_state to, uint32_t ms)
 	timer_start(w->owner->wheel, &w->timer, ms);
 }
 
+static struct owned *owned_by_spi(struct sa_owner *o, uint32_t spi)
+{
+	struct list *i;
+
+	list_for_each(i, &o->all) {
+		const struct ipsec_set *k = &list_entry(i, struct owned, link)->set->k;
+
+		if (k->mine.spi_c == spi || k->mine.spi_s == spi)
+			return list_entry(i, struct owned, link);
+	}
+	return NULL;
+}
+
 static void on_expired(void *u, uint32_t spi)
 {
 	struct sa_owner *o = u;
-	struct list *i, *tmp;
+	struct owned *w = owned_by_spi(o, spi);
+	struct sa_set *s;
+	enum sa_state before;
 
-	list_for_each_safe(i, tmp, &o->all) {
-		struct owned *w = list_entry(i, struct owned, link);
-		const struct ipsec_set *k = &w->set->k;
+	if (!w || w->asked)
+		return;
+	s = w->set;
+	before = sa_state(s);
+	obj_ref(s);
+	owned_end(w, "expired in the kernel");
+	if (before == SA_LIVE && o->on_dead)
+		o->on_dead(o->on_dead_arg, s);
+	obj_unref(s);
+}
 
-		if ((k->mine.spi_c == spi || k->mine.spi_s == spi) && !w->asked)
-			owned_end(w, "expired in the kernel");
-	}
+void sa_owner_on_dead(struct sa_owner *o, void (*fn)(void *arg, const struct sa_set *s), void *arg)
+{
+	o->on_dead = fn;
+	o->on_dead_arg = arg;
 }
 
 struct sa_owner *sa_owner_new(struct sa_pool *p, const struct security_config *c, struct wheel *w, struct ipsec_port *port)

@@ -310,6 +310,17 @@ int security_start(struct pcscf *p)
 	return rc;
 }
 
+/* Row P19: the phone cannot be reached, nor be heard, until it registers again. */
+static void on_dead(void *arg, const struct sa_set *s)
+{
+	struct pcscf_worker *pw = arg;
+	struct binding *b = phone_by_key(pw->p->phones, s->key);
+
+	if (b && b->sa == s)
+		bindings_del(pw->bindings, b->key, "security associations expired");
+	obj_unref(b);
+}
+
 int security_worker_start(struct pcscf_worker *pw)
 {
 	struct pcscf *p = pw->p;
@@ -323,6 +334,8 @@ int security_worker_start(struct pcscf_worker *pw)
 	if (rc == 0) {
 		pw->sets = sa_owner_new(p->sas, &p->cfg.security, pw->w->wheel, pw->port);
 		rc = pw->sets ? 0 : -ENOMEM;
+		if (pw->sets)
+			sa_owner_on_dead(pw->sets, on_dead, pw);
 	}
 	return rc;
 }

@@ -99,6 +99,8 @@ struct sa_set *sa_set_new(const struct sa_wish *w);		/* any worker; one referenc
 
 struct sa_owner;			/* the sets of one worker */
 struct sa_owner *sa_owner_new(struct sa_pool *p, const struct security_config *c, struct wheel *w, struct ipsec_port *port);
+/* Called when the kernel has ended a live set by itself, after it is gone: there is no way to that phone any more. */
+void sa_owner_on_dead(struct sa_owner *o, void (*fn)(void *arg, const struct sa_set *s), void *arg);
 void sa_owner_free(struct sa_owner *o);		/* the kernel's state stays as it is: the next start takes it away */
 /* Ports and SPIs, and the kernel's four associations.  done is called once, later or at once: 0 and the set is PENDING;
  * -ENOSPC: pools are empty; -EEXIST: SPIs or ports of another phone; what the helper says.  Takes a reference of its own. */

@@ -23,6 +23,7 @@ struct uac {
 	struct tx_client *ct;
 	struct timer wait, later;
 	bool starting;				/* inside uac_send() */
+	bool fixed;				/* the caller said where to: there is no other address */
 	unsigned failed;			/* 503 found out there: told from `later` */
 };
 
@@ -146,7 +147,7 @@ static bool next_address(struct uac *u, int err)
 {
 	drop_transaction(u);
 	do {
-		if (err == -ENOBUFS)		/* we are full, the next hop is not to blame */
+		if (err == -ENOBUFS || u->fixed)	/* we are full, the next hop is not to blame */
 			return false;
 		if (u->tcp_trial && err != -ETIMEDOUT && err != -EBUSY) {	/* §18.1.1: back to UDP */
 			u->tcp_refused = true;
@@ -248,7 +249,23 @@ static void next_hop(const struct sip_msg *m, struct sip_uri *ret)
 		*ret = na.uri;
 }
 
+static void begin_fixed(struct uac *u, const struct sip_flow *flow)
+{
+	u->fixed = true;
+	u->res.n = 1;
+	u->res.target[0] = *flow;
+	u->res.explicit_proto = true;
+	if (attempt(u) < 0)
+		finish(u, 503, NULL);
+}
+
 struct uac *uac_send(struct proxy_layer *l, struct str text, enum tx_side side, uint32_t wait_ms, uac_fn fn, void *arg)
+{
+	return uac_send_to(l, text, NULL, side, wait_ms, fn, arg);
+}
+
+struct uac *uac_send_to(struct proxy_layer *l, struct str text, const struct sip_flow *flow, enum tx_side side, uint32_t wait_ms,
+			uac_fn fn, void *arg)
 {
 	struct resolver_query *q;
 	struct sip_msg *m = NULL;
@@ -273,6 +290,11 @@ struct uac *uac_send(struct proxy_layer *l, struct str text, enum tx_side side, 
 	list_add_tail(&l->uacs, &u->link);
 	if (wait_ms)
 		timer_start(l->env.wheel, &u->wait, wait_ms);
+	if (flow) {
+		begin_fixed(u, flow);
+		u->starting = false;
+		return u;
+	}
 	next_hop(m, &hop);
 	q = resolver_lookup(l->env.resolver, &hop, on_resolved, u);
 	if (q)

@@ -17,6 +17,9 @@ typedef void (*uac_fn)(void *arg, unsigned status, const struct sip_msg *m);
  * wait_ms: no final response so long after it was sent: 408.  0: timer F alone.
  * NULL: malformed or out of memory, fn is not called. */
 struct uac *uac_send(struct proxy_layer *l, struct str text, enum tx_side side, uint32_t wait_ms, uac_fn fn, void *arg);
+/* To `flow`, whatever Route and Request-URI say; NULL: as uac_send(). */
+struct uac *uac_send_to(struct proxy_layer *l, struct str text, const struct sip_flow *flow, enum tx_side side, uint32_t wait_ms,
+			uac_fn fn, void *arg);
 /* In fn: the daemon stops, nothing is to be begun any more. */
 bool uac_stopping(const struct proxy_layer *l);
 void uac_forget(struct uac *u);			/* no callback follows; NULL is fine */

@@ -1,0 +1,40 @@
+/* pcscf/session.h - calls that pass, as far as it takes to end them by ourselves: TS 24.229 §5.2.8; row P19, SEC-07.
+ *
+ * A session belongs to the worker of its Call-ID.  It keeps who is at both ends, the way to them and the CSeq there: what a BYE of
+ * ours needs.  A call that is not answered yet is a struct ringing, within who forwards its INVITE. */
+#pragma once
+#include "pcscf/pcscf.h"
+
+struct sessions;
+struct sessions *sessions_new(struct pcscf_worker *pw);
+void sessions_free(struct sessions *ss);
+
+struct session_answer {			/* a 2xx to an initial INVITE */
+	const struct sip_msg *invite, *answer;	/* as they came */
+	uint64_t binding_id;			/* of the phone's side; 0: a phone that we do not know */
+	bool phone_called;			/* the phone is the one that is called */
+	bool emergency;				/* outlives the registration */
+	struct str record_route;		/* our topmost value as it went out */
+};
+void session_answered(struct sessions *ss, const struct session_answer *a);	/* again for a retransmission: no matter */
+void session_request(struct sessions *ss, const struct sip_msg *m);		/* within a dialog, whoever sent it */
+void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer);	/* 2xx to INVITE, UPDATE */
+void session_over(struct sessions *ss, const struct sip_msg *bye);		/* that BYE has passed, or was never answered */
+size_t sessions_count(const struct sessions *ss);
+
+struct ringing {
+	struct list link;
+	struct timer timer;
+	struct proxy *p;
+	struct binding *b;		/* borrowed from who embeds this; NULL: unknown phone, nothing ends with it */
+	bool emergency, counted;
+};
+/* An initial INVITE goes out.  false: its originator has too many that are not answered (access.max_early_calls). */
+bool ringing_begin(struct sessions *ss, struct ringing *g, struct proxy *p, struct binding *b, bool from_phone, bool emergency);
+void ringing_end(struct ringing *g);			/* answered, or gone; harmless again */
+
+/* The calls of a phone whose registration, or whose way to it, has ended: on every worker.  BYE both ways or, where nobody has
+ * answered, CANCEL and 503.  why: a fixed phrase, into Reason.  Emergency calls stay. */
+void pcscf_release_phone(struct pcscf_worker *pw, struct binding *b, const char *why);
+/* All dialogs of a Call-ID of this worker.  How many; 0: there are none. */
+unsigned sessions_release_call(struct sessions *ss, struct str call_id, const char *why);
