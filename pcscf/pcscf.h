@@ -33,6 +33,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct str visited_network;		/* P-Visited-Network-ID */
 	struct str path_host;			/* host:port of our Path */
 	bool match_by_address, reg_event;
+	bool early_media;			/* phones authorise it */
 	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
 	uint32_t reg_event_linger_ms;		/* how long the last NOTIFY of a subscription may take once the last binding is gone: 64*T1 */
 	uint32_t max_contacts;			/* of one REGISTER */

@@ -186,6 +186,30 @@ static unsigned strip_imei(struct sip_out *o)
 	return n;
 }
 
+/* RFC 5009 §7, §8; TS 24.229 §5.2.7.2, §5.2.8; row P15.  Who may send media before the answer is the network's to say.  What a phone may
+ * write is that it understands the header, in a request. */
+static unsigned strip_early_media(struct sip_out *o)
+{
+	unsigned n = 0;
+
+	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_PEARLY_MEDIA); h; h = sip_msg_hdr_next(o->m, h)) {
+		struct str rest = h->value, one;
+		bool supported = false, other = false;
+
+		while (sip_list_next(&rest, &one))
+			*(o->m->request && str_ieq_c(one, "supported") ? &supported : &other) = true;
+		if (!other)
+			continue;
+		if (supported)
+			sip_out_set_line(o, h, STR("supported"));
+		else
+			sip_out_drop_line(o, h);
+		metric_add(&trust_metric_stripped, way_name(o->m->request ? TRUST_REQ_FROM_PHONE : TRUST_RESP_FROM_PHONE), "P-Early-Media", 1);
+		n++;
+	}
+	return n;
+}
+
 static void strip_sec_agree(struct sip_out *o)
 {
 	static const enum sip_hdr_id lists[] = { SIP_H_REQUIRE, SIP_H_PROXY_REQUIRE, SIP_H_SUPPORTED };
@@ -222,6 +246,8 @@ unsigned trust_strip(const struct pcscf_config *c, struct sip_out *o, enum trust
 		n += strip_network_pani(o);
 	if ((way & IN) && o->m->method != SIP_REGISTER)
 		n += strip_imei(o);
+	if ((way & IN) && !c->early_media)
+		n += strip_early_media(o);
 	if ((way & TO) && sip_msg_hdr(o->m, SIP_H_PAI) && wants_privacy(o->m, "id")) {	/* RFC 3325 §5, §7 */
 		sip_out_drop(o, SIP_H_PAI);
 		n++;

@@ -55,7 +55,7 @@ static const struct { const char *name; unsigned goes; } headers[] = {	/* on the
 	{ "Diversion", IN }, { "Attestation-Info", IN }, { "Origination-Id", IN }, { "Identity", IN }, { "Restoration-Info", ALL },
 	{ "Relayed-Charge", ALL }, { "P-Private-Network-Indication", ALL }, { "P-DCS-LAES", ALL }, { "P-DCS-Billing-Info", ALL },
 	{ "P-Media-Authorization", IN }, { "P-Whatever", IN }, { "X-Whatever", IN }, { "Response-Source", IN },
-	{ "P-Early-Media", 0 }, { "P-Answer-State", 0 }, { "Geolocation", 0 }, { "User-Agent", 0 }, { "Session-Expires", 0 },
+	{ "P-Early-Media", IN }, { "P-Answer-State", 0 }, { "Geolocation", 0 }, { "User-Agent", 0 }, { "Session-Expires", 0 },
 	{ "Replaces", 0 }, { "Referred-By", 0 }, { "Refer-To", 0 }, { "RSeq", 0 }, { "RAck", 0 }, { "Geolocation-Routing", 0 },
 	{ "Info-Package", 0 }, { "SIP-ETag", 0 }, { "Reject-Contact", 0 }, { "Min-SE", 0 }, { "Content-Disposition", 0 },
 	{ "Recv-Info", 0 }, { "Unheard-Of", 0 }, { "Accept-Contact", 0 }, { "Privacy", 0 }, { "Reason", 0 }, { "Warning", 0 },
@@ -138,6 +138,13 @@ static const struct { const char *name, *lines; unsigned way; const char *method
 	{ "IMEI to the registrar", "Contact: <sip:a@10.9.0.1>;+sip.instance=\"<urn:gsma:imei:35-1>\"\r\n", RQI, "REGISTER", 0, NULL, "imei" },
 	{ "another instance", "Contact: <sip:a@10.9.0.1>;+sip.instance=\"<urn:uuid:1>\"\r\n", RQI, "INVITE", 0, NULL, "uuid" },
 	{ "compact Identity (RFC 8224 §4)", "y: NOBODY;info=<x>\r\nY : NOBODY\r\nn: <NOBODY>\r\n", RQI, "INVITE", 0, "NOBODY", NULL },
+	/* P15 */
+	{ "early media: supported", "P-Early-Media: supported\r\n", RQI, "INVITE", 0, NULL, "P-Early-Media: supported" },
+	{ "early media: supported and more", "P-Early-Media: Supported , sendrecv\r\n", RQI, "UPDATE", 0, "sendrecv", "P-Early-Media: supported" },
+	{ "early media: of a phone", "P-Early-Media: sendonly, sendrecv, gated\r\n", RSI, "INVITE", 183, "P-Early-Media", NULL },
+	{ "early media: supported in a response", "P-Early-Media: supported\r\n", RSI, "INVITE", 183, "P-Early-Media", NULL },
+	{ "early media: of the core", "P-Early-Media: sendrecv\r\n", RSO, "INVITE", 183, NULL, "sendrecv" },
+	{ "early media: of the core, request", "P-Early-Media: inactive\r\n", RQO, "UPDATE", 0, NULL, "inactive" },
 	{ "keys in a request", "WWW-Authenticate: Digest realm=\"home\", ck=\"KEY1\"\r\n", RQO, "INVITE", 0, "KEY1", "realm" },
 	{ "keys in a response", "WWW-Authenticate: Digest realm=\"home\", ik=\"KEY2\"\r\n", RSO, "REGISTER", 401, "KEY2", "realm" },
 	{ "Service-Route of a 200", "Service-Route: <sip:x>\r\nP-Associated-URI: <sip:y>\r\nPath: <sip:z>\r\n", RSO, "REGISTER", 200, "sip:z",
@@ -198,6 +205,16 @@ START_TEST(test_long_list)
 }
 END_TEST
 
+START_TEST(test_early_media_authorised)	/* P15: access.early_media */
+{
+	struct pcscf_config c = { .early_media = true };
+	struct bytes *b = crossed(TRUST_RESP_FROM_PHONE, "INVITE", 183, "P-Early-Media: sendrecv\r\n", &c);
+
+	ck_assert(has(b, "P-Early-Media: sendrecv"));
+	bytes_unref(b);
+}
+END_TEST
+
 START_TEST(test_pass_headers)	/* access.pass_headers: what an operator lists crosses */
 {
 	struct pcscf_config c = { .pass_headers = { "X-Custom", "History-Info" }, .n_pass = 2 };
@@ -209,4 +226,4 @@ START_TEST(test_pass_headers)	/* access.pass_headers: what an operator lists cro
 END_TEST
 
 TEST_MAIN("trust", TEST_ROWS(test_header, headers), TEST_ROWS(test_spelling, spellings), TEST_ROWS(test_other, others),
-	  TEST_ROWS(test_long_list, lists), TEST_ONE(test_pass_headers))
+	  TEST_ROWS(test_long_list, lists), TEST_ONE(test_early_media_authorised), TEST_ONE(test_pass_headers))
