@@ -70,9 +70,11 @@ def registrations(core):
     phone = Sipp(core, Sub(FIRST_BULK), core.ip(100))
     bulk = [Sub(FIRST_BULK + i) for i in range(REGISTRATIONS)]
     rows = "SEQUENTIAL\n" + "".join("%s;%s\n" % (s.imsi, aka_keyword(core.impi(s))) for s in bulk)
+    before = core.rss_kib("pcscf")
     with Phase(core, REGISTRATIONS) as p:
         phone.play("bulk", user="[field0]", auth="[field1]", expires="3600", files={"users.csv": rows},
                    extra=("-inf", "users.csv") + many(REGISTRATIONS))
+    p.row["pcscf_bytes_per_phone"] = round((core.rss_kib("pcscf") - before) * 1024 / REGISTRATIONS)
     return p.row
 
 
@@ -112,5 +114,6 @@ def measure(build, say):
         raise RuntimeError(str(e)) from e
     for name in ("registrations", "calls", "messages"):
         show(name, figures[name], say)
+    say("a registered phone: %d bytes of the P-CSCF" % figures["registrations"]["pcscf_bytes_per_phone"])
     say("resident: " + ", ".join("%s %.1f MiB" % (d, k / 1024) for d, k in figures["resident_kib"].items()))
     return figures

@@ -232,6 +232,31 @@ def calls(family, proto_a, proto_b):
         wire.check()
 
 
+def packets_out():
+    """{reqid: packets} of the core's associations toward phones: how often each pair of ports was used."""
+    text = inside("core", "ip", "-s", "xfrm", "state")
+    return {int(r): int(n) for r, n in re.findall(r"^src 10\.50\.0\.3 dst \S+\n\s+proto esp spi \S+ reqid (\d+).*?"
+                                                  r"lifetime current:\n\s+\d+\(bytes\), (\d+)\(packets\)", text, re.M | re.S)}
+
+
+def udp_port_roles():
+    """client-06: over protected UDP answers and requests to a phone leave from port-pc for port-us (clients.md point 6)."""
+    with Phone("ue1") as a, Phone("ue2") as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        call(a, b, "ue2")
+        call(b, a, "ue1")
+        used = packets_out()
+        first = min(used) & ~1
+        equal(len(used), 4, "associations toward phones")
+        for reqid, n in used.items():		# the pair at our server port is the even one: ipsec.h
+            server = (reqid - first) % 2 == 0
+            check(n == 0 if server else n > 5, f"{n} packets by the {'server' if server else 'client'} port: {used}")
+        for p in (a, b):
+            p.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
 def again_and_again(n):
     """Re-registrations: never more than two sets, and one in the end."""
     with Phone("ue1") as a:
@@ -394,6 +419,7 @@ def main():
         c.run("calls over UDP", calls, 4, "udp", "udp")
         c.run("calls over TCP and UDP", calls, 4, "tcp", "udp")
         c.run("calls over IPv6", calls, 6, "udp", "tcp")
+        c.run("client-06 protected ports over UDP", udp_port_roles)
         c.run("re-registrations", again_and_again, 12)
         for name in ATTACKS_403:
             c.run("attack " + name, attack, name)
@@ -427,4 +453,5 @@ def in_clear_off():
         a.do("deregister", "deregistered")
 
 
-main()
+if __name__ == "__main__":
+    main()
