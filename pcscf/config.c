@@ -26,6 +26,8 @@ const struct cfg_row pcscf_schema[] = {
 	  "Answered calls that can be ended from here; what is beyond passes all the same." },
 	{ "access.max_early_calls", CFG_INT, 1, 1000, "4", NULL, 0, NULL, "Calls of one phone that nobody has answered yet; more get 486." },
 	{ "access.max_ringing_s", CFG_INT, 10, 3600, "300", NULL, 0, "s", "A call that is not answered so long is cancelled, whatever it hears." },
+	{ "access.keep_s", CFG_INT, 0, 600, "30", NULL, 0, "s",
+	  "Keep-alives that a phone behind a NAT offers: how often (RFC 6223); 0: it is not told to." },
 	{ "access.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s", "Retry-After while the core does not answer." },
 	{ "access.ipsec", CFG_MAP, .help = "IPsec with the phones (TS 33.203 §7).  Without this section phones come in clear." },
 	{ "access.ipsec.policy", CFG_ENUM, 0, 0, "require", "require|prefer|off", 0, NULL,
@@ -121,6 +123,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->max_sessions = (uint32_t)cfg_int(r, "access.max_sessions");
 	c->max_early_calls = (uint32_t)cfg_int(r, "access.max_early_calls");
 	c->max_ringing_s = (uint32_t)cfg_int(r, "access.max_ringing_s");
+	c->keep_s = (uint32_t)cfg_int(r, "access.keep_s");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");
 	c->udp_max_bytes = (uint32_t)cfg_int(r, "sip.udp_max_bytes");
 	c->reg_event_linger_ms = 64 * (uint32_t)cfg_int(r, "sip.timers.t1_ms");

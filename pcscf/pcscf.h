@@ -38,6 +38,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	uint32_t reg_event_linger_ms;		/* how long the last NOTIFY of a subscription may take once the last binding is gone: 64*T1 */
 	uint32_t max_contacts;			/* of one REGISTER */
 	uint32_t max_sessions;			/* that are watched, all workers */
+	uint32_t keep_s;			/* RFC 6223; 0: not asked for */
 	uint32_t max_early_calls, max_ringing_s;
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
@@ -191,6 +192,10 @@ int security_start(struct pcscf *p);		/* before any thread runs */
 int security_worker_start(struct pcscf_worker *pw);
 void security_worker_stop(struct pcscf_worker *pw);
 int security_listen(struct worker *w);
+
+/* ---- keep.c: row P23 ---- */
+/* The 200 to that REGISTER, on its way to the phone: our keep value where it belongs. */
+void pcscf_keep(const struct pcscf_config *c, const struct sip_msg *req, struct sip_out *o);
 
 /* ---- charging.c: row G1 ---- */
 /* A new P-Charging-Vector; its icid becomes the log's correlation.  Returns it, in the plan's arena. */

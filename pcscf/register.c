@@ -251,6 +251,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 			return challenge(g, p, b, m, o);
 		return PROXY_PASS;
 	}
+	pcscf_keep(&g->pw->p->cfg, proxy_request(p), o);
 	rc = accepted(g, proxy_request(p), m);
 	if (rc == 0)
 		return PROXY_PASS;

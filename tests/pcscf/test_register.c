@@ -96,6 +96,71 @@ START_TEST(test_integrity)
 }
 END_TEST
 
+/* RFC 6223 §4.4, row P23: only who offers and is behind a NAT is told how often. */
+static const struct { const char *name, *access, *via, *want; } keeps[] = {
+	{ "behind a NAT", NULL, "192.168.1.7:5060;branch=z9hG4bKk;rport;keep", "keep=30" },
+	{ "in front", NULL, "192.168.1.7:5060;keep;branch=z9hG4bKk", "keep=30" },
+	{ "blanks", NULL, "192.168.1.7:5060;branch=z9hG4bKkeep;rport; Keep ;x=y", "Keep=30" },
+	{ "a name", NULL, "phone.invalid;branch=z9hG4bKk;keep", "keep=30" },
+	{ "as the operator says", "  keep_s: 20\n", "192.168.1.7:5060;branch=z9hG4bKk;keep", "keep=20" },
+	{ "no NAT", NULL, "10.9.0.1:5060;branch=z9hG4bKk;keep", "keep" },
+	{ "not wanted", "  keep_s: 0\n", "192.168.1.7:5060;branch=z9hG4bKk;keep", "keep" },
+	{ "not offered", NULL, "192.168.1.7:5060;branch=z9hG4bKkeep", NULL },
+	{ "a value of the phone's own", NULL, "192.168.1.7:5060;branch=z9hG4bKk;keep=5", "keep=5" },
+};
+
+START_TEST(test_keep)
+{
+	struct str v, keep;
+	struct sip_via via;
+	char text[1024];
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init(&r, keeps[_i].access, 1);
+	snprintf(text, sizeof(text), "REGISTER sip:home SIP/2.0\nVia: SIP/2.0/UDP %s\nMax-Forwards: 70\n" WHO "Call-ID: k\nCSeq: 1 REGISTER\n"
+		 CONTACT, keeps[_i].via);
+	rig_in(&r, ALICE, text);
+	s = rig_expect(&r, "REGISTER", DOOR);
+	ck_assert(sip_values_count(s->m, SIP_H_VIA) == 2);
+	rig_reply(&r, s, 200, ACCEPTED);
+	s = rig_next(&r);
+	ck_assert_uint_eq(s->m->status, 200);
+	v = sip_msg_value(s->m, SIP_H_VIA);
+	ck_assert_uint_eq(sip_values_count(s->m, SIP_H_VIA), 1);
+	ck_assert_int_eq(sip_via_parse(v, &via), 0);
+	ck_assert_msg(sip_param_get(via.params, "keep", &keep) == (keeps[_i].want != NULL), "%s: %.*s", keeps[_i].name, STR_ARG(v));
+	if (keeps[_i].want)
+		ck_assert_msg(str_eq_c(keep, strchr(keeps[_i].want, '=') ? strchr(keeps[_i].want, '=') + 1 : ""), "%s: %.*s", keeps[_i].name,
+			      STR_ARG(v));
+	ck_assert(str_starts(via.branch, STR("z9hG4bKk")));
+	rig_fini(&r);
+}
+END_TEST
+
+/* TS 33.203 annex O: over TLS; annex N: without.  The association is the connection that it has registered on. */
+START_TEST(test_digest_over_tls)
+{
+	static const char *const from[] = { "tls:10.9.0.1:5061", "tcp:10.9.0.1:5060" };
+	static const char *const want[][2] = { { "tls-pending", "tls-yes" }, { "ip-assoc-pending", "ip-assoc-yes" } };
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig_sent *s;
+		char text[64];
+
+		rig_request_as(&r, from[_i], "REGISTER", "sip:home", WHO, "reg", CONTACT MD5 "\n");
+		s = rig_expect(&r, "REGISTER", DOOR);
+		snprintf(text, sizeof(text), "integrity-protected=\"%s\"", want[_i][i]);
+		ck_assert_msg(rig_contains(s, text), "%s", rig_hdr(s, "Authorization"));
+		rig_reply(&r, s, 200, ACCEPTED);
+		ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+	}
+	rig_fini(&r);
+}
+END_TEST
+
 /* A known association: Digest, same flow (row P2); from another port it is none. */
 START_TEST(test_association)
 {
@@ -329,6 +394,6 @@ START_TEST(test_owner)
 }
 END_TEST
 
-TEST_MAIN("register", TEST_ONE(test_to_the_core), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
+TEST_MAIN("register", TEST_ROWS(test_keep, keeps), { &(test_digest_over_tls), 2 }, TEST_ONE(test_to_the_core), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
 	  TEST_ONE(test_challenge), TEST_ROWS(test_late_challenge_reg_03, late), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
 	  TEST_ROWS(test_refused, refused), TEST_ONE(test_owner))
