@@ -40,6 +40,20 @@ static void write_associated(const struct registration *g, struct buf *out)
 	buf_fini(&v);
 }
 
+/* The one that registers, when others may see it and it is a SIP URI; else the first such one of its set. */
+static const struct profile_identity *gruu_identity(const struct reg_job *job)
+{
+	const struct profile *p = job->g->profile;
+	const struct profile_identity *id = p ? profile_find(p, job->impu) : NULL;
+
+	if (id && !id->barred && strncmp(id->aor, "sip:", 4) == 0)
+		return id;
+	for (unsigned i = 0; p && i < p->n_identities; i++)
+		if (!p->identity[i].barred && strncmp(p->identity[i].aor, "sip:", 4) == 0)
+			return &p->identity[i];
+	return NULL;
+}
+
 static void answer_200(struct reg_job *job, const char *cause, const char *why)
 {
 	struct registration *g = job->g;
@@ -59,7 +73,7 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 		if (g->pcfa && visited.l && stack_is_home_domain(registration_scscf(g)->stack, visited))
 			buf_printf(&out, "P-Charging-Function-Addresses: %s\r\n", g->pcfa);
 	}
-	binding_write_contacts(g, &out);
+	binding_write_contacts(g, gruu_identity(job), &out);
 	if (job->auth_info)
 		buf_puts(&out, job->auth_info);
 	if (out.failed)

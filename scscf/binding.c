@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/util/clock.h"
+#include "scscf/gruu.h"
 #include "scscf/registration.h"
 
 #define Q_DEFAULT 1000u
@@ -92,6 +93,21 @@ static int read_contact(struct sip_msg *m, struct str value, uint32_t header_s, 
 	return 0;
 }
 
+static bool supports(const struct sip_msg *m, const char *option)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_SUPPORTED, SIP_H_REQUIRE };
+	struct str v;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		struct sip_values it = sip_values(m, ids[i]);
+
+		while (sip_values_next(&it, &v))
+			if (str_ieq_c(v, option))
+				return true;
+	}
+	return false;
+}
+
 static int read_path(struct sip_msg *m, struct binding_plan *p, const char **reterr)
 {
 	struct sip_values v = sip_values(m, SIP_H_PATH);
@@ -122,7 +138,7 @@ int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct bind
 	struct str one;
 	int rc;
 
-	*ret = (struct binding_plan){ .kind = n ? BIND_UPDATE : BIND_FETCH };
+	*ret = (struct binding_plan){ .kind = n ? BIND_UPDATE : BIND_FETCH, .gruu = c->gruu && supports(m, "gruu") };
 	if (sip_msg_hdr(m, SIP_H_EXPIRES) && read_seconds(sip_msg_value(m, SIP_H_EXPIRES), &text_s))
 		header_s = text_s;
 	if (n > REG_MAX_CONTACTS) {
@@ -279,6 +295,7 @@ static struct binding *make(const struct registration *g, const struct binding_p
 	b->instance = put(&at, c->instance);
 	b->call_id = put(&at, m->call_id);
 	(void)put(&at, c->display);
+	b->gruu = p->gruu && c->instance.l;
 	b->impu_hash = (uint32_t)hash_str(p->impu);
 	for (unsigned i = 0; i < p->n_path; i++)
 		b->path[i] = put(&at, p->path[i]);
@@ -392,7 +409,19 @@ uint64_t binding_next_ms(const struct registration *g)
 	return first;
 }
 
-void binding_write_contacts(const struct registration *g, struct buf *out)
+/* RFC 5627 §5.3, TS 24.229 §5.4.1.2.2F. */
+static void write_gruus(const struct registration *g, const struct binding *b, const struct profile_identity *as, struct buf *out)
+{
+	struct stack *s = registration_scscf(g)->stack;
+
+	buf_puts(out, ";pub-gruu=\"");
+	gruu_public(out, as->aor, str_from_c(b->instance));
+	buf_puts(out, "\";temp-gruu=\"");
+	gruu_temporary(out, stack_token_key(s), stack_sip_name(s), g->id, as->aor, str_from_c(b->instance), str_from_c(b->call_id), b->cseq);
+	buf_puts(out, "\"");
+}
+
+void binding_write_contacts(const struct registration *g, const struct profile_identity *as, struct buf *out)
 {
 	uint64_t now = registration_now_ms(g);
 	struct list *pos;
@@ -405,6 +434,8 @@ void binding_write_contacts(const struct registration *g, struct buf *out)
 			buf_printf(out, ";%s", b->params);
 		if (b->q < Q_DEFAULT)
 			buf_printf(out, ";q=0.%03u", b->q);
+		if (b->gruu && as)
+			write_gruus(g, b, as, out);
 		buf_printf(out, ";expires=%llu\r\n", b->expires_ms > now ? (unsigned long long)(b->expires_ms - now + 999) / 1000 : 0ull);
 	}
 }

@@ -62,6 +62,7 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in)
 		session_refuse(in, 500, "out of memory", STR_NONE);
 		return;
 	}
+	t->ruri = terminating_gruu(sw, in);
 	t->trusted = inside(in);
 	if (refreshes_target(in->m->method))
 		record_again(in);
@@ -73,15 +74,20 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in)
 void scscf_ack(struct worker *w, struct sip_msg *m)
 {
 	struct session_in in = { .m = m };
+	struct str contact;
 	struct token t;
 
 	sip_out_init(&in.out, m);
 	in.n_own = proxy_pop_own_routes(w->proxy, m, &in.out, in.own);
+	in.ruri = m->ruri;
 	for (unsigned i = 0; i < in.n_own; i++) {
 		if (token_read(stack_token_key(w->stack), in.own[i].uri.user, &t) == 0 && t.kind == TOKEN_RECORD_ROUTE)
 			continue;
 		in.n_own = 0;
 	}
+	contact = in.n_own ? terminating_gruu(scscf_of(w), &in) : STR_NONE;
+	if (contact.l)
+		sip_out_set_ruri(&in.out, contact);
 	if (in.n_own)
 		proxy_forward_ack(w->proxy, m, &in.out, NULL);
 	else

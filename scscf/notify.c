@@ -3,6 +3,7 @@
  * Every identity of the implicit registration set that is not barred is a registration of its own, each with all contacts.
  * What is there now comes from the views; what was there from the views of the last NOTIFY; why a contact went from the news. */
 #include "common/util/clock.h"
+#include "scscf/gruu.h"
 #include "scscf/subscription.h"
 
 struct writer {
@@ -72,12 +73,25 @@ static bool same(const struct reg_contact_view *a, const struct reg_contact_view
 static void put_active(struct writer *w, struct str aor, const struct reg_view *v, const struct reg_contact_view *c)
 {
 	uint64_t left_s = (c->expires_wall_us - w->wall_us + 999999) / 1000000;
+	struct stack *stack = subscription_stack(w->s);
+	struct buf pub, temp;
 
+	buf_init(&pub, GRUU_MAX);
+	buf_init(&temp, GRUU_MAX);
+	if (c->gruu && str_istarts(aor, STR("sip:")) && w->detail == NOTIFY_ALL) {	/* RFC 5628 */
+		const struct profile_identity *id = listed(v, aor);
+
+		gruu_public(&pub, id->aor, gruu_instance(c));
+		gruu_temporary(&temp, stack_token_key(stack), stack_sip_name(stack), v->id, id->aor, gruu_instance(c), text(c->call_id), c->cseq);
+	}
 	reginfo_contact(w->out, &(const struct reginfo_contact){
 		.id = contact_id(aor, str_from_c(v->impi), str_from_c(c->uri)), .active = true, .event = event_of(w, aor, v, c),
 		.has_expires = true, .expires_s = left_s > UINT32_MAX ? UINT32_MAX : (uint32_t)left_s, .has_q = true, .q = c->q,
 		.has_cseq = c->call_id != NULL, .cseq = c->cseq, .call_id = text(c->call_id), .uri = text(c->uri),
-		.display = text(c->display), .params = w->detail == NOTIFY_ALL ? text(c->params) : STR_NONE });
+		.display = text(c->display), .params = w->detail == NOTIFY_ALL ? text(c->params) : STR_NONE,
+		.pub_gruu = pub.failed ? STR_NONE : buf_str(&pub), .temp_gruu = temp.failed ? STR_NONE : buf_str(&temp) });
+	buf_fini(&pub);
+	buf_fini(&temp);
 }
 
 static void put_ended(struct writer *w, struct str aor, struct str impi, const struct reg_ended *e)

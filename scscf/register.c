@@ -108,14 +108,14 @@ void reg_job_free(struct reg_job *job)
 /* ---- checks ---- */
 
 /* RFC 3261 §8.2.2.3. */
-static struct str not_supported(const struct sip_msg *m)
+static struct str not_supported(const struct sip_msg *m, bool gruu)
 {
 	struct sip_values it = sip_values(m, SIP_H_REQUIRE);
 	struct arena_text bad = arena_text(m->arena);
 	struct str v;
 
 	while (sip_values_next(&it, &v))
-		if (!str_ieq_c(v, "path"))
+		if (!str_ieq_c(v, "path") && !(str_ieq_c(v, "gruu") && gruu))
 			arena_text_item(&bad, v);
 	return arena_text_str(&bad);
 }
@@ -173,7 +173,7 @@ static int read_impi(struct reg_job *job)
 /* 0, or the status to refuse with. */
 static unsigned check(struct reg_job *job, const char **why, struct str *extra)
 {
-	struct str bad = not_supported(job->m);
+	struct str bad = not_supported(job->m, job->s->reg->gruu);
 	int rc;
 
 	if (bad.l) {

@@ -171,7 +171,7 @@ int registration_publish(struct registration *g)
 				.uri = b->uri, .params = b->params, .n_path = b->n_path, .path = b->path, .q = b->q,
 				.expires_wall_us = wall + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000,
 				.call_id = b->call_id, .display = binding_display(b), .cseq = b->cseq, .event = b->event,
-				.impu = registered_impu(g, b),
+				.impu = registered_impu(g, b), .reg_id = b->reg_id & INT32_MAX, .gruu = b->gruu,
 			};
 	}
 	v = reg_view_new(g->id, str_from_c(g->impi), g->profile, n, contact);

@@ -20,6 +20,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool challenge_refresh;		/* challenge re-registrations that are not integrity protected */
 	uint32_t challenge_after_s;	/* protected re-registrations: challenged when the last proof is older; 0: never for that */
 	uint32_t challenge_every;	/* and each so many-th; 0: never for that */
+	bool gruu;			/* phones that know them get GRUUs */
 	bool akav2;			/* with phones that ask for it */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
 	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */

@@ -32,6 +32,7 @@ struct binding {
 	uint32_t cseq, reg_id;		/* reg_id 0: none (RFC 5626 counts from 1) */
 	uint16_t q;
 	uint8_t event;			/* enum reginfo_event: what happened to it last */
+	bool gruu;			/* its REGISTER said that the phone knows them */
 	uint32_t impu_hash;		/* of the identity that was registered, canonical */
 	uint64_t expires_ms;		/* on the wheel: a wall clock that is set cannot expire it (reliability row F14) */
 };
@@ -125,6 +126,7 @@ struct binding_change {
 struct binding_plan {			/* what the Contacts of a REGISTER ask for: RFC 3261 §10.3 */
 	enum { BIND_FETCH, BIND_UPDATE, BIND_REMOVE_ALL } kind;
 	unsigned n, n_path;
+	bool gruu;			/* Supported: gruu */
 	struct binding_change *change;
 	struct str impu;		/* the identity that registers, canonical */
 	struct str path[REG_MAX_PATH];
@@ -164,7 +166,8 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 unsigned binding_expire(struct registration *g, uint64_t now_ms);		/* how many went */
 void binding_drop_all(struct registration *g, enum reginfo_event event);	/* REGINFO_NONE: nobody is told */
 uint64_t binding_next_ms(const struct registration *g);				/* UINT64_MAX: none */
-void binding_write_contacts(const struct registration *g, struct buf *out);	/* Contact lines of the 200 */
+/* Contact lines of the 200; GRUUs are those of the identity `as`, NULL: none. */
+void binding_write_contacts(const struct registration *g, const struct profile_identity *as, struct buf *out);
 
 /* ---- auth.c ---- */
 void auth_run(struct reg_job *job);			/* challenges, refuses, or goes on with accept_run() */

@@ -183,6 +183,12 @@ static bool means_unknown(const struct session *s, unsigned status, const struct
 	return status == 480 && s->sw->s->hss == HSS_OPEN5GS && next->n_routes == 0;
 }
 
+/* RFC 5626 §7: the edge says that the flow is gone, or nobody answers there. */
+static bool flow_is_broken(unsigned status)
+{
+	return status == 430 || status == 408 || status == 503;
+}
+
 /* The next reading of the number, and behind them the way out of the IMS (TS 23.228 §5.19, row R9). */
 static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b, unsigned status, struct sip_msg *m)
 {
@@ -191,6 +197,11 @@ static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b
 
 	(void)p;
 	if (failed->as && services_failed(s, failed->as, status, m)) {
+		proxy_branch_disregard(b);
+		return;
+	}
+	if (failed->other_flow && flow_is_broken(status) && target_add(s, failed->other_flow) == 0) {
+		log_info(LOG_SESS, "a flow is broken, the phone's next one", LOG_U("status", status), LOG_S("ruri", failed->other_flow->ruri));
 		proxy_branch_disregard(b);
 		return;
 	}
@@ -224,15 +235,20 @@ static const char *fe_side(const struct session *s)
 static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_msg *m)
 {
 	struct session *s = user;
-	bool silent = status == 408 && s->method != SIP_INVITE;
+	bool silent = status == 408 && s->method != SIP_INVITE, broken = status == 430 && s->side == SIDE_TERMINATING;
 
+	if (broken)		/* RFC 5626 §7: between us and the edge; for the caller it is a phone that cannot be reached */
+		status = 480;
 	if (silent)
 		status = silence(s);
 	log_final(s, status, !m);
 	if (silent && proxy_server(p))
 		tx_refuse(proxy_server(p), &(const struct refusal){ .status = status, .why = "nobody answered", .quiet = true,
 								    .side = fe_side(s) });
-	return silent;
+	if (broken && proxy_server(p))
+		tx_refuse(proxy_server(p), &(const struct refusal){ .status = status, .why = "no flow to the phone is left", .quiet = true,
+								    .side = fe_side(s) });
+	return silent || broken;
 }
 
 /* An INVITE rings until timer C.  Anything else has to end before whoever asked us gives up, which is when our own timer F

@@ -51,6 +51,7 @@ struct session_target {
 	bool trusted;			/* inside the trust domain (TS 24.229 §4.4) */
 	uint64_t id;			/* registration whose side our Record-Route stands for */
 	struct as_call *as;		/* services.c: an application server; NULL: the way on */
+	struct session_target *other_flow;	/* another way to the same phone, when this one is broken (RFC 5626 §7) */
 	struct session_target *next;
 };
 enum session_mode {
@@ -129,5 +130,7 @@ bool services_term(enum session_case c);				/* one of the terminating cases */
 /* ---- terminating.c ---- */
 /* The contacts of a user of ours.  0, or the status to refuse with and *why. */
 unsigned terminating_targets(struct session *s, struct session_in *in, struct session_target **ret, const char **why);
+/* A request within a dialog to a GRUU of a phone of ours: the URI of its contact (TS 24.229 §5.4.7A), in the message's arena; empty: none. */
+struct str terminating_gruu(struct scscf_worker *sw, struct session_in *in);
 /* Is `u` a name of this user (another form or alias of it)?  TS 24.229 §5.4.3.3: else somebody retargeted. */
 bool terminating_names(struct scscf_worker *sw, const struct sip_uri *u, const struct reg_view *v, const struct profile_identity **ret);

@@ -25,6 +25,11 @@ struct subscriptions {
 	struct htab by_dialog, by_aor;
 };
 
+struct stack *subscription_stack(const struct subscription *s)
+{
+	return s->ss->sw->w->stack;
+}
+
 struct str subscription_aor(const struct subscription *s)
 {
 	return str_make(s->watched->aor, s->watched->l);

@@ -70,6 +70,7 @@ struct subscription {
 	unsigned n_news;
 };
 struct str subscription_aor(const struct subscription *s);
+struct stack *subscription_stack(const struct subscription *s);
 
 /* ---- notify.c: the document, TS 24.229 §5.4.2.1.2 ---- */
 /* How much of it: less when a message cannot hold it all. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include "common/log/log.h"
 #include "common/util/clock.h"
+#include "scscf/gruu.h"
 #include "scscf/session.h"
 #include "scscf/subscription.h"
 
@@ -34,6 +35,16 @@ static bool each_number(struct str home, const struct number *n, spelling_fn fn,
 	return false;
 }
 
+static bool spell_temporary(struct scscf_worker *sw, const struct sip_uri *uri, spelling_fn fn, void *arg)
+{
+	const struct profile_identity *id;
+	struct reg_view *v = gruu_owner(sw->s->dir, stack_token_key(sw->w->stack), uri, &id);
+	bool yes = v && fn(arg, str_from_c(id->aor));
+
+	obj_unref(v);
+	return yes;
+}
+
 static bool each_spelling(struct scscf_worker *sw, const struct sip_uri *uri, spelling_fn fn, void *arg)
 {
 	struct str home = stack_home_domain(sw->w->stack), aor;
@@ -41,6 +52,8 @@ static bool each_spelling(struct scscf_worker *sw, const struct sip_uri *uri, sp
 	struct number num;
 	char text[512];
 
+	if (gruu_is_temporary(uri))
+		return spell_temporary(sw, uri, fn, arg);
 	if (u.scheme != SIP_SCHEME_TEL)		/* an alias of the domain is the domain */
 		u.host = home;
 	if (sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && fn(arg, aor))
@@ -88,7 +101,7 @@ bool terminating_names(struct scscf_worker *sw, const struct sip_uri *u, const s
 	struct naming n = { v->profile, NULL };
 	bool home = u->scheme == SIP_SCHEME_TEL || stack_is_home_domain(sw->w->stack, u->host);
 
-	if (home)
+	if (home || gruu_is_temporary(u))
 		each_spelling(sw, u, is_named, &n);
 	*ret = n.id;
 	return n.id != NULL;
@@ -116,15 +129,36 @@ static void path_copy(struct arena *a, struct session_target *t, const struct re
 	}
 }
 
-static bool add_contacts(struct session_in *in, struct session_target ***tail, const struct reg_view *v)
+struct choice {
+	const struct token_key *key;
+	const struct sip_uri *gruu;	/* only the contact that it means; NULL: all */
+};
+
+/* The flow to the same phone that is tried before this one: the youngest is the likeliest to live, and contacts stand in the
+ * order of their last refresh.  A phone is not rung over two flows at once (RFC 5626 §7). */
+static struct session_target *first_flow(struct session_target **made, const struct reg_view *v, unsigned i)
 {
+	const struct reg_contact_view *c = &v->contacts[i];
+	struct str instance = gruu_instance(c);
+
+	for (unsigned k = v->n_contacts - 1; c->reg_id && instance.l && k > i; k--)
+		if (made[k] && v->contacts[k].reg_id && str_eq(gruu_instance(&v->contacts[k]), instance))
+			return made[k];
+	return NULL;
+}
+
+static bool add_contacts(struct session_in *in, struct session_target ***tail, const struct reg_view *v, const struct choice *which)
+{
+	struct session_target *made[REG_MAX_CONTACTS] = { NULL }, *flow;
 	uint64_t now = clock_wall_us();
 
-	for (unsigned i = 0; i < v->n_contacts; i++) {
+	for (unsigned i = v->n_contacts; i-- > 0;) {		/* youngest first */
 		const struct reg_contact_view *c = &v->contacts[i];
 		struct session_target *t;
 
 		if (c->expires_wall_us <= now)	/* its owner has not come to it yet */
+			continue;
+		if (which->gruu && !gruu_means(which->key, which->gruu, c))
 			continue;
 		t = session_target_new(in);
 		if (!t)
@@ -134,8 +168,20 @@ static bool add_contacts(struct session_in *in, struct session_target ***tail, c
 		t->id = v->id;
 		t->trusted = true;		/* the P-CSCF is the border toward the phone */
 		path_copy(in->m->arena, t, c);
-		**tail = t;
-		*tail = &t->next;
+		made[i] = t;
+	}
+	for (unsigned i = 0; i < v->n_contacts; i++) {		/* RFC 5627 §6.1: the order is the registrar's */
+		if (!made[i] || first_flow(made, v, i))
+			continue;
+		**tail = made[i];
+		*tail = &made[i]->next;
+	}
+	for (unsigned i = v->n_contacts; i-- > 0;) {
+		flow = made[i] ? first_flow(made, v, i) : NULL;
+		while (flow && flow->other_flow)
+			flow = flow->other_flow;
+		if (flow)
+			flow->other_flow = made[i];
 	}
 	return true;
 }
@@ -144,6 +190,7 @@ static bool add_contacts(struct session_in *in, struct session_target ***tail, c
 unsigned terminating_targets(struct session *s, struct session_in *in, struct session_target **ret, const char **why)
 {
 	struct aor_view *set = reg_directory_aor(s->sw->s->dir, s->served);
+	struct choice which = { stack_token_key(s->sw->w->stack), gruu_is(&in->ruri) ? &in->ruri : NULL };
 	struct session_target **tail = ret;
 	unsigned status = 0;
 
@@ -151,12 +198,28 @@ unsigned terminating_targets(struct session *s, struct session_in *in, struct se
 	for (unsigned i = 0; set && i < set->n && status == 0; i++) {
 		const struct profile_identity *id = profile_find(set->v[i]->profile, s->served);
 
-		if (id && !id->barred && !add_contacts(in, &tail, set->v[i]))
+		if (id && !id->barred && !add_contacts(in, &tail, set->v[i], &which))
 			status = 500;
 	}
-	*why = status ? "out of memory" : "the user is not registered";
+	*why = status ? "out of memory" : which.gruu ? "that phone of the user is not registered" : "the user is not registered";
 	obj_unref(set);
 	return status || *ret ? status : 480;
+}
+
+struct str terminating_gruu(struct scscf_worker *sw, struct session_in *in)
+{
+	const struct token_key *key = stack_token_key(sw->w->stack);
+	struct callee c = { 0 };
+	struct str uri = STR_NONE;
+
+	if (!gruu_is(&in->ruri) || (!gruu_is_temporary(&in->ruri) && !stack_is_home_domain(sw->w->stack, in->ruri.host)) || !callee_find(sw, in, &c))
+		return uri;
+	for (unsigned i = 0; i < c.set->n; i++)
+		for (unsigned k = c.set->v[i]->n_contacts; k-- > 0 && uri.l == 0;)
+			if (gruu_means(key, &in->ruri, &c.set->v[i]->contacts[k]))
+				uri = arena_dup(in->m->arena, without_headers(c.set->v[i]->contacts[k].uri));
+	obj_unref(c.set);
+	return uri;
 }
 
 /* ---- the procedure ---- */
@@ -215,6 +278,10 @@ static void unknown(struct scscf_worker *sw, struct session_in *in)
 
 	if (u.scheme != SIP_SCHEME_TEL)
 		u.host = stack_home_domain(sw->w->stack);
+	if (gruu_is_temporary(&in->ruri)) {	/* RFC 5627 §6.1: it was never ours, or serves no more */
+		session_refuse(in, 404, "a temporary GRUU that serves no more", STR_NONE);
+		return;
+	}
 	/* §5.4.3.3: there may be services for who is not registered.  Only when the I-CSCF sent it. */
 	if (in->n_own && sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && unregistered_fetch(sw, in, aor))
 		return;
@@ -228,7 +295,7 @@ void scscf_terminating(struct scscf_worker *sw, struct session_in *in)
 {
 	struct callee c = { 0 };
 
-	if (in->ruri.scheme != SIP_SCHEME_TEL && !stack_is_home_domain(sw->w->stack, in->ruri.host)) {
+	if (in->ruri.scheme != SIP_SCHEME_TEL && !gruu_is_temporary(&in->ruri) && !stack_is_home_domain(sw->w->stack, in->ruri.host)) {
 		bool self = stack_is_self(sw->w->stack, &in->ruri);
 
 		/* Without a token nobody is served here: an open relay otherwise (RFC 3261 §26.3.2.4). */

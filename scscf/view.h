@@ -21,6 +21,7 @@ struct reg_contact_view {
 	uint16_t q;			/* 0..1000 */
 	uint8_t event;			/* enum reginfo_event: what happened to it last; for subscribers, like what follows */
 	uint8_t impu;			/* index of the identity that was registered, the others came along; REG_IMPU_UNKNOWN */
+	uint32_t reg_id : 31, gruu : 1;	/* flow of the phone (RFC 5626), 0: none; it knows GRUUs */
 	uint64_t expires_wall_us;
 	const char *call_id, *display;	/* may be NULL */
 };

@@ -1,6 +1,6 @@
 """scscf.py BUILD_DIR - scscfd against labhssd, with this script as phones behind a P-CSCF.
 
-TS 24.229 §5.4.1; feature rows S1, S2, S3, S4, S7, S11, S16, S17, D2; reliability rows REG-03, F5, F6.  One worker and four.
+TS 24.229 §5.4.1; feature rows S1, S2, S3, S4, S7, S11, S13, S16, S17, D2; reliability rows REG-03, F5, F6.  One worker and four.
 """
 
 import base64
@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -38,6 +39,7 @@ class Phone:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((core.net + ".10", 0))
         self.cseq, self.answer, self.rspauth = 0, "", ""
+        self.instance = None		# urn; a phone that knows GRUUs
         self.again(imsi)
 
     def again(self, imsi):
@@ -53,13 +55,40 @@ class Phone:
         self.sock.sendto((
             f"REGISTER sip:{self.core.net}.30:6060 SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{random.getrandbits(64):x}\r\n"
             f"Max-Forwards: 69\r\nFrom: <{self.impu}>;tag=f\r\nTo: <{self.impu}>\r\nCall-ID: {self.call_id}\r\nCSeq: {self.cseq} REGISTER\r\n"
-            f"Contact: <sip:{self.imsi}@127.0.0.9:5060>\r\nExpires: {expires}\r\nPath: <sip:TOKEN@{host}:{port};lr>\r\nRequire: path\r\n"
+            f"Contact: <sip:{self.imsi}@127.0.0.9:{port}>{self.features()}\r\nExpires: {expires}\r\nPath: <sip:TOKEN@{host}:{port};lr>\r\nRequire: path\r\n"
             + (f"Authorization: {authorization}\r\n" if authorization else "") + "Content-Length: 0\r\n\r\n").encode(),
             (self.core.net + ".30", 6060))
         while True:
             self.answer = self.sock.recv(65535).decode()
             if f"CSeq: {self.cseq} " in self.answer and not self.answer.startswith("SIP/2.0 1"):
                 return int(self.answer[8:11])
+
+    def features(self):
+        """Of its Contact, and what it supports."""
+        return f';+sip.instance="<{self.instance}>"\r\nSupported: gruu' if self.instance else ""
+
+    def message(self, ruri):
+        """Somebody sends a MESSAGE there: what this phone gets at its Path, or the status that the sender hears."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((self.core.net + ".11", 0))
+            other.settimeout(5)
+            host, port = other.getsockname()
+            other.sendto((
+                f"MESSAGE {ruri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{random.getrandbits(64):x}\r\nMax-Forwards: 69\r\n"
+                f"From: <sip:x@example>;tag=f\r\nTo: <{ruri}>\r\nCall-ID: {random.getrandbits(64):x}\r\nCSeq: 1 MESSAGE\r\n"
+                "Content-Length: 0\r\n\r\n").encode(), (self.core.net + ".30", 6060))
+            while True:
+                came = select.select([other, self.sock], [], [], 5)[0]
+                check(came, "nothing came of a MESSAGE")
+                text = came[0].recv(65535).decode()
+                if text.startswith("SIP/2.0 1"):
+                    continue
+                if came[0] is self.sock:
+                    lines = text.split("\r\n")
+                    keep = [n for n in lines if re.match("(Via|From|To|Call-ID|CSeq):", n)]
+                    self.sock.sendto("\r\n".join(["SIP/2.0 200 OK"] + keep + ["Content-Length: 0", "", ""]).encode(), (self.core.net + ".30", 6060))
+                    return lines[0]
+                return int(text[8:11])
 
     def header(self, name):
         """Its value in the last answer, or ''."""
@@ -236,6 +265,23 @@ def authentication_info_S4(core):
     equal(p.register(0), 200, "leaving")
 
 
+def gruu_S13(core):
+    """RFC 5627: two phones of a user; each GRUU leads to its own, until that phone has left."""
+    first, second = (Phone(core, DIGEST_IMSI, "secret") for _ in range(2))
+    first.instance, second.instance = "urn:uuid:one", "urn:uuid:two"
+    gruus = []
+    for p in (first, second):
+        equal(p.register(), 200, "digest")
+        gruus.append(dict(re.findall(rf'(pub-gruu|temp-gruu)="([^"]*)"', [n for n in p.answer.split("\r\n") if p.instance in n][0])))
+    for p, g in zip((first, second), gruus):
+        for kind in ("pub-gruu", "temp-gruu"):
+            equal(p.message(g[kind]), f"MESSAGE sip:{p.imsi}@127.0.0.9:{p.sock.getsockname()[1]} SIP/2.0", kind)
+    equal(first.register(0), 200, "leaving")
+    equal(first.message(gruus[0]["pub-gruu"]), 480, "a phone that has left")
+    equal(second.register(0), 200, "leaving")
+    equal(second.message(gruus[1]["temp-gruu"]), 404, "a temporary one that serves no more")
+
+
 def wrong_password(core):
     p = Phone(core, DIGEST_IMSI, "secret")
     refused(p, p.register(wrong=True), 403)
@@ -339,7 +385,7 @@ def run(build, workers, cases):
     core = Core(build, workers)
     core.start("scscf", "scscf/scscfd")
     try:
-        todo = [without_hss, aka, resync, akav2_S3, authentication_info_S4, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
+        todo = [without_hss, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
     finally:

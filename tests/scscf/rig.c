@@ -258,7 +258,7 @@ static struct user {
 	{ ID_FRED, IDENTITY("sip:fred@home.example", BARRED), { { "sip:fred@10.8.0.7", { "<sip:PG@p7.home.example;lr>" }, 0, false } } },
 };
 
-static void publish_profile(struct rig *r, uint64_t id, const char *service, unsigned n, const struct reg_contact_view *contacts)
+void rig_phones(struct rig *r, uint64_t id, const char *service, unsigned n, const struct reg_contact_view *contacts)
 {
 	struct reg_view *v;
 	struct profile *p;
@@ -288,7 +288,7 @@ static void publish(struct rig *r, struct user *u)
 							 .n_path = u->contact[n].path[1][0] ? 2 : 1, .q = (uint16_t)u->contact[n].q,
 							 .expires_wall_us = u->contact[n].expired ? 1 : UINT64_MAX };
 	}
-	publish_profile(r, u->id, u->identities, n, contacts);
+	rig_phones(r, u->id, u->identities, n, contacts);
 }
 
 void rig_user(struct rig *r, uint64_t id, const char *service, const char *contact)
@@ -297,7 +297,7 @@ void rig_user(struct rig *r, uint64_t id, const char *service, const char *conta
 	struct reg_contact_view c = { .uri = uri, .params = none, .path = paths, .n_path = 1, .expires_wall_us = UINT64_MAX };
 
 	snprintf(uri, sizeof(uri), "%s", contact ? contact : "");
-	publish_profile(r, id, service, contact ? 1 : 0, &c);
+	rig_phones(r, id, service, contact ? 1 : 0, &c);
 }
 
 void rig_users(struct rig *r)

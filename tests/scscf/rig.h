@@ -49,6 +49,8 @@ void rig_run(struct rig *r, uint64_t ms);
 void rig_users(struct rig *r);
 /* One more user: the inside of a ServiceProfile; contact NULL: not registered, else by p9. */
 void rig_user(struct rig *r, uint64_t id, const char *service, const char *contact);
+/* The same with any contacts. */
+void rig_phones(struct rig *r, uint64_t id, const char *service, unsigned n, const struct reg_contact_view *contacts);
 /* "<sip:TOKEN@scscf.home.example:6060;lr>" */
 const char *rig_route(struct rig *r, enum token_kind kind, uint8_t flags, uint64_t id);
 /* "METHOD ruri" with the usual headers and `extra` lines ("X: y\n"); to_tag NULL: none. */

@@ -210,6 +210,31 @@ START_TEST(test_identity_row)
 }
 END_TEST
 
-TEST_MAIN("binding", TEST_ROWS(test_binding_row_S11_S12, rows), TEST_ONE(test_order_of_requests), TEST_ROWS(test_instance_row_S12, instances),
+/* RFC 5627 §5.3: who says that it knows them, and has an instance.  The barred identity that registers is not shown. */
+static const struct { const char *name, *extra, *contact; bool on, given; } gruus[] = {
+	{ "supported", "Supported: gruu\r\n", USUAL ";+sip.instance=\"<urn:uuid:1>\"", true, true },
+	{ "required", "Require: gruu\r\n", USUAL ";+sip.instance=\"<urn:uuid:1>\"", true, true },
+	{ "no instance", "Supported: gruu\r\n", USUAL, true, false },
+	{ "not supported by the phone", "", USUAL ";+sip.instance=\"<urn:uuid:1>\"", true, false },
+	{ "off", "Supported: gruu\r\n", USUAL ";+sip.instance=\"<urn:uuid:1>\"", false, false },
+};
+
+START_TEST(test_gruu_row_S13)
+{
+	rig_init(&r);
+	r.cfg->gruu = gruus[_i].on;
+	phone_init(&p);
+	p.integrity = "yes";
+	p.extra = gruus[_i].extra;
+	p.contact = gruus[_i].contact;
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_msg(rig_has(&r, ";pub-gruu=\"sip:+491510000001@" RIG_DOMAIN ";gr=urn:uuid:1\";temp-gruu=\"sip:tgruu.") == gruus[_i].given, "%s: %.*s",
+		      gruus[_i].name, STR_ARG(r.m->raw));
+	ck_assert(rig_has(&r, "temp-gruu=") == gruus[_i].given);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("binding", TEST_ROWS(test_gruu_row_S13, gruus), TEST_ROWS(test_binding_row_S11_S12, rows), TEST_ONE(test_order_of_requests), TEST_ROWS(test_instance_row_S12, instances),
 	  TEST_ONE(test_the_oldest_makes_room_S12), TEST_ONE(test_path_is_kept_with_its_contact), TEST_ROWS(test_header_row, headers),
 	  TEST_ROWS(test_identity_row, identities))

@@ -101,5 +101,27 @@ START_TEST(test_final_row)
 }
 END_TEST
 
-TEST_MAIN("indialog", TEST_ROWS(test_from_caller, methods), TEST_ROWS(test_from_callee, methods), TEST_ONE(test_last_hop),
+START_TEST(test_remote_target_is_a_gruu_S13)	/* TS 24.229 §5.4.7A: the phone gets it at its contact; its ACK too */
+{
+	char extra[256], none[] = "", uri[] = "sip:h@10.9.0.1", params[] = "+sip.instance=\"<urn:x>\"", *path[] = { none };
+	struct reg_contact_view c = { .uri = uri, .params = params, .path = path, .call_id = "c", .expires_wall_us = UINT64_MAX };
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_phones(&r, 0x41, "<PublicIdentity><Identity>sip:h@home.example</Identity></PublicIdentity>", 1, &c);
+	snprintf(extra, sizeof(extra), "Route: %s, <sip:PB@p2.home.example;lr>\n", rig_route(&r, TOKEN_RECORD_ROUTE, SIDE_TERMINATING, 0x41));
+	rig_request(&r, "BYE", "sip:h@home.example;gr=urn:x", "B", extra);
+	ck_assert_str_eq(rig_down(&r), "BYE@10.0.0.2");
+	ck_assert(str_eq_c(rig_req(&r, "BYE", 0)->m->ruri_text, uri));
+	r.turn++;
+	rig_request(&r, "ACK", "sip:h@home.example;gr=urn:x", "B", extra);
+	ck_assert(str_eq_c(rig_req(&r, "ACK", 0)->m->ruri_text, uri));
+	r.turn++;
+	rig_request(&r, "INFO", "sip:h@home.example;gr=urn:gone", "B", extra);	/* whatever it is: the route set leads on */
+	ck_assert(str_eq_c(rig_req(&r, "INFO", 0)->m->ruri_text, "sip:h@home.example;gr=urn:gone"));
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("indialog", TEST_ONE(test_remote_target_is_a_gruu_S13), TEST_ROWS(test_from_caller, methods), TEST_ROWS(test_from_callee, methods), TEST_ONE(test_last_hop),
 	  TEST_ONE(test_strict_router), TEST_ROWS(test_final_row, final_rows))

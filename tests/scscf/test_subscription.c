@@ -365,7 +365,27 @@ START_TEST(test_makes_room)
 }
 END_TEST
 
-TEST_MAIN("subscription", TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
+/* RFC 5628: what its phones can be called by. */
+START_TEST(test_gruus_are_told_S13_RFC_5628)
+{
+	static char uri[] = "sip:h@10.9.0.1", params[] = "+sip.instance=\"<urn:uuid:1>\"", path[] = "<sip:P@p2.home.example;lr>", *paths[] = { path };
+	struct reg_contact_view c = { .uri = uri, .params = params, .path = paths, .n_path = 1, .call_id = "c", .cseq = 77, .gruu = 1,
+				      .expires_wall_us = UINT64_MAX };
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_phones(&r, 0x41, "<PublicIdentity><Identity>sip:h@home.example</Identity></PublicIdentity>"
+		   "<PublicIdentity><Identity>tel:+4977</Identity></PublicIdentity>", 1, &c);
+	subscribe(&r, "sip:h@home.example", NULL, BY("sip:h@home.example") CONTACT);
+	ck_assert(rig_has(rig_req(&r, "NOTIFY", 0)->m, "<gr:pub-gruu uri=\"sip:h@home.example;gr=urn:uuid:1\"/>"));
+	ck_assert(rig_has(rig_req(&r, "NOTIFY", 0)->m, "<gr:temp-gruu uri=\"sip:tgruu."));
+	ck_assert(rig_has(rig_req(&r, "NOTIFY", 0)->m, ";gr\" first-cseq=\"77\"/>"));
+	ck_assert(!rig_has(rig_req(&r, "NOTIFY", 0)->m, "tel:+4977;gr"));
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
 	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
 	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures),
 	  TEST_ONE(test_unregistered), TEST_ONE(test_comes_late), TEST_ONE(test_makes_room))

@@ -1,4 +1,5 @@
 /* tests/scscf/test_terminating.c - requests to users of ours: TS 24.229 §5.4.3.3; rows C14, T13, T16, R14, R15, M4, M8. */
+#include "scscf/gruu.h"
 #include "tests/scscf/rig.h"
 
 static void start(struct rig *r, const char *method, const char *ruri, const char *extra)
@@ -259,6 +260,106 @@ START_TEST(test_timer_c)		/* rings for ever: RFC 3261 §16.8 */
 }
 END_TEST
 
-TEST_MAIN("terminating", TEST_ROWS(test_row, rows), TEST_ONE(test_unknown), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
+/* ---- several phones, several flows: RFC 5627 §6, RFC 5626 §7 ---- */
+
+#define HANNA "<PublicIdentity><Identity>sip:hanna@home.example</Identity></PublicIdentity>"
+#define ID_HANNA 0x41
+
+static void hanna(struct rig *r)
+{
+	static char uri[4][32], params[4][64], path[4][64];
+	static char *paths[4][1];
+	static const char *const instance[] = { "one", "one", "two", "one" };
+	struct reg_contact_view c[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(uri[i], sizeof(uri[i]), "sip:hanna@10.9.0.%u", i + 1);
+		snprintf(params[i], sizeof(params[i]), "+sip.instance=\"<urn:uuid:%s>\";reg-id=%u", instance[i], i + 1);
+		snprintf(path[i], sizeof(path[i]), "<sip:P%u@p%u.home.example;lr;ob>", i + 1, i + 1);
+		paths[i][0] = path[i];
+		c[i] = (struct reg_contact_view){ .uri = uri[i], .params = params[i], .path = paths[i], .n_path = 1, .q = 1000, .reg_id = (i + 1) & 7,
+						  .gruu = 1, .call_id = "call", .expires_wall_us = UINT64_MAX };
+	}
+	rig_phones(r, ID_HANNA, HANNA, 4, c);
+}
+
+static void to_hanna(struct rig *r, const char *ruri)
+{
+	rig_init(r, NULL);
+	hanna(r);
+	rig_request(r, "INVITE", ruri, NULL, "Route: <sip:scscf.home.example:6060;lr>\n");
+}
+
+/* One phone rings once, over its youngest flow; 430 (or silence) leads to the next one, another answer does not. */
+START_TEST(test_flows_of_a_phone_S12_RFC_5626)
+{
+	struct rig r;
+
+	to_hanna(&r, "sip:hanna@home.example");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.3 INVITE@10.0.0.4");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 430, "");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.3 INVITE@10.0.0.4 ACK@10.0.0.4 INVITE@10.0.0.2");
+	ck_assert(str_eq_c(rig_req(&r, "INVITE", 2)->m->ruri_text, "sip:hanna@10.9.0.2"));
+	ck_assert_uint_eq(rig_status(&r), 0);
+	rig_reply(&r, rig_req(&r, "INVITE", 2), 408, "");
+	ck_assert(str_eq_c(rig_req(&r, "INVITE", 3)->m->ruri_text, "sip:hanna@10.9.0.1"));
+	rig_reply(&r, rig_req(&r, "INVITE", 3), 486, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 486, "");
+	ck_assert_uint_eq(rig_status(&r), 486);
+	rig_fini(&r);
+	to_hanna(&r, "sip:hanna@home.example");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 486, "");
+	ck_assert_ptr_null(rig_req(&r, "INVITE", 2));
+	rig_fini(&r);
+	to_hanna(&r, "sip:hanna@home.example;gr=urn:uuid:two");	/* its only flow: what the caller hears is 480 */
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 430, "");
+	ck_assert_uint_eq(rig_status(&r), 480);
+	rig_fini(&r);
+}
+END_TEST
+
+static const struct { const char *name, *ruri; unsigned status; const char *down; } gruu_rows[] = {
+	{ "public", "sip:hanna@home.example;gr=urn:uuid:two", 0, "INVITE@10.0.0.3" },
+	{ "public, in other letters", "sip:hanna@HOME.example;gr=urn:uuid:TWO", 0, "INVITE@10.0.0.3" },
+	{ "public, youngest flow", "sip:hanna@home.example;gr=urn:uuid:one", 0, "INVITE@10.0.0.4" },
+	{ "a phone that is not registered", "sip:hanna@home.example;gr=urn:uuid:three", 480, "" },
+	{ "a user that is not", "sip:nobody@home.example;gr=urn:uuid:two", 480, "" },
+	{ "temporary, forged", "sip:tgruu.00112233445566778899aabbccddeeff@scscf.home.example:6060;gr", 404, "" },
+};
+
+START_TEST(test_gruu_row_S13)
+{
+	struct rig r;
+
+	to_hanna(&r, gruu_rows[_i].ruri);
+	ck_assert_msg(rig_status(&r) == gruu_rows[_i].status, "%s: %u", gruu_rows[_i].name, rig_status(&r));
+	ck_assert_msg(strcmp(rig_down(&r), gruu_rows[_i].down) == 0, "%s: %s", gruu_rows[_i].name, rig_down(&r));
+	if (_i == 0)
+		ck_assert_str_eq(rig_hdr(rig_req(&r, "INVITE", 0)->m, SIP_H_PCALLED_PARTY_ID), "<sip:hanna@home.example;gr=urn:uuid:two>");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_temporary_gruu_S13)
+{
+	struct rig r;
+	struct buf b;
+	char ruri[GRUU_MAX];
+
+	rig_init(&r, NULL);
+	hanna(&r);
+	buf_init(&b, GRUU_MAX);
+	gruu_temporary(&b, stack_token_key(r.w.stack), STR(RIG_NAME), ID_HANNA, "sip:hanna@home.example", STR("<urn:uuid:two>"), STR("call"), 1);
+	ck_assert(str_copy(buf_str(&b), ruri, sizeof(ruri)));
+	buf_fini(&b);
+	rig_request(&r, "INVITE", ruri, NULL, "");		/* nobody's Route: its host leads here */
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.3");
+	ck_assert(str_eq_c(rig_req(&r, "INVITE", 0)->m->ruri_text, "sip:hanna@10.9.0.3"));
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("terminating", TEST_ONE(test_flows_of_a_phone_S12_RFC_5626), TEST_ROWS(test_gruu_row_S13, gruu_rows), TEST_ONE(test_temporary_gruu_S13),
+	  TEST_ROWS(test_row, rows), TEST_ONE(test_unknown), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
 	  TEST_ONE(test_fork_answered), TEST_ROWS(test_fork_row, fork_rows), TEST_ONE(test_silence_after_100), TEST_ONE(test_q_order), TEST_ONE(test_cancel),
 	  TEST_ONE(test_timer_c))
