@@ -17,7 +17,7 @@ PROGRAMS = {"pcscf": ("pcscf/pcscfd", 10, 5060), "icscf": ("icscf/icscfd", 20, 4
             "hss": ("tests/hss/labhssd", 40, 0)}
 CSCFS = ("pcscf", "icscf", "scscf")
 STOP_S = 5
-DIAMETER_BASE = 33830
+DIAMETER_BASE = 23830		# below the ports that Linux gives to connections
 EXIT_CONFIG = 78
 
 
