@@ -125,6 +125,10 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "log.level", CFG_ENUM, 0, 0, "info", "error|warn|info|debug", CFG_RELOAD, NULL, "Level of all areas." },
 	{ "log.format", CFG_ENUM, 0, 0, "text", "text|json", 0, NULL, "Lines for people or for machines." },
 	{ "log.levels", CFG_STR_MAP, 0, 0, NULL, "@loglevel", CFG_RELOAD, NULL, "Level of single areas." },
+
+	{ "trace", CFG_MAP, .help = "The flow recorder: what ladders and explanations are made of." },
+	{ "trace.flows", CFG_INT, 0, 10000000, "10000", NULL, 0, NULL, "Calls, registrations and other flows that are remembered; 0: none." },
+	{ "trace.memory_mb", CFG_INT, 1, 65536, "16", NULL, 0, "MiB", "Memory for their events; the oldest go." },
 	{ 0 },
 };
 

@@ -230,9 +230,9 @@ static void get_transactions(void *u, struct http_req *r)
 	stack_gather_page(u, r, gather_transactions, STR_NONE);
 }
 
-/* ---- flows: the events of one Call-ID or ICID ---- */
+/* ---- flows: a list, and the events of one Call-ID or ICID ---- */
 
-static void gather_flow(struct worker *w, struct gather *g)
+static void gather_events(struct worker *w, struct gather *g)
 {
 	int before = cJSON_GetArraySize(g->items);
 
@@ -240,14 +240,47 @@ static void gather_flow(struct worker *w, struct gather *g)
 	g->limit -= (unsigned)(cJSON_GetArraySize(g->items) - before);
 }
 
-static void get_flows(void *u, struct http_req *r)
-{
-	stack_gather_page(u, r, gather_flow, http_query(r, "key"));
-}
-
 static void get_flow(void *u, struct http_req *r)
 {
-	stack_gather_page(u, r, gather_flow, http_param(r, "key"));
+	stack_gather_page(u, r, gather_events, http_param(r, "key"));
+}
+
+/* filter: OUTCOME LF WHO */
+static void gather_flows(struct worker *w, struct gather *g)
+{
+	int before = cJSON_GetArraySize(g->items);
+	struct str outcome, who;
+
+	str_cut(g->filter, '\n', &outcome, &who);
+	g->more = trace_flows_to_json(w->trace, who, outcome, g->after, g->limit, g->items, &g->last);
+	g->limit -= (unsigned)(cJSON_GetArraySize(g->items) - before);
+}
+
+static bool outcome_known(struct str outcome)
+{
+	static const char *const all[] = { "running", "success", "challenge", "cancelled", "failure" };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (str_eq_c(outcome, all[i]))
+			return true;
+	return outcome.l == 0;
+}
+
+static void get_flows(void *u, struct http_req *r)
+{
+	struct str outcome = http_query(r, "outcome"), who = http_query(r, "who");
+	char filter[320];
+
+	if (!outcome_known(outcome)) {
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "outcome is running, success, challenge, cancelled or failure");
+		return;
+	}
+	if (who.l > 256) {
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "who is too long");
+		return;
+	}
+	snprintf(filter, sizeof(filter), "%.*s\n%.*s", STR_ARG(outcome), STR_ARG(who));
+	stack_gather_page(u, r, gather_flows, str_from_c(filter));
 }
 
 const struct http_route stack_routes[] = {
@@ -259,7 +292,8 @@ const struct http_route stack_routes[] = {
 	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Diameter peers and their states." },
 	{ "GET", "/api/v1/dialogs", HTTP_VIEW, get_dialogs, "Dialogs on the route of this node." },
 	{ "GET", "/api/v1/transactions", HTTP_VIEW, get_transactions, "SIP transactions in progress." },
-	{ "GET", "/api/v1/flows", HTTP_VIEW, get_flows, "Recent events; key= selects a Call-ID or ICID." },
+	{ "GET", "/api/v1/flows", HTTP_VIEW, get_flows,
+	  "Recent flows of each worker, newest first; who= selects an identity, Call-ID or ICID, outcome= how it ended." },
 	{ "GET", "/api/v1/flows/{key}", HTTP_VIEW, get_flow, "Events of one Call-ID or ICID, oldest first." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -12,7 +12,6 @@
 
 #define STATS_EVERY_MS 1000
 #define DRAIN_RETRY_AFTER_S 4
-#define TRACE_EVENTS 8192
 #define CALL_CORRELATION 64		/* longer ones are cut */
 #define MAX_DIALOGS 200000
 #define MAX_DIALOG_AGE_S (24 * 3600)
@@ -183,6 +182,21 @@ static void on_diameter(void *u, const char *name, const struct dia_result *r, s
 	else
 		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, "hss", "%s %u %s", name, r->code,
 			  cx_result_name(r->code, r->experimental));
+}
+
+/* ---- log -> trace: what the daemon decided ---- */
+
+static void on_log(void *u, enum log_area a, const char *msg, const struct log_field *f, size_t n)
+{
+	struct str correlation = log_correlation_get();
+	struct worker *w = u;
+	char text[TRACE_TEXT];
+
+	/* on_refused() has noted it. */
+	if (correlation.l == 0 || (a == LOG_SIP && strcmp(msg, "refused") == 0))
+		return;
+	log_text(msg, f, n, text, sizeof(text));
+	trace_add(w->trace, TRACE_NOTE, correlation, correlation, w->stack->daemon->name, "%s", text);
 }
 
 /* ---- transactions -> transport, role ---- */
@@ -403,7 +417,8 @@ int worker_open(struct stack *s, unsigned id)
 	w->tx = tx_layer_new(w->wheel, &tx_ops, w, w->id);
 	w->resolver = open_resolver(w, r);
 	w->dialogs = dialog_table_new(w->wheel, MAX_DIALOGS, MAX_DIALOG_AGE_S);
-	w->trace = trace_new(TRACE_EVENTS);
+	w->trace = trace_new((size_t)cfg_int(r, "trace.memory_mb") * (1u << 20) / s->n_workers,
+			     ((unsigned)cfg_int(r, "trace.flows") + s->n_workers - 1) / s->n_workers);
 	f->correlation = correlation_new();
 	if (!f->correlation || !w->transport || !w->tx || !w->resolver || !w->dialogs || !w->trace)
 		return -ENOMEM;
@@ -449,7 +464,9 @@ static void *worker_main(void *arg)
 	current = &f->w;
 	snprintf(name, sizeof(name), "worker-%u", f->w.id);
 	pthread_setname_np(pthread_self(), name);
+	log_tap(on_log, &f->w);
 	loop_run(f->w.loop);
+	log_tap(NULL, NULL);
 	return NULL;
 }
 

@@ -21,6 +21,10 @@ static _Thread_local struct {
 	char text[129];
 	size_t l;
 } correlation;
+static _Thread_local struct {
+	log_tap_fn fn;
+	void *u;
+} tap;
 
 void log_open(const char *nf, enum log_format f, enum log_level all)
 {
@@ -74,9 +78,37 @@ const char *log_level_name(enum log_level l)
 	return level_names[l];
 }
 
-bool log_enabled(enum log_area a, enum log_level l)
+static bool is_written(enum log_area a, enum log_level l)
 {
 	return (int)l <= atomic_load_explicit(&levels[a], memory_order_relaxed);
+}
+
+bool log_enabled(enum log_area a, enum log_level l)
+{
+	return is_written(a, l) || (tap.fn && l <= LOG_INFO);
+}
+
+void log_tap(log_tap_fn fn, void *u)
+{
+	tap.fn = fn;
+	tap.u = u;
+}
+
+void log_text(const char *msg, const struct log_field *f, size_t n, char *dst, size_t size)
+{
+	int l = snprintf(dst, size, "%s", msg);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(f[i].name, "why") == 0 && f[i].s.l && l >= 0 && (size_t)l < size)
+			l += snprintf(dst + l, size - (size_t)l, ": %.*s", STR_ARG(f[i].s));
+	for (size_t i = 0; i < n && l >= 0 && (size_t)l < size; i++) {
+		if (strcmp(f[i].name, "why") == 0 || strcmp(f[i].name, "call_id") == 0)
+			continue;
+		if (f[i].kind != LOG_FIELD_STR)
+			l += snprintf(dst + l, size - (size_t)l, " %s=%lld", f[i].name, (long long)f[i].n);
+		else if (f[i].s.l)
+			l += snprintf(dst + l, size - (size_t)l, " %s=%.*s", f[i].name, STR_ARG(f[i].s));
+	}
 }
 
 void log_correlation(struct str icid)
@@ -319,6 +351,11 @@ void log_write(enum log_area a, enum log_level l, const char *msg, const struct 
 	struct line o;
 	ssize_t put_bytes;
 
+	if (tap.fn && l <= LOG_INFO) {
+		tap.fn(tap.u, a, msg, f, n);
+		if (!is_written(a, l))
+			return;
+	}
 	o.l = 0;
 	o.cut = false;
 	if (format == LOG_JSON)

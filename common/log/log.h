@@ -40,6 +40,11 @@ bool log_enabled(enum log_area a, enum log_level l);
 void log_correlation(struct str icid);			/* copied (truncated at 128); empty: none */
 struct str log_correlation_get(void);
 void log_write(enum log_area a, enum log_level l, const char *msg, const struct log_field *f, size_t n);
+/* This thread's lines of LOG_INFO and above go to fn too, whatever the levels are, before they are written.  NULL: no more. */
+typedef void (*log_tap_fn)(void *u, enum log_area a, const char *msg, const struct log_field *f, size_t n);
+void log_tap(log_tap_fn fn, void *u);
+/* "msg: WHY name=value ..." of a line without `call_id` and empty fields; `why` stands first.  Truncated. */
+void log_text(const char *msg, const struct log_field *f, size_t n, char *dst, size_t size);
 uint64_t log_dropped(void);				/* lines not written because stderr refused */
 
 #define LOG_AT(area, lvl, msg, ...) \

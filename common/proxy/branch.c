@@ -231,7 +231,11 @@ out:
 static void target_blame(struct proxy_branch *b, int err)
 {
 	bool trial = b->tcp_trial && err != -ETIMEDOUT && err != -EBUSY;
+	char to[SIP_FLOW_STRLEN];
 
+	if (!trial && b->next < b->res.n)
+		log_info(LOG_PROXY, "next hop failed", LOG_C("why", err == -ETIMEDOUT ? "no answer" : err == -EBUSY ? "503" : strerror(-err)),
+			 LOG_C("to", sip_flow_fmt(&b->res.target[b->next], to)), LOG_S("call_id", b->p->m->call_id));
 	if (!b->has_flow && !trial && b->next < b->res.n)
 		resolver_target_failed(b->p->layer->env.resolver, &b->res.target[b->next], PROXY_TARGET_HOLD_S);
 }
@@ -279,8 +283,8 @@ static void on_resolved(void *arg, const struct resolver_result *res)
 	b->res = *res;
 	b->next = 0;
 	if (res->err || !res->n) {
-		log_debug(LOG_PROXY, "next hop not resolved", LOG_C("why", res->why ? res->why : "no address"),
-			  LOG_S("call_id", p->m->call_id));
+		log_info(LOG_PROXY, "next hop not resolved", LOG_C("why", res->why ? res->why : "no address"),
+			 LOG_S("call_id", p->m->call_id));
 		branch_end(b, 503, NULL, NULL);
 	} else {
 		attempt(b);

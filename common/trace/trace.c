@@ -1,53 +1,138 @@
-/* common/trace/trace.c - the ring of recent events of one worker. */
+/* common/trace/trace.c - writing events into the ring. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
-#include "common/trace/trace.h"
+#include "common/trace/private.h"
 #include "common/util/clock.h"
 
-struct trace {
-	unsigned size;			/* slots */
-	uint64_t n;			/* events ever written */
-	struct trace_event *ev;		/* allocated at the first event: an idle worker costs nothing */
-};
+#define MIN_RING_BYTES 4096u
 
-struct trace *trace_new(unsigned events)
+struct trace *trace_new(size_t ring_bytes, unsigned flows)
 {
 	struct trace *t = calloc(1, sizeof(*t));
 
-	if (t)
-		t->size = events;
+	if (!t || !ring_bytes || !flows)
+		return t;
+	t->size = (ring_bytes < MIN_RING_BYTES ? MIN_RING_BYTES : ring_bytes) & ~(size_t)7;
+	t->max_flows = flows;
+	t->max_refs = flows * 2;
+	for (t->mask = 1; t->mask < flows; t->mask *= 2)
+		;
+	t->mask--;
 	return t;
+}
+
+static void tables_free(struct trace *t)
+{
+	free(t->ring);
+	free(t->flow);
+	free(t->ref);
+	free(t->by_call);
+	free(t->by_icid);
+	t->ring = NULL;
+	t->flow = NULL;
+	t->ref = NULL;
+	t->by_call = t->by_icid = NULL;
 }
 
 void trace_free(struct trace *t)
 {
 	if (!t)
 		return;
-	free(t->ev);
+	tables_free(t);
 	free(t);
 }
 
-static struct trace_event *next_slot(struct trace *t)
+/* At the first event: an idle worker costs nothing.  Pages that were never written cost nothing either. */
+static bool is_open(struct trace *t)
 {
-	struct trace_event *e;
+	size_t buckets = (size_t)t->mask + 1;
 
-	if (!t || t->size == 0)
-		return NULL;
-	if (!t->ev) {
-		t->ev = calloc(t->size, sizeof(*t->ev));
-		if (!t->ev)
-			return NULL;
+	if (t->ring)
+		return true;
+	t->ring = calloc(1, t->size);
+	t->flow = calloc(t->max_flows, sizeof(*t->flow));
+	t->ref = calloc(t->max_refs, sizeof(*t->ref));
+	t->by_call = malloc(buckets * sizeof(*t->by_call));
+	t->by_icid = malloc(buckets * sizeof(*t->by_icid));
+	if (!t->ring || !t->flow || !t->ref || !t->by_call || !t->by_icid) {
+		tables_free(t);
+		return false;
 	}
-	e = &t->ev[t->n++ % t->size];
-	e->wall_us = clock_wall_us();
-	return e;
+	memset(t->by_call, 0xff, buckets * sizeof(*t->by_call));
+	memset(t->by_icid, 0xff, buckets * sizeof(*t->by_icid));
+	return true;
 }
 
-/* Value of a header in text that was never parsed (what we send): the first line of that name.  What is forwarded keeps
- * the spelling it came with: compact forms too. */
-static struct str scan_header(struct str wire, enum sip_hdr_id id)
+/* ---- the ring ---- */
+
+static struct record *at(const struct trace *t, uint64_t offset)
+{
+	return (struct record *)(t->ring + offset % t->size);
+}
+
+/* Octets from offset to the end of the buffer. */
+static size_t to_end(const struct trace *t, uint64_t offset)
+{
+	return t->size - (size_t)(offset % t->size);
+}
+
+/* A place of that many octets in one piece; what stood there is forgotten.  A rest that is too short for it is passed over. */
+static struct record *reserve(struct trace *t, size_t bytes)
+{
+	size_t left = to_end(t, t->head), pad = left < bytes ? left : 0;
+
+	while (t->head + pad + bytes > t->tail + t->size) {
+		size_t rest = to_end(t, t->tail);
+		const struct record *r = at(t, t->tail);
+
+		t->tail += rest < sizeof(*r) || r->bytes == 0 ? rest : r->bytes;
+	}
+	if (pad >= sizeof(struct record))
+		at(t, t->head)->bytes = 0;		/* nothing more before the end */
+	t->head += pad;
+	return at(t, t->head);
+}
+
+static char *put(char *p, struct str s)
+{
+	if (s.l)
+		memcpy(p, s.p, s.l);
+	return p + s.l;
+}
+
+static struct str cut(struct str s, size_t max)
+{
+	return s.l > max ? str_head(s, max) : s;
+}
+
+static void append(struct trace *t, struct flow *w, enum trace_kind k, struct str icid, struct str peer, struct str text)
+{
+	struct record *r;
+	size_t bytes;
+	char *p;
+
+	icid = cut(icid, TRACE_ICID - 1);
+	peer = cut(peer, SIP_FLOW_STRLEN - 1);
+	text = cut(text, TRACE_TEXT - 1);
+	bytes = (sizeof(*r) + icid.l + peer.l + text.l + 7) & ~(size_t)7;
+	r = reserve(t, bytes);
+	*r = (struct record){ .prev = w->last, .wall_us = clock_wall_us(), .serial = w->f.serial, .bytes = (uint16_t)bytes, .kind = (uint8_t)k,
+			      .peer_l = (uint8_t)peer.l, .icid_l = (uint8_t)icid.l, .text_l = (uint8_t)text.l };
+	p = put(r->data, peer);
+	p = put(p, icid);
+	put(p, text);
+	w->last = t->head + 1;
+	w->f.last_us = r->wall_us;
+	w->f.events++;
+	t->head += bytes;
+}
+
+/* ---- SIP ---- */
+
+/* What is forwarded keeps the spelling it came with: compact forms too. */
+struct str trace_header(struct str wire, enum sip_hdr_id id)
 {
 	struct str rest = wire, line, name, value;
 
@@ -69,95 +154,59 @@ static struct str icid_of(struct str pcv)
 	return pcv.l && sip_param_get(pcv, "icid-value", &v) ? sip_unquote(v) : STR_NONE;
 }
 
-static void describe(struct trace_event *e, struct str wire, struct str cseq)
+/* The text of an event; the method in *ret_method.  Returns the status, 0 for a request. */
+static unsigned describe(struct str wire, struct str cseq, char dst[TRACE_TEXT], enum sip_method *ret_method)
 {
-	struct str line, rest;
+	struct str line, rest, method;
+	uint32_t status = 0;
 	ssize_t sp;
 
 	str_cut(wire, '\n', &line, &rest);
 	line = str_trim(line);
 	if (!str_starts(line, STR("SIP/2.0 "))) {
 		sp = str_rchr(line, ' ');
-		str_copy(sp > 0 ? str_head(line, (size_t)sp) : line, e->text, sizeof(e->text));
-		return;
+		str_copy(cut(sp > 0 ? str_head(line, (size_t)sp) : line, TRACE_TEXT / 2), dst, TRACE_TEXT);
+		str_cut(line, ' ', &method, &rest);
+		*ret_method = sip_method_from_str(method);
+		return 0;
 	}
 	sp = str_rchr(cseq, ' ');
-	snprintf(e->text, sizeof(e->text), "%.*s (%.*s)", (int)(line.l - 8 > 80 ? 80 : line.l - 8), line.p + 8,
-		 (int)(sp < 0 ? 0 : cseq.l - (size_t)sp - 1), sp < 0 ? "" : cseq.p + sp + 1);
+	method = sp < 0 ? STR_NONE : cut(str_from(cseq, (size_t)sp + 1), 32);
+	*ret_method = sip_method_from_str(method);
+	line = cut(str_from(line, 8), 80);
+	snprintf(dst, TRACE_TEXT, "%.*s (%.*s)", STR_ARG(line), STR_ARG(method));
+	str_cut(line, ' ', &line, &rest);
+	return str_to_u32(line, &status) < 0 || status < 100 ? 100 : status;
 }
 
 void trace_sip(struct trace *t, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m)
 {
-	struct trace_event *e = next_slot(t);
-	struct str icid;
+	char peer[SIP_FLOW_STRLEN], text[TRACE_TEXT];
+	struct str call_id, icid;
+	enum sip_method method;
+	unsigned status;
+	struct flow *w;
 
-	if (!e)
+	if (!t || !t->size || !is_open(t))
 		return;
-	e->kind = sent ? TRACE_SIP_OUT : TRACE_SIP_IN;
-	str_copy(m ? m->call_id : scan_header(wire, SIP_H_CALL_ID), e->call_id, sizeof(e->call_id));
-	icid = icid_of(m ? sip_msg_value(m, SIP_H_PCV) : scan_header(wire, SIP_H_PCV));
-	str_copy(icid.l ? icid : log_correlation_get(), e->icid, sizeof(e->icid));
-	sip_flow_fmt(flow, e->peer);
-	describe(e, wire, m ? sip_msg_value(m, SIP_H_CSEQ) : scan_header(wire, SIP_H_CSEQ));
+	call_id = m ? m->call_id : trace_header(wire, SIP_H_CALL_ID);
+	icid = icid_of(m ? sip_msg_value(m, SIP_H_PCV) : trace_header(wire, SIP_H_PCV));
+	w = flow_for(t, call_id, icid.l ? icid : log_correlation_get());
+	status = describe(wire, m ? sip_msg_value(m, SIP_H_CSEQ) : trace_header(wire, SIP_H_CSEQ), text, &method);
+	flow_learn(w, m, wire, sent, status, method);
+	sip_flow_fmt(flow, peer);
+	append(t, w, sent ? TRACE_SIP_OUT : TRACE_SIP_IN, icid.l ? icid : log_correlation_get(), str_from_c(peer), str_from_c(text));
 }
 
 void trace_add(struct trace *t, enum trace_kind k, struct str call_id, struct str icid, const char *peer, const char *fmt, ...)
 {
-	struct trace_event *e = next_slot(t);
+	char text[TRACE_TEXT];
 	va_list ap;
 
-	if (!e)
+	if (!t || !t->size || !is_open(t))
 		return;
-	e->kind = (uint8_t)k;
-	str_copy(call_id, e->call_id, sizeof(e->call_id));
-	str_copy(icid, e->icid, sizeof(e->icid));
-	str_copy(str_from_c(peer), e->peer, sizeof(e->peer));
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-}
-
-static const char *const kind_names[] = { "sipIn", "sipOut", "diameterOut", "diameterIn", "note" };
-
-static bool matches(const struct trace_event *e, struct str key)
-{
-	struct str id = str_from_c(e->call_id), cut = key;
-
-	if (key.l == 0)
-		return true;
-	if (cut.l >= sizeof(e->call_id))	/* stored truncated: compare what is stored */
-		cut.l = sizeof(e->call_id) - 1;
-	return str_eq(id, cut) || str_eq_c(key, e->icid);
-}
-
-bool trace_to_json(const struct trace *t, struct str key, uint64_t after, unsigned max, cJSON *array, uint64_t *last)
-{
-	uint64_t first = t && t->n > t->size ? t->n - t->size : 0;
-	char when[40], number[24];
-
-	if (!t || !t->ev)
-		return false;
-	for (uint64_t i = first > after ? first : after; i < t->n; i++) {
-		const struct trace_event *e = &t->ev[i % t->size];
-		cJSON *o;
-
-		if (!matches(e, key))
-			continue;
-		if (max == 0)
-			return true;
-		o = cJSON_CreateObject();
-		clock_rfc3339(e->wall_us, when);
-		cJSON_AddStringToObject(o, "ts", when);
-		snprintf(number, sizeof(number), "%llu", (unsigned long long)e->wall_us);
-		cJSON_AddRawToObject(o, "wallUs", number);	/* as a double it may come out with an exponent */
-		cJSON_AddStringToObject(o, "kind", kind_names[e->kind]);
-		cJSON_AddStringToObject(o, "callId", e->call_id);
-		cJSON_AddStringToObject(o, "icid", e->icid);
-		cJSON_AddStringToObject(o, "peer", e->peer);
-		cJSON_AddStringToObject(o, "text", e->text);
-		cJSON_AddItemToArray(array, o);
-		*last = i + 1;		/* events count from 1: `after` 0 is all of them */
-		max--;
-	}
-	return false;
+	append(t, flow_for(t, call_id, icid), k, icid, str_from_c(peer), str_from_c(text));
 }

@@ -29,6 +29,10 @@ VERBS = {
     "bans": (ctlverbs.bans, "sources that are kept out", [
         ("action", {"nargs": "?", "default": "list", "choices": ("list", "delete")}),
         ("id", {"nargs": "?", "metavar": "SOURCE"})]),
+    "flows": (ctlverbs.flows, "recent calls, registrations and other flows, with how they ended", [
+        ("who", {"nargs": "?", "metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"}),
+        ("--outcome", {"choices": ("running", "success", "challenge", "cancelled", "failure")}),
+        ("--limit", {"type": int, "default": 50, "metavar": "N", "help": "at most N (default 50)"})]),
     "flow": (ctlverbs.flow, "the ladder of one call or registration", [
         ("id", {"metavar": "CALL-ID|ICID"}),
         ("--mermaid", {"action": "store_true", "help": "as a Mermaid sequence diagram"}),

@@ -167,6 +167,17 @@ def scscfs(nodes, out, _args):
 
 # ---- flows ----
 
+def flows(nodes, out, args):
+    """Recent calls, registrations and other flows, newest first."""
+    query = {k: v for k, v in (("who", args.who), ("outcome", args.outcome)) if v}
+    docs = flatten(nodes.each(lambda r: r.items("/api/v1/flows", **query)))
+    docs = sorted(docs, key=lambda d: d[1]["startedAt"], reverse=True)[:args.limit]
+    out.rows(docs, ("node", "started", "method", "from", "to", "outcome", "status", "ms", "call-id"),
+             lambda n, d: (n, short_time(d["startedAt"]), d["method"], d["from"], d["to"], d["outcome"], d.get("finalStatus"),
+                           int(d["durationMs"]), d["callId"]))
+    return finish(nodes)
+
+
 def flow(nodes, out, args):
     """The ladder of a Call-ID or ICID over the three daemons."""
     rows, order = ctlladder.ladder(nodes.fetch, nodes.listeners(), args.id)

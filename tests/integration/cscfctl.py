@@ -67,6 +67,17 @@ class Ctl:
         check(any(s["text"] == "INVITE" and s["from"] == "UE-A" and s["to"] == "pcscf" for s in doc["steps"]), doc)
         check(any(s["text"].startswith("LIA 2001") for s in doc["steps"]), "no LIA")
 
+    def flows(self):
+        rows = self.json("flows", A.imsi)["items"]
+        check(any(r["node"] == "scscf" and r["method"] == "REGISTER" and r["outcome"] == "success" for r in rows), f"no REGISTER of A in {rows}")
+        rows = self.json("flows", self.invite.get("Call-ID"), "--outcome", "success", "--node", "pcscf")["items"]
+        equal([(r["method"], r["finalStatus"]) for r in rows], [("INVITE", 200)], "the call")
+        equal(self.json("flows", "nobody")["items"], [], "flows of nobody")
+        node = self.core.rest("scscf")
+        equal(node.call("GET", "/api/v1/flows?outcome=odd")[0], 400, "a wrong outcome")
+        page = node.get("/api/v1/flows?limit=1")
+        check(page["page"]["nextCursor"], "a page of one has no next")
+
     def refusals(self):
         self.run("flow", "no such call", wanted=4)
         self.run("registrations", "show", "sip:nobody@nowhere.example", wanted=4)
@@ -105,7 +116,8 @@ class Ctl:
     def rows(self):
         """In order."""
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
-                ("flow: the ladder of the call (U6, O7)", self.ladder), ("exit status", self.refusals), ("--watch", self.watch),
+                ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
+                ("exit status", self.refusals), ("--watch", self.watch),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends)]
 
 

@@ -198,7 +198,36 @@ START_TEST(test_dropped)
 }
 END_TEST
 
+/* The recorder of flows hears what is decided, whatever is written: row O7. */
+static char heard[256];
+
+static void hear(void *u, enum log_area a, const char *msg, const struct log_field *f, size_t n)
+{
+	ck_assert_ptr_eq(u, heard);
+	ck_assert_int_eq(a, LOG_REG);
+	log_text(msg, f, n, heard, sizeof(heard));
+}
+
+START_TEST(test_tap)
+{
+	log_open("x", LOG_TEXT, LOG_ERROR);
+	log_tap(hear, heard);
+	catch_begin();
+	log_info(LOG_REG, "refused", LOG_U("status", 403), LOG_C("empty", ""), LOG_C("why", "no key"), LOG_C("call_id", "c"), LOG_I("n", -1));
+	ck_assert_str_eq(catch_end(), "");
+	ck_assert_str_eq(heard, "refused: no key status=403 n=-1");
+	log_debug(LOG_REG, "nobody hears that");
+	ck_assert_str_eq(heard, "refused: no key status=403 n=-1");
+	catch_begin();
+	log_error(LOG_REG, "both");
+	ck_assert_ptr_nonnull(strstr(catch_end(), " E reg    both\n"));
+	ck_assert_str_eq(heard, "both");
+	log_tap(NULL, NULL);
+	ck_assert(!log_enabled(LOG_REG, LOG_INFO));
+}
+END_TEST
+
 static const int long_rows[8];
 
 TEST_MAIN("log", TEST_ONE(test_text), TEST_ONE(test_json), TEST_ROWS(test_long, long_rows), TEST_ONE(test_many_fields),
-	  TEST_ONE(test_levels), TEST_ONE(test_correlation), TEST_ONE(test_dropped))
+	  TEST_ONE(test_levels), TEST_ONE(test_correlation), TEST_ONE(test_dropped), TEST_ONE(test_tap))
