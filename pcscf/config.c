@@ -19,6 +19,8 @@ const struct cfg_row pcscf_schema[] = {
 	  "A registered phone may send from another port of its address; off: only from where it registered." },
 	{ "access.pass_headers", CFG_STR_LIST, 1, 64, NULL, NULL, 0, NULL,
 	  "Headers of phones that pass although the trust border takes them out (\"X-Custom\")." },
+	{ "access.hide_topology", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "Phones see no Via, Record-Route, Service-Route, Server or Warning of core nodes." },
 	{ "access.early_media", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
 	  "Phones may authorise early media (P-Early-Media of theirs passes); else only their \"supported\" does (RFC 5009)." },
 	{ "access.max_contacts", CFG_INT, 1, 32, "4", NULL, 0, NULL, "Contact values in one REGISTER." },
@@ -117,6 +119,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	for (size_t i = 0; i < cfg_list_len(r, "access.pass_headers") && c->n_pass < PCSCF_MAX_PASS; i++)
 		c->pass_headers[c->n_pass++] = cfg_strs_at(r, "access.pass_headers", i).p;
 	c->match_by_address = cfg_bool(r, "access.match_by_address");
+	c->hide_topology = cfg_bool(r, "access.hide_topology");
 	c->early_media = cfg_bool(r, "access.early_media");
 	c->reg_event = cfg_bool(r, "access.reg_event");
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");

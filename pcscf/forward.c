@@ -36,6 +36,8 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 	if (f->dialog)
 		f->n_rr = pcscf_record_route(f->pw, o, f->b ? f->b->id : 0, f->emergency ? RECORD_ROUTE_SOS : 0,
 					     &proxy_request(p)->flow, to, f->to_phone, f->rr);
+	if (f->n_rr && f->to_phone && f->pw->p->cfg.hide_topology)
+		topology_hide_request(f->pw, o, f->rr[0]);
 	if (f->learn)
 		pcscf_learn(f->pw->p, to);
 	if (f->dialog && f->to_phone && sip_values_next(&recorded, &top))	/* where the callee's requests will go */
@@ -149,6 +151,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 		response_from_phone(f, req, o);
 	} else {
 		learn_next_hop(f, m);
+		if (f->n_rr && f->pw->p->cfg.hide_topology)
+			topology_hide_response(f->pw, o, f->rr[0], f->rr[f->n_rr - 1]);
 		trust_strip(&f->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 	}
 	return PROXY_PASS;
@@ -210,6 +214,8 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 	*f = *what;
 	f->b = obj_ref(r->b);
 	sip_out_copy(proxy_out(p), &r->out);
+	if (what->to_phone && r->pw->p->cfg.hide_topology)
+		proxy_hide_via(p);
 	if (r->m->to_tag.l)
 		session_request(r->pw->sessions, r->m);
 	if (r->m->method == SIP_INVITE && !r->m->to_tag.l &&
@@ -248,8 +254,11 @@ void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 	/* Timer F toward a phone is 128 s, but the core waits 64*T1 of its own: it must hear of the silence before. */
 	if (r->m->method != SIP_INVITE)
 		t.wait_ms = r->pw->p->cfg.silence_ms;
-	if (r->st)
+	if (r->st) {
 		forward(r, &what, &t);
-	else
-		proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, t.flow);
+		return;
+	}
+	if (r->pw->p->cfg.hide_topology)
+		sip_out_drop(&r->out, SIP_H_VIA);
+	proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, t.flow);
 }

@@ -35,6 +35,10 @@ static bool leads_to_core(struct pcscf_req *r)
 	struct sip_nameaddr na;
 	struct str top;
 
+	if (r->has_route) {		/* it is what we sealed */
+		topology_set_route(r);
+		return true;
+	}
 	/* No Route is left when the far end is a core node itself, as the notifier of a subscription is: RFC 3261 §16.12. */
 	if (sip_out_top(&r->out, SIP_H_ROUTE, &top) < 0)
 		return r->out.ruri.l == 0 && (sos || r->m->ruri.user.l == 0) && is_hop(r, &r->m->ruri);

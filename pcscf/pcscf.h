@@ -33,6 +33,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct str visited_network;		/* P-Visited-Network-ID */
 	struct str path_host;			/* host:port of our Path */
 	bool match_by_address, reg_event;
+	bool hide_topology;
 	bool early_media;			/* phones authorise it */
 	uint32_t silence_ms;			/* a phone that does not answer a non-INVITE for so long: 480 */
 	uint32_t reg_event_linger_ms;		/* how long the last NOTIFY of a subscription may take once the last binding is gone: 64*T1 */
@@ -83,6 +84,8 @@ struct pcscf_req {
 	bool has_token;				/* `token` is the verified one of the topmost own Route that had any */
 	struct token token;
 	struct binding *b;			/* the phone that sent it, or is to get it: a reference, or NULL */
+	bool has_route;				/* `route` is the rest of its route set, as we sealed it: topology.c */
+	struct str route;
 	bool emergency;				/* goes to the E-CSCF */
 	struct str icid;			/* once there is one: the correlation of all log lines */
 };
@@ -161,6 +164,14 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 			    const struct sip_flow *to, bool to_phone, struct str ret[2]);
 /* THE choice of a flow toward a phone (rows C8, P13).  Port roles of security associations go here. */
 void pcscf_access_path(const struct binding *b, struct sip_flow *ret);
+
+/* ---- topology.c: SEC-05 ---- */
+/* The Record-Route of a request to a phone, or of a response to it: `ours` alone, with the rest of the route set sealed into it.
+ * first: our topmost value in the response. */
+void topology_hide_request(struct pcscf_worker *pw, struct sip_out *o, struct str ours);
+void topology_hide_response(struct pcscf_worker *pw, struct sip_out *o, struct str first, struct str ours);
+int topology_read(struct pcscf_req *r, const struct sip_uri *ours);	/* a Route value of ours: 0, or -EPERM (forged) */
+void topology_set_route(struct pcscf_req *r);
 
 /* ---- identity.c: rows P10, S6 ---- */
 /* Sets P-Asserted-Identity of a request from b: what P-Preferred-Identity names of its set (one sip and one tel at most),

@@ -252,6 +252,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 		return PROXY_PASS;
 	}
 	pcscf_keep(&g->pw->p->cfg, proxy_request(p), o);
+	if (g->pw->p->cfg.hide_topology && sip_msg_hdr(m, SIP_H_SERVICE_ROUTE))	/* what is stored counts, not what the phone sends */
+		sip_out_set(o, SIP_H_SERVICE_ROUTE, arena_printf(o->arena, "<sip:%.*s;lr>", STR_ARG(g->pw->p->cfg.path_host)));
 	rc = accepted(g, proxy_request(p), m);
 	if (rc == 0)
 		return PROXY_PASS;

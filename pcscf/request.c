@@ -32,13 +32,13 @@ static void judge(struct worker *w, const struct sip_msg *m, struct refusal *r)
 /* ---- Route values that are ours ---- */
 
 /* A user part is a token: the first one counts.  0, or -EPERM: forged. */
-static int take_token(struct pcscf_req *r, struct str user)
+static int take_token(struct pcscf_req *r, const struct sip_uri *own)
 {
 	struct token t;
 
-	if (!user.l)
+	if (!own->user.l)
 		return 0;			/* an outbound proxy setting: "<sip:pcscf;lr>" */
-	if (token_read(stack_token_key(r->pw->p->stack), user, &t) < 0)
+	if (token_read(stack_token_key(r->pw->p->stack), own->user, &t) < 0 || topology_read(r, own) < 0)
 		return -EPERM;
 	if (!r->has_token)
 		r->token = t;
@@ -54,11 +54,11 @@ static int pop_routes(struct pcscf_req *r)
 	struct str top;
 
 	for (unsigned i = 0; i < n; i++)
-		if (take_token(r, own[i].uri.user) < 0)
+		if (take_token(r, &own[i].uri) < 0)
 			return -EPERM;
 	while (n >= 2 && sip_out_top(&r->out, SIP_H_ROUTE, &top) == 0 && sip_nameaddr_parse(top, &own[0]) == 0 &&
 	       stack_is_self(r->pw->p->stack, &own[0].uri)) {
-		if (++n > OWN_ROUTES_MAX || take_token(r, own[0].uri.user) < 0)
+		if (++n > OWN_ROUTES_MAX || take_token(r, &own[0].uri) < 0)
 			return -EPERM;
 		sip_out_drop_first(&r->out, SIP_H_ROUTE);
 	}

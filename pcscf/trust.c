@@ -163,7 +163,7 @@ static void put_without_instance(struct arena_text *t, struct str contact)
 }
 
 /* SEC-05, RFC 7255 §4: the IMEI in +sip.instance is for the registrar alone. */
-static unsigned strip_imei(struct sip_out *o)
+static unsigned strip_imei(struct sip_out *o, enum trust_way way)
 {
 	unsigned n = 0;
 
@@ -180,7 +180,7 @@ static unsigned strip_imei(struct sip_out *o)
 			sip_out_set_line(o, h, arena_text_str(&all));
 		else
 			sip_out_drop_line(o, h);	/* none of it can be read */
-		metric_add(&trust_metric_stripped, way_name(o->m->request ? TRUST_REQ_FROM_PHONE : TRUST_RESP_FROM_PHONE), "Contact", 1);
+		metric_add(&trust_metric_stripped, way_name(way), "Contact", 1);
 		n++;
 	}
 	return n;
@@ -244,8 +244,8 @@ unsigned trust_strip(const struct pcscf_config *c, struct sip_out *o, enum trust
 
 	if (way & IN)
 		n += strip_network_pani(o);
-	if ((way & IN) && o->m->method != SIP_REGISTER)
-		n += strip_imei(o);
+	if (o->m->method != SIP_REGISTER)		/* from our phone, and from a network that lets its phones' pass */
+		n += strip_imei(o, way);
 	if ((way & IN) && !c->early_media)
 		n += strip_early_media(o);
 	if ((way & TO) && sip_msg_hdr(o->m, SIP_H_PAI) && wants_privacy(o->m, "id")) {	/* RFC 3325 §5, §7 */
@@ -254,6 +254,10 @@ unsigned trust_strip(const struct pcscf_config *c, struct sip_out *o, enum trust
 	}
 	if (way & TO)
 		credentials_hide_keys(o);		/* in whatever it stands: a request too */
+	if ((way & TO) && c->hide_topology) {
+		sip_out_drop(o, SIP_H_WARNING);
+		sip_out_drop(o, SIP_H_SERVER);
+	}
 	strip_sec_agree(o);
 	return n;
 }

@@ -116,6 +116,8 @@ static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const ch
 	if (p->ops->branch)
 		p->ops->branch(p->user, p, b, to, &o);
 	b->cur = NULL;
+	if (p->hides_via)
+		sip_out_drop(&o, SIP_H_VIA);
 	proxy_push_via(&o, to, &local, branch, p->layer->env.may_hold && b->side == TX_CORE ? SIP_OC_ASK : "");
 	return sip_out_write(&o, ret);
 }

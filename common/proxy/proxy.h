@@ -81,6 +81,9 @@ struct sip_out *proxy_out(struct proxy *p);
 struct sip_msg *proxy_request(struct proxy *p);
 struct tx_server *proxy_server(struct proxy *p);		/* NULL once the server transaction is gone */
 
+/* The next hop sees our Via alone; the others are put back into its responses.  Before proxy_start(). */
+void proxy_hide_via(struct proxy *p);
+
 struct proxy_target {
 	struct str ruri;		/* new Request-URI; empty: as in proxy_out */
 	struct str route[4];		/* Route values ("<sip:...;lr>") pushed in this order, [0] topmost */

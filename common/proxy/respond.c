@@ -253,6 +253,35 @@ static void heard_provisional(struct proxy_branch *b, unsigned status)
 		timer_start(p->layer->env.wheel, &b->timer_c, p->layer->env.timer_c_ms);
 }
 
+void proxy_hide_via(struct proxy *p)
+{
+	p->hides_via = true;
+}
+
+/* RFC 3261 §16.7 step 3: our Via goes; those that the next hop was not shown come back.  false: none would be left. */
+static bool take_via(struct proxy *p, const struct sip_msg *m, struct sip_out *o)
+{
+	struct sip_values it = sip_values(p->m, SIP_H_VIA);
+	struct str v, all[SIP_MSG_MAX_HDRS];
+	struct sip_out first;
+	unsigned n = 0;
+
+	if (!p->hides_via) {
+		sip_out_drop_first(o, SIP_H_VIA);
+		return sip_values_count(m, SIP_H_VIA) >= 2;
+	}
+	while (n < SIP_MSG_MAX_HDRS && sip_values_next(&it, &v))
+		all[n++] = v;
+	sip_out_init(&first, p->m);
+	sip_out_fix_via(&first);		/* received and rport */
+	if (n && sip_out_top(&first, SIP_H_VIA, &v) == 0)
+		all[0] = v;
+	sip_out_drop(o, SIP_H_VIA);
+	while (n)
+		sip_out_push(o, SIP_H_VIA, all[--n]);
+	return true;
+}
+
 /* What the user says to a response, and then its way. */
 static void judge(struct proxy_branch *b, struct sip_msg *m)
 {
@@ -261,8 +290,7 @@ static void judge(struct proxy_branch *b, struct sip_msg *m)
 	struct sip_out o;
 
 	sip_out_init(&o, m);
-	sip_out_drop_first(&o, SIP_H_VIA);
-	if (sip_values_count(m, SIP_H_VIA) < 2) {	/* §16.7 step 3: not meant to go further */
+	if (!take_via(p, m, &o)) {		/* not meant to go further */
 		log_debug(LOG_PROXY, "response without a Via for the way back", LOG_S("call_id", p->m->call_id));
 		if (m->status >= 200)
 			branch_end(b, 502, NULL, NULL);
@@ -300,7 +328,7 @@ void proxy_resume(struct proxy *p, struct proxy_branch *b, struct sip_msg *m, st
 	proxy_enter(p);
 	if (!o) {
 		sip_out_init(&plain, m);
-		sip_out_drop_first(&plain, SIP_H_VIA);
+		(void)take_via(p, m, &plain);
 		o = &plain;
 	}
 	pass(b, m, o);
