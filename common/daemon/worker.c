@@ -365,9 +365,11 @@ static void set_timers(struct tx_layer *tx, const struct cfg_node *r)
 	core.t1_ms = (uint32_t)cfg_int(r, "sip.timers.t1_ms");
 	core.t2_ms = (uint32_t)cfg_int(r, "sip.timers.t2_ms");
 	core.t4_ms = (uint32_t)cfg_int(r, "sip.timers.t4_ms");
+	core.d_ms = (uint32_t)cfg_int(r, "sip.timers.d_ms");
 	ue.t1_ms = (uint32_t)cfg_int(r, "sip.ue_timers.t1_ms");
 	ue.t2_ms = (uint32_t)cfg_int(r, "sip.ue_timers.t2_ms");
 	ue.t4_ms = (uint32_t)cfg_int(r, "sip.ue_timers.t4_ms");
+	ue.d_ms = (uint32_t)cfg_int(r, "sip.ue_timers.d_ms");
 	tx_layer_set_timers(tx, TX_CORE, &core);
 	tx_layer_set_timers(tx, TX_UE, &ue);
 }

@@ -79,9 +79,11 @@ static const struct { const char *path; int64_t n; } ints[] = {
 	{ "sip.timers.t1_ms", 500 },		/* RFC 3261 table 4 */
 	{ "sip.timers.t2_ms", 4000 },
 	{ "sip.timers.t4_ms", 5000 },
+	{ "sip.timers.d_ms", 32000 },
 	{ "sip.ue_timers.t1_ms", 2000 },	/* TS 24.229 §7.7 */
 	{ "sip.ue_timers.t2_ms", 16000 },
 	{ "sip.ue_timers.t4_ms", 17000 },
+	{ "sip.ue_timers.d_ms", 128000 },
 	{ "sip.timer_c_s", 185 },		/* RFC 3261 §16.6: more than three minutes */
 	{ "sip.max_transactions", 100000 },
 	{ "sip.udp_max_bytes", 1300 },		/* RFC 3261 §18.1.1 */

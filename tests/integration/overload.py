@@ -13,7 +13,7 @@ import time
 from cases import Cases, check, equal, wait_for
 from core import Core, Sub
 from phone import Phone, call, hang_up
-from wire import slow_build
+from wire import figure, slow_build
 
 A, B, C = Sub(1), Sub(2), Sub(3)
 PROBE_RATE, PROBE_S = 8000, 3	# more than any build serves here: what is served of it is the capacity
@@ -68,11 +68,6 @@ def flood(sock, to, text, rate, seconds, out):
         if due <= 0:
             time.sleep(0.0005)
     out.send(seen)
-
-
-def figure(text, name, label=""):
-    """Sum of a family's rows that have this label text."""
-    return sum(float(v) for labels, v in re.findall(rf"(?m)^{name}(\{{[^}}]*\}})? ([\d.e+]+)$", text) if label in labels)
 
 
 def serve(sock):

@@ -268,10 +268,15 @@ def alive(core, node):
     equal(core.rest(node).call("GET", "/healthz")[0], 200, f"/healthz of {node}")
 
 
+def figure(text, name, label=""):
+    """Sum of a family's rows that have this label text."""
+    return sum(float(v) for labels, v in re.findall(rf"(?m)^{name}(\{{[^}}]*\}})? ([\d.e+]+)$", text) if label in labels)
+
+
 def quiet_timers(t1_ms):
     """sip settings with which a transaction is forgotten soon."""
-    t = f"{{t1_ms: {t1_ms}, t2_ms: {8 * t1_ms}, t4_ms: {10 * t1_ms}}}"
+    t = f"{{t1_ms: {t1_ms}, t2_ms: {8 * t1_ms}, t4_ms: {10 * t1_ms}, d_ms: {64 * t1_ms}}}"
     return f"timers: {t}, ue_timers: {t}"
 
 
-__all__ = ["FarEnd", "Outcome", "Wire", "alive", "quiet_timers", "slow_build", "via_ports", "wait_for", "T1_S"]
+__all__ = ["FarEnd", "Outcome", "Wire", "alive", "figure", "quiet_timers", "slow_build", "via_ports", "wait_for", "T1_S"]

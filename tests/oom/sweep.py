@@ -86,11 +86,13 @@ class Program:
             os.unlink(self.log)
         env = {**os.environ, "LD_PRELOAD": self.shim, "OOM_AT": str(n), "OOM_LOG": self.log, "OOM_OURS": self.ours,
                "CK_VERBOSITY": "minimal", "MALLOC_CHECK_": "0"}
-        try:
-            out = subprocess.run([self.path], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                 timeout=RUN_S, cwd=os.path.dirname(self.path), check=False).stdout.decode("utf-8", "replace")
-        except subprocess.TimeoutExpired:
-            out = "Test timeout expired"
+        with subprocess.Popen([self.path], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              cwd=os.path.dirname(self.path)) as p:
+            try:
+                out = p.communicate(timeout=RUN_S)[0].decode("utf-8", "replace")
+            except subprocess.TimeoutExpired:
+                out = "Test timeout expired"
+                p.terminate()				# Check then ends the test, which is a child of it
         self.runs += 1
         self.spent += time.monotonic() - began
         lines = []
