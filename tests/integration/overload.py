@@ -5,6 +5,7 @@ Rows C18 and X10, reliability L2, SEC-06, SEC-11.
 
 import collections
 import multiprocessing
+import os
 import re
 import socket
 import sys
@@ -16,17 +17,21 @@ from phone import Phone, call, hang_up
 from wire import figure, slow_build
 
 A, B, C = Sub(1), Sub(2), Sub(3)
-PROBE_RATE, PROBE_S = 8000, 3	# more than any build serves here: what is served of it is the capacity
-TIMES, FLOOD_S = 5, 6		# what comes then, against that
-MOST = 60000			# requests per second that one process here can send
+PROBE_RATE, PROBE_S = 8000, 1.5	# more than any build serves here: what is served of it is the capacity
+TIMES, FLOOD_S = 5, 3		# what comes then, against that
+LEAST, MOST = 20000, 60000	# requests per second; one process here can send no more
 CALM_S = 5
-GOODPUT = 0.5			# part of the capacity: sender, core and phones share the machine; the benchmark looks closer
+# Of what is served for a second of the core's processor time.  Not of what is served in a second: sender, core, phones and whatever else
+# runs share the machine.  The benchmark looks closer.
+GOODPUT = 0.3
+QUIET_S = 2			# T1 toward phones is 500 ms here: what comes by itself comes within that
 SCANNER, OTHER, BROKEN, SPOOFED = 66, 67, 68, 69	# last octets of strangers' addresses
 BAN_REFUSED, BAN_MALFORMED = 40, 30
 SCSCF = """sessions: {{routes: [{{domain: partner.example, next_hop: "sip:{gw}:5060"}}]}}
 """	# past the HSS: it has limits of its own
 ELSEWHERE = "sip:someone@partner.example"
 EXTRA = f"""sip:
+  ue_timers: {{t1_ms: 500, t2_ms: 4000}}
   overload: {{target_delay_ms: 30}}
   sources: {{messages_per_s: 0, exempt_loopback: false, ban_after_malformed: {BAN_MALFORMED}, ban_after_refused: {BAN_REFUSED}}}
 """
@@ -93,13 +98,21 @@ class Overload:
         self.a, self.b, self.c = (Phone(core, s, core.ip(100 + n)) for n, s in ((1, A), (2, B), (3, C)))
         self.gateway = self.stranger(60, 5060)
         self.dialog, self.servers = None, []
-        self.capacity = 0
+        self.capacity, self.yield_s = 0, 0
 
     # ---- helpers ----
 
     def metrics(self):
         """Of the P-CSCF."""
         return self.core.rest("pcscf").get("/metrics")
+
+    def cpu_s(self):
+        """Processor time of the three daemons so far."""
+        total = 0
+        for node in ("pcscf", "icscf", "scscf"):
+            with open(f"/proc/{self.core.pid(node)}/stat", encoding="ascii") as f:
+                total += sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
+        return total / os.sysconf("SC_CLK_TCK")
 
     def percent(self):
         """Part of the new requests that the P-CSCF lets in."""
@@ -154,14 +167,16 @@ class Overload:
 
     def measure(self):
         """What can be served at all."""
+        cpu = self.cpu_s()
         r = self.start(PROBE_RATE, PROBE_S).recv()
         self.capacity = r["status"]["200"] / PROBE_S
+        self.yield_s = r["status"]["200"] / (self.cpu_s() - cpu)
         check(self.capacity > 100, f"{self.capacity:.0f} requests per second are served: {r['status']}")
         wait_for(lambda: self.percent() == 100, 2 * CALM_S, "calm")
 
     def overload(self):
         """Five times as much: calls go on, what is refused hears when to come again, what can be served is served."""
-        rate = min(TIMES * self.capacity, MOST)
+        rate, cpu = min(max(TIMES * self.capacity, LEAST), MOST), self.cpu_s()
         pipe, asked, slowest = self.start(rate, FLOOD_S), 0, 0.0
         end = time.monotonic() + FLOOD_S
         while time.monotonic() < end:
@@ -170,13 +185,13 @@ class Overload:
             slowest, asked = max(slowest, time.monotonic() - began), asked + 1
             time.sleep(0.05)
         r = pipe.recv()
-        status, served = r["status"], r["status"]["200"] / FLOOD_S
-        print(f"   served {self.capacity:.0f}/s; then {r['sent'] / FLOOD_S:.0f}/s came: {served:.0f}/s served, answers {dict(status)}; "
-              f"{asked} INFOs, the slowest {slowest * 1000:.0f} ms")
-        check(asked >= 5, f"only {asked} INFOs in {FLOOD_S} s")
+        status, served, yield_s = r["status"], r["status"]["200"] / FLOOD_S, r["status"]["200"] / (self.cpu_s() - cpu)
+        print(f"   served {self.capacity:.0f}/s, {self.yield_s:.0f} for a second of processor time; then {r['sent'] / FLOOD_S:.0f}/s came: "
+              f"{served:.0f}/s, {yield_s:.0f}; answers {dict(status)}; {asked} INFOs, the slowest {slowest * 1000:.0f} ms")
+        check(asked >= 3, f"only {asked} INFOs in {FLOOD_S} s")
         check(status["503"] > 0 and figure(self.metrics(), "cscf_overload_refused_total") > 0, f"nothing was refused: {status}")
-        check(len(r["retry"]) >= 8, f"Retry-After is not spread: {r['retry']}")
-        check(served >= GOODPUT * self.capacity, f"{served:.0f}/s are served of {self.capacity:.0f}/s")
+        check(len(r["retry"]) >= min(8, status["503"] // 10), f"Retry-After is not spread: {r['retry']}")
+        check(yield_s >= GOODPUT * self.yield_s, f"{yield_s:.0f} are served for a second of processor time, before it were {self.yield_s:.0f}")
 
     def calm(self):
         """Everything is let in again within five seconds."""
@@ -211,7 +226,8 @@ class Overload:
                 bad.sendto(self.ask(bad, "MESSAGE", "Contact: <sip:nobody@192.0.2.1>\r\n"), self.a.proxy)
                 time.sleep(0.002)
             wait_for(lambda: self.core.ip(103) in self.bans(), 2, "the ban")
-            self.c.sock.setblocking(True)
+            while self.c.read(0):		# late answers to the flood
+                self.c.queue.clear()
             equal(self.c.ask("OPTIONS", self.core.impu(B)).status, 200, "the phone at the banned address")
 
     def malformed(self):
@@ -234,7 +250,7 @@ class Overload:
             for one in sent:
                 s.sendto(one, self.a.proxy)
                 time.sleep(0.01)
-            got = self.answers(s, 4.5)			# T1 toward phones is 2 s
+            got = self.answers(s, QUIET_S)
             check(0 < len(got) <= len(sent), f"{len(got)} datagrams for {len(sent)}")
             sos = sum(len(g) for g in got if g.startswith(b"SIP/2.0 380"))
             check(sum(len(g) for g in got) - sos <= sum(len(m) for m in sent),

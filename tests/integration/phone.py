@@ -122,7 +122,7 @@ class Phone:
         else:
             self.sock.sendall(data)
 
-    def _read(self, seconds):
+    def read(self, seconds):
         """Takes in what is there within that time; False when nothing came."""
         if not select.select([self.sock], [], [], max(0, seconds))[0]:
             return False
@@ -158,11 +158,12 @@ class Phone:
     def expect(self, fits, seconds, what, again=None):
         """The first message for which fits(message); `again` is text to retransmit on UDP until then."""
         end, interval = time.monotonic() + seconds, T1_S
-        due = time.monotonic() + interval
+        due, looked = time.monotonic() + interval, 0
         while True:
-            for i, m in enumerate(self.queue):
-                if fits(m):
-                    return self.queue.pop(i)
+            while looked < len(self.queue):
+                if fits(self.queue[looked]):
+                    return self.queue.pop(looked)
+                looked += 1
             now = time.monotonic()
             if now >= end:
                 raise Fail(f"{what} did not come within {seconds:g} s" +
@@ -171,7 +172,7 @@ class Phone:
                 self.send(again)
                 interval = min(2 * interval, T2_S)
                 due = now + interval
-            self._read(min(end, due if again else end) - now)
+            self.read(min(end, due if again else end) - now)
 
     def nothing(self, fits, seconds, what):
         """Fails when such a message comes within that time."""

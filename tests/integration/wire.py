@@ -187,7 +187,7 @@ class Wire:
                 self.phone._take(s.recv(65536))			# pylint: disable=protected-access
                 continue
             try:
-                self.phone._read(0)				# pylint: disable=protected-access
+                self.phone.read(0)
             except Fail:
                 out.closed = True
 
