@@ -20,7 +20,7 @@ const char *sip_proto_param(enum sip_proto p)
 int sip_proto_from_name(struct str name, enum sip_proto *ret)
 {
 	for (int i = 0; i < SIP_N_PROTOS; i++) {
-		if (str_ieq_c(name, protos[i].param)) {
+		if (str_eq_c(name, protos[i].name) || str_ieq_c(name, protos[i].param)) {
 			*ret = (enum sip_proto)i;
 			return 0;
 		}

@@ -1,125 +1,33 @@
 /* common/sip/lines.c - lines of a message head; framing on a stream: RFC 3261 §7.3.1, §18.3. */
 #include <errno.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 #include "common/sip/lines.h"
 #include "common/sip/msg.h"
 
-#define T SIP_TOKEN_CHAR
-#define H SIP_HOST_CHAR
-#define B (SIP_TOKEN_CHAR | SIP_HOST_CHAR)
-const uint8_t sip_char_class[256] = {
-	['0' ... '9'] = B, ['A' ... 'Z'] = B, ['a' ... 'z'] = B, ['-'] = B, ['.'] = B, ['_'] = B,
-	[' '] = SIP_LWS_CHAR, ['\t'] = SIP_LWS_CHAR, ['\r'] = SIP_LWS_CHAR, ['\n'] = SIP_LWS_CHAR,
-	['!'] = T, ['%'] = T, ['*'] = T, ['+'] = T, ['`'] = T, ['\''] = T, ['~'] = T,
+enum { TOKEN = 1, HOST = 2, CALL_ID = 4 };
+#define BOTH (TOKEN | HOST)
+static uint8_t classes[256] = {
+	['0' ... '9'] = BOTH, ['A' ... 'Z'] = BOTH, ['a' ... 'z'] = BOTH, ['-'] = BOTH, ['.'] = BOTH, ['_'] = BOTH,
+	['!'] = TOKEN, ['%'] = TOKEN, ['*'] = TOKEN, ['+'] = TOKEN, ['`'] = TOKEN, ['\''] = TOKEN, ['~'] = TOKEN,
 };
-#undef T
-#undef H
-#undef B
+struct scan_set sip_token_chars, sip_host_chars, sip_call_id_chars;
 
-/* Sixteen octets at a time where the processor can (every x86-64), one at a time for the rest. */
-#ifdef __SSE2__
-static inline unsigned equal16(const char *p, char a, char b)
+static void __attribute__((constructor)) build(void)
 {
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(a)), _mm_cmpeq_epi8(v, _mm_set1_epi8(b))));
-}
-#endif
-
-/* The next LF; tells of CRs on the way that stand before none. */
-static inline const char *next_lf(const char *p, const char *end, bool *lone_cr)
-{
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		for (unsigned m = equal16(p, '\r', '\n'); m; m &= m - 1) {
-			const char *q = p + __builtin_ctz(m);
-
-			if (*q == '\n')
-				return q;
-			if (q + 1 < end && q[1] == '\n')
-				return q + 1;
-			*lone_cr = true;
-		}
-	}
-#endif
-	for (; p < end; p++) {
-		if (*p == '\n')
-			return p;
-		if (*p == '\r' && (p + 1 == end || p[1] != '\n'))
-			*lone_cr = true;
-	}
-	return NULL;
+	for (unsigned c = '!'; c <= '~'; c++)
+		classes[c] |= c == ',' ? 0 : CALL_ID;
+	scan_set_init(&sip_call_id_chars, classes, CALL_ID);
+	scan_set_init(&sip_token_chars, classes, TOKEN);
+	scan_set_init(&sip_host_chars, classes, HOST);
 }
 
-bool sip_line_next(struct str raw, size_t *pos, struct sip_line *ret)
+bool sip_lines_more(struct sip_lines *l)
 {
-	const char *start = raw.p + *pos, *end = raw.p + raw.l, *at = start, *lf;
-
-	ret->folds = 0;
-	ret->lone_cr = false;
-	for (;; at = lf + 1) {
-		lf = next_lf(at, end, &ret->lone_cr);
-		if (!lf)
-			return false;
-		if (at == start && (lf == start || (lf == start + 1 && *start == '\r')))
-			break;
-		if (lf + 1 == end || !sip_is_blank(lf[1]))
-			break;
-		ret->folds++;
-	}
-	*pos = (size_t)(lf + 1 - raw.p);
-	ret->text = str_make(start, (size_t)(lf - start));
-	if (ret->text.l && lf[-1] == '\r')
-		ret->text.l--;
-	return true;
-}
-
-static inline ssize_t first_colon(struct str s)
-{
-	size_t i = 0;
-
-#ifdef __SSE2__
-	for (; s.l - i >= 16; i += 16) {
-		unsigned m = equal16(s.p + i, ':', ':');
-
-		if (m)
-			return (ssize_t)i + __builtin_ctz(m);
-	}
-#endif
-	for (; i < s.l; i++)
-		if (s.p[i] == ':')
-			return (ssize_t)i;
-	return -1;
-}
-
-static inline bool is_lws(char c)
-{
-	return sip_char_class[(unsigned char)c] & SIP_LWS_CHAR;
-}
-
-bool sip_line_split(struct str line, struct str *name, struct str *value, enum sip_hdr_id *id)
-{
-	ssize_t colon = first_colon(line);
-	size_t n, i, end = line.l;
-
-	if (colon < 0)
+	if (l->last)
 		return false;
-	n = (size_t)colon;
-	i = n + 1;
-	while (n && sip_is_blank(line.p[n - 1]))
-		n--;
-	*name = str_head(line, n);
-	*id = sip_hdr_id_from_name(*name);
-	if (*id == SIP_H_OTHER && !sip_is_token(*name))
-		return false;
-	while (i < end && is_lws(line.p[i]))
-		i++;
-	while (end > i && is_lws(line.p[end - 1]))
-		end--;
-	*value = str_make(line.p + i, end - i);
-	return true;
+	l->n = scan_lines(l->raw, l->start, l->lf, SIP_LINES_AT_ONCE);
+	l->i = 0;
+	l->last = l->n < SIP_LINES_AT_ONCE;
+	return l->n > 0;
 }
 
 void sip_line_unfold(struct str line)
@@ -144,23 +52,25 @@ static size_t skip_line_ends(struct str s)
 
 int sip_frame(struct str stream, size_t *ret_len)
 {
-	size_t start = skip_line_ends(stream), pos = start;
+	size_t start = skip_line_ends(stream);
 	struct str name, value;
+	struct sip_lines lines;
 	struct sip_line line;
 	uint32_t length = 0, n;
 	enum sip_hdr_id id;
 	bool have = false;
 
-	while (sip_line_next(stream, &pos, &line)) {
+	sip_lines_init(&lines, str_from(stream, start));
+	while (sip_lines_next(&lines, &line)) {
 		if (line.text.l == 0) {
 			if (!have)
 				return -EBADMSG;
-			if (pos - start + length > SIP_MSG_MAX_BYTES)
+			if (lines.start + length > SIP_MSG_MAX_BYTES)
 				return -EMSGSIZE;
-			*ret_len = pos + length;
+			*ret_len = start + lines.start + length;
 			return 0;
 		}
-		if (pos - start > SIP_MSG_MAX_BYTES)
+		if (lines.start > SIP_MSG_MAX_BYTES)
 			return -EMSGSIZE;
 		/* Cheap look first: only 'C', 'c', 'L' and 'l' can start it. */
 		if (((line.text.p[0] | 0x20) != 'c' && (line.text.p[0] | 0x20) != 'l') ||
@@ -177,12 +87,13 @@ int sip_frame(struct str stream, size_t *ret_len)
 
 struct str sip_scan_call_id(struct str raw)
 {
-	size_t pos = skip_line_ends(raw);
 	struct str name, value;
+	struct sip_lines lines;
 	struct sip_line line;
 	enum sip_hdr_id id;
 
-	while (sip_line_next(raw, &pos, &line) && line.text.l)
+	sip_lines_init(&lines, str_from(raw, skip_line_ends(raw)));
+	while (sip_lines_next(&lines, &line) && line.text.l)
 		if (((line.text.p[0] | 0x20) == 'c' || (line.text.p[0] | 0x20) == 'i') &&
 		    sip_line_split(line.text, &name, &value, &id) && id == SIP_H_CALL_ID)
 			return value;
@@ -212,14 +123,15 @@ static bool begins_something(struct str start)
 
 bool sip_scan_is_new(struct str raw, bool *ret_priority)
 {
-	size_t pos = skip_line_ends(raw);
 	bool first = true, have_to = false;
 	struct str name, value;
+	struct sip_lines lines;
 	struct sip_line line;
 	enum sip_hdr_id id;
 
 	*ret_priority = false;
-	while (sip_line_next(raw, &pos, &line) && line.text.l) {
+	sip_lines_init(&lines, str_from(raw, skip_line_ends(raw)));
+	while (sip_lines_next(&lines, &line) && line.text.l) {
 		if (first && !begins_something(line.text))
 			return false;
 		/* Cheap look first: To, t, Priority, Resource-Priority. */

@@ -88,69 +88,90 @@ static void request_line(struct parse *p, struct str line)
 		bad(p, 400, m->ruri.headers.p, "header part in the Request-URI");	/* RFC 3261 §19.1.5 */
 }
 
-static struct sip_hdr *hdr_new(struct parse *p)
+static bool more_room(struct parse *p)
 {
 	struct sip_msg *m = p->m;
+	unsigned room = p->room ? p->room * 2 : FIRST_HDRS;
+	struct sip_hdr *more = arena_alloc(m->arena, room * sizeof(*more));
 
-	if (m->n_hdrs == p->room) {
-		unsigned room = p->room ? p->room * 2 : FIRST_HDRS;
-		struct sip_hdr *more = arena_alloc(m->arena, room * sizeof(*more));
+	if (!more)
+		return false;
+	if (m->n_hdrs)
+		memcpy(more, m->hdrs, m->n_hdrs * sizeof(*more));
+	m->hdrs = more;
+	p->room = room;
+	return true;
+}
 
-		if (!more)
-			return NULL;
-		if (m->n_hdrs)
-			memcpy(more, m->hdrs, m->n_hdrs * sizeof(*more));
-		m->hdrs = more;
-		p->room = room;
+static inline int header_add(struct parse *p, struct sip_line l)
+{
+	struct sip_msg *m = p->m;
+	uint16_t i = m->n_hdrs;
+	struct str name, value;
+	enum sip_hdr_id id;
+
+	if (!sip_line_split(l.text, &name, &value, &id)) {
+		bad(p, 400, l.text.p, "bad header line");
+		return 0;
 	}
-	return &m->hdrs[m->n_hdrs++];
+	if (i == p->room && !more_room(p))
+		return -ENOMEM;
+	m->hdrs[i] = (struct sip_hdr){ .name = name, .value = value, .off = l.off, .len = l.len, .id = (uint16_t)id,
+				       .next = SIP_NO_HDR };
+	m->n_hdrs = i + 1;
+	if (m->first[id] == SIP_NO_HDR)
+		m->first[id] = i;
+	else
+		m->hdrs[p->last[id]].next = i;
+	p->last[id] = i;
+	return 0;
+}
+
+/* What is wrong with a whole line, or NULL. */
+static const char *line_fault(struct parse *p, struct sip_line l)
+{
+	if (l.flags & SCAN_LF_FOLDED)
+		sip_line_unfold(l.text);
+	/* A lone CR is a line end to some implementations: never let it through. */
+	if (l.flags & SCAN_LF_LONE_CR)
+		return "CR inside a header";
+	return p->m->n_hdrs == SIP_MSG_MAX_HDRS ? "too many headers" : NULL;
+}
+
+static int header_line(struct parse *p, struct sip_line l)
+{
+	const char *fault = l.flags || p->m->n_hdrs == SIP_MSG_MAX_HDRS ? line_fault(p, l) : NULL;
+
+	if (!fault)
+		return header_add(p, l);
+	bad(p, 400, l.text.p, fault);
+	return 0;
 }
 
 /* All header lines up to the empty one.  0 or -ENOMEM; *ret_body is set when the empty line was found. */
-static int header_lines(struct parse *p, size_t pos, bool *ret_end, size_t *ret_body)
+static int header_lines(struct parse *p, struct sip_lines *lines, bool *ret_end, size_t *ret_body)
 {
-	struct sip_msg *m = p->m;
-	size_t start = pos;
-	struct str name, value;
-	struct sip_line l;
+	const char *raw = p->m->raw.p;
+	size_t start = lines->start;
 
 	*ret_end = false;
-	for (; sip_line_next(m->raw, &pos, &l); start = pos) {
-		struct str line = l.text;
-		struct sip_hdr *h;
-		enum sip_hdr_id id;
+	do {
+		for (unsigned i = lines->i; i < lines->n; i++) {
+			struct sip_line l = sip_line_at(raw, start, lines->lf[i]);
+			int rc;
 
-		if (line.l == 0) {
-			*ret_end = true;
-			*ret_body = pos;
-			return 0;
+			start += l.len;
+			if (l.text.l == 0) {
+				*ret_end = true;
+				*ret_body = start;
+				return 0;
+			}
+			rc = header_line(p, l);
+			if (rc < 0)
+				return rc;
 		}
-		if (l.folds)
-			sip_line_unfold(line);
-		/* A lone CR is a line end to some implementations: never let it through. */
-		if (l.lone_cr) {
-			bad(p, 400, line.p, "CR inside a header");
-			continue;
-		}
-		if (!sip_line_split(line, &name, &value, &id)) {
-			bad(p, 400, line.p, "bad header line");
-			continue;
-		}
-		if (m->n_hdrs == SIP_MSG_MAX_HDRS) {
-			bad(p, 400, line.p, "too many headers");
-			continue;
-		}
-		h = hdr_new(p);
-		if (!h)
-			return -ENOMEM;
-		*h = (struct sip_hdr){ .name = name, .value = value, .off = (uint32_t)start, .len = (uint32_t)(pos - start),
-				       .id = (uint16_t)id, .next = SIP_NO_HDR };
-		if (m->first[id] == SIP_NO_HDR)
-			m->first[id] = (uint16_t)(m->n_hdrs - 1);
-		else
-			m->hdrs[p->last[id]].next = (uint16_t)(m->n_hdrs - 1);
-		p->last[id] = (uint16_t)(m->n_hdrs - 1);
-	}
+		lines->start = start;
+	} while (sip_lines_more(lines));
 	return 0;
 }
 
@@ -173,6 +194,8 @@ static bool single(struct parse *p, enum sip_hdr_id id, bool mandatory, const ch
 
 static bool is_call_id(struct str s)
 {
+	if (s.l && scan_all(&sip_call_id_chars, s))
+		return true;			/* nearly always; others may hold octets from 0x80 on */
 	for (size_t i = 0; i < s.l; i++)
 		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == ',')
 			return false;
@@ -290,28 +313,29 @@ static void content(struct parse *p, size_t body, bool stream)
 static int parse(struct parse *p, bool stream, bool *ret_answerable)
 {
 	struct sip_msg *m = p->m;
-	struct sip_line line;
 	size_t pos = 0, body = m->raw.l;
+	struct sip_lines lines;
+	struct sip_line line;
 	bool end;
 	int rc;
 
 	while (pos < m->raw.l && (m->raw.p[pos] == '\r' || m->raw.p[pos] == '\n'))
 		pos++;
 	m->raw = str_from(m->raw, pos);		/* RFC 3261 §7.5: leading CRLFs are skipped */
-	pos = 0;
 	*ret_answerable = false;
-	if (m->raw.l == 0 || !sip_line_next(m->raw, &pos, &line)) {
+	sip_lines_init(&lines, m->raw);
+	if (!sip_lines_next(&lines, &line)) {
 		bad(p, 0, NULL, "no start line");
 		return 0;
 	}
-	m->start_len = (uint32_t)pos;
+	m->start_len = line.len;
 	if (str_istarts(line.text, STR("SIP/")))
 		status_line(p, line.text);
 	else
 		request_line(p, line.text);
-	if (line.folds || line.lone_cr)
+	if (line.flags)
 		bad(p, 400, line.text.p, "line end in the start line");
-	rc = header_lines(p, pos, &end, &body);
+	rc = header_lines(p, &lines, &end, &body);
 	if (rc < 0)
 		return rc;
 	*ret_answerable = top_via(p) && m->request && m->method != SIP_ACK;

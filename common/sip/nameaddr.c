@@ -6,10 +6,9 @@
 /* Index behind a quoted string that starts at i, or s.l + 1 when it never ends. */
 static size_t skip_quoted(struct str s, size_t i)
 {
-	for (i++; i < s.l; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '"')
+	for (i++; i < s.l; i += 2) {
+		i += scan_find3(str_from(s, i), '"', '\\', '"');
+		if (i < s.l && s.p[i] == '"')
 			return i + 1;
 	}
 	return s.l + 1;
@@ -29,58 +28,92 @@ bool sip_quotes_closed(struct str s)
 	return true;
 }
 
-int sip_nameaddr_parse(struct str in, struct sip_nameaddr *ret)
+/* An unquoted display name is tokens and blanks. */
+static bool is_display(struct str s)
 {
-	struct sip_nameaddr n = { .text = str_trim(in) };
-	struct str s = n.text, uri;
-	ssize_t lt = -1, gt;
+	if (s.l == 0 || s.p[0] == '"')
+		return true;
+	for (size_t i = 0; i < s.l; i++)
+		if (strchr("\",;<>@", s.p[i]) || s.p[i] == '\0')
+			return false;
+	return true;
+}
+
+/* Index of the '<' outside of quotes, or s.l; behind it when a quoted string never ends. */
+static size_t angle(struct str s)
+{
 	size_t i = 0;
 
-	if (str_eq(s, STR("*"))) {
-		n.star = true;
-		*ret = n;
-		return 0;
+	for (;;) {
+		i += scan_find3(str_from(s, i), '<', '"', '"');
+		if (i == s.l || s.p[i] == '<')
+			return i;
+		i = skip_quoted(s, i);
+		if (i > s.l)
+			return i;
 	}
-	while (i < s.l && s.p[i] != '<') {
-		if (s.p[i] == '"') {
-			i = skip_quoted(s, i);
-			if (i > s.l)
-				return -EBADMSG;
-		} else {
-			i++;
-		}
-	}
-	if (i < s.l)
-		lt = (ssize_t)i;
-	if (lt >= 0) {
-		struct str tail = str_from(s, (size_t)lt + 1);
+}
 
-		gt = str_chr(tail, '>');
+int sip_nameaddr_parse(struct str in, struct sip_nameaddr *ret)
+{
+	struct str s = str_trim(in), display = STR_NONE, params = STR_NONE, uri;
+	size_t lt = angle(s);
+
+	if (lt > s.l)
+		return -EBADMSG;
+	if (lt < s.l) {
+		struct str tail = str_from(s, lt + 1);
+		ssize_t gt = str_chr(tail, '>');
+
 		if (gt < 0)
 			return -EBADMSG;
-		n.bracketed = true;
-		n.display = str_trim(str_head(s, (size_t)lt));
+		display = str_trim(str_head(s, lt));
 		uri = str_trim(str_head(tail, (size_t)gt));
 		tail = str_trim(str_from(tail, (size_t)gt + 1));
-		if (tail.l && tail.p[0] != ';')
+		if ((tail.l && tail.p[0] != ';') || !is_display(display))
 			return -EBADMSG;
-		n.params = tail.l ? str_trim(str_from(tail, 1)) : STR_NONE;
-		/* An unquoted display name is tokens and blanks. */
-		if (n.display.l && n.display.p[0] != '"')
-			for (size_t k = 0; k < n.display.l; k++)
-				if (strchr("\",;<>@", n.display.p[k]) || n.display.p[k] == '\0')
-					return -EBADMSG;
+		if (tail.l)
+			params = str_trim(str_from(tail, 1));
+	} else if (s.l == 1 && s.p[0] == '*') {
+		*ret = (struct sip_nameaddr){ .text = s, .star = true };
+		return 0;
 	} else {
 		/* §20.10: without brackets everything behind ';' belongs to the header, and ',' '?' may not appear. */
-		str_cut(s, ';', &uri, &n.params);
+		str_cut(s, ';', &uri, &params);
 		uri = str_trim(uri);
 		if (str_chr(uri, '?') >= 0 || str_chr(uri, ' ') >= 0)
 			return -EBADMSG;
 	}
-	if (!sip_quotes_closed(n.params) || sip_uri_parse(uri, &n.uri, NULL) < 0)
+	if (!sip_quotes_closed(params) || sip_uri_parse(uri, &ret->uri, NULL) < 0)
 		return -EBADMSG;
-	*ret = n;
+	ret->text = s;
+	ret->display = display;
+	ret->params = params;
+	ret->bracketed = lt < s.l;
+	ret->star = false;
 	return 0;
+}
+
+/* Index of the comma behind the first element, or s.l: one inside of quotes or <> is none. */
+static size_t element_end(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.l) {
+		i += scan_find3(str_from(s, i), ',', '"', '<');
+		if (i == s.l || s.p[i] == ',')
+			return i;
+		if (s.p[i] == '"') {
+			i = skip_quoted(s, i);
+		} else {
+			ssize_t gt = str_chr(str_from(s, i), '>');
+
+			if (gt < 0)
+				return s.l;
+			i += (size_t)gt + 1;
+		}
+	}
+	return s.l;
 }
 
 bool sip_list_next(struct str *rest, struct str *ret)
@@ -92,22 +125,8 @@ bool sip_list_next(struct str *rest, struct str *ret)
 		return ret->l > 0;
 	}
 	while (rest->l) {
-		size_t i = 0;
-		bool angle = false;
+		size_t i = element_end(*rest);
 
-		while (i < rest->l && (angle || rest->p[i] != ',')) {
-			if (rest->p[i] == '"' && !angle) {
-				i = skip_quoted(*rest, i);
-				continue;
-			}
-			if (rest->p[i] == '<')
-				angle = true;
-			else if (rest->p[i] == '>')
-				angle = false;
-			i++;
-		}
-		if (i > rest->l)
-			i = rest->l;
 		*ret = str_trim(str_head(*rest, i));
 		*rest = i < rest->l ? str_from(*rest, i + 1) : STR_NONE;
 		if (ret->l)
@@ -116,21 +135,26 @@ bool sip_list_next(struct str *rest, struct str *ret)
 	return false;
 }
 
+/* Index of the ';' behind the first parameter, or s.l. */
+static size_t param_end(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.l) {
+		i += scan_find3(str_from(s, i), ';', '"', '"');
+		if (i == s.l || s.p[i] == ';')
+			return i;
+		i = skip_quoted(s, i);
+	}
+	return s.l;
+}
+
 bool sip_param_next(struct str *rest, struct str *name, struct str *value)
 {
 	while (rest->l) {
-		size_t i = 0;
-		struct str one;
+		size_t i = param_end(*rest);
+		struct str one = str_trim(str_head(*rest, i));
 
-		while (i < rest->l && rest->p[i] != ';') {
-			if (rest->p[i] == '"')
-				i = skip_quoted(*rest, i);
-			else
-				i++;
-		}
-		if (i > rest->l)
-			i = rest->l;
-		one = str_trim(str_head(*rest, i));
 		*rest = i < rest->l ? str_from(*rest, i + 1) : STR_NONE;
 		if (one.l == 0)
 			continue;

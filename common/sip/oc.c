@@ -86,12 +86,14 @@ static void put_via(struct buf *b, struct str via, const struct sip_oc *oc)
 struct bytes *sip_oc_stamp(struct str wire, const struct sip_oc *oc)
 {
 	struct str name, value, top;
+	struct sip_lines lines;
 	struct sip_line line;
 	enum sip_hdr_id id;
-	size_t pos = 0, value_at;
+	size_t value_at;
 	struct buf b;
 
-	while (sip_line_next(wire, &pos, &line) && line.text.l) {
+	sip_lines_init(&lines, wire);
+	while (sip_lines_next(&lines, &line) && line.text.l) {
 		if (!sip_line_split(line.text, &name, &value, &id) || id != SIP_H_VIA || !sip_list_next(&value, &top))
 			continue;
 		value_at = (size_t)(top.p - wire.p);

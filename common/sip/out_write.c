@@ -3,7 +3,6 @@
  * The edits first mark the received lines (dropped, or with a new value) and make a list of new lines, each with
  * the received line it stands above; then everything is copied once, untouched neighbours in one piece. */
 #include <errno.h>
-#include <stdlib.h>
 #include "common/sip/out_private.h"
 
 struct mark {				/* one per received line */
@@ -400,7 +399,7 @@ int sip_out_write(const struct sip_out *o, struct bytes **ret)
 	size = bound(o, &p, body);
 	if (size > 4 * (size_t)SIP_MSG_MAX_BYTES || too_many_lines(&p))
 		return -EMSGSIZE;
-	b = malloc(sizeof(*b) + size);
+	b = bytes_alloc(size);
 	if (!b)
 		return -ENOMEM;
 	w.at = b->p;
@@ -413,10 +412,9 @@ int sip_out_write(const struct sip_out *o, struct bytes **ret)
 	put(&w, body);
 	b->l = (size_t)(w.at - b->p);
 	if (w.over || b->l > SIP_MSG_MAX_BYTES) {
-		free(b);
+		bytes_unref(b);
 		return -EMSGSIZE;
 	}
-	atomic_init(&b->refs, 1);
 	*ret = b;
 	return 0;
 }

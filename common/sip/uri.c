@@ -1,19 +1,20 @@
 /* common/sip/uri.c - sip, sips and tel URIs: RFC 3261 §19.1, §25.1; RFC 3966. */
 #include <ctype.h>
 #include <errno.h>
+#include "common/sip/scan.h"
 #include "common/sip/uri.h"
 
-/* Character classes of RFC 3261 §25.1, as bits. */
-enum { C_USER = 1, C_PASS = 2, C_PARAM = 4, C_HDR = 8, C_HOST = 16, C_SCHEME = 32, C_TEL = 64, C_NO_ESCAPE = 128 };
-static uint8_t cls[256];
+/* Character classes of RFC 3261 §25.1, as bits.  '%' belongs to those that allow escapes. */
+enum { C_USER = 1, C_PASS = 2, C_PARAM = 4, C_HDR = 8, C_HOST = 16, C_SCHEME = 32, C_TEL = 64 };
+enum class { USER, PASS, PARAM, HDR, HOST, SCHEME, TEL, N_CLASSES };	/* as the bits */
+static uint8_t cls[256], plain[256];	/* plain: without '%' */
+static struct scan_set sets[N_CLASSES];
 
 static void __attribute__((constructor)) build(void)
 {
 	for (int c = 0; c < 128; c++) {
 		bool alnum = isalnum(c), mark = c && strchr("-_.!~*'()", c);
 
-		if (c != '%')
-			cls[c] |= C_NO_ESCAPE;
 		if (alnum || mark || c == '%')
 			cls[c] |= C_USER | C_PASS | C_PARAM | C_HDR;
 		if (c && strchr("&=+$,;?/", c))
@@ -32,36 +33,29 @@ static void __attribute__((constructor)) build(void)
 			cls[c] |= C_TEL;
 	}
 	cls['"'] |= C_PARAM;	/* quoted values appear in phones' contact parameters */
+	memcpy(plain, cls, sizeof(plain));
+	plain['%'] = 0;
+	for (unsigned i = 0; i < N_CLASSES; i++)
+		scan_set_init(&sets[i], plain, (uint8_t)(1u << i));
 }
 
-/* Without an escape, the usual case, the classes of all characters are just and-ed. */
-static bool all_plain(struct str s, unsigned class)
+static bool all_escaped(struct str s, enum class class, size_t *bad)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
-	unsigned acc = class | C_NO_ESCAPE;
-	size_t i = 0;
-
-	for (; i + 4 <= s.l; i += 4)
-		acc &= cls[p[i]] & cls[p[i + 1]] & cls[p[i + 2]] & cls[p[i + 3]];
-	for (; i < s.l; i++)
-		acc &= cls[p[i]];
-	return acc == (class | C_NO_ESCAPE);
-}
-
-static bool all(struct str s, unsigned class, size_t *bad)
-{
-	if (all_plain(s, class))
-		return true;
 	for (size_t i = 0; i < s.l; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (!(cls[c] & class) || (c == '%' && (i + 2 >= s.l || !isxdigit((unsigned char)s.p[i + 1]) ||
-						       !isxdigit((unsigned char)s.p[i + 2])))) {
+		if (!(cls[c] >> class & 1) || (c == '%' && (i + 2 >= s.l || !isxdigit((unsigned char)s.p[i + 1]) ||
+							    !isxdigit((unsigned char)s.p[i + 2])))) {
 			*bad = i;
 			return false;
 		}
 	}
 	return true;
+}
+
+static inline bool all(struct str s, enum class class, size_t *bad)
+{
+	return scan_all(&sets[class], s) || all_escaped(s, class, bad);
 }
 
 static int fail(struct str in, struct str part, size_t bad, size_t *reterr_off)
@@ -71,102 +65,111 @@ static int fail(struct str in, struct str part, size_t bad, size_t *reterr_off)
 	return -EBADMSG;
 }
 
+/* "[2001:db8::1]" or "[2001:db8::1]:5060": the end of the reference, behind its bracket; 0: it is none. */
+static size_t reference_end(struct str hp)
+{
+	ssize_t i = str_chr(hp, ']');
+	struct addr a;
+
+	if (i < 0 || addr_parse(str_head(hp, (size_t)i + 1), 0, &a) < 0)
+		return 0;
+	return (size_t)i + 1;
+}
+
 static int parse_host(struct str in, struct str hp, struct sip_uri *u, size_t *reterr_off)
 {
-	struct str port = STR_NONE;
-	size_t bad = 0;
+	struct str port;
+	size_t bad = 0, end;
 	uint32_t n;
-	ssize_t i;
 
 	if (hp.l && hp.p[0] == '[') {
-		struct addr a;
-
-		i = str_chr(hp, ']');
-		if (i < 0)
+		end = reference_end(hp);
+		if (end == 0)
 			return fail(in, hp, 0, reterr_off);
-		u->host = str_head(hp, (size_t)i + 1);
-		if (addr_parse(u->host, 0, &a) < 0)
-			return fail(in, hp, 0, reterr_off);
-		hp = str_from(hp, (size_t)i + 1);
-		if (hp.l && hp.p[0] != ':')
-			return fail(in, hp, 0, reterr_off);
-		if (hp.l)
-			port = str_from(hp, 1);
-		i = hp.l ? 0 : -1;
+		if (end < hp.l && hp.p[end] != ':')
+			return fail(in, str_from(hp, end), 0, reterr_off);
 	} else {
-		i = str_chr(hp, ':');
-		u->host = i < 0 ? hp : str_head(hp, (size_t)i);
-		if (i >= 0)
-			port = str_from(hp, (size_t)i + 1);
-		if (u->host.l == 0 || !all(u->host, C_HOST, &bad))
-			return fail(in, u->host.l ? u->host : hp, bad, reterr_off);
+		end = scan_find3(hp, ':', ':', ':');
+		if (end == 0 || !all(str_head(hp, end), HOST, &bad))
+			return fail(in, hp, bad, reterr_off);
 	}
-	if (i < 0)
+	u->host = str_head(hp, end);
+	if (end == hp.l)
 		return 0;
+	port = str_from(hp, end + 1);
 	if (str_to_u32(port, &n) < 0 || n > 65535)
 		return fail(in, port, 0, reterr_off);
 	u->port = (uint16_t)n;
 	return 0;
 }
 
+static int parse_user(struct str in, struct str userinfo, struct sip_uri *u, size_t *reterr_off)
+{
+	size_t bad;
+
+	if (scan_all(&sets[USER], userinfo) && userinfo.l) {	/* ':' is none of its characters */
+		u->user = userinfo;
+		return 0;
+	}
+	str_cut(userinfo, ':', &u->user, &u->password);
+	if (u->user.l == 0)
+		return fail(in, userinfo, 0, reterr_off);
+	if (!all(u->user, USER, &bad))
+		return fail(in, u->user, bad, reterr_off);
+	if (!all(u->password, PASS, &bad))
+		return fail(in, u->password, bad, reterr_off);
+	return 0;
+}
+
+/* What stands behind the host: ";params?headers". */
+static int parse_tail(struct str in, struct str tail, struct sip_uri *u, size_t *reterr_off)
+{
+	bool params = tail.p[0] == ';';
+	size_t bad;
+
+	tail = str_from(tail, 1);
+	if (params && scan_all(&sets[PARAM], tail)) {		/* '?' is none of their characters */
+		u->params = tail;
+		return 0;
+	}
+	if (params) {
+		str_cut(tail, '?', &u->params, &tail);
+		if (!all(u->params, PARAM, &bad))
+			return fail(in, u->params, bad, reterr_off);
+	}
+	u->headers = tail;
+	return all(tail, HDR, &bad) ? 0 : fail(in, tail, bad, reterr_off);
+}
+
 static int parse_sip(struct str in, struct str rest, struct sip_uri *u, size_t *reterr_off)
 {
-	struct str userinfo, hostpart, tail;
-	/* The last '@' before the host: userinfo may not hold an unescaped one, so the first is the only one. */
-	ssize_t at = str_chr(rest, '@'), i;
-	size_t bad;
+	/* userinfo may not hold an unescaped '@', so the first is the only one. */
+	ssize_t at = str_chr(rest, '@');
+	size_t end;
 	int rc;
 
 	if (at >= 0) {
-		userinfo = str_head(rest, (size_t)at);
-		hostpart = str_from(rest, (size_t)at + 1);
-		i = str_chr(userinfo, ':');
-		u->user = i < 0 ? userinfo : str_head(userinfo, (size_t)i);
-		u->password = i < 0 ? STR_NONE : str_from(userinfo, (size_t)i + 1);
-		if (u->user.l == 0)
-			return fail(in, rest, 0, reterr_off);
-		if (!all(u->user, C_USER, &bad))
-			return fail(in, u->user, bad, reterr_off);
-		if (!all(u->password, C_PASS, &bad))
-			return fail(in, u->password, bad, reterr_off);
-	} else {
-		hostpart = rest;
+		rc = parse_user(in, str_head(rest, (size_t)at), u, reterr_off);
+		if (rc < 0)
+			return rc;
+		rest = str_from(rest, (size_t)at + 1);
 	}
-	i = -1;
-	for (size_t k = 0; k < hostpart.l; k++) {
-		if (hostpart.p[k] == ';' || hostpart.p[k] == '?') {
-			i = (ssize_t)k;
-			break;
-		}
-	}
-	tail = i < 0 ? STR_NONE : str_from(hostpart, (size_t)i);
-	rc = parse_host(in, i < 0 ? hostpart : str_head(hostpart, (size_t)i), u, reterr_off);
-	if (rc < 0)
+	end = scan_find3(rest, ';', '?', '?');
+	rc = parse_host(in, str_head(rest, end), u, reterr_off);
+	if (rc < 0 || end == rest.l)
 		return rc;
-	if (tail.l && tail.p[0] == ';') {
-		i = str_chr(tail, '?');
-		u->params = i < 0 ? str_from(tail, 1) : str_make(tail.p + 1, (size_t)i - 1);
-		tail = i < 0 ? STR_NONE : str_from(tail, (size_t)i);
-		if (!all(u->params, C_PARAM, &bad))
-			return fail(in, u->params, bad, reterr_off);
-	}
-	if (tail.l) {
-		u->headers = str_from(tail, 1);
-		if (!all(u->headers, C_HDR, &bad))
-			return fail(in, u->headers, bad, reterr_off);
-	}
-	return 0;
+	return parse_tail(in, str_from(rest, end), u, reterr_off);
 }
 
 static int parse_tel(struct str in, struct str rest, struct sip_uri *u, size_t *reterr_off)
 {
 	size_t bad;
 
-	if (str_cut(rest, ';', &u->user, &u->params) && !all(u->params, C_PARAM, &bad))
+	if (str_cut(rest, ';', &u->user, &u->params) && !all(u->params, PARAM, &bad))
 		return fail(in, u->params, bad, reterr_off);
 	if (u->user.l == 0)
 		return fail(in, rest.l ? rest : in, 0, reterr_off);
-	if (!all(u->user, C_TEL, &bad))
+	if (!all(u->user, TEL, &bad))
 		return fail(in, u->user, bad, reterr_off);
 	return 0;
 }
@@ -174,12 +177,20 @@ static int parse_tel(struct str in, struct str rest, struct sip_uri *u, size_t *
 int sip_uri_parse(struct str in, struct sip_uri *ret, size_t *reterr_off)
 {
 	struct sip_uri u = { .text = in };
-	ssize_t colon = str_chr(in, ':');
 	struct str scheme, rest;
 	size_t bad = 0;
+	ssize_t colon;
 	int rc = 0;
 
-	if (colon <= 0 || !isalpha((unsigned char)in.p[0]) || !all(str_head(in, (size_t)colon), C_SCHEME, &bad)) {
+	if (in.l > 4 && memcmp(in.p, "sip:", 4) == 0) {		/* nearly always */
+		u.scheme = SIP_SCHEME_SIP;
+		rc = parse_sip(in, str_from(in, 4), &u, reterr_off);
+		if (rc == 0)
+			*ret = u;
+		return rc;
+	}
+	colon = str_chr(in, ':');
+	if (colon <= 0 || !isalpha((unsigned char)in.p[0]) || !all(str_head(in, (size_t)colon), SCHEME, &bad)) {
 		if (reterr_off)
 			*reterr_off = bad;
 		return -EBADMSG;
@@ -204,28 +215,36 @@ int sip_uri_parse(struct str in, struct sip_uri *ret, size_t *reterr_off)
 	return rc;
 }
 
+/* Index of the ';' that ends a parameter with quotes from `at` on, or params.l. */
+static size_t behind_quotes(struct str params, size_t at)
+{
+	bool quoted = false;
+
+	for (; at < params.l && (quoted || params.p[at] != ';'); at++) {
+		if (params.p[at] == '"')
+			quoted = !quoted;
+		else if (quoted && params.p[at] == '\\')
+			at++;
+	}
+	return at < params.l ? at : params.l;
+}
+
 bool sip_param_get(struct str params, const char *name, struct str *ret)
 {
 	size_t nl = strlen(name);
-	bool quoted = false;
 
 	while (params.l) {
-		size_t end = 0;
 		struct str one, k, v;
+		size_t end;
 
-		for (quoted = false; end < params.l && (quoted || params.p[end] != ';'); end++) {
-			if (params.p[end] == '"')
-				quoted = !quoted;
-			else if (quoted && params.p[end] == '\\')
-				end++;
-		}
-		if (end > params.l)
-			end = params.l;
+		end = scan_find3(params, ';', '"', '"');
+		if (end < params.l && params.p[end] == '"')
+			end = behind_quotes(params, end);
 		one = str_trim(str_head(params, end));
 		params = end < params.l ? str_from(params, end + 1) : STR_NONE;
 		str_cut(one, '=', &k, &v);
 		k = str_trim(k);
-		if (k.l == nl && strncasecmp(k.p, name, nl) == 0) {
+		if (k.l == nl && mem_ieq(k.p, name, nl)) {
 			*ret = str_trim(v);
 			return true;
 		}
@@ -279,7 +298,7 @@ static int canonical_user(struct str in, char *dst, size_t size, size_t *ret_n)
 			if (i + 2 >= in.l || hex_decode(str_make(in.p + i + 1, 2), &octet, 1, &got) < 0)
 				return -EBADMSG;
 			i += 2;
-			if ((cls[octet] & (C_USER | C_NO_ESCAPE)) != (C_USER | C_NO_ESCAPE)) {
+			if (!(plain[octet] & C_USER)) {
 				if (size - n < 3)
 					return -ENOSPC;
 				dst[n++] = '%';

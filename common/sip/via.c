@@ -5,18 +5,26 @@
 
 #define CSEQ_MAX 0x7fffffffu		/* RFC 3261 §8.1.1.5: less than 2**31 */
 
-/* sent-protocol = name SLASH version SLASH transport; blanks may stand around each SLASH. */
-static bool sent_protocol(struct str *rest, struct sip_via *v)
+static bool name_and_version(struct str *rest)
 {
 	struct str part[2];
-	size_t i;
 
 	for (int k = 0; k < 2; k++) {
 		if (!str_cut(*rest, '/', &part[k], rest))
 			return false;
 		part[k] = str_trim(part[k]);
 	}
-	if (!str_ieq(part[0], STR("SIP")) || !sip_is_token(part[1]))
+	return str_ieq(part[0], STR("SIP")) && sip_is_token(part[1]);
+}
+
+/* sent-protocol = name SLASH version SLASH transport; blanks may stand around each SLASH. */
+static bool sent_protocol(struct str *rest, struct sip_via *v)
+{
+	size_t i;
+
+	if (rest->l > 8 && memcmp(rest->p, "SIP/2.0/", 8) == 0)		/* nearly always */
+		*rest = str_from(*rest, 8);
+	else if (!name_and_version(rest))
 		return false;
 	*rest = str_trim(*rest);
 	for (i = 0; i < rest->l && !sip_is_blank(rest->p[i]); i++)
@@ -52,10 +60,7 @@ static bool sent_by(struct str s, struct sip_via *v)
 		bool have_port = str_cut(s, ':', &v->host, &port);
 
 		v->host = str_trim(v->host);
-		for (size_t k = 0; k < v->host.l; k++)
-			if (!(sip_char_class[(unsigned char)v->host.p[k]] & SIP_HOST_CHAR))
-				return false;
-		if (v->host.l == 0)
+		if (v->host.l == 0 || !scan_all(&sip_host_chars, v->host))
 			return false;
 		if (!have_port)
 			return true;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/util/arena.h"
+#include "common/util/block.h"
 
 #define ALIGN 16u
 #define MIN_CHUNK 1024u
@@ -33,7 +34,7 @@ struct chunk {
 
 struct arena {
 	atomic_uint refs;
-	size_t taken;
+	size_t size, taken;		/* of this block; of all */
 	char *pos, *end;
 	struct chunk *more;
 	alignas(ALIGN) char first[];
@@ -46,11 +47,12 @@ struct arena *arena_new(size_t hint_bytes)
 
 	if (hint_bytes > ARENA_LIMIT_BYTES || sizeof(*a) + size > ARENA_LIMIT_BYTES)
 		return NULL;
-	a = malloc(sizeof(*a) + size);
+	a = block_get(sizeof(*a) + size, &size);
 	if (!a)
 		return NULL;
 	atomic_init(&a->refs, 1);
-	a->taken = sizeof(*a) + size;
+	a->taken = a->size = size;
+	size -= sizeof(*a);
 	a->pos = a->first;
 	a->end = a->first + size;
 	a->more = NULL;
@@ -70,9 +72,9 @@ void arena_unref(struct arena *a)
 		return;
 	for (struct chunk *c = a->more, *next; c; c = next) {
 		next = c->next;
-		free(c);
+		block_put(c, c->size);
 	}
-	free(a);
+	block_put(a, a->size);
 }
 
 static bool grow(struct arena *a, size_t bytes)
@@ -82,17 +84,18 @@ static bool grow(struct arena *a, size_t bytes)
 
 	if (size < bytes)
 		size = bytes;
-	if (a->taken + sizeof(*c) + size > ARENA_LIMIT_BYTES)
+	if (a->taken + block_bytes(sizeof(*c) + size) > ARENA_LIMIT_BYTES)
 		size = bytes;
-	if (a->taken + sizeof(*c) + size > ARENA_LIMIT_BYTES)
+	if (a->taken + block_bytes(sizeof(*c) + size) > ARENA_LIMIT_BYTES)
 		return false;
-	c = malloc(sizeof(*c) + size);
+	c = block_get(sizeof(*c) + size, &size);
 	if (!c)
 		return false;
 	c->next = a->more;
 	c->size = size;
 	a->more = c;
-	a->taken += sizeof(*c) + size;
+	a->taken += size;
+	size -= sizeof(*c);
 	a->pos = c->mem;
 	a->end = c->mem + size;
 	ASAN_POISON_MEMORY_REGION(a->pos, size);

@@ -2,15 +2,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/util/block.h"
 #include "common/util/bytes.h"
 
-struct bytes *bytes_new(struct str s)
+struct bytes *bytes_alloc(size_t room)
 {
-	struct bytes *b = malloc(sizeof(*b) + s.l + 1);
+	size_t size = sizeof(struct bytes) + room;
+	struct bytes *b = room < UINT32_MAX / 2 ? block_get(size, &size) : NULL;
 
 	if (!b)
 		return NULL;
 	atomic_init(&b->refs, 1);
+	b->size = (uint32_t)size;
+	b->l = room;
+	return b;
+}
+
+struct bytes *bytes_new(struct str s)
+{
+	struct bytes *b = s.l < SIZE_MAX ? bytes_alloc(s.l + 1) : NULL;
+
+	if (!b)
+		return NULL;
 	b->l = s.l;
 	if (s.l)
 		memcpy(b->p, s.p, s.l);
@@ -27,7 +40,7 @@ struct bytes *bytes_ref(struct bytes *b)
 void bytes_unref(struct bytes *b)
 {
 	if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
-		free(b);
+		block_put(b, b->size);
 }
 
 void buf_init(struct buf *b, size_t max_bytes)

@@ -9,10 +9,13 @@
 
 struct bytes {
 	atomic_uint refs;
+	uint32_t size;			/* of the block it is */
 	size_t l;
 	char p[];
 };
 
+/* Room for `room` octets that the caller fills before anyone else sees them; one reference, l is `room`.  NULL when out of memory. */
+struct bytes *bytes_alloc(size_t room);
 struct bytes *bytes_new(struct str s);			/* copies; one reference; NULL when out of memory */
 struct bytes *bytes_ref(struct bytes *b);
 void bytes_unref(struct bytes *b);			/* NULL is fine */

@@ -3,22 +3,31 @@
 #include <stdlib.h>
 #include "common/util/str.h"
 
+static bool octet_ieq(unsigned char a, unsigned char b)
+{
+	unsigned char x = a ^ b, small = a | 0x20;
+
+	return x == 0 || (x == 0x20 && small >= 'a' && small <= 'z');
+}
+
 bool mem_ieq(const char *a, const char *b, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned char x = (unsigned char)(a[i] ^ b[i]), small = (unsigned char)(a[i] | 0x20);
+	size_t i = 0;
 
-		if (x && (x != 0x20 || small < 'a' || small > 'z'))
+	/* Eight octets that are equal need no closer look. */
+	for (; i < n; i++) {
+		uint64_t x, y;
+
+		for (; n - i >= sizeof(x); i += sizeof(x)) {
+			memcpy(&x, a + i, sizeof(x));
+			memcpy(&y, b + i, sizeof(y));
+			if (x != y)
+				break;
+		}
+		if (i < n && !octet_ieq((unsigned char)a[i], (unsigned char)b[i]))
 			return false;
 	}
 	return true;
-}
-
-ssize_t str_chr(struct str s, char c)
-{
-	const char *p = s.l ? memchr(s.p, c, s.l) : NULL;
-
-	return p ? p - s.p : -1;
 }
 
 ssize_t str_rchr(struct str s, char c)
@@ -43,66 +52,52 @@ ssize_t str_ifind(struct str s, struct str needle)
 	return -1;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct str str_trim(struct str s)
-{
-	while (s.l && is_blank(s.p[0])) {
-		s.p++;
-		s.l--;
-	}
-	while (s.l && is_blank(s.p[s.l - 1]))
-		s.l--;
-	return s;
-}
-
-bool str_cut(struct str s, char c, struct str *head, struct str *tail)
-{
-	ssize_t i = str_chr(s, c);
-
-	if (i < 0) {
-		*head = s;
-		*tail = STR_NONE;
-		return false;
-	}
-	*head = str_head(s, (size_t)i);
-	*tail = str_from(s, (size_t)i + 1);
-	return true;
-}
+#define SURE_DIGITS 19u			/* as many always fit into 64 bits */
 
 int str_to_u64(struct str s, uint64_t *ret)
 {
+	bool over = false;
 	uint64_t n = 0;
 
 	if (s.l == 0)
 		return -EBADMSG;
-	for (size_t i = 0; i < s.l; i++)
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return -EBADMSG;
 	for (size_t i = 0; i < s.l; i++) {
-		unsigned d = (unsigned)(s.p[i] - '0');
+		unsigned d = (unsigned)(unsigned char)s.p[i] - '0';
 
-		if (n > (UINT64_MAX - d) / 10)
-			return -ERANGE;
+		if (d > 9)
+			return -EBADMSG;
+		over |= i >= SURE_DIGITS && n > (UINT64_MAX - d) / 10;
 		n = n * 10 + d;
 	}
+	if (over)
+		return -ERANGE;
 	*ret = n;
 	return 0;
 }
 
 int str_to_u32(struct str s, uint32_t *ret)
 {
+	uint32_t few = 0;
 	uint64_t n;
-	int rc = str_to_u64(s, &n);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (n > UINT32_MAX)
-		return -ERANGE;
-	*ret = (uint32_t)n;
+	if (s.l == 0 || s.l > 9) {			/* nine digits always fit */
+		rc = str_to_u64(s, &n);
+		if (rc < 0)
+			return rc;
+		if (n > UINT32_MAX)
+			return -ERANGE;
+		*ret = (uint32_t)n;
+		return 0;
+	}
+	for (size_t i = 0; i < s.l; i++) {
+		unsigned d = (unsigned)(unsigned char)s.p[i] - '0';
+
+		if (d > 9)
+			return -EBADMSG;
+		few = few * 10 + d;
+	}
+	*ret = few;
 	return 0;
 }
 

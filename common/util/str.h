@@ -35,7 +35,12 @@ static inline bool str_eq(struct str a, struct str b)
 bool mem_ieq(const char *a, const char *b, size_t n);
 static inline bool str_ieq(struct str a, struct str b)		/* ASCII case is ignored */
 {
-	return a.l == b.l && mem_ieq(a.p, b.p, a.l);
+	if (a.l != b.l)
+		return false;
+	/* Literals are usually met in their own spelling. */
+	if (__builtin_constant_p(b.l) && b.l && memcmp(a.p, b.p, b.l) == 0)
+		return true;
+	return mem_ieq(a.p, b.p, a.l);
 }
 static inline bool str_eq_c(struct str a, const char *c)
 {
@@ -66,13 +71,36 @@ static inline struct str str_head(struct str a, size_t n)	/* the first n octets;
 	return (struct str){ a.p, n };
 }
 
-ssize_t str_chr(struct str s, char c);				/* index of the first c, or -1 */
+static inline ssize_t str_chr(struct str s, char c)		/* index of the first c, or -1 */
+{
+	const char *p = s.l ? memchr(s.p, c, s.l) : NULL;
+
+	return p ? p - s.p : -1;
+}
 ssize_t str_rchr(struct str s, char c);				/* index of the last c, or -1 */
 ssize_t str_find(struct str s, struct str needle);		/* index, or -1; an empty needle is nowhere */
 ssize_t str_ifind(struct str s, struct str needle);		/* the same, ASCII case is ignored */
-struct str str_trim(struct str s);				/* without SP, HTAB, CR, LF at both ends */
+static inline bool str_is_blank(char c)
+{
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+}
+static inline struct str str_trim(struct str s)			/* without SP, HTAB, CR, LF at both ends */
+{
+	while (s.l && str_is_blank(s.p[0]))
+		s = str_from(s, 1);
+	while (s.l && str_is_blank(s.p[s.l - 1]))
+		s.l--;
+	return s;
+}
 /* Splits at the first c: head before it, tail after it.  Without c: head is all, tail empty, returns false. */
-bool str_cut(struct str s, char c, struct str *head, struct str *tail);
+static inline bool str_cut(struct str s, char c, struct str *head, struct str *tail)
+{
+	ssize_t i = str_chr(s, c);
+
+	*head = i < 0 ? s : str_head(s, (size_t)i);
+	*tail = i < 0 ? STR_NONE : str_from(s, (size_t)i + 1);
+	return i >= 0;
+}
 /* All of s must be ASCII digits and fit.  Returns 0, -EBADMSG (empty, not digits), -ERANGE (too large). */
 int str_to_u32(struct str s, uint32_t *ret);
 int str_to_u64(struct str s, uint64_t *ret);
