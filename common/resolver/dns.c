@@ -200,7 +200,7 @@ static unsigned read_naptr(const uint8_t *p, int n, struct rec *rec)
 	for (struct ares_naptr_reply *s = list; s && k < DNS_MAX_RECS; s = s->next) {
 		rec[k] = (struct rec){ .prio = s->order, .weight = s->preference, .flag = (char)s->flags[0] };
 		if (str_copy(str_from_c((const char *)s->service), rec[k].service, sizeof(rec[k].service)) &&
-		    str_copy(str_from_c(s->replacement), rec[k].name, DNS_NAME_MAX))
+		    str_copy(str_from_c(s->regexp && s->regexp[0] ? (const char *)s->regexp : s->replacement), rec[k].name, DNS_NAME_MAX))
 			k++;
 	}
 	ares_free_data(list);

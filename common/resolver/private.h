@@ -1,7 +1,7 @@
 /* common/resolver/private.h - what resolver.c, cache.c and dns.c share. */
 #pragma once
 #include <ares.h>
-#include "common/resolver/resolver.h"
+#include "common/resolver/enum.h"
 #include "common/util/hash.h"
 
 #define DNS_MAX_RECS 16			/* of one answer; more are not looked at */
@@ -13,8 +13,8 @@ enum { DNS_A = 1, DNS_AAAA = 28, DNS_SRV = 33, DNS_NAPTR = 35 };
 struct rec {
 	uint16_t prio, weight, port;	/* SRV; NAPTR: order, preference */
 	char flag;
-	char service[16];
-	char name[DNS_NAME_MAX];	/* SRV target, NAPTR replacement */
+	char service[32];
+	char name[DNS_NAME_MAX];	/* SRV target, NAPTR replacement; its expression when it has one */
 	struct addr a;
 };
 
@@ -58,6 +58,7 @@ struct resolver_query {
 	struct list link, wait;
 	struct resolver *r;
 	resolver_fn fn;
+	enum_fn enum_fn;		/* instead of fn: a question for a number, host is its domain */
 	void *arg;
 	uint64_t started_ms;		/* what was learned since is good enough, however short its life */
 	uint64_t seed;			/* keeps the weighted order over the rounds */
@@ -67,6 +68,7 @@ struct resolver_query {
 	uint16_t port;
 	int proto;			/* of ;transport=, or -1 */
 	char host[DNS_NAME_MAX];
+	char number[ENUM_MAX_DIGITS + 2];	/* enum_fn */
 };
 
 /* cache.c: 0 (*ret is valid until the next call), -EINPROGRESS (q waits for it), or why there is no answer. */
@@ -81,5 +83,8 @@ void dns_ask(struct answer *a);
 unsigned dns_read(uint16_t type, const uint8_t *p, int n, struct rec rec[DNS_MAX_RECS]);
 /* Least TTL of the answer records; the text is untrusted.  0, -ENOENT (no record), -EBADMSG. */
 int dns_min_ttl(const uint8_t *p, size_t n, uint32_t *ret);
+/* enum.c */
+void enum_step(struct resolver_query *q);
+void enum_finish(struct resolver_query *q, struct enum_result *res);
 /* resolver.c */
 void query_step(struct resolver_query *q);

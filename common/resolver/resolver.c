@@ -70,9 +70,12 @@ void resolver_free(struct resolver *r)
 		return;
 	r->closing = true;
 	while (!list_empty(&r->queries)) {
-		struct resolver_result res = { .err = -ECANCELED, .why = "resolver closed" };
+		struct resolver_query *q = list_entry(r->queries.next, struct resolver_query, link);
 
-		finish(list_entry(r->queries.next, struct resolver_query, link), &res);
+		if (q->enum_fn)
+			enum_finish(q, &(struct enum_result){ .err = -ECANCELED, .why = "resolver closed" });
+		else
+			finish(q, &(struct resolver_result){ .err = -ECANCELED, .why = "resolver closed" });
 	}
 	dns_close(r);
 	cache_free(r);
@@ -290,6 +293,10 @@ void query_step(struct resolver_query *q)
 	struct resolver_result res = { .explicit_proto = q->proto >= 0 || q->sips };
 	char why[DNS_NAME_MAX + 64];
 
+	if (q->enum_fn) {
+		enum_step(q);
+		return;
+	}
 	res.err = ++q->rounds > MAX_ROUNDS ? -ETIMEDOUT : steps(q, &res);
 	if (res.err == -EINPROGRESS)
 		return;

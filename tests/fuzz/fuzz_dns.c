@@ -1,9 +1,20 @@
-/* tests/fuzz/fuzz_dns.c - answers of a DNS server as the resolver reads them: SRV, NAPTR, A, AAAA through c-ares, the least TTL by a
+/* tests/fuzz/fuzz_dns.c - answers of a DNS server as the resolver reads them: SRV, NAPTR (expressions of ENUM, too), A, AAAA through c-ares, the least TTL by a
  * reader of our own.  Never past the end, never for ever.  REG-14. */
 #include <errno.h>
 #include <string.h>
 #include "common/resolver/private.h"
 #include "tests/fuzz/fuzz.h"
+
+/* ENUM: RFC 6116 */
+static void number(const struct rec *rec)
+{
+	char uri[ENUM_URI_MAX];
+	bool pstn;
+
+	enum_service(rec->service, &pstn);
+	if (enum_rewrite(rec->name, STR("+4930222"), uri) == 0)
+		MUST(memchr(uri, '\0', sizeof(uri)));
+}
 
 void fuzz_one(const uint8_t *data, size_t size)
 {
@@ -21,6 +32,8 @@ void fuzz_one(const uint8_t *data, size_t size)
 		for (unsigned i = 0; i < n; i++) {
 			MUST(memchr(rec[i].name, '\0', DNS_NAME_MAX) && memchr(rec[i].service, '\0', sizeof(rec[i].service)));
 			MUST(types[t] != DNS_SRV || rec[i].name[0]);
+			if (types[t] == DNS_NAPTR)
+				number(&rec[i]);
 			MUST(types[t] != DNS_A || rec[i].a.sa.sa_family == AF_INET);
 		}
 	}

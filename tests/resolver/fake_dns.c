@@ -66,8 +66,8 @@ static void put_data(struct packet *p, const struct fake_dns_row *r)
 		put16(p, b);
 		put_text(p, flag);
 		put_text(p, service);
-		put_text(p, "");
-		put_name(p, target);
+		put_text(p, target[0] == '!' ? target : "");		/* an expression instead of a name */
+		put_name(p, target[0] == '!' ? "" : target);
 	}
 }
 
