@@ -82,6 +82,7 @@ struct proxy {
 	uint32_t breadth;			/* Max-Breadth of the request, RFC 5393 §5.3 */
 	bool breadth_given;
 	uint64_t loop_hash;
+	unsigned holds;				/* the user waits for something before it adds targets */
 	unsigned busy;				/* calls in progress: freed by the last one */
 	bool dirty;				/* a branch ended or was added: schedule */
 	bool dead;

@@ -277,7 +277,7 @@ static void schedule(struct proxy *p)
 		return;
 	if (!p->no_more) {
 		group_start(p, true, 0);
-		if (any_active(p))
+		if (any_active(p) || p->holds)
 			return;
 		if (next_q(p, &q)) {
 			if (!group_start(p, false, q)) {	/* RFC 5393 §5.3.3.1 */
@@ -287,7 +287,7 @@ static void schedule(struct proxy *p)
 			return;		/* a branch that failed on the spot made us dirty again */
 		}
 	}
-	if (!any_active(p))
+	if (!any_active(p) && (!p->holds || p->no_more))
 		proxy_finish(p);
 }
 
@@ -339,6 +339,20 @@ void proxy_start(struct proxy *p)
 	p->started = true;
 	if (p->done && !p->no_more && p->st && !tx_server_final_sent(p->st))
 		p->done = false;	/* the user took the final answer over and tries on after all */
+	p->dirty = true;
+	proxy_leave(p);
+}
+
+void proxy_hold(struct proxy *p)
+{
+	p->holds++;
+}
+
+void proxy_release(struct proxy *p, void (*fn)(void *arg), void *arg)
+{
+	proxy_enter(p);
+	p->holds--;
+	fn(arg);
 	p->dirty = true;
 	proxy_leave(p);
 }

@@ -96,6 +96,10 @@ struct proxy_target {
 };
 int proxy_target_add(struct proxy *p, const struct proxy_target *t);	/* texts copied; 0, -ENOMEM, -ENOSPC (max_breadth) */
 void proxy_start(struct proxy *p);
+/* Keeps the context from ending for want of a branch while the user waits for something; not when the caller cancels (487 at once).
+ * Each hold is released once, unless gone comes first: fn(arg) may add targets or refuse; then p may be gone. */
+void proxy_hold(struct proxy *p);
+void proxy_release(struct proxy *p, void (*fn)(void *arg), void *arg);
 /* In branch_failed, when others take its place: how this branch ended is no candidate for the final response. */
 void proxy_branch_disregard(struct proxy_branch *b);
 void *proxy_branch_tag(const struct proxy_branch *b);
