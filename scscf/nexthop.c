@@ -1,12 +1,12 @@
 /* scscf/nexthop.c - where an originating request goes: TS 24.229 §5.4.3.2; TS 23.228 §5.5; RFC 3263; rows C3, C12, R9, T14.
  *
  *   Routes left                    along them
- *   domain in sessions.routes      its next hop
- *   a telephone number             the home I-CSCF, every reading of the number in turn, then the next hop of its prefix
+ *   domain in sessions.routes      its next hops (breakout.c)
+ *   a telephone number             where ENUM says (translate.c); the home I-CSCF, every reading of the number in turn; the next hops
+ *                                  of its prefix, or of its routing number's
  *   a user of the home domain      the home I-CSCF
  *   another domain                 what DNS says (the proxy asks)
- *
- * ENUM and the choice of a BGCF belong between the I-CSCF and the prefix table (number_targets). */
+ */
 #include <stdio.h>
 #include "scscf/session.h"
 
@@ -18,41 +18,40 @@ static struct session_target *append(struct session_target **list, struct sessio
 	return t;
 }
 
-/* ---- the static table ---- */
+/* ---- the trust domain ---- */
 
-static const struct session_route *route_for_domain(const struct session_config *c, struct str host)
+/* Nodes of the home network have names in its domain. */
+static bool is_trusted(struct scscf_worker *sw, struct str host)
 {
-	for (size_t i = 0; c && i < c->n_routes; i++)
-		if (c->routes[i].domain.l && str_ieq(c->routes[i].domain, host))
-			return &c->routes[i];
-	return NULL;
-}
+	struct str home = stack_home_domain(sw->w->stack), tail;
 
-/* The longest prefix. */
-static const struct session_route *route_for_number(const struct session_config *c, struct str number)
-{
-	const struct session_route *best = NULL;
-
-	for (size_t i = 0; c && i < c->n_routes; i++) {
-		const struct session_route *r = &c->routes[i];
-
-		if (r->prefix.l && str_starts(number, r->prefix) && (!best || r->prefix.l > best->prefix.l))
-			best = r;
-	}
-	return best;
-}
-
-static bool add_static(struct session_in *in, struct session_target **list, const struct session_route *r, struct str ruri)
-{
-	struct session_target *t = session_target_new(in);
-
-	if (!t)
+	if (stack_is_home_domain(sw->w->stack, host) || session_config_trusts_domain(sw->s->sessions, host))
+		return true;
+	if (host.l <= home.l + 1)
 		return false;
-	t->ruri = ruri;
-	t->route[0] = r->next_hop;
-	t->n_routes = 1;
-	t->trusted = r->trusted;
-	append(list, t);
+	tail = str_from(host, host.l - home.l - 1);
+	return tail.p[0] == '.' && str_ieq(str_from(tail, 1), home);
+}
+
+/* ---- the table ---- */
+
+static bool add_trunks(struct scscf_worker *sw, struct session_in *in, struct session_target **list,
+		       const struct session_route *const *row, unsigned n, struct str ruri)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct session_target *t = session_target_new(in);
+
+		if (!t)
+			return false;
+		t->ruri = ruri;
+		t->route[0] = row[i]->next_hop;
+		t->n_routes = 1;
+		t->trusted = row[i]->trusted;
+		t->trunk = row[i];
+		if (i + 1 < n)
+			t->wait_ms = sw->s->sessions->route_wait_ms;
+		append(list, t);
+	}
 	return true;
 }
 
@@ -100,59 +99,125 @@ static struct str number_uri(struct arena *a, struct str number, struct str home
 	return arena_printf(a, "sip:%.*s@%.*s%s", (int)n, text, STR_ARG(home), number.p[0] == '+' ? ";user=phone" : "");
 }
 
-static bool number_targets(struct scscf_worker *sw, struct session_in *in, const struct number *num,
-			   struct session_target **list)
+/* The same with what was found out about its portability: RFC 4694 §4. */
+static struct str ported_uri(struct arena *a, const struct number *num, struct str home)
 {
-	const struct session_config *c = sw->s->sessions;
+	return arena_printf(a, "sip:%s%s%s%s@%.*s%s", num->text, num->npdi ? ";npdi" : "", num->rn[0] ? ";rn=" : "", num->rn,
+			    STR_ARG(home), num->text[0] == '+' ? ";user=phone" : "");
+}
+
+/* Out of the IMS: the first reading that a row of the table is for, or the routing number's row. */
+static bool breakout(struct scscf_worker *sw, struct session_in *in, const struct number *num, struct session_target **list)
+{
+	const struct session_route *row[ROUTE_MAX_TRIES];
+	struct str home = stack_home_domain(sw->w->stack), ruri = STR_NONE;
+	struct number form[NUMBER_MAX_FORMS];
+	unsigned n = 0, forms;
+
+	if (num->npdi || num->rn[0]) {
+		n = breakout_number(sw, num->rn[0] ? str_from_c(num->rn) : num->s, row);
+		ruri = ported_uri(in->m->arena, num, home);
+	}
+	forms = n ? 0 : number_forms(sw->s->sessions, num, form);
+	for (unsigned i = 0; i < forms && n == 0; i++) {
+		n = breakout_number(sw, form[i].s, row);
+		ruri = number_uri(in->m->arena, form[i].s, home);
+	}
+	return add_trunks(sw, in, list, row, n, ruri);
+}
+
+/* A SIP URI that ENUM gave: of ours to the I-CSCF, of others by the table or DNS. */
+static bool add_found(struct scscf_worker *sw, struct session_in *in, struct str text, struct session_target **list)
+{
+	const struct session_route *row[ROUTE_MAX_TRIES];
+	struct session_target *t, **from = list;
+	struct sip_uri u;
+	unsigned n;
+	bool ok;
+
+	if (sip_uri_parse(text, &u, NULL) < 0 || stack_is_self(sw->w->stack, &u))
+		return true;		/* not usable: the other ways stand */
+	n = breakout_domain(sw, u.host, row);
+	if (n)
+		return add_trunks(sw, in, list, row, n, text);
+	while (*from)
+		from = &(*from)->next;
+	ok = add_home(in, list, text);
+	t = *from;
+	if (ok && t) {
+		t->trusted = is_trusted(sw, u.host);
+		t->found = true;
+	}
+	return ok;
+}
+
+/* What ENUM says of the PSTN (RFC 4769): a tel URI, or a sip URI of a carrier. */
+static bool add_pstn(struct scscf_worker *sw, struct session_in *in, struct str text, struct session_target **list)
+{
+	struct number num;
+	struct sip_uri u;
+
+	if (sip_uri_parse(text, &u, NULL) < 0)
+		return true;
+	if (u.scheme != SIP_SCHEME_TEL)
+		return add_found(sw, in, text, list);
+	return number_from_uri(&u, &num) < 0 || breakout(sw, in, &num, list);
+}
+
+static bool number_targets(struct scscf_worker *sw, struct session_in *in, const struct number *num,
+			   const struct translation *found, struct session_target **list)
+{
 	struct str home = stack_home_domain(sw->w->stack);
 	struct number form[NUMBER_MAX_FORMS];
-	const struct session_route *r = NULL;
-	unsigned n = number_forms(c, num, form), best = 0;
+	unsigned n = number_forms(sw->s->sessions, num, form);
 	bool ok = true;
 
+	for (unsigned i = 0; found && i < found->n; i++)
+		if (!found->uri[i].pstn)
+			ok = add_found(sw, in, found->uri[i].text, list) && ok;
 	for (unsigned i = 0; i < n; i++)
 		ok = add_home(in, list, number_uri(in->m->arena, form[i].s, home)) && ok;
-	for (unsigned i = 0; i < n && !r; i++) {
-		r = route_for_number(c, form[i].s);
-		best = i;
-	}
-	if (r)
-		ok = add_static(in, list, r, number_uri(in->m->arena, form[best].s, home)) && ok;
-	return ok;
+	for (unsigned i = 0; found && i < found->n; i++)
+		if (found->uri[i].pstn)
+			return add_pstn(sw, in, found->uri[i].text, list) && ok;
+	return breakout(sw, in, num, list) && ok;
+}
+
+static bool is_dialled(const struct sip_uri *u)
+{
+	struct str value;
+
+	return sip_uri_param(u, "user", &value) && (str_ieq_c(value, "phone") || str_ieq_c(value, "dialstring"));
+}
+
+bool nexthop_number(struct scscf_worker *sw, const struct session_in *in, struct number *ret)
+{
+	struct str route;
+
+	if (sip_out_top(&in->out, SIP_H_ROUTE, &route) == 0)
+		return false;
+	if (in->ruri.scheme != SIP_SCHEME_TEL &&
+	    (in->ruri.scheme != SIP_SCHEME_SIP || !stack_is_home_domain(sw->w->stack, in->ruri.host)))
+		return false;
+	return number_from_uri(&in->ruri, ret) == 0;
 }
 
 /* sip:...@home.  A user part that looks like a number is first the name it is, unless
  * user=phone, user=dialstring (RFC 4967) or a plus says that it is none. */
-static bool home_targets(struct scscf_worker *sw, struct session_in *in, struct session_target **list)
+static bool home_targets(struct scscf_worker *sw, struct session_in *in, const struct translation *found,
+			 struct session_target **list)
 {
-	struct str home = stack_home_domain(sw->w->stack), value;
-	bool phone = sip_uri_param(&in->ruri, "user", &value) && (str_ieq_c(value, "phone") || str_ieq_c(value, "dialstring"));
-	bool number, global, ok = true;
 	struct number num;
+	bool number = nexthop_number(sw, in, &num), ok = true;
 
-	number = in->ruri.scheme == SIP_SCHEME_SIP && number_from_uri(&in->ruri, &num) == 0;
-	global = number && num.s.p[0] == '+';
-	if (!number || (!phone && !global))
-		ok = add_home(in, list, home_uri(in, home));
+	if (!number || (!is_dialled(&in->ruri) && num.s.p[0] != '+'))
+		ok = add_home(in, list, home_uri(in, stack_home_domain(sw->w->stack)));
 	if (number)
-		ok = number_targets(sw, in, &num, list) && ok;
+		ok = number_targets(sw, in, &num, found, list) && ok;
 	return ok;
 }
 
 /* ---- all of it ---- */
-
-/* Nodes of the home network have names in its domain. */
-static bool is_trusted(struct scscf_worker *sw, struct str host)
-{
-	struct str home = stack_home_domain(sw->w->stack), tail;
-
-	if (stack_is_home_domain(sw->w->stack, host) || session_config_trusts_domain(sw->s->sessions, host))
-		return true;
-	if (host.l <= home.l + 1)
-		return false;
-	tail = str_from(host, host.l - home.l - 1);
-	return tail.p[0] == '.' && str_ieq(str_from(tail, 1), home);
-}
 
 static bool along_routes(struct scscf_worker *sw, struct session_in *in, struct str route, struct session_target **list)
 {
@@ -177,10 +242,12 @@ static bool foreign(struct scscf_worker *sw, struct session_in *in, struct sessi
 	return true;
 }
 
-unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, struct session_target **ret, const char **why)
+unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, const struct translation *found, struct session_target **ret,
+		      const char **why)
 {
-	const struct session_route *r;
+	const struct session_route *row[ROUTE_MAX_TRIES];
 	struct number num;
+	unsigned n;
 	struct str route;
 	bool ok;
 
@@ -192,11 +259,11 @@ unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, struct ses
 			*why = "that is no complete number";
 			return 484;
 		}
-		ok = number_targets(sw, in, &num, ret);
-	} else if ((r = route_for_domain(sw->s->sessions, in->ruri.host))) {
-		ok = add_static(in, ret, r, STR_NONE);
+		ok = number_targets(sw, in, &num, found, ret);
+	} else if ((n = breakout_domain(sw, in->ruri.host, row)) > 0) {
+		ok = add_trunks(sw, in, ret, row, n, STR_NONE);
 	} else if (stack_is_home_domain(sw->w->stack, in->ruri.host)) {
-		ok = home_targets(sw, in, ret);
+		ok = home_targets(sw, in, found, ret);
 	} else if (stack_is_self(sw->w->stack, &in->ruri)) {
 		*why = "this node has no users, its domain has";
 		return 404;

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include "scscf/session.h"
 
-#define SHORTEST_SUBSCRIBER_DIGITS 7u	/* without a national prefix, shorter ones are short codes: 112, 1001 */
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -41,6 +39,32 @@ static int take(struct str text, struct number *ret)
 	return n > (ret->text[0] == '+') ? 0 : -ENOENT;
 }
 
+static bool global_context(const char *context, struct number *ret);
+
+/* RFC 4694 §4: npdi, and rn, which is global or made so by rn-context; another one routes nothing. */
+static void take_portability(struct str params, struct number *ret)
+{
+	struct number rn = { 0 }, context = { 0 };
+	char plain[sizeof(ret->context)];
+	struct str value;
+
+	ret->npdi = sip_param_get(params, "npdi", &value);
+	if (!sip_param_get(params, "rn", &value) || take(value, &rn) < 0)
+		return;
+	if (rn.s.p[0] != '+' && sip_param_get(params, "rn-context", &value) &&
+	    sip_unescape(value, plain, sizeof(plain), &value) == 0) {
+		char text[sizeof(plain)];
+
+		str_copy(value, text, sizeof(text));
+		if (!global_context(text, &context))
+			return;
+	}
+	if ((rn.s.p[0] == '+' || context.s.l) && context.s.l + rn.s.l < sizeof(ret->rn)) {
+		memcpy(ret->rn, context.text, context.s.l);
+		memcpy(ret->rn + context.s.l, rn.text, rn.s.l + 1);
+	}
+}
+
 int number_from_uri(const struct sip_uri *u, struct number *ret)
 {
 	struct str text = u->user, params = u->params, context, user;
@@ -58,6 +82,7 @@ int number_from_uri(const struct sip_uri *u, struct number *ret)
 	if (sip_param_get(params, "phone-context", &context) &&
 	    sip_unescape(context, plain_context, sizeof(plain_context), &context) == 0)
 		str_copy(context, ret->context, sizeof(ret->context));
+	take_portability(params, ret);
 	return take(text, ret);
 }
 
@@ -94,7 +119,7 @@ static bool only_digits(struct str s)
 static void dial_plan(const struct session_config *c, struct str s, struct number *ret, unsigned *n)
 {
 	struct str national = without(s, c->national_prefix);
-	char plus_cc[16];
+	char plus_cc[32];
 
 	if (c->international_prefix.l && str_starts(s, c->international_prefix)) {
 		form_add(ret, n, STR("+"), str_from(s, c->international_prefix.l));
@@ -103,8 +128,12 @@ static void dial_plan(const struct session_config *c, struct str s, struct numbe
 	if (c->country_code.l == 0)
 		return;
 	snprintf(plus_cc, sizeof(plus_cc), "+%.*s", STR_ARG(c->country_code));
-	if (c->national_prefix.l ? national.l < s.l : s.l >= SHORTEST_SUBSCRIBER_DIGITS)
+	if (c->national_prefix.l ? national.l < s.l : s.l > c->short_digits)
 		form_add(ret, n, str_from_c(plus_cc), national);
+	if (c->area_code.l && national.l == s.l && s.l > c->short_digits) {
+		snprintf(plus_cc, sizeof(plus_cc), "+%.*s%.*s", STR_ARG(c->country_code), STR_ARG(c->area_code));
+		form_add(ret, n, str_from_c(plus_cc), s);
+	}
 }
 
 /* RFC 3966 §3: a global context is '+' and digits, visual separators between them; anything else is a domain, or nonsense. */

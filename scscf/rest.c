@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "common/util/clock.h"
 #include "scscf/registration.h"
+#include "scscf/session.h"
 
 /* ---- JSON, on the owner ---- */
 
@@ -312,5 +313,6 @@ const struct http_route scscf_routes[] = {
 	  "De-registration by the network: the HSS is told (SAR ADMINISTRATIVE_DEREGISTRATION)." },
 	{ "POST", "/api/v1/registrations/{id}/reauthenticate", HTTP_OPERATE, reauthenticate,
 	  "Network-initiated re-authentication: the contacts are shortened to registrar.reauth_expires_s." },
+	{ "GET", "/api/v1/routing/routes", HTTP_VIEW, breakout_list, "The rows of sessions.routes, as they stand in the configuration." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

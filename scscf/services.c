@@ -10,7 +10,6 @@
  * mark is kept under a random number that its Route carries, too; a request that comes back sets it. */
 #include <stdlib.h>
 #include "common/log/log.h"
-#include "common/util/hash.h"
 #include "common/util/rand.h"
 #include "scscf/session.h"
 
@@ -39,32 +38,9 @@ bool services_term(enum session_case c)
 	return c == CASE_TERMINATING_REGISTERED || c == CASE_TERMINATING_UNREGISTERED;
 }
 
-/* ---- application servers that failed just now ---- */
-
-static uint64_t server_key(const struct criterion *k)
-{
-	return hash_str(k->route);
-}
-
-/* Two servers in one place: the later one counts.  A reader that sees half of a change asks a dead server once more, or passes over
- * a well one for a moment: no lock is worth that. */
 static void hold(struct scscf_worker *sw, const struct criterion *k)
 {
-	uint64_t key = server_key(k);
-	struct as_held *e = &sw->s->as_held[key % AS_MAX_HELD];
-	uint32_t hold_s = sw->s->sessions ? sw->s->sessions->as_hold_s : SESSION_AS_HOLD_S;
-
-	atomic_store_explicit(&e->server, key, memory_order_relaxed);
-	atomic_store_explicit(&e->until_ms, sw->w->wheel->now_ms + hold_s * 1000, memory_order_relaxed);
-}
-
-static bool is_held(const struct scscf_worker *sw, const struct criterion *k)
-{
-	uint64_t key = server_key(k);
-	struct as_held *e = &sw->s->as_held[key % AS_MAX_HELD];
-
-	return atomic_load_explicit(&e->server, memory_order_relaxed) == key &&
-	       atomic_load_explicit(&e->until_ms, memory_order_relaxed) > sw->w->wheel->now_ms;
+	held_set(sw, k->route, sw->s->sessions ? sw->s->sessions->as_hold_s : SESSION_AS_HOLD_S);
 }
 
 /* ---- marks ---- */
@@ -182,10 +158,12 @@ static void onward(struct session *s, struct session_in *in)
 	const char *why = NULL;
 	unsigned status;
 
+	if (s->side != SIDE_TERMINATING && translate(s, in, onward))
+		return;
 	if (s->side == SIDE_TERMINATING)
 		status = terminating_targets(s, in, &targets, &why);
 	else
-		status = nexthop_find(s->sw, in, &targets, &why);
+		status = nexthop_find(s->sw, in, s->found, &targets, &why);
 	if (status) {
 		refuse(s, in, status, why);
 		return;
@@ -211,7 +189,7 @@ static void next(struct session *s, struct session_in *in, unsigned from)
 
 	for (; at != CRITERIA_NONE; at = criteria_next(s->criteria, at + 1, &q)) {
 		k = &s->criteria->v[at];
-		if (!is_held(s->sw, k))
+		if (!held_is(s->sw, k->route))
 			break;
 		count(s, "held");
 		if (k->terminate) {
@@ -235,20 +213,6 @@ static void next(struct session *s, struct session_in *in, unsigned from)
 	go(s, in, t, SESSION_FORK);
 }
 
-/* The caller's plan and tokens outlive it: default handling goes on from them. */
-static struct session_in *keep(const struct session_in *in)
-{
-	struct session_in *kept = arena_alloc(in->m->arena, sizeof(*kept));
-
-	if (!kept)
-		return NULL;
-	*kept = *in;
-	sip_out_copy(&kept->out, &in->out);
-	if (in->token)
-		kept->token = &kept->own_token[in->token - in->own_token];
-	return kept;
-}
-
 void services_run(struct session *s, struct session_in *in, const struct reg_view *v, const struct profile_identity *id,
 		  enum session_case c, unsigned from)
 {
@@ -258,12 +222,12 @@ void services_run(struct session *s, struct session_in *in, const struct reg_vie
 	s->user_registered = v->n_contacts > 0;
 	if (id->service < v->profile->n_services)
 		s->criteria = obj_ref(v->profile->criteria[id->service]);
-	if (s->criteria && !(s->in = keep(in))) {
+	if (s->criteria && !(s->in = session_in_keep(in))) {
 		refuse(s, in, 500, "out of memory");
 		return;
 	}
 	next(s, in, from);
-	if (!s->p)		/* it was refused: nobody will tell us that it is gone */
+	if (!s->p && !s->query)	/* it was refused: nobody will tell us that it is gone */
 		services_gone(s);
 }
 

@@ -130,6 +130,8 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 		edit_last(s, o);
 	if (!t->trusted)
 		cross_border(o, true);
+	if (t->trunk)
+		breakout_branch(t->trunk, o);
 }
 
 static void log_final(struct session *s, unsigned status, bool ours)
@@ -180,7 +182,17 @@ static bool means_unknown(const struct session *s, unsigned status, const struct
 {
 	if (status == 404 || status == 484)
 		return true;
-	return status == 480 && s->sw->s->hss == HSS_OPEN5GS && next->n_routes == 0;
+	return status == 480 && s->sw->s->hss == HSS_OPEN5GS && !next->trunk;
+}
+
+/* May the next target have it?  A trunk makes way for another one when it failed; where ENUM sent us, when nobody is there. */
+static bool goes_on(struct session *s, const struct session_target *failed, unsigned status, const struct sip_msg *m)
+{
+	if (failed->trunk)
+		return breakout_failed(s->sw, failed->trunk, status, m) && s->next && s->next->trunk;
+	if (!s->next)
+		return false;
+	return means_unknown(s, status, s->next) || (failed->found && (status == 503 || (status == 408 && !m)));
 }
 
 /* RFC 5626 §7: the edge says that the flow is gone, or nobody answers there. */
@@ -205,12 +217,13 @@ static void on_branch_failed(void *user, struct proxy *p, struct proxy_branch *b
 		proxy_branch_disregard(b);
 		return;
 	}
-	t = failed->as ? NULL : s->next;
-	if (!t || !means_unknown(s, status, t))
+	if (failed->as || s->side == SIDE_DIALOG || !goes_on(s, failed, status, m))
 		return;
+	t = s->next;
 	s->next = t->next;
+	proxy_branch_disregard(b);
 	if (target_add(s, t) == 0)
-		log_debug(LOG_SESS, "not known there, the next reading of the number", LOG_S("ruri", t->ruri));
+		log_debug(LOG_SESS, "not there, the next target", LOG_S("ruri", t->ruri));
 }
 
 static bool on_waited(void *user, struct proxy *p, struct proxy_branch *b)
@@ -279,6 +292,7 @@ static void on_gone(void *user, struct proxy *p)
 
 	(void)p;
 	timer_stop(&s->deadline);
+	translate_gone(s);
 	services_gone(s);
 }
 
@@ -342,18 +356,52 @@ static void targets_add(struct session *s, struct session_target *first, enum se
 	s->next = mode == SESSION_IN_TURN ? first->next : NULL;
 }
 
-void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode)
+static bool open_proxy(struct session *s, struct session_in *in)
 {
 	s->p = proxy_new(s->sw->w->proxy, in->st, in->m, &session_ops, s);
 	if (!s->p) {
 		session_refuse(in, 500, "out of memory", STR_NONE);
-		return;
+		return false;
 	}
 	metric_add(&m_requests, side_name(s->side), "forwarded", 1);
 	sip_out_copy(proxy_out(s->p), &in->out);
+	return true;
+}
+
+void session_start(struct session *s, struct session_in *in, struct session_target *first, enum session_mode mode)
+{
+	if (!open_proxy(s, in))
+		return;
 	targets_add(s, first, mode);
 	deadline_start(s);
 	proxy_start(s->p);
+}
+
+bool session_hold(struct session *s, struct session_in *in)
+{
+	bool fresh = !s->p;
+
+	if (fresh && !open_proxy(s, in))
+		return false;
+	proxy_hold(s->p);
+	if (fresh) {
+		deadline_start(s);
+		proxy_start(s->p);
+	}
+	return true;
+}
+
+struct session_in *session_in_keep(const struct session_in *in)
+{
+	struct session_in *kept = arena_alloc(in->m->arena, sizeof(*kept));
+
+	if (!kept)
+		return NULL;
+	*kept = *in;
+	sip_out_copy(&kept->out, &in->out);
+	if (in->token)
+		kept->token = &kept->own_token[in->token - in->own_token];
+	return kept;
 }
 
 void session_more(struct session *s, struct session_target *first, enum session_mode mode)

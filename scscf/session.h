@@ -18,22 +18,31 @@ enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 
 #define SESSION_AS_WAIT_MS 5000u	/* sessions.as_wait_ms, as_hold_s when there is no configuration */
 #define SESSION_AS_HOLD_S 10u
 #define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
-#define NUMBER_MAX_FORMS 4u		/* readings of one dialled number */
+#define NUMBER_MAX_FORMS 5u		/* readings of one dialled number */
+#define SESSION_ROUTE_WAIT_MS 4000u	/* sessions.route_wait_ms when there is no configuration */
+#define ROUTE_MAX_TRIES 8u		/* rows of sessions.routes tried for one request */
+#define ROUTE_MAX_HEADERS 32u		/* of a row's header profile */
 
-struct session_route {			/* sessions.routes[] */
+struct session_route {			/* sessions.routes[]: a row of the BGCF's table, TS 24.229 §5.6.2 */
 	struct str prefix;		/* of a number, "+44"; "+": every global one.  Empty: the row is for a domain */
 	struct str domain;		/* host of the Request-URI */
 	struct str next_hop;		/* "<sip:...;lr>" */
 	bool trusted;
+	uint32_t priority, weight;	/* among rows for the same: the least priority first, equal ones by chance */
+	const struct cfg_node *node;	/* its header profile: strip_headers, add_headers */
 };
 struct session_config {			/* sessions.*; texts borrowed from the configuration */
-	struct str country_code, national_prefix, international_prefix;
+	struct str country_code, area_code, national_prefix, international_prefix;
+	struct str enum_suffix;		/* empty: ENUM is not asked */
+	uint32_t short_digits;		/* so long a number is short, and not completed */
+	uint32_t route_wait_ms;
 	const struct cfg_node *root;
 	struct session_route *routes;
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
 	uint32_t as_wait_ms, as_hold_s;
 };
+struct http_req;
 extern const struct cfg_row scscf_session_schema[];
 /* Checks what rows cannot; appends mistakes. */
 void session_config_check(const struct cfg *c, struct buf *errors);
@@ -50,6 +59,8 @@ struct session_target {
 	uint32_t wait_ms;		/* for any answer at all; 0: no limit */
 	bool trusted;			/* inside the trust domain (TS 24.229 §4.4) */
 	uint64_t id;			/* registration whose side our Record-Route stands for */
+	const struct session_route *trunk;	/* a row of sessions.routes; NULL: none */
+	bool found;			/* by ENUM */
 	struct as_call *as;		/* services.c: an application server; NULL: the way on */
 	struct session_target *other_flow;	/* another way to the same phone, when this one is broken (RFC 5626 §7) */
 	struct session_target *next;
@@ -71,6 +82,9 @@ struct session {
 	struct session_target *next;	/* SESSION_IN_TURN: what is left */
 	struct timer deadline;		/* non-INVITE: sessions.non_invite_wait_ms */
 	struct proxy *p;
+	/* translate.c */
+	struct resolver_query *query;	/* ENUM was asked and has not answered */
+	struct translation *found;	/* what it said; NULL: not asked yet */
 	/* services.c */
 	struct session_in *in;		/* what the services began with; NULL: there are none to run */
 	struct criteria *criteria;	/* a reference, until gone; NULL: none */
@@ -89,7 +103,11 @@ void session_start(struct session *s, struct session_in *in, struct session_targ
 void session_refuse(struct session_in *in, unsigned status, const char *why, struct str extra);
 void session_refuse_as(struct session_in *in, const struct refusal *r);
 struct session_target *session_target_new(struct session_in *in);	/* zeroed; NULL when out of memory */
-/* From branch_failed: more targets for a session that was started. */
+/* Starts it without a target, which session_more() brings; until proxy_release() nothing ends it but the caller.  false: refused. */
+bool session_hold(struct session *s, struct session_in *in);
+/* A copy of `in` in the request's arena.  NULL when out of memory. */
+struct session_in *session_in_keep(const struct session_in *in);
+/* From branch_failed, or held: more targets for a session that was started. */
 void session_more(struct session *s, struct session_target *first, enum session_mode mode);
 
 /* ---- charging.c: P-Charging-Vector, RFC 7315 §4.6, TS 24.229 §5.4.3.2, §5.4.3.3 ---- */
@@ -102,6 +120,8 @@ struct number {
 	char text[NUMBER_MAX_DIGITS + 2];	/* no visual separators; global ones begin with '+' */
 	struct str s;
 	char context[256];			/* phone-context, or "" */
+	bool npdi;				/* portability was looked up already: RFC 4694 §5 */
+	char rn[NUMBER_MAX_DIGITS + 2];		/* routing number as a global one, or "" */
 };
 /* The telephone number that a tel URI, or a sip URI with user=phone or with nothing but a number in its user part, names.
  * 0; -ENOENT (none), -ENOSPC (too long). */
@@ -109,9 +129,39 @@ int number_from_uri(const struct sip_uri *u, struct number *ret);
 /* What a dialled number can mean, likeliest first: global numbers ("+49..."), last the digits as they are.  Returns how many. */
 unsigned number_forms(const struct session_config *c, const struct number *n, struct number ret[NUMBER_MAX_FORMS]);
 
+/* ---- translate.c: ENUM, RFC 6116 ---- */
+struct translation {
+	unsigned n;
+	struct {
+		struct str text;	/* sip or sips; pstn: tel, too */
+		bool pstn;
+	} uri[4];
+};
+/* Asks ENUM for a number in in->ruri.  true: onward(s, in) is called once the answer is there (s->found); false: there is nothing to
+ * ask or to wait for. */
+bool translate(struct session *s, struct session_in *in, void (*onward)(struct session *s, struct session_in *in));
+void translate_gone(struct session *s);
+
 /* ---- nexthop.c ---- */
-/* Where in->ruri leads; a list of targets to be tried in turn.  0, or the status to refuse with and *why. */
-unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, struct session_target **ret, const char **why);
+/* Where in->ruri leads; a list of targets to be tried in turn.  found: what ENUM said, or NULL.  0, or the status to refuse with and
+ * *why. */
+unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, const struct translation *found, struct session_target **ret,
+		      const char **why);
+/* The number that in->ruri stands for when it may have to be translated: no Routes left, tel or of the home domain. */
+bool nexthop_number(struct scscf_worker *sw, const struct session_in *in, struct number *ret);
+
+/* ---- breakout.c: the table of a BGCF, TS 24.229 §5.6.2 ---- */
+/* Rows for a number (longest prefix), or for a domain, in the order to be tried.  Returns how many. */
+unsigned breakout_number(const struct scscf_worker *sw, struct str number, const struct session_route *ret[ROUTE_MAX_TRIES]);
+unsigned breakout_domain(const struct scscf_worker *sw, struct str host, const struct session_route *ret[ROUTE_MAX_TRIES]);
+void breakout_branch(const struct session_route *r, struct sip_out *o);	/* its header profile */
+/* Did the trunk fail, so that another one may do better?  It is held for sessions.as_hold_s then. */
+bool breakout_failed(struct scscf_worker *sw, const struct session_route *r, unsigned status, const struct sip_msg *m);
+void breakout_list(void *u, struct http_req *r);				/* GET /api/v1/routing/routes */
+
+/* ---- held.c: servers that failed just now, for all workers ---- */
+void held_set(struct scscf_worker *sw, struct str server, uint32_t hold_s);
+bool held_is(const struct scscf_worker *sw, struct str server);
 
 /* ---- services.c: initial filter criteria and application servers ---- */
 /* Runs the services of a user from criterion `from` on: the request goes to the next application server that wants it, or, when

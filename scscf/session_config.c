@@ -11,13 +11,29 @@ const struct cfg_row scscf_session_schema[] = {
 	{ "sessions.national_prefix", CFG_STR, 0, 8, "0", NULL, 0, NULL,
 	  "What is dialled before a national number; \"\" where there is none." },
 	{ "sessions.international_prefix", CFG_STR, 0, 8, "00", NULL, 0, NULL, "What is dialled before a country code." },
-	{ "sessions.routes", CFG_LIST, .help = "Static next hops: for domains, and for numbers that no home user has." },
+	{ "sessions.area_code", CFG_STR, 1, 8, NULL, "@digits", 0, NULL,
+	  "Area code that numbers dialled without one get, behind the country code; absent: none does." },
+	{ "sessions.short_number_digits", CFG_INT, 0, 15, "6", NULL, 0, NULL,
+	  "A number of at most so many digits that begins with no prefix is a short one (112, 1001): it gets no codes." },
+	{ "sessions.enum_suffix", CFG_STR, 1, 200, NULL, "@host", 0, NULL,
+	  "Domain of ENUM (RFC 6116), as in \"e164.arpa\": numbers are looked up there before anything else; absent: not at all." },
+	{ "sessions.routes", CFG_LIST,
+	  .help = "Next hops for domains, and for numbers that no home user has: the table of a BGCF (TS 24.229 §5.6.2)." },
 	{ "sessions.routes[].prefix", CFG_STR, 1, 32, NULL, NULL, 0, NULL,
 	  "Beginning of a number, \"+44\" or \"+\" for every global one; the longest one counts." },
 	{ "sessions.routes[].domain", CFG_STR, 1, 253, NULL, "@hostip", 0, NULL, "Host of the Request-URI, instead of a prefix." },
 	{ "sessions.routes[].next_hop", CFG_STR, 5, 253, NULL, NULL, CFG_REQUIRED, NULL, "SIP URI that the request goes to." },
 	{ "sessions.routes[].trusted", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Inside the trust domain: keeps P-headers and identities that ask for privacy." },
+	{ "sessions.routes[].priority", CFG_INT, 0, 65535, "0", NULL, 0, NULL,
+	  "Among rows for the same prefix or domain: the least one first, the next when it fails (408, 500, 502 to 504, silence)." },
+	{ "sessions.routes[].weight", CFG_INT, 0, 65535, "1", NULL, 0, NULL, "Share among rows of the same priority." },
+	{ "sessions.routes[].strip_headers", CFG_STR_LIST, 1, 64, NULL, NULL, 0, NULL,
+	  "Names of headers that requests to this next hop leave without." },
+	{ "sessions.routes[].add_headers", CFG_STR_MAP, 1, 128, NULL, NULL, 0, NULL,
+	  "Headers that requests to this next hop get, instead of those of the same name." },
+	{ "sessions.route_wait_ms", CFG_INT, 100, 60000, "4000", NULL, 0, "ms",
+	  "A next hop of the table that says nothing for so long has failed, when there is another row for it." },
 	{ "sessions.non_invite_wait_ms", CFG_INT, 100, 600000, "28000", NULL, 0, "ms",
 	  "A request other than INVITE that a phone does not answer is given up; below 64 T1 of who waits (RFC 4320)." },
 	{ "sessions.as_wait_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms",
@@ -41,6 +57,37 @@ static bool next_hop_is_uri(const struct cfg_node *n)
 	       (u.scheme == SIP_SCHEME_SIP || u.scheme == SIP_SCHEME_SIPS);
 }
 
+/* What the proxy and the transport live on is not for a header profile. */
+static bool may_be_edited(struct str name)
+{
+	static const char *const fixed[] = { "Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards",
+					     "Content-Length", "Content-Type", "Require", "Proxy-Require", NULL };
+
+	for (size_t i = 0; i < name.l; i++)
+		if (name.p[i] <= ' ' || name.p[i] == ':' || (unsigned char)name.p[i] >= 127)
+			return false;
+	for (const char *const *f = fixed; *f; f++)
+		if (str_ieq_c(name, *f))
+			return false;
+	return name.l > 1;		/* compact forms stand for most of them */
+}
+
+static void profile_check(const struct cfg_node *e, struct buf *errors)
+{
+	size_t n = cfg_list_len(e, "strip_headers"), i = 0;
+	struct str name, value;
+
+	for (; i < n; i++)
+		if (!may_be_edited(cfg_strs_at(e, "strip_headers", i)))
+			cfg_error(e, "strip_headers", errors, "\"%.*s\" is no header that may be taken out",
+				  STR_ARG(cfg_strs_at(e, "strip_headers", i)));
+	for (i = 0; cfg_map_at(e, "add_headers", i, &name, &value); i++)
+		if (!may_be_edited(name))
+			cfg_error(e, "add_headers", errors, "\"%.*s\" is no header that may be added", STR_ARG(name));
+	if (n > ROUTE_MAX_HEADERS || i > ROUTE_MAX_HEADERS)
+		cfg_error(e, "next_hop", errors, "a header profile has at most %u names", ROUTE_MAX_HEADERS);
+}
+
 void session_config_check(const struct cfg *c, struct buf *errors)
 {
 	const struct cfg_node *r = cfg_root(c);
@@ -54,6 +101,7 @@ void session_config_check(const struct cfg *c, struct buf *errors)
 				  "a route is for a prefix or for a domain, one of both");
 		if (!next_hop_is_uri(e))
 			cfg_error(e, "next_hop", errors, "must be a SIP URI, as in \"sip:mgcf.example:5060\"");
+		profile_check(e, errors);
 	}
 	if (n > SESSION_MAX_ROUTES)
 		cfg_error(r, "sessions.routes", errors, "at most %u routes are taken", SESSION_MAX_ROUTES);
@@ -89,6 +137,10 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	s->root = r;
 	s->country_code = cfg_str(r, "sessions.country_code");
 	s->national_prefix = cfg_str(r, "sessions.national_prefix");
+	s->area_code = cfg_str(r, "sessions.area_code");
+	s->enum_suffix = cfg_str(r, "sessions.enum_suffix");
+	s->short_digits = (uint32_t)cfg_int(r, "sessions.short_number_digits");
+	s->route_wait_ms = (uint32_t)cfg_int(r, "sessions.route_wait_ms");
 	s->international_prefix = cfg_str(r, "sessions.international_prefix");
 	s->non_invite_wait_ms = (uint32_t)cfg_int(r, "sessions.non_invite_wait_ms");
 	s->as_wait_ms = (uint32_t)cfg_int(r, "sessions.as_wait_ms");
@@ -100,8 +152,11 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 
 		if (!hop)
 			break;
-		s->routes[s->n_routes] = (struct session_route){ cfg_str(e, "prefix"), cfg_str(e, "domain"), str_from_c(hop),
-								 cfg_bool(e, "trusted") };
+		s->routes[s->n_routes] = (struct session_route){
+			.prefix = cfg_str(e, "prefix"), .domain = cfg_str(e, "domain"), .next_hop = str_from_c(hop),
+			.trusted = cfg_bool(e, "trusted"), .priority = (uint32_t)cfg_int(e, "priority"),
+			.weight = (uint32_t)cfg_int(e, "weight"), .node = e,
+		};
 	}
 	return s->routes && s->n_routes == n ? 0 : -ENOMEM;
 }

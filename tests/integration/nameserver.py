@@ -35,6 +35,11 @@ def naptr(order, preference, service, target):
     return NAPTR, struct.pack("!HH", order, preference) + string("s") + string(service) + string("") + name(target)
 
 
+def enum(order, service, expression):
+    """RFC 6116: flag u, an expression."""
+    return NAPTR, struct.pack("!HH", order, 10) + string("u") + string(service) + string(expression) + name("")
+
+
 class NameServer:
     """records: {name: [a(), srv(), naptr()...]}."""
 

@@ -10,7 +10,7 @@ import time
 
 from cases import Cases, Fail, check, equal
 from core import Core, Sub, settle
-from nameserver import NameServer, a, naptr, srv
+from nameserver import NameServer, a, enum, naptr, srv
 from phone import Message, Phone
 
 A, X = Sub(1), Sub(9)
@@ -27,7 +27,20 @@ dns:
   next_hops:
     ims.mnc001.mcc001.3gppnetwork.org: "udp:{icscf}"
     pcscf.ims.mnc001.mcc001.3gppnetwork.org: "udp:{pcscf}"
+sessions:
+  country_code: "49"
+  enum_suffix: e164.test
+  route_wait_ms: {wait}
+  routes:
+    - {{prefix: "+44", next_hop: "sip:{trunk}:5059", priority: 1}}
+    - {{prefix: "+44", next_hop: "sip:far.example", priority: 2, trusted: false, strip_headers: [X-Secret], add_headers: {{X-Trunk: "2"}}}}
+    - {{prefix: "+4999", next_hop: "sip:near.example"}}
 """
+
+
+def number_name(number):
+    """4930 -> 0.3.9.4.e164.test"""
+    return ".".join(reversed(number)) + ".e164.test"
 
 
 class TcpServer:
@@ -90,6 +103,8 @@ class NextHop:
             "_sip._udp.gone.example": [srv(10, 1, 5098, "dead.example"), srv(20, 1, 5097, "dead.example")],
             "_sip._udp.shared.example": [srv(10, 50, 5060, "near.example"), srv(10, 50, 5060, "far.example")],
             "thin.example": [a(core.ip(60))], "many.example": [a(core.ip(69)), a(core.ip(61))],
+            number_name("49301"): [enum(10, "E2U+sip", "!^(.*)$!sip:\\1@near.example!")],
+            number_name("49302"): [enum(10, "E2U+pstn:tel", "!^(.*)$!tel:\\1;npdi;rn=+49997!")],
         })
 
     def register(self):
@@ -198,6 +213,37 @@ class NextHop:
         r, took = self.ask("sip:x@nowhere.example")
         check(r.status in (404, 500, 502, 504) and took < SOON_S, f"{r} after {took:.1f} s")
 
+    # ---- numbers: RFC 6116, RFC 4769, TS 24.229 §5.4.3.2, §5.6.2; row T14 ----
+
+    def enum(self):
+        """ENUM says where a number lives, however it was dialled."""
+        for uri in ("tel:+49301", f"tel:0301;phone-context={self.core.domain}"):
+            req = self.a.start("MESSAGE", uri, None, "x")
+            seen = self.near.incoming("MESSAGE")
+            self.near.reply(seen, 200)
+            equal((self.a.final(req).status, seen.uri), (200, "sip:+49301@near.example"), uri)
+
+    def ported(self):
+        """Nobody at home has it, and it is ported: by the routing number's row, which stays in the request (RFC 4694)."""
+        req = self.a.start("MESSAGE", "tel:+49302", None, "x")
+        seen = self.near.incoming("MESSAGE")
+        self.near.reply(seen, 200)
+        equal(self.a.final(req).status, 200, "the gateway's answer")
+        equal(seen.uri, f"sip:+49302;npdi;rn=+49997@{self.core.domain};user=phone", "the ported number")
+
+    def trunks(self):
+        """The first trunk is dead: the second one, with its header profile, and the next call goes there at once."""
+        for limit in (WAIT_MS / 1000 + 2, SOON_S):
+            began = time.monotonic()
+            req = self.a.start("MESSAGE", "tel:+44301", {"X-Secret": "1"}, "x")
+            seen = self.far.incoming("MESSAGE")
+            self.far.reply(seen, 200)
+            equal(self.a.final(req).status, 200, "the second trunk's answer")
+            check(time.monotonic() - began < limit, "it took too long")
+            equal((seen.all("X-Secret"), seen.get("X-Trunk"), seen.all("P-Charging-Vector")), ([], "2", []), "the profile")
+        routes = self.core.rest("scscf").get("/api/v1/routing/routes")["items"]
+        equal([(r["match"]["prefix"], r["order"]) for r in routes], [("+44", 1), ("+44", 2), ("+4999", 0)], "the table over REST")
+
     def leave(self):
         """The sender."""
         self.a.must_register(expires=0)
@@ -210,6 +256,7 @@ class NextHop:
             ("equal targets share", self.shared), ("503: the next one, and it is remembered", self.unavailable),
             ("TCP refused: the next one at once", self.refused), ("no address works: 5xx at once", self.all_dead),
             ("thin DNS: A records only", self.thin), ("large: UDP where TCP is refused", self.large_refused), ("large: TCP", self.large),
+            ("a number by ENUM", self.enum), ("a ported number by its routing number", self.ported), ("trunks, and their headers", self.trunks),
             ("DNS down: stale answers, and failures in time", self.dns_down), ("no such name", self.no_name),
             ("the phone de-registers", self.leave),
         ]
@@ -220,7 +267,7 @@ def main():
     build, net = sys.argv[1], sys.argv[2]
     cases = Cases()
     dns = NameServer(f"{net}.54", DNS_PORT)
-    extra = SCSCF.format(wait=WAIT_MS, dns=f"{net}.54:{DNS_PORT}", icscf=f"{net}.20:4060", pcscf=f"{net}.10:5060")
+    extra = SCSCF.format(wait=WAIT_MS, dns=f"{net}.54:{DNS_PORT}", icscf=f"{net}.20:4060", pcscf=f"{net}.10:5060", trunk=f"{net}.69")
     with Core(build, net, [A, X], 1, {"scscf": extra}) as core:
         for case in NextHop(core, dns).rows():
             cases.run(*case)

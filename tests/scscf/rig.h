@@ -6,6 +6,7 @@
 #pragma once
 #include <errno.h>
 #include <stdio.h>
+#include "common/resolver/enum.h"
 #include "scscf/registrar.h"
 #include "scscf/subscription.h"
 #include "tests/check.h"
@@ -33,6 +34,13 @@ struct rig {
 	unsigned n, registers, fetches;
 	char fetched[256];			/* whose profile the HSS was asked for last */
 	bool fetch_waits;			/* and the request waits for it */
+	struct rig_enum {			/* what ENUM says of a number; ended by number NULL */
+		const char *number, *sip, *pstn;
+	} enums[4];
+	bool enum_waits;			/* until rig_enum_answer() */
+	unsigned enum_asked, enum_cancelled;
+	void (*enum_fn)(void *arg, const struct enum_result *res);
+	void *enum_arg;
 	unsigned turn;				/* in the branch: another one is another request */
 };
 
@@ -58,6 +66,7 @@ void rig_request(struct rig *r, const char *method, const char *ruri, const char
 /* An application server (10.0.0.6x) sends on what it got: its first Route taken off, ruri NULL: the same.  call_id NULL: as a
  * proxy would; else a B2BUA that makes a new call of it. */
 void rig_return(struct rig *r, const struct rig_sent *got, const char *ruri, const char *call_id);
+void rig_enum_answer(struct rig *r, unsigned i);	/* row of enums; one that has no URI: no such number */
 void rig_cancel(struct rig *r, const char *ruri);
 /* The i-th request of that method that went out; NULL: none. */
 struct rig_sent *rig_req(struct rig *r, const char *method, unsigned i);

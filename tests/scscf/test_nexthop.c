@@ -1,11 +1,18 @@
 /* tests/scscf/test_nexthop.c - where originating requests go, and numbers: TS 24.229 §5.4.3.2, TS 23.228 §5.3.2, RFC 3966;
- * rows C3, C12, R9, T14; sessions.* of the configuration. */
+ * rows C3, C12, R9, T14; RFC 6116, RFC 4694, RFC 4769; sessions.* of the configuration. */
 #include "tests/scscf/rig.h"
 
 #define GERMANY "{country_code: \"49\"}"
 #define AMERICA "{country_code: \"1\", national_prefix: \"\", international_prefix: \"011\"}"
 #define BREAKOUT "{country_code: \"49\", routes: [{prefix: \"+\", next_hop: \"sip:10.0.0.61\"}, " \
 		 "{prefix: \"+44\", next_hop: \"sip:gw.example;transport=udp\"}]}"
+
+#define TRUNKS "{country_code: \"49\", routes: [" \
+	       "{prefix: \"+44\", next_hop: \"sip:10.0.0.61\", priority: 2}, " \
+	       "{prefix: \"+44\", next_hop: \"sip:10.0.0.62\", priority: 1}, " \
+	       "{prefix: \"+44\", next_hop: \"sip:10.0.0.63\", priority: 3}, " \
+	       "{prefix: \"+4999\", next_hop: \"sip:10.0.0.64\"}, {prefix: \"+\", next_hop: \"sip:10.0.0.65\"}, " \
+	       "{domain: trunk.example, next_hop: \"sip:10.0.0.66\"}], enum_suffix: e164.test}"
 
 /* Every next hop says 404 in turn; up: what the caller gets in the end. */
 static const struct { const char *name, *sessions, *ruri; const char *tries[5]; const char *down; unsigned up; } rows[] = {
@@ -45,6 +52,15 @@ static const struct { const char *name, *sessions, *ruri; const char *tries[5]; 
 	  "10.0.0.20 10.0.0.20 10.0.0.20", 404 },
 	{ "short number", AMERICA, "tel:1001;phone-context=home.example",
 	  { "sip:+1001@home.example;user=phone", "sip:1001@home.example" }, "10.0.0.20 10.0.0.20", 404 },
+	{ "without the area code", "{country_code: \"49\", area_code: \"30\", short_number_digits: 4}",
+	  "tel:22233;phone-context=home.example", { "sip:+493022233@home.example;user=phone", "sip:+22233@home.example;user=phone",
+	  "sip:22233@home.example" }, "10.0.0.20 10.0.0.20 10.0.0.20", 404 },
+	{ "short, with an area code", "{country_code: \"49\", area_code: \"30\", short_number_digits: 4}",
+	  "tel:1001;phone-context=home.example", { "sip:+1001@home.example;user=phone", "sip:1001@home.example" },
+	  "10.0.0.20 10.0.0.20", 404 },
+	{ "with the national prefix, and an area code", "{country_code: \"49\", area_code: \"30\"}",
+	  "tel:040222;phone-context=home.example", { "sip:+4940222@home.example;user=phone", "sip:040222@home.example" },
+	  "10.0.0.20 10.0.0.20", 404 },
 	{ "a dial string, RFC 4967", GERMANY, "sip:030222;phone-context=home.example@home.example;user=dialstring",
 	  { "sip:+4930222@home.example;user=phone", "sip:030222@home.example" }, "10.0.0.20 10.0.0.20", 404 },
 	{ "service code", GERMANY, "tel:*21#;phone-context=home.example", { "sip:*21%23@home.example" }, "10.0.0.20", 404 },
@@ -142,6 +158,200 @@ START_TEST(test_breakout_route)		/* the next hop of the table is a loose router,
 }
 END_TEST
 
+/* ---- ENUM and the table: RFC 6116, RFC 4769, RFC 4694, TS 24.229 §5.4.3.2, §5.6.2; row T14 ---- */
+
+static const struct {
+	const char *name, *ruri;
+	struct rig_enum said;
+	unsigned status[5];			/* of each try, 0: silence */
+	const char *tries[5], *down;
+	unsigned up;
+} enum_rows[] = {
+	{ "a home user", "tel:+49301", { "+49301", "sip:bob@home.example", NULL }, { 486 }, { "sip:bob@home.example" }, "10.0.0.20", 486 },
+	{ "from a dialled number", "tel:0301;phone-context=home.example", { "+49301", "sip:x@foreign.example", NULL }, { 486 },
+	  { "sip:x@foreign.example" }, "10.0.0.50", 486 },
+	{ "a domain that the table has", "tel:+49301", { "+49301", "sip:x@trunk.example", NULL }, { 486 }, { "sip:x@trunk.example" },
+	  "10.0.0.66", 486 },
+	{ "unknown there: home, then out", "tel:+49301", { "+49301", "sip:x@foreign.example", NULL }, { 404, 404, 404 },
+	  { "sip:x@foreign.example", "sip:+49301@home.example;user=phone", "sip:+49301@home.example;user=phone" },
+	  "10.0.0.50 10.0.0.20 10.0.0.65", 404 },
+	{ "nobody there", "tel:+49301", { "+49301", "sip:x@nx.example", NULL }, { 486 }, { "sip:+49301@home.example;user=phone" },
+	  "10.0.0.20", 486 },
+	{ "ENUM names ourselves", "tel:+49301", { "+49301", "sip:x@scscf.home.example:6060", NULL }, { 486 },
+	  { "sip:+49301@home.example;user=phone" }, "10.0.0.20", 486 },
+	{ "ported, RFC 4769", "tel:+49301", { "+49301", NULL, "tel:+49301;npdi;rn=+49997" }, { 404, 200 },
+	  { "sip:+49301@home.example;user=phone", "sip:+49301;npdi;rn=+49997@home.example;user=phone" }, "10.0.0.20 10.0.0.64", 200 },
+	{ "not ported", "tel:+49301", { "+49301", NULL, "tel:+49301;npdi" }, { 404, 200 },
+	  { "sip:+49301@home.example;user=phone", "sip:+49301;npdi@home.example;user=phone" }, "10.0.0.20 10.0.0.65", 200 },
+	{ "a carrier's sip URI", "tel:+49301", { "+49301", NULL, "sip:+49301;npdi@foreign.example;user=phone" }, { 404, 200 },
+	  { "sip:+49301@home.example;user=phone", "sip:+49301;npdi@foreign.example;user=phone" }, "10.0.0.20 10.0.0.50", 200 },
+	{ "a routing number that came along", "tel:+49301;npdi;rn=997;rn-context=+49", { "+49301", "sip:never@asked.example", NULL },
+	  { 404, 200 }, { "sip:+49301@home.example;user=phone", "sip:+49301;npdi;rn=+49997@home.example;user=phone" },
+	  "10.0.0.20 10.0.0.64", 200 },
+	{ "a local routing number routes nothing", "tel:+44301;npdi;rn=997", { NULL, NULL, NULL }, { 404, 200 },
+	  { "sip:+44301@home.example;user=phone", "sip:+44301;npdi@home.example;user=phone" }, "10.0.0.20 10.0.0.62", 200 },
+	{ "trunks by priority", "tel:+44301", { NULL, NULL, NULL }, { 404, 503, 500, 480 },
+	  { "sip:+44301@home.example;user=phone", "sip:+44301@home.example;user=phone", "sip:+44301@home.example;user=phone",
+	    "sip:+44301@home.example;user=phone" }, "10.0.0.20 10.0.0.62 10.0.0.61 10.0.0.63", 480 },
+	{ "a trunk that is silent", "tel:+44301", { NULL, NULL, NULL }, { 404, 0, 200 },
+	  { "sip:+44301@home.example;user=phone", "sip:+44301@home.example;user=phone", "sip:+44301@home.example;user=phone" },
+	  "10.0.0.20 10.0.0.62 10.0.0.61", 200 },
+	{ "a number that the trunk does not know is unknown", "tel:+44301", { NULL, NULL, NULL }, { 404, 404 },
+	  { "sip:+44301@home.example;user=phone", "sip:+44301@home.example;user=phone" }, "10.0.0.20 10.0.0.62", 404 },
+	{ "busy is no failure of the trunk", "tel:+44301", { NULL, NULL, NULL }, { 404, 486 },
+	  { "sip:+44301@home.example;user=phone", "sip:+44301@home.example;user=phone" }, "10.0.0.20 10.0.0.62", 486 },
+};
+
+START_TEST(test_enum_row)
+{
+	char extra[256], down[256] = "", addr[ADDR_STRLEN];
+	unsigned n = 0;
+	struct rig r;
+
+	rig_init(&r, TRUNKS);
+	rig_users(&r);
+	r.enums[0] = enum_rows[_i].said;
+	snprintf(extra, sizeof(extra), "Route: %s\n", rig_route(&r, TOKEN_SERVICE_ROUTE, 0, ID_ALICE));
+	rig_request(&r, "INVITE", enum_rows[_i].ruri, NULL, extra);
+	for (struct rig_sent *s; (s = rig_req(&r, "INVITE", n)); n++) {
+		ck_assert_msg(n < 5 && enum_rows[_i].tries[n], "%s: one more: %.*s", enum_rows[_i].name, STR_ARG(s->m->ruri_text));
+		ck_assert_msg(str_eq_c(s->m->ruri_text, enum_rows[_i].tries[n]), "%s: %.*s", enum_rows[_i].name, STR_ARG(s->m->ruri_text));
+		snprintf(down + strlen(down), sizeof(down) - strlen(down), "%s%s", n ? " " : "", addr_host(&s->to.remote, addr));
+		if (enum_rows[_i].status[n])
+			rig_reply(&r, s, enum_rows[_i].status[n], "");
+		else
+			rig_run(&r, SESSION_ROUTE_WAIT_MS + 100);
+	}
+	ck_assert_msg(!enum_rows[_i].tries[n], "%s: only %u", enum_rows[_i].name, n);
+	ck_assert_msg(strcmp(down, enum_rows[_i].down) == 0, "%s: %s", enum_rows[_i].name, down);
+	ck_assert_msg(rig_status(&r) == enum_rows[_i].up, "%s: %u", enum_rows[_i].name, rig_status(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+static void enum_waits(struct rig *r)
+{
+	char extra[256];
+
+	rig_init(r, TRUNKS);
+	rig_users(r);
+	r->enum_waits = true;
+	snprintf(extra, sizeof(extra), "Route: %s\n", rig_route(r, TOKEN_SERVICE_ROUTE, 0, ID_ALICE));
+	rig_request(r, "INVITE", "tel:+49301", NULL, extra);
+	ck_assert_uint_eq(r->enum_asked, 1);
+	ck_assert_ptr_null(rig_req(r, "INVITE", 0));
+	ck_assert_uint_eq(rig_status(r), 0);
+}
+
+START_TEST(test_enum_later)		/* the answer takes its time */
+{
+	struct rig r;
+
+	enum_waits(&r);
+	r.enums[0] = (struct rig_enum){ "+49301", "sip:x@foreign.example", NULL };
+	rig_enum_answer(&r, 0);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.50");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 200, "");
+	ck_assert_uint_eq(rig_status(&r), 200);
+	ck_assert_uint_eq(r.enum_asked, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_enum_cancel)		/* the caller does not wait for it */
+{
+	struct rig r;
+
+	enum_waits(&r);
+	rig_cancel(&r, "tel:+49301");
+	ck_assert_uint_eq(rig_status(&r), 487);
+	rig_run(&r, 40000);
+	ck_assert_uint_eq(r.enum_cancelled, 1);
+	ck_assert_str_eq(rig_down(&r), "");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_enum_shutdown)		/* the node stops meanwhile */
+{
+	struct rig r;
+
+	enum_waits(&r);
+	rig_fini(&r);
+	ck_assert_uint_eq(r.enum_cancelled, 1);
+}
+END_TEST
+
+START_TEST(test_trunk_held)		/* the next call asks one that failed last */
+{
+	char extra[256];
+	struct rig r;
+
+	rig_init(&r, TRUNKS);
+	rig_users(&r);
+	snprintf(extra, sizeof(extra), "Route: %s\n", rig_route(&r, TOKEN_SERVICE_ROUTE, 0, ID_ALICE));
+	rig_request(&r, "INVITE", "tel:+44301", NULL, extra);
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 404, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 1), 503, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 2), 486, "");
+	r.turn++;
+	rig_request(&r, "INVITE", "tel:+44301", NULL, extra);
+	rig_reply(&r, rig_req(&r, "INVITE", 3), 404, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 4), 486, "");
+	ck_assert_str_eq(rig_hdr(rig_req(&r, "INVITE", 4)->m, SIP_H_ROUTE), "<sip:10.0.0.61;lr>");
+	rig_run(&r, 11000);
+	r.turn++;
+	rig_request(&r, "INVITE", "tel:+44301", NULL, extra);
+	rig_reply(&r, rig_req(&r, "INVITE", 5), 404, "");
+	rig_reply(&r, rig_req(&r, "INVITE", 6), 486, "");
+	ck_assert_str_eq(rig_hdr(rig_req(&r, "INVITE", 6)->m, SIP_H_ROUTE), "<sip:10.0.0.62;lr>");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_trunk_weights)		/* equal priorities share by weight; 0: only when nobody else is there */
+{
+	static const char *const sessions = "{routes: [{domain: trunk.example, next_hop: \"sip:10.0.0.61\", weight: 3}, "
+		"{domain: trunk.example, next_hop: \"sip:10.0.0.62\"}, {domain: trunk.example, next_hop: \"sip:10.0.0.63\", weight: 0}]}";
+	const struct session_route *row[ROUTE_MAX_TRIES];
+	unsigned first[3] = { 0 };
+	struct rig r;
+
+	rig_init(&r, sessions);
+	for (unsigned i = 0; i < 1000; i++) {
+		ck_assert_uint_eq(breakout_domain(&r.sw, STR("trunk.example"), row), 3);
+		first[row[0] - r.sessions->routes]++;
+	}
+	ck_assert_msg(first[0] > 650 && first[0] < 850 && first[2] == 0, "%u %u %u", first[0], first[1], first[2]);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_trunk_profile)		/* what leaves by a trunk: row T14 */
+{
+	static const char *const sessions = "{country_code: \"49\", routes: [{prefix: \"+\", next_hop: \"sip:10.0.0.61\", trusted: false, "
+		"strip_headers: [Accept-Contact, X-Secret], add_headers: {X-Trunk: a1, Privacy: none}}]}";
+	struct sip_msg *m;
+	char extra[512];
+	struct rig r;
+
+	rig_init(&r, sessions);
+	rig_users(&r);
+	snprintf(extra, sizeof(extra), "Route: %s\na: *;audio\nX-Secret: 1\nx-secret: 2\nX-Other: 3\nPrivacy: header\n",
+		 rig_route(&r, TOKEN_SERVICE_ROUTE, 0, ID_ALICE));
+	rig_request(&r, "INVITE", "tel:+44301", NULL, extra);
+	ck_assert(rig_has(rig_req(&r, "INVITE", 0)->m, "X-Secret: 1"));
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 404, "");
+	m = rig_req(&r, "INVITE", 1)->m;
+	ck_assert(!rig_has(m, "-ecret:") && !rig_has(m, "audio") && rig_has(m, "X-Other: 3"));
+	ck_assert(!rig_has(m, "X-Secret") && !rig_has(m, "x-secret"));
+	ck_assert(rig_has(m, "\r\nX-Trunk: a1\r\n"));
+	ck_assert_str_eq(rig_hdr(m, SIP_H_PRIVACY), "none");
+	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), "");		/* outside of the trust domain */
+	rig_fini(&r);
+}
+END_TEST
+
 /* ---- numbers by themselves ---- */
 
 static const struct { const char *uri; int rc; const char *number, *context; } number_rows[] = {
@@ -181,6 +391,9 @@ static const struct { const char *yaml, *mistake; } bad_rows[] = {
 	{ "{routes: [{next_hop: \"sip:a.b\"}]}", "a route is for a prefix or for a domain" },
 	{ "{routes: [{prefix: \"+\", next_hop: \"udp:1.2.3.4\"}]}", "must be a SIP URI" },
 	{ "{routes: [{prefix: \"+\", next_hop: \"tel:+49\"}]}", "must be a SIP URI" },
+	{ "{routes: [{prefix: \"+\", next_hop: \"sip:a.b\", strip_headers: [via]}]}", "\"via\" is no header that may be taken out" },
+	{ "{routes: [{prefix: \"+\", next_hop: \"sip:a.b\", strip_headers: [\"a b\"]}]}", "\"a b\" is no header that may be taken out" },
+	{ "{routes: [{prefix: \"+\", next_hop: \"sip:a.b\", add_headers: {Route: x}}]}", "\"Route\" is no header that may be added" },
 };
 
 START_TEST(test_config_row)
@@ -202,4 +415,6 @@ START_TEST(test_config_row)
 END_TEST
 
 TEST_MAIN("nexthop", TEST_ROWS(test_row, rows), TEST_ONE(test_stops), TEST_ONE(test_open5gs), TEST_ONE(test_breakout_route),
+	  TEST_ROWS(test_enum_row, enum_rows), TEST_ONE(test_enum_later), TEST_ONE(test_enum_cancel), TEST_ONE(test_enum_shutdown),
+	  TEST_ONE(test_trunk_held), TEST_ONE(test_trunk_weights), TEST_ONE(test_trunk_profile),
 	  TEST_ROWS(test_number_row, number_rows), TEST_ROWS(test_config_row, bad_rows))
