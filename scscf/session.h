@@ -17,6 +17,7 @@ enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 
 #define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
 #define SESSION_AS_WAIT_MS 5000u	/* sessions.as_wait_ms, as_hold_s when there is no configuration */
 #define SESSION_AS_HOLD_S 10u
+#define SESSION_MAX_CONTACTS (REG_MAX_CONTACTS * REG_MAX_SHARED)	/* of one address of record */
 #define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
 #define NUMBER_MAX_FORMS 5u		/* readings of one dialled number */
 #define SESSION_ROUTE_WAIT_MS 4000u	/* sessions.route_wait_ms when there is no configuration */

@@ -1,8 +1,10 @@
-/* scscf/terminating.c - requests to a user of ours: TS 24.229 §5.4.3.3; RFC 3261 §16.5 to §16.7; rows C14, T13, T16, R14, R15. */
+/* scscf/terminating.c - requests to a user of ours: TS 24.229 §5.4.3.3; RFC 3261 §16.5 to §16.7; RFC 3841;
+ * rows C14, T12, T13, T16, R14, R15. */
 #include <stdio.h>
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "scscf/gruu.h"
+#include "scscf/preferences.h"
 #include "scscf/session.h"
 #include "scscf/subscription.h"
 
@@ -129,10 +131,28 @@ static void path_copy(struct arena *a, struct session_target *t, const struct re
 	}
 }
 
+/* What is common to the contacts of one request. */
 struct choice {
 	const struct token_key *key;
 	const struct sip_uri *gruu;	/* only the contact that it means; NULL: all */
+	struct preferences p;
+	bool all;			/* preferences that nobody wrote left none: without them, RFC 3841 §7.2.4 */
+	unsigned seen;			/* contacts that are there */
 };
+
+/* RFC 3841 §7.2.4: by q, and among equals by how well they fit. */
+static unsigned rank(const struct choice *k, const struct reg_contact_view *c, unsigned score)
+{
+	return k->p.parallel ? 0 : c->q * 1001u + score;
+}
+
+static bool is_chosen(struct choice *k, const struct reg_contact_view *c, unsigned *ret_score)
+{
+	if (k->gruu && !gruu_means(k->key, k->gruu, c))
+		return false;
+	k->seen++;
+	return preferences_judge(&k->p, str_from_c(c->params), ret_score) || k->all || k->gruu;
+}
 
 /* The flow to the same phone that is tried before this one: the youngest is the likeliest to live, and contacts stand in the
  * order of their last refresh.  A phone is not rung over two flows at once (RFC 5626 §7). */
@@ -147,10 +167,11 @@ static struct session_target *first_flow(struct session_target **made, const str
 	return NULL;
 }
 
-static bool add_contacts(struct session_in *in, struct session_target ***tail, const struct reg_view *v, const struct choice *which)
+static bool add_contacts(struct session_in *in, struct session_target ***tail, const struct reg_view *v, struct choice *which)
 {
 	struct session_target *made[REG_MAX_CONTACTS] = { NULL }, *flow;
 	uint64_t now = clock_wall_us();
+	unsigned score;
 
 	for (unsigned i = v->n_contacts; i-- > 0;) {		/* youngest first */
 		const struct reg_contact_view *c = &v->contacts[i];
@@ -158,13 +179,13 @@ static bool add_contacts(struct session_in *in, struct session_target ***tail, c
 
 		if (c->expires_wall_us <= now)	/* its owner has not come to it yet */
 			continue;
-		if (which->gruu && !gruu_means(which->key, which->gruu, c))
+		if (!is_chosen(which, c, &score))
 			continue;
 		t = session_target_new(in);
 		if (!t)
 			return false;
 		t->ruri = arena_dup(in->m->arena, without_headers(c->uri));
-		t->q = c->q;
+		t->q = rank(which, c, score);
 		t->id = v->id;
 		t->trusted = true;		/* the P-CSCF is the border toward the phone */
 		path_copy(in->m->arena, t, c);
@@ -186,22 +207,68 @@ static bool add_contacts(struct session_in *in, struct session_target ***tail, c
 	return true;
 }
 
-/* All contacts of the views in which the identity is not barred. */
+/* Request-Disposition, RFC 3841 §9.1.  sequential: one after the other; no-fork: the best one only. */
+static struct session_target *disposed(struct session_target *first, const struct preferences *p)
+{
+	struct session_target *best = first;
+	unsigned n = 0;
+
+	for (struct session_target *t = first; t; t = t->next) {
+		if (t->q > best->q)
+			best = t;
+		n++;
+	}
+	if (p->no_fork && best) {
+		best->next = NULL;
+		return best;
+	}
+	for (struct session_target *t = p->sequential && !p->parallel ? first : NULL; t; t = t->next)
+		t->q = t->q * SESSION_MAX_CONTACTS + n--;
+	return first;
+}
+
+static unsigned find_contacts(const struct session *s, struct session_in *in, const struct aor_view *set, struct choice *k,
+			      struct session_target **ret)
+{
+	struct session_target **tail = ret;
+
+	*ret = NULL;
+	for (unsigned i = 0; set && i < set->n; i++) {
+		const struct profile_identity *id = profile_find(set->v[i]->profile, s->served);
+
+		if (id && !id->barred && !add_contacts(in, &tail, set->v[i], k))
+			return 500;
+	}
+	return 0;
+}
+
+static const char *why_none(const struct choice *k)
+{
+	if (k->seen)
+		return "no contact is what the caller asks for";
+	return k->gruu ? "that phone of the user is not registered" : "the user is not registered";
+}
+
+/* The contacts of the views in which the identity is not barred, as the caller prefers them. */
 unsigned terminating_targets(struct session *s, struct session_in *in, struct session_target **ret, const char **why)
 {
 	struct aor_view *set = reg_directory_aor(s->sw->s->dir, s->served);
-	struct choice which = { stack_token_key(s->sw->w->stack), gruu_is(&in->ruri) ? &in->ruri : NULL };
-	struct session_target **tail = ret;
-	unsigned status = 0;
+	struct choice *k = arena_zalloc(in->m->arena, sizeof(*k));
+	unsigned status = 500;
 
 	*ret = NULL;
-	for (unsigned i = 0; set && i < set->n && status == 0; i++) {
-		const struct profile_identity *id = profile_find(set->v[i]->profile, s->served);
-
-		if (id && !id->barred && !add_contacts(in, &tail, set->v[i], &which))
-			status = 500;
+	if (k) {
+		k->key = stack_token_key(s->sw->w->stack);
+		k->gruu = gruu_is(&in->ruri) ? &in->ruri : NULL;
+		preferences_read(in->m, &k->p);
+		status = find_contacts(s, in, set, k, ret);
+		if (status == 0 && !*ret && k->seen && preferences_implicit_only(&k->p)) {
+			k->all = true;
+			status = find_contacts(s, in, set, k, ret);
+		}
+		*ret = disposed(*ret, &k->p);
 	}
-	*why = status ? "out of memory" : which.gruu ? "that phone of the user is not registered" : "the user is not registered";
+	*why = status ? "out of memory" : why_none(k);
 	obj_unref(set);
 	return status || *ret ? status : 480;
 }

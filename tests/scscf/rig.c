@@ -354,6 +354,27 @@ void rig_user(struct rig *r, uint64_t id, const char *service, const char *conta
 	rig_phones(r, id, service, contact ? 1 : 0, &c);
 }
 
+void rig_user_contacts(struct rig *r, uint64_t id, const char *service, unsigned n, const struct rig_contact *contacts)
+{
+	char path[8][64], uri[8][64], params[8][512], *paths[8];
+	struct reg_contact_view c[8];
+	struct str reg_id;
+	uint32_t number;
+
+	ck_assert_uint_le(n, 8);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(path[i], sizeof(path[i]), "<sip:P@p%u.home.example;lr>", i + 1);
+		snprintf(uri[i], sizeof(uri[i]), "sip:phone@10.8.0.%u", i + 1);
+		snprintf(params[i], sizeof(params[i]), "%s", contacts[i].params);
+		paths[i] = path[i];
+		c[i] = (struct reg_contact_view){ .uri = uri[i], .params = params[i], .path = &paths[i], .n_path = 1,
+						  .q = (uint16_t)contacts[i].q, .expires_wall_us = UINT64_MAX };
+		if (sip_param_get(str_from_c(params[i]), "reg-id", &reg_id) && str_to_u32(reg_id, &number) == 0)
+			c[i].reg_id = number;
+	}
+	rig_phones(r, id, service, n, c);
+}
+
 void rig_users(struct rig *r)
 {
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)

@@ -59,6 +59,12 @@ void rig_users(struct rig *r);
 void rig_user(struct rig *r, uint64_t id, const char *service, const char *contact);
 /* The same with any contacts. */
 void rig_phones(struct rig *r, uint64_t id, const char *service, unsigned n, const struct reg_contact_view *contacts);
+/* And with contacts by p1, p2, ... in their order, the youngest last. */
+struct rig_contact {
+	const char *params;
+	unsigned q;
+};
+void rig_user_contacts(struct rig *r, uint64_t id, const char *service, unsigned n, const struct rig_contact *contacts);
 /* "<sip:TOKEN@scscf.home.example:6060;lr>" */
 const char *rig_route(struct rig *r, enum token_kind kind, uint8_t flags, uint64_t id);
 /* "METHOD ruri" with the usual headers and `extra` lines ("X: y\n"); to_tag NULL: none. */
