@@ -20,6 +20,11 @@ struct forward {			/* user of the proxy */
 	bool challenged;		/* a BYE that ends nothing yet */
 };
 
+static uint64_t binding_id(const struct forward *f)
+{
+	return f->b ? f->b->id : 0;
+}
+
 static void correlate(const struct forward *f)
 {
 	if (f->icid.l)
@@ -34,7 +39,7 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 
 	(void)b;
 	if (f->dialog)
-		f->n_rr = pcscf_record_route(f->pw, o, f->b ? f->b->id : 0, f->emergency ? RECORD_ROUTE_SOS : 0,
+		f->n_rr = pcscf_record_route(f->pw, o, binding_id(f), f->emergency ? RECORD_ROUTE_SOS : 0,
 					     &proxy_request(p)->flow, to, f->to_phone, f->rr);
 	if (f->n_rr && f->to_phone && f->pw->p->cfg.hide_topology)
 		topology_hide_request(f->pw, o, f->rr[0]);
@@ -123,10 +128,10 @@ static void note_answer(struct forward *f, const struct sip_msg *req, const stru
 	if (m->status >= 300 || (req->method != SIP_INVITE && req->method != SIP_UPDATE))
 		return;
 	if (req->to_tag.l)
-		session_refreshed(ss, req, m);
+		session_refreshed(ss, req, m, binding_id(f));
 	else if (f->n_rr)
 		session_answered(ss, &(const struct session_answer){
-			.invite = req, .answer = m, .binding_id = f->b ? f->b->id : 0, .phone_called = f->to_phone,
+			.invite = req, .answer = m, .binding_id = binding_id(f), .phone_called = f->to_phone,
 			.emergency = f->emergency, .record_route = f->rr[0] });
 }
 
@@ -192,7 +197,7 @@ static void on_gone(void *user, struct proxy *p)
 
 	ringing_end(&f->ringing);
 	if (proxy_request(p)->method == SIP_BYE && !f->challenged)
-		session_over(f->pw->sessions, proxy_request(p));
+		session_over(f->pw->sessions, proxy_request(p), binding_id(f));
 	obj_unref(f->b);
 	free(f);
 }
@@ -217,7 +222,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 	if (what->to_phone && r->pw->p->cfg.hide_topology)
 		proxy_hide_via(p);
 	if (r->m->to_tag.l)
-		session_request(r->pw->sessions, r->m);
+		session_request(r->pw->sessions, r->m, r->b ? r->b->id : 0);
 	if (r->m->method == SIP_INVITE && !r->m->to_tag.l &&
 	    !ringing_begin(r->pw->sessions, &f->ringing, p, f->b, !what->to_phone, what->emergency))
 		proxy_reject(p, &(const struct refusal){ .status = 486, .why = "too many calls that nobody has answered" });

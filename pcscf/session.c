@@ -47,6 +47,7 @@ struct sessions {
 
 struct call_key {
 	struct str call_id, a, b;	/* tags, in whatever order; both empty: any */
+	uint64_t binding_id;		/* 0: any */
 };
 
 static bool is_call(const struct hnode *n, const void *key)
@@ -54,7 +55,7 @@ static bool is_call(const struct hnode *n, const void *key)
 	const struct session *s = container_of(n, struct session, by_call);
 	const struct call_key *k = key;
 
-	if (!str_eq_c(k->call_id, s->call_id))
+	if (!str_eq_c(k->call_id, s->call_id) || (k->binding_id && k->binding_id != s->binding_id))
 		return false;
 	if (!k->a.l && !k->b.l)
 		return true;
@@ -62,17 +63,18 @@ static bool is_call(const struct hnode *n, const void *key)
 	       (str_eq_c(k->b, s->end[CALLER].tag) && str_eq_c(k->a, s->end[CALLEE].tag));
 }
 
-static struct session *find(const struct sessions *ss, struct str call_id, struct str from_tag, struct str to_tag)
+static struct session *find(const struct sessions *ss, const struct call_key *k)
 {
-	const struct call_key k = { call_id, from_tag, to_tag };
-	struct hnode *n = ss->n ? htab_find(&ss->by_call, hash_str(call_id), is_call, &k) : NULL;
+	struct hnode *n = ss->n ? htab_find(&ss->by_call, hash_str(k->call_id), is_call, k) : NULL;
 
 	return n ? container_of(n, struct session, by_call) : NULL;
 }
 
-static struct session *find_dialog(const struct sessions *ss, const struct sip_msg *m)
+static struct session *find_dialog(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id)
 {
-	return m->to_tag.l ? find(ss, m->call_id, m->from_tag, m->to_tag) : NULL;
+	const struct call_key k = { m->call_id, m->from_tag, m->to_tag, binding_id };
+
+	return m->to_tag.l ? find(ss, &k) : NULL;
 }
 
 static bool is_of_phone(const struct hnode *n, const void *key)
@@ -246,7 +248,7 @@ static struct session *session_make(const struct session_answer *a)
 
 void session_answered(struct sessions *ss, const struct session_answer *a)
 {
-	struct session *s = find_dialog(ss, a->answer);
+	struct session *s = find_dialog(ss, a->answer, a->binding_id);
 
 	if (s || !a->answer->to_tag.l)
 		return;
@@ -271,17 +273,17 @@ static struct end *sender(struct session *s, const struct sip_msg *m)
 	return &s->end[str_eq_c(m->from_tag, s->end[CALLER].tag) ? CALLER : CALLEE];
 }
 
-void session_request(struct sessions *ss, const struct sip_msg *m)
+void session_request(struct sessions *ss, const struct sip_msg *m, uint64_t binding_id)
 {
-	struct session *s = find_dialog(ss, m);
+	struct session *s = find_dialog(ss, m, binding_id);
 
 	if (s && m->cseq > sender(s, m)->cseq)
 		sender(s, m)->cseq = m->cseq;
 }
 
-void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer)
+void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer, uint64_t binding_id)
 {
-	struct session *s = find_dialog(ss, req);
+	struct session *s = find_dialog(ss, req, binding_id);
 	struct end *e;
 
 	if (!s)
@@ -293,9 +295,9 @@ void session_refreshed(struct sessions *ss, const struct sip_msg *req, const str
 	touch(s);
 }
 
-void session_over(struct sessions *ss, const struct sip_msg *bye)
+void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t binding_id)
 {
-	struct session *s = find_dialog(ss, bye);
+	struct session *s = find_dialog(ss, bye, binding_id);
 
 	if (s)
 		session_free(s);
@@ -432,11 +434,12 @@ void pcscf_release_phone(struct pcscf_worker *pw, struct binding *b, const char 
 
 unsigned sessions_release_call(struct sessions *ss, struct str call_id, const char *why)
 {
+	const struct call_key all = { .call_id = call_id };
 	struct list *i, *tmp;
 	struct session *s;
 	unsigned n = 0;
 
-	for (; (s = find(ss, call_id, STR_NONE, STR_NONE)); n++) {
+	for (; (s = find(ss, &all)); n++) {
 		struct binding *b = phone_by_id(ss->pw->p->phones, s->binding_id);
 
 		release(s, b, why);

@@ -17,9 +17,11 @@ struct session_answer {			/* a 2xx to an initial INVITE */
 	struct str record_route;		/* our topmost value as it went out */
 };
 void session_answered(struct sessions *ss, const struct session_answer *a);	/* again for a retransmission: no matter */
-void session_request(struct sessions *ss, const struct sip_msg *m);		/* within a dialog, whoever sent it */
-void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer);	/* 2xx to INVITE, UPDATE */
-void session_over(struct sessions *ss, const struct sip_msg *bye);		/* that BYE has passed, or was never answered */
+/* binding_id: whose leg it is, for a call between two phones of ours passes twice with the same tags; 0: not known. */
+void session_request(struct sessions *ss, const struct sip_msg *m, uint64_t binding_id);	/* within a dialog, whoever sent it */
+/* A 2xx to INVITE or UPDATE. */
+void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer, uint64_t binding_id);
+void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t binding_id);	/* it has passed, or was never answered */
 size_t sessions_count(const struct sessions *ss);
 
 struct ringing {
@@ -36,5 +38,5 @@ void ringing_end(struct ringing *g);			/* answered, or gone; harmless again */
 /* The calls of a phone whose registration, or whose way to it, has ended: on every worker.  BYE both ways or, where nobody has
  * answered, CANCEL and 503.  why: a fixed phrase, into Reason.  Emergency calls stay. */
 void pcscf_release_phone(struct pcscf_worker *pw, struct binding *b, const char *why);
-/* All dialogs of a Call-ID of this worker.  How many; 0: there are none. */
+/* All dialogs of a Call-ID of this worker, each leg by itself.  How many; 0: there are none. */
 unsigned sessions_release_call(struct sessions *ss, struct str call_id, const char *why);

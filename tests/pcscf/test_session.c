@@ -106,6 +106,38 @@ START_TEST(test_callee)
 }
 END_TEST
 
+/* Both phones are ours: the call passes twice, with the same tags. */
+START_TEST(test_both_phones_here)
+{
+	char path[256], text[2048], rr[512];
+	struct rig r;
+	struct rig_sent *mo, *mt;
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	mo = calls(&r, "call");
+	snprintf(rr, sizeof(rr), "%s", rig_hdr(mo, "Record-Route"));
+	snprintf(text, sizeof(text), "Route: %s\nRecord-Route: " S_RR ", %s\nContact: <sip:alice@10.9.0.1:5060>\n", path, rr);
+	rig_request_as(&r, SCSCF, "INVITE", "sip:bob@10.9.0.2:5060", "From: \"A\" <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "call", text);
+	mt = rig_expect(&r, "INVITE", BOB);
+	snprintf(text, sizeof(text), "Contact: <sip:bob@10.9.0.2:5060>\nRecord-Route: %s\n", rig_hdr(mt, "Record-Route"));
+	rig_reply(&r, mt, 200, text);
+	rig_expect_status(&r, 200, SCSCF);
+	snprintf(text, sizeof(text), "Contact: <sip:bob@10.9.0.2:5060>\nRecord-Route: %s, " S_RR ", %s\n", rig_hdr(mt, "Record-Route"), rr);
+	rig_reply(&r, mo, 200, text);
+	rig_expect_status(&r, 200, ALICE);
+	ck_assert_uint_eq(sessions(&r), 2);
+	end_binding(&r, "administration");			/* Alice's: her leg alone, the other hears of it by the core */
+	rig_expect(&r, "BYE", SCSCF);
+	rig_expect(&r, "BYE", ALICE);
+	rig_none(&r);
+	ck_assert_uint_eq(sessions(&r), 1);
+	ck_assert_uint_eq(sessions_release_call(pw(&r)->sessions, STR("call"), "administration"), 1);
+	rig_fini(&r);
+}
+END_TEST
+
 /* CSeq and targets follow what passes. */
 START_TEST(test_follows_the_dialog)
 {
@@ -364,6 +396,6 @@ START_TEST(test_early_calls)
 }
 END_TEST
 
-TEST_MAIN("session", TEST_ONE(test_both_ways), TEST_ONE(test_callee), TEST_ONE(test_follows_the_dialog), TEST_ONE(test_bye_passes),
+TEST_MAIN("session", TEST_ONE(test_both_ways), TEST_ONE(test_callee), TEST_ONE(test_both_phones_here), TEST_ONE(test_follows_the_dialog), TEST_ONE(test_bye_passes),
 	  { &(test_early), 2 }, TEST_ROWS(test_reason, reasons), TEST_ONE(test_emergency_stays), TEST_ONE(test_by_call_id),
 	  TEST_ONE(test_not_refreshed), TEST_ONE(test_associations_die), TEST_ONE(test_early_calls))

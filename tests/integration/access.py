@@ -1,0 +1,214 @@
+"""access.py BUILD NET WORKERS - emergency calls (row P21, SEC-19), calls that the network ends (P19), early media (P15), what a phone sees of
+the core (SEC-05), too many calls that nobody answers (SEC-07).  TS 24.229 §5.2.7 to §5.2.10."""
+
+import re
+import socket
+import sys
+import urllib.parse
+
+from cases import Cases, check, equal, wait_for
+from core import Core, Sub
+from phone import Dialog, Message, Phone, call, token
+
+A, B, NOBODY = Sub(1), Sub(2), Sub(3)
+ECSCF = 70
+EXTRA = """access:
+  hide_topology: true
+  emergency:
+    ecscf: "sip:{net}.70:7060"
+    numbers: ["112", "110=sos.police"]
+    allow_anonymous: true
+"""
+WAIT_S = 8
+
+
+class Ecscf:
+    """An E-CSCF and its PSAP in one: it answers what comes."""
+
+    def __init__(self, core):
+        self.addr = (core.ip(ECSCF), 7060)
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.bind(self.addr)
+        self.s.settimeout(WAIT_S)
+
+    def incoming(self, method):
+        """The next request of that method, and from where."""
+        while True:
+            data, peer = self.s.recvfrom(65536)
+            m = Message(data.decode())
+            if m.method == method and not m.status:
+                return m, peer
+
+    def answer(self, m, peer, status=200):
+        """With itself on the route."""
+        lines = [f"SIP/2.0 {status} OK"] + [f"Via: {v}" for v in m.all("Via")]
+        lines += [f"Record-Route: {v}" for v in [f"<sip:mo@{self.addr[0]}:{self.addr[1]};lr>"] + m.all("Record-Route")]
+        lines += [f"From: {m.get('From')}", f"To: {m.get('To')}" + ("" if ";tag=" in m.get("To") else ";tag=psap"),
+                  f"Call-ID: {m.get('Call-ID')}", f"CSeq: {m.get('CSeq')}", f"Contact: <sip:psap@{self.addr[0]}:7060>", "Content-Length: 0"]
+        text = "\r\n".join(lines) + "\r\n\r\n"
+        self.s.sendto(text.encode(), peer)
+        return Message(text)
+
+
+class Access:
+    """The cases; a and b are registered phones."""
+
+    def __init__(self, core):
+        self.core = core
+        self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102), transport="tcp")
+        self.ecscf = Ecscf(core)
+
+    def register(self):
+        self.a.must_register()
+        self.b.must_register()
+
+    # ---- emergency ----
+
+    def emergency(self, phone, uri, urn, asserted):
+        """A whole call; whatever Route the phone writes."""
+        inv = phone.invite(uri, {"Route": [f"<sip:{self.core.ip(10)};lr>, <sip:orig@{self.core.ip(30)}:6060;lr>"]})
+        seen, peer = self.ecscf.incoming("INVITE")
+        equal(seen.uri, urn, "Request-URI at the E-CSCF")
+        equal(seen.listed("Route"), [f"<sip:{self.ecscf.addr[0]}:7060;lr>"], "Route")
+        equal(len(seen.listed("P-Asserted-Identity")), asserted, "identities")
+        self.ecscf.answer(seen, peer)
+        r = phone.final(inv)
+        equal(r.status, 200, "answer")
+        d = Dialog(phone, inv, r, True)
+        d.ack(inv)
+        self.ecscf.incoming("ACK")
+        bye = d.start("BYE")
+        self.ecscf.answer(*self.ecscf.incoming("BYE"))
+        equal(phone.final(bye).status, 200, "BYE")
+
+    def registered_emergency(self):
+        for uri, urn in (("urn:service:sos", "urn:service:sos"), ("tel:1-1-0", "urn:service:sos.police"),
+                         (f"sip:112@{self.core.domain};user=phone", "urn:service:sos")):
+            self.emergency(self.a, uri, urn, 2)
+
+    def anonymous_emergency(self):
+        """P21: who is not registered; SEC-19: and that opens nothing else."""
+        with Phone(self.core, NOBODY, self.core.ip(103)) as p:
+            self.emergency(p, "urn:service:sos.fire", "urn:service:sos.fire", 0)
+            equal(p.ask("MESSAGE", self.core.number(B), body="x" * 400).status, 403, "MESSAGE of nobody")
+
+    # ---- release ----
+
+    def released(self, phone, call_id):
+        """The BYE that this phone gets from the network: the first one; the other side's P-CSCF may say so too."""
+        bye = phone.expect(lambda m: m.method == "BYE" and not m.status and m.get("Call-ID") == call_id, WAIT_S, "a BYE")
+        check(re.match(r'SIP;cause=503;text="', bye.get("Reason")), f"Reason: {bye.get('Reason')}")
+        phone.reply(bye, 200, "OK")
+        phone.queue = [m for m in phone.queue if m.get("Call-ID") != call_id]
+
+    def dialog_deleted(self):
+        """P19: DELETE of a dialog: BYE both ways, on both P-CSCF sides of the call."""
+        _, db, _ = call(self.a, self.b, self.core.number(B))
+        self.core.rest("pcscf").call("DELETE", "/api/v1/dialogs/" + urllib.parse.quote(db.call_id, safe=""))
+        self.released(self.a, db.call_id)
+        self.released(self.b, db.call_id)
+
+    def phone_deleted(self):
+        """P19: the registration ends by administration: its call ends too, at the far end as well."""
+        _, db, _ = call(self.a, self.b, self.core.number(B))
+        self.core.rest("pcscf").call("DELETE", "/api/v1/registrations/" + urllib.parse.quote(self.core.impu(A), safe=""))
+        self.released(self.a, db.call_id)
+        self.released(self.b, db.call_id)
+        self.a.must_register()
+
+    def early_released(self):
+        """P19: while it rings: CANCEL one way, 503 the other."""
+        inv = self.a.invite(self.core.number(B))
+        seen = self.b.incoming("INVITE")
+        self.b.reply(seen, 180, "Ringing")
+        self.a.provisional(inv, 180)
+        self.core.rest("pcscf").call("DELETE", "/api/v1/dialogs/" + urllib.parse.quote(inv.get("Call-ID"), safe=""))
+        self.b.reply(self.b.incoming("CANCEL"), 200, "OK")
+        self.b.reply(seen, 487, "Request Terminated")
+        equal(self.a.final(inv).status, 503, "answer to the caller")
+
+    # ---- the rest ----
+
+    def no_core_at_phones(self):
+        """SEC-05: nothing of the core, of the cell or of the far phone's private identity in what a phone gets."""
+        pani = {"P-Access-Network-Info": "3GPP-NR;utran-cell-id-3gpp=00101cell", "Privacy": "none"}
+        before = len(self.b.answered)
+        da, db, seen = call(self.a, self.b, self.core.number(B), pani)
+        equal(len(seen.all("Via")), 1, "Vias at the callee")
+        equal(len(seen.listed("Record-Route")), 1, "Record-Routes at the callee")
+        texts = [seen.text]
+        upd = da.start("UPDATE", pani)
+        got = self.b.incoming("UPDATE")
+        texts.append(got.text)
+        self.b.reply(got, 200, "OK", pani)
+        texts.append(self.a.final(upd).text)
+        info = db.start("INFO", pani)
+        got = self.a.incoming("INFO")
+        texts.append(got.text)
+        self.a.reply(got, 200, "OK", pani)
+        texts.append(self.b.final(info).text)
+        bye = da.start("BYE")
+        self.b.reply(self.b.expect(lambda m: m.method == "BYE" and not m.status and m.get("Call-ID") == da.call_id, WAIT_S, "BYE"), 200, "OK")
+        equal(self.a.final(bye).status, 200, "BYE")
+        check(len(self.b.answered) > before, "the callee answered nothing")
+        for text in texts:
+            for word in ("utran-cell", self.core.ip(20), self.core.ip(30), "P-Charging", "imei"):
+                check(word not in text, f"{word} at a phone:\n{text}")
+
+    def early_media(self):
+        """P15: what a phone says of early media does not count; that it understands it does."""
+        inv = self.a.invite(self.core.number(B), {"P-Early-Media": "supported, sendrecv"})
+        seen = self.b.incoming("INVITE")
+        equal(seen.all("P-Early-Media"), ["supported"], "P-Early-Media at the callee")
+        self.b.reply(seen, 183, "Session Progress", {"P-Early-Media": "sendrecv"})
+        equal(self.a.provisional(inv, 183).all("P-Early-Media"), [], "P-Early-Media of the callee")
+        self.b.reply(seen, 486, "Busy Here")
+        equal(self.a.final(inv).status, 486, "answer")
+
+    def ghost_calls(self):
+        """SEC-07: four calls that nobody answers, and the fifth; the victim can be called all the same."""
+        calls = []
+        for _ in range(4):
+            calls.append(self.a.invite(self.core.number(B)))
+            self.b.reply(self.b.incoming("INVITE"), 183, "Session Progress", tag=token())
+            self.a.provisional(calls[-1], 183)
+        equal(self.a.ask("INVITE", self.core.number(B), body=self.a.sdp()).status, 486, "the fifth")
+        equal(self.a.start("OPTIONS", self.core.number(B)).method, "OPTIONS", "asked")
+        self.b.reply(self.b.incoming("OPTIONS"), 200, "OK")
+        for inv in calls:
+            self.core.rest("pcscf").call("DELETE", "/api/v1/dialogs/" + urllib.parse.quote(inv.get("Call-ID"), safe=""))
+            equal(self.a.final(inv).status, 503, "its end")
+        wait_for(lambda: self.figure("cscf_pcscf_sessions") == 0, 5, "no session left")
+
+    def figure(self, name):
+        """One of /metrics, over all labels."""
+        text = self.core.rest("pcscf").get("/metrics")
+        return sum(float(v) for v in re.findall(r"^" + name + r"(?:\{[^}]*\})? (\S+)$", text, re.M))
+
+    def rows(self):
+        """In this order."""
+        return [
+            ("registration", self.register),
+            ("P21 emergency call of a registered phone", self.registered_emergency),
+            ("P21, SEC-19 anonymous emergency call", self.anonymous_emergency),
+            ("P19 DELETE of a dialog", self.dialog_deleted),
+            ("P19 DELETE of a dialog that rings", self.early_released),
+            ("P19 DELETE of a registration", self.phone_deleted),
+            ("P15 early media", self.early_media),
+            ("SEC-05 nothing of the core at phones", self.no_core_at_phones),
+            ("SEC-07 ghost calls", self.ghost_calls),
+        ]
+
+
+def main():
+    """The script."""
+    build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    cases = Cases()
+    with Core(build, net, [A, B], workers, extra={"pcscf": EXTRA.format(net=net)}) as core:
+        for case in Access(core).rows():
+            cases.run(*case)
+    core.finish(cases)
+    cases.end()
+
+
+main()
