@@ -12,6 +12,7 @@
 #include "tests/check.h"
 
 #define N_PHONES 40u
+#define N_CALLS 12u
 #define WAIT_MS 20000
 
 /* Addresses of this process, so that runs side by side do not meet. */
@@ -325,4 +326,61 @@ START_TEST(test_tcp)
 }
 END_TEST
 
-TEST_MAIN("live", TEST_ONE(test_many), TEST_ONE(test_tcp))
+/* The next BYE of each call, answered.  seen: which calls it was. */
+static void take_byes(int fd, bool seen[N_CALLS])
+{
+	unsigned n = 0;
+
+	while (n < N_CALLS) {
+		char id[64], *msg;
+		struct addr from;
+		unsigned i;
+
+		msg = take(fd, &from);
+		if (strncmp(msg, "BYE ", 4) != 0)		/* an answer, or an INVITE that came again */
+			continue;
+		header(msg, "Call-ID", id, sizeof(id));
+		ck_assert_int_eq(sscanf(id, "ends-%u", &i), 1);
+		ck_assert(i < N_CALLS && strstr(msg, "Reason: SIP;cause=503"));
+		n += !seen[i];
+		seen[i] = true;
+		answer(msg, &from, "");
+	}
+}
+
+/* Row P19: calls of one phone on all workers end with its registration, wherever that is owned. */
+START_TEST(test_calls_end)
+{
+	char text[2048], contact[64], extra[512], path[256], body[4096], *msg;
+	bool at_phone[N_CALLS] = { false }, at_core[N_CALLS] = { false };
+	struct addr from;
+	int phone;
+
+	begin();
+	phone = bound(SOCK_DGRAM, PHONES, 0);
+	snprintf(contact, sizeof(contact), "sip:caller@%s:%u", PHONES, port_of(phone));
+	snprintf(extra, sizeof(extra), "Contact: <%s>\r\n", contact);
+	request(text, sizeof(text), "UDP", PHONES, port_of(phone), "REGISTER", "caller", 1, extra);
+	send_to(phone, US, 5060, text);
+	register_at_core("caller", contact, 600, path);
+	ck_assert(strncmp(take(phone, NULL), "SIP/2.0 200", 11) == 0);
+	for (unsigned i = 0; i < N_CALLS; i++) {
+		snprintf(text, sizeof(text), "INVITE sip:x@home SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bKi%u\r\nMax-Forwards: 70\r\n"
+			 "From: <sip:caller@home>;tag=1\r\nTo: <sip:x@home>\r\nCall-ID: ends-%u\r\nCSeq: 1 INVITE\r\nContact: <%s>\r\n"
+			 "Content-Length: 0\r\n\r\n", PHONES, port_of(phone), i, i, contact);
+		send_to(phone, US, 5060, text);
+		msg = take(core, &from);
+		ck_assert_msg(strncmp(msg, "INVITE ", 7) == 0, "%s", msg);
+		snprintf(extra, sizeof(extra), "Contact: <sip:x@%s:4060>\r\n", CORE);
+		answer(msg, &from, extra);
+		ck_assert(strncmp(take(phone, NULL), "SIP/2.0 200", 11) == 0);
+	}
+	ck_assert_uint_eq(rest("DELETE", "/api/v1/registrations/caller%40home", body, sizeof(body)), 204);
+	take_byes(phone, at_phone);
+	take_byes(core, at_core);
+	close(phone);
+	end();
+}
+END_TEST
+
+TEST_MAIN("live", TEST_ONE(test_many), TEST_ONE(test_tcp), TEST_ONE(test_calls_end))

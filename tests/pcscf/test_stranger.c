@@ -22,6 +22,12 @@ static void parse(const char *from, const char *method, const char *ruri, const 
 static const struct { const char *name, *from, *method, *ruri, *to, *extra; unsigned status; } rows[] = {
 	{ "a call (P9)", NOBODY, "INVITE", "sip:bob@home", "<sip:bob@home>", "", 403 },
 	{ "a text to nobody: the same answer (SEC-06)", NOBODY, "MESSAGE", "sip:nobody@home", "<sip:nobody@home>", "", 403 },
+	{ "a subscription to reg (SEC-17)", NOBODY, "SUBSCRIBE", "sip:bob@home", "<sip:bob@home>", "Event: reg\r\n", 403 },
+	{ "a subscription to dialogs (SEC-17)", NOBODY, "SUBSCRIBE", "sip:nobody@home", "<sip:nobody@home>", "Event: dialog\r\n", 403 },
+	{ "a publication (SEC-17)", NOBODY, "PUBLISH", "sip:bob@home", "<sip:bob@home>", "Event: presence\r\n", 403 },
+	{ "a publication in the name of a phone (SEC-17)", NOBODY, "PUBLISH", "sip:alice@home", "<sip:alice@home>",
+	  "P-Asserted-Identity: <sip:alice@home>\r\nContact: <sip:alice@10.9.0.1:5060>\r\n", 403 },
+	{ "a method nobody knows (SEC-06)", NOBODY, "FOO", "sip:nobody@home", "<sip:nobody@home>", "", 403 },
 	{ "in a dialog of nobody", NOBODY, "BYE", "sip:bob@home", "<sip:bob@home>;tag=1", "", 481 },
 	{ "forged token", NOBODY, "INVITE", "sip:bob@home", "<sip:bob@home>", "Route: <sip:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA@pcscf.home;lr>\r\n", 403 },
 	{ "OPTIONS to us (M6)", NOBODY, "OPTIONS", "sip:pcscf.home", "<sip:pcscf.home>", "", 200 },
