@@ -7,6 +7,7 @@ associations and policies are held against what must be there, and what was on t
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,9 +75,9 @@ class Core:
 class Phone:
     """An imsue that takes commands on stdin."""
 
-    def __init__(self, ns, *options, family=4, proto="udp", ipsec=True):
+    def __init__(self, ns, *options, family=4, proto="udp", ipsec=True, pcscf=None):
         sub = SUBS[ns]
-        argv = ["ip", "netns", "exec", ns, os.path.join(BUILD, "tests/ue/imsue"), "--pcscf", f"{proto}:{PCSCF[family]}:5060",
+        argv = ["ip", "netns", "exec", ns, os.path.join(BUILD, "tests/ue/imsue"), "--pcscf", f"{proto}:{pcscf or PCSCF[family]}:5060",
                 "--bind", UE[family][ns], "--imsi", sub.imsi, "--msisdn", sub.msisdn, "--mcc", "001", "--mnc", "01", "--k", K,
                 "--opc", OPC, "--sqn", str(int(time.time() * 1000) % (1 << 46)) if "--stale" in options else "0", "--rtp", "no"]
         self.events, self.arrived = [], threading.Condition()
@@ -330,6 +331,76 @@ def protected_works(foreign=0):
         wait_for(lambda: len(sets("core")) == foreign and not policies("core"), 12, "their end")
 
 
+class Second:
+    """Another P-CSCF of the same core, in the same kernel: its own address, and ranges of its own (row P29)."""
+
+    ADDRESS, FIRST = "10.50.0.13", 3000000
+
+    def __init__(self, core):
+        self.conf = core.dir + "/lab2/conf"
+        shutil.copytree(core.dir + "/lab/conf", self.conf)
+        shutil.copy(core.dir + "/lab/token", core.dir + "/lab2/token")
+        for name in os.listdir(self.conf):
+            with open(os.path.join(self.conf, name), encoding="utf-8") as f:
+                text = f.read()
+            for old, new in (("127.0.111.10", "127.0.111.11"), ("10.50.0.3", self.ADDRESS), ("fd50::3", "fd50::13"),
+                             (core.dir + "/lab/", core.dir + "/lab2/"),
+                             ("policy: require", f"policy: require, spi_first: {self.FIRST}, reqid_first: {self.FIRST}")):
+                text = text.replace(old, new)
+            if name.startswith("pcscf"):		# its Path must lead to this one
+                text = re.sub(r'name: "?pcscf\.[^\s",}]+"?', "name: 127.0.111.11", text)
+            with open(os.path.join(self.conf, name), "w", encoding="utf-8") as f:
+                f.write(text)
+            for path in re.findall(r"(?m)^\s*(?:state: \{)?dir: \"?([^\s\"},]+)", text) + re.findall(r"state: \{[^}]*dir: \"?([^\s\"},]+)", text):
+                os.makedirs(path, exist_ok=True)
+        inside("core", "ip", "addr", "add", self.ADDRESS + "/24", "dev", "eth0")
+        inside("core", "ip", "-6", "addr", "add", "fd50::13/64", "dev", "eth0", "nodad")
+
+    def start(self):
+        """Runs, once it says so."""
+        self.p = subprocess.Popen(["ip", "netns", "exec", "core", os.path.join(BUILD, "pcscf/pcscfd"), "-c", self.conf + "/pcscf.yaml"],
+                                  stderr=subprocess.PIPE, text=True)
+        said = []
+        for line in self.p.stderr:
+            said.append(line)
+            if " ready" in line:
+                break
+        else:
+            raise Fail("the second P-CSCF: " + "".join(said[-5:]))
+        threading.Thread(target=self.p.stderr.read, daemon=True).start()
+
+    def kill(self):
+        """Without a word."""
+        self.p.kill()
+        self.p.wait(10)
+
+
+def two_instances(core):
+    """P29: phones at two P-CSCFs call each other; one that is killed and comes back takes away what was its own alone."""
+    second = Second(core)
+    second.start()
+    try:
+        with Phone("ue1") as a, Phone("ue2", pcscf=Second.ADDRESS) as b:
+            for p in (a, b):
+                equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+            table_is(2)
+            own = {r for r in sets("core") if r >= Second.FIRST}
+            equal((len(own), len(sets("core"))), (2, 4), "pairs of the second P-CSCF, and of both")
+            call(a, b, "ue2")
+            call(b, a, "ue1")
+            second.kill()
+            table_is(2)
+            second.start()
+            wait_for(lambda: not own & set(sets("core")), 5, "the end of its own associations")
+            table_is(1)
+            equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration at the first")
+            a.do("deregister", "deregistered")
+            table_is(0, 12)
+    finally:
+        second.p.terminate()
+        second.p.wait(10)
+
+
 def helper_pid():
     """The process with the privilege."""
     return int(inside("core", "pgrep", "-x", "-r", "S,R,D", "cscf-ipsec").split()[0])
@@ -436,6 +507,7 @@ def main():
         for p in every.strip("[]").split(", "):
             c.run("pair " + p, pair, *p.split("/"))
     with Core("policy: require") as core:
+        c.run("two P-CSCFs", two_instances, core)
         c.run("killed", killed, core)
     inside("core", "ip", "xfrm", "state", "add", "src", "10.50.0.9", "dst", "10.50.0.3", "proto", "esp", "spi", "0x9999", "reqid", "7",
            "mode", "transport", "auth-trunc", "hmac(sha1)", "0x" + "11" * 20, "96", "enc", "ecb(cipher_null)", "")
