@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "common/sip/body.h"
 #include "common/util/hash.h"
 #include "common/util/list.h"
 #include "scscf/criteria.h"
@@ -66,34 +67,6 @@ static bool sdp_fits(const struct trigger *t, struct str body)
 	return false;
 }
 
-/* The session description of a body: all of it, or its part of a multipart body (RFC 2046 §5.1).  Empty: none. */
-static struct str session_description(const struct sip_msg *m)
-{
-	static const struct str sdp = STR("application/sdp");
-	struct str type = sip_msg_value(m, SIP_H_CONTENT_TYPE), rest = m->body, line, delimiter = STR_NONE;
-	bool in_sdp = false;
-
-	if (str_istarts(type, sdp))
-		return m->body;
-	if (!str_istarts(type, STR("multipart/")))
-		return STR_NONE;
-	while (rest.l) {
-		str_cut(rest, '\n', &line, &rest);
-		line = str_trim(line);
-		if (str_starts(line, STR("--"))) {
-			delimiter = line;
-			in_sdp = false;
-		} else if (str_istarts(line, STR("Content-Type:")) && delimiter.l) {
-			in_sdp = str_istarts(str_trim(str_from(line, 13)), sdp);
-		} else if (line.l == 0 && in_sdp) {
-			ssize_t end = str_find(rest, delimiter);
-
-			return end < 0 ? rest : str_head(rest, (size_t)end);
-		}
-	}
-	return STR_NONE;
-}
-
 static bool uri_fits(const struct trigger *t, struct str ruri)
 {
 	struct sip_uri a, b;
@@ -113,6 +86,7 @@ static bool method_fits(const struct trigger *t, const struct criteria_query *q)
 
 static bool trigger_fits(const struct trigger *t, const struct criteria_query *q)
 {
+	struct body_part p;
 	bool fits = false;
 
 	switch (t->kind) {
@@ -129,7 +103,7 @@ static bool trigger_fits(const struct trigger *t, const struct criteria_query *q
 		fits = t->number == q->scase;
 		break;
 	case TRIGGER_SDP:
-		fits = sdp_fits(t, session_description(q->m));
+		fits = body_find(q->m, "application/sdp", &p) && sdp_fits(t, p.text);
 		break;
 	}
 	return fits != t->negated;
