@@ -25,6 +25,17 @@ static struct str record_route_value(struct sip_out *o, const char *token, const
 			    transport ? transport : "");
 }
 
+/* Toward a core that is reached over TLS: a certificate stands for a name, not for an address (RFC 5922 §7.2). */
+static struct str record_route_name(struct pcscf_worker *pw, struct sip_out *o, const char *token, const struct addr *at)
+{
+	struct str host = pw->p->cfg.path_host;
+	ssize_t colon = str_rchr(host, ':');
+
+	if (colon > str_rchr(host, ']'))
+		host = str_head(host, (size_t)colon);
+	return arena_printf(o->arena, "<sip:%s@%.*s:%u;transport=tls;lr>", token, STR_ARG(host), addr_port(at));
+}
+
 /* Literal addresses: a phone needs no DNS for them, and the dialog belongs to this node.  Each side finds the value that
  * it can use first: the one for where the request goes is on top (RFC 5658 §3.3). */
 unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, uint8_t flags,
@@ -43,12 +54,12 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 	security_sent_by(pw->w, phone, &at_phone);
 	token_text(pw, TOKEN_RECORD_ROUTE, flags, id, token);
 	phone_value = record_route_value(o, token, &at_phone, transport);
-	if (!transport && addr_eq(&at_phone, &at_core)) {
+	if (!transport && core->proto != SIP_TLS && addr_eq(&at_phone, &at_core)) {
 		sip_out_push(o, SIP_H_RECORD_ROUTE, phone_value);
 		ret[0] = phone_value;
 		return 1;
 	}
-	core_value = record_route_value(o, token, &at_core, NULL);
+	core_value = core->proto == SIP_TLS ? record_route_name(pw, o, token, &at_core) : record_route_value(o, token, &at_core, NULL);
 	ret[0] = to_phone ? phone_value : core_value;
 	ret[1] = to_phone ? core_value : phone_value;
 	sip_out_push(o, SIP_H_RECORD_ROUTE, ret[1]);

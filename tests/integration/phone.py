@@ -133,6 +133,10 @@ class Phone:
         if self.transport == "udp":
             self._take(data)
             return True
+        return self.take_stream(data)
+
+    def take_stream(self, data):
+        """Takes in what was read off a connection."""
         if not data:
             raise Fail("the connection was closed")
         self.stream += data

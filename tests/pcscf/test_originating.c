@@ -301,6 +301,28 @@ START_TEST(test_timers)		/* row C5: T1 is 2 s toward the phone, 500 ms in the co
 }
 END_TEST
 
+/* C9: what comes back over TLS has to find a certificate, which stands for a name (RFC 5922 §7.2); the phone's side is an address. */
+START_TEST(test_record_route_tls)
+{
+	struct sip_flow phone = { .proto = SIP_UDP }, core = { .proto = SIP_TLS };
+	struct rig_sent *s;
+	struct str rr[2];
+	struct sip_out o;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	rig_request(&r, ALICE, "OPTIONS", "sip:pcscf.home", NULL);
+	s = rig_next(&r);
+	ck_assert_int_eq(addr_parse(STR("10.9.0.1"), 5060, &phone.remote), 0);
+	ck_assert_int_eq(addr_parse(STR("10.0.0.20"), 4061, &core.remote), 0);
+	sip_out_init(&o, s->m);
+	ck_assert_uint_eq(pcscf_record_route(pcscf_of(&r.workers[0].w), &o, 1, 0, &phone, &core, false, rr), 2);
+	ck_assert_msg(str_find(rr[0], STR("@pcscf.home:5060;transport=tls;lr>")) > 0, "%.*s", STR_ARG(rr[0]));
+	ck_assert_msg(str_find(rr[1], STR("@10.0.0.10:5060;lr>")) > 0, "%.*s", STR_ARG(rr[1]));
+	rig_fini(&r);
+}
+END_TEST
+
 TEST_MAIN("originating", TEST_ONE(test_call), TEST_ROWS(test_route, routes), TEST_ROWS(test_sender, senders), TEST_ONE(test_shared_socket),
 	  TEST_ROWS(test_method, methods), TEST_ONE(test_cancel), TEST_ROWS(test_silent_core, silent), TEST_ROWS(test_said_by_core, said), TEST_ROWS(test_ourselves, ourselves),
-	  TEST_ROWS(test_record_route, record_routes), TEST_ONE(test_timers))
+	  TEST_ROWS(test_record_route, record_routes), TEST_ONE(test_timers), TEST_ONE(test_record_route_tls))
