@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/xfrm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "common/ipsec/ipsec.h"
@@ -174,7 +175,7 @@ static void put_algorithms(struct nlmsghdr *n, const struct ipsec_algorithm *a)
 
 	if (a->aead) {
 		memset(&u, 0, sizeof(u));
-		strcpy(u.aead.alg_name, a->aead);
+		snprintf(u.aead.alg_name, sizeof(u.aead.alg_name), "%s", a->aead);
 		u.aead.alg_key_len = a->aead_bits;
 		u.aead.alg_icv_len = a->icv_bits;
 		memcpy(u.room + sizeof(u.aead), a->aead_key, a->aead_bits / 8);
@@ -182,7 +183,7 @@ static void put_algorithms(struct nlmsghdr *n, const struct ipsec_algorithm *a)
 	}
 	if (a->auth) {
 		memset(&u, 0, sizeof(u));
-		strcpy(u.auth.alg_name, a->auth);
+		snprintf(u.auth.alg_name, sizeof(u.auth.alg_name), "%s", a->auth);
 		u.auth.alg_key_len = a->auth_bits;
 		u.auth.alg_trunc_len = a->icv_bits;
 		memcpy(u.room + sizeof(u.auth), a->auth_key, a->auth_bits / 8);
@@ -190,7 +191,7 @@ static void put_algorithms(struct nlmsghdr *n, const struct ipsec_algorithm *a)
 	}
 	if (a->crypt) {
 		memset(&u, 0, sizeof(u));
-		strcpy(u.crypt.alg_name, a->crypt);
+		snprintf(u.crypt.alg_name, sizeof(u.crypt.alg_name), "%s", a->crypt);
 		u.crypt.alg_key_len = a->crypt_bits;
 		memcpy(u.room + sizeof(u.crypt), a->crypt_key, a->crypt_bits / 8);
 		mnl_attr_put(n, XFRMA_ALG_CRYPT, sizeof(u.crypt) + a->crypt_bits / 8, &u);

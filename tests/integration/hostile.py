@@ -8,6 +8,8 @@ arrives octet by octet.
 import glob
 import os
 import re
+import socket
+import struct
 import sys
 import threading
 
@@ -162,6 +164,38 @@ class Hostile:
                     check(n > 16000 or r.status == 200, f"{what} of {n}: {r}")
             p.must_register(expires=0)
 
+    def diameter(self):
+        """REG-02, REG-17: headers and AVPs that lie about their length, before any CER: the connection ends, the node does not."""
+        def head(length, version=1, flags=0x80, code=257):
+            return struct.pack("!B3sB3sIII", version, length.to_bytes(3, "big"), flags, code.to_bytes(3, "big"), 0, 1, 1)
+
+        def avp(code, length, data=b"", flags=0x40):
+            return struct.pack("!IB3s", code, flags, length.to_bytes(3, "big")) + data
+
+        def cer(body):
+            return head(20 + len(body)) + body
+        wrong = [head(n) for n in list(range(20)) + [21, 22, 23, 0xffffff, 0x7fffff]] + [head(20, version=v) for v in (0, 2, 255)]
+        wrong += [cer(avp(264, n, b"host.example")) for n in (0, 1, 7, 9, 21, 0xffff, 0xffffff)]
+        wrong += [cer(avp(260, 8 + 8, avp(266, n))) for n in (0, 7, 9, 0xffffff)] + [cer(avp(260, 8 + 4, b"\0\0\1\1")), cer(b"\0" * 3), cer(b"\xff" * 64)]
+        wrong += [head(20), head(20, code=316), head(20, flags=0), cer(avp(264, 8) * 500), b"GET / HTTP/1.0\r\n\r\n", b"\1", b""]
+        for node in ("icscf", "scscf", "hss"):
+            with open(self.core.doc["configs"][node], encoding="utf-8") as f:
+                host, port = re.search(r'(?s)diameter:.*?listen: "([^"]+):(\d+)"', f.read()).groups()
+            for text in wrong:
+                with socket.create_connection((host, int(port)), 5) as s:
+                    s.settimeout(5)
+                    try:				# it may be closed before everything is sent
+                        s.sendall(text)
+                        s.shutdown(socket.SHUT_WR)
+                        while s.recv(4096):
+                            pass
+                    except OSError:
+                        pass
+            if node != "hss":
+                alive(self.core, node)
+        for node in ("icscf", "scscf"):
+            self.core.wait_ready(node)
+
     # ---- afterwards ----
 
     def serves(self):
@@ -184,6 +218,7 @@ class Hostile:
             self.cases.run("headers of the core in every spelling stay outside (REG-08)", self.smuggle)
             self.cases.run("branch, tag, Call-ID, names of 1 to 60000 octets, UDP", self.lengths, "udp")
             self.cases.run("branch, tag, Call-ID, names of 1 to 60000 octets, TCP", self.lengths, "tcp")
+            self.cases.run("Diameter that lies about its lengths (REG-02, REG-17)", self.diameter)
             self.cases.run("registration and call afterwards", self.serves)
             self.far.close()
 

@@ -247,6 +247,36 @@ START_TEST(test_document)
 }
 END_TEST
 
+/* REG-01: who is not the notifier, and what belongs to no subscription, is refused before anything of it is parsed. */
+static const struct { const char *name, *from; bool call_id, tag; unsigned status; } strangers[] = {
+	{ "another Call-ID", SCSCF, false, true, 481 },
+	{ "another tag", SCSCF, true, false, 481 },
+	{ "a phone that has guessed both", ALICE, true, true, 403 },
+	{ "the notifier", SCSCF, true, true, 200 },
+};
+
+START_TEST(test_strangers_reg_01)
+{
+	char from_to[512], extra[512], call_id[128], from[256];
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	subscribed(&r, s);
+	snprintf(call_id, sizeof(call_id), "%s", strangers[_i].call_id ? rig_hdr(s, "Call-ID") : "other");
+	snprintf(from, sizeof(from), "%s", strangers[_i].tag ? rig_hdr(s, "From") : "<sip:pcscf.home>;tag=other");
+	snprintf(from_to, sizeof(from_to), "From: <sip:alice@home>;tag=T\nTo: %s\n", from);
+	snprintf(extra, sizeof(extra), "Event: reg\nSubscription-State: active\nContact: <sip:10.0.0.30:6060>\nContent-Type: " REGINFO_TYPE
+		 "\nContent-Length: %zu\n\n%s", strlen(documents[1].xml), documents[1].xml);
+	rig_request_as(&r, strangers[_i].from, "NOTIFY", "sip:pcscf.home", from_to, call_id, extra);
+	rig_expect_status(&r, strangers[_i].status, strangers[_i].from);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000 + 100);
+	ck_assert_msg(bound(&r) == (strangers[_i].status == 200 ? 0 : 1), "%s", strangers[_i].name);
+	rig_fini(&r);
+}
+END_TEST
+
 TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused),
 	  TEST_ONE(test_ended_before), TEST_ONE(test_crossed), TEST_ONE(test_registers_anew), TEST_ONE(test_every_status_reg_20),
-	  TEST_ROWS(test_document, documents))
+	  TEST_ROWS(test_document, documents), TEST_ROWS(test_strangers_reg_01, strangers))

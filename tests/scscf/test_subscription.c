@@ -315,6 +315,21 @@ START_TEST(test_failure_row)
 }
 END_TEST
 
+/* REG-20: whatever the subscriber says, without any header that one might expect in it. */
+START_TEST(test_every_status_reg_20)
+{
+	for (unsigned status = 200; status < 700; status++) {
+		struct rig r;
+
+		begin(&r);
+		rig_reply(&r, rig_req(&r, "NOTIFY", 0), status, "");
+		change(&r, 0, NULL, NULL, REGINFO_NONE);
+		ck_assert_msg((notify(&r, 1) != NULL) == (status < 300), "%u", status);
+		rig_fini(&r);
+	}
+}
+END_TEST
+
 START_TEST(test_unregistered)		/* an application server watches a user who is not there yet: "init" */
 {
 	struct rig r;
@@ -387,5 +402,5 @@ END_TEST
 
 TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
 	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
-	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures),
+	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures), TEST_ONE(test_every_status_reg_20),
 	  TEST_ONE(test_unregistered), TEST_ONE(test_comes_late), TEST_ONE(test_makes_room))

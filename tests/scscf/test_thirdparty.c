@@ -278,6 +278,31 @@ START_TEST(test_late_failure)
 }
 END_TEST
 
+/* REG-20: whatever a server says, without any header that one might expect in it. */
+START_TEST(test_every_status_reg_20)
+{
+	struct sip_parse_error err;
+	struct sip_msg *m;
+	char text[256];
+	struct rig_phone p;
+	struct reg_rig r;
+
+	for (unsigned status = 200; status < 700; status++) {
+		begin(&r, &p, XML(IFC("1", ON(""), AS("1", ""))));
+		ck_assert_uint_eq(phone_register(&r, &p), 200);
+		snprintf(text, sizeof(text), "SIP/2.0 %u x\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>;tag=2\r\n"
+			 "Call-ID: c\r\nCSeq: 1 REGISTER\r\n\r\n", status);
+		ck_assert_int_eq(sip_msg_parse_copy(str_from_c(text), NULL, &m, &err), 0);
+		sent[0].fn(sent[0].arg, status, m);
+		sent[0].fn = NULL;
+		sip_msg_unref(m);
+		rig_serve(&r);
+		ck_assert_msg(rig_registration(&r) && rig_registration(&r)->profile, "%u", status);
+		end(&r);
+	}
+}
+END_TEST
+
 TEST_MAIN("thirdparty", TEST_ONE(test_register_refresh_leave), TEST_ONE(test_expiry), TEST_ONE(test_ended_by_the_network),
 	  TEST_ONE(test_types), TEST_ONE(test_nobody_wants_it), TEST_ROWS(test_bodies, bodies), TEST_ROWS(test_default_handling, failures),
-	  TEST_ONE(test_late_failure))
+	  TEST_ONE(test_late_failure), TEST_ONE(test_every_status_reg_20))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/sip/reginfo.h"
+#include "common/sip/uri.h"
 #include "tests/check.h"
 
 static void write_golden(struct buf *b)
@@ -219,6 +220,78 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+/* REG-01: the port of a URI in it, of any length and value: read as text, and no URI for who parses it. */
+START_TEST(test_ports_reg_01)
+{
+	static const char *const ports[] = { "0", "65535", "65536", "-1", "", "x", "5060x", "+5060", "99999999999999999999" };
+	const struct reginfo_contact *c;
+	struct reginfo doc;
+	struct sip_uri u;
+	struct arena *a;
+	struct buf b;
+
+	buf_init(&b, 1u << 20);
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		buf_reset(&b);
+		buf_printf(&b, URI "sip:a@b:%s;alias=10.0.0.1~%s~1</uri></contact></registration></reginfo>", ports[i], ports[i]);
+		a = arena_new(4096);
+		ck_assert_int_eq(reginfo_read(buf_str(&b), a, &doc), 0);
+		c = doc.registrations->contacts;
+		ck_assert_msg(sip_uri_parse(c->uri, &u, NULL) == (i == 1 || i == 0 ? 0 : -EBADMSG), "%s", ports[i]);
+		arena_unref(a);
+	}
+	for (size_t digits = 1; digits <= REGINFO_MAX_TEXT - 8; digits++) {
+		buf_reset(&b);
+		buf_puts(&b, URI "sip:a@b:");
+		for (size_t i = 0; i < digits; i++)
+			buf_putc(&b, '9');
+		buf_puts(&b, "</uri></contact></registration></reginfo>");
+		a = arena_new(4096);
+		ck_assert_int_eq(reginfo_read(buf_str(&b), a, &doc), 0);
+		ck_assert_int_eq(sip_uri_parse(doc.registrations->contacts->uri, &u, NULL), digits <= 4 ? 0 : -EBADMSG);
+		arena_unref(a);
+	}
+	buf_fini(&b);
+}
+END_TEST
+
+/* REG-13: texts of any length to the writer: the document is well formed and says them, or there is none. */
+START_TEST(test_long_reg_13)
+{
+	static const size_t lengths[] = { 0, 1, 255, 256, 2040, 4096, 32768, 65535, 65536, 200000 };
+	static const char fill[] = { 'a', '<', '&', '"', '\'', '\0', '\xff', '\r' };
+	struct buf b;
+
+	for (size_t k = 0; k < sizeof(lengths) / sizeof(lengths[0]) * sizeof(fill); k++) {
+		size_t l = lengths[k / sizeof(fill)];
+		char *p = malloc(l + 1);
+		struct str text = { p, l };
+		struct reginfo_contact c = { .active = true, .event = REGINFO_CREATED, .uri = text, .display = text, .call_id = text, .params = text,
+					     .pub_gruu = text, .temp_gruu = text };
+		struct arena *a = arena_new(4096);
+		struct reginfo doc;
+
+		memset(p, fill[k % sizeof(fill)], l);
+		if (l)
+			p[0] = 'a';
+		buf_init(&b, REGINFO_MAX_BYTES);
+		reginfo_begin(&b, UINT32_MAX, true);
+		reginfo_registration_begin(&b, text, UINT64_MAX, REGINFO_ACTIVE);
+		reginfo_contact(&b, &c);
+		reginfo_registration_end(&b, text);
+		reginfo_end(&b);
+		ck_assert(b.failed || b.l <= REGINFO_MAX_BYTES);
+		if (!b.failed)
+			ck_assert_msg(reginfo_read(buf_str(&b), a, &doc) != -EBADMSG || l == 0, "%zu times %02x", l, fill[k % sizeof(fill)]);
+		else
+			ck_assert_uint_gt(l, 256);		/* eight texts of six octets each at most */
+		buf_fini(&b);
+		arena_unref(a);
+		free(p);
+	}
+}
+END_TEST
+
 START_TEST(test_events)
 {
 	for (int e = REGINFO_REGISTERED; e <= REGINFO_REJECTED; e++)
@@ -229,4 +302,5 @@ START_TEST(test_events)
 END_TEST
 
 TEST_MAIN("reginfo", TEST_ONE(test_golden), TEST_ONE(test_schema), TEST_ROWS(test_text_row, texts), TEST_ONE(test_read),
-	  TEST_ROWS(test_doc_row, docs), TEST_ONE(test_bounds), TEST_ONE(test_events))
+	  TEST_ROWS(test_doc_row, docs), TEST_ONE(test_bounds), TEST_ONE(test_events),
+	  TEST_ONE(test_ports_reg_01), TEST_ONE(test_long_reg_13))

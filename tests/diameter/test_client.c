@@ -1,0 +1,196 @@
+/* tests/diameter/test_client.c - one completion for each request, whenever and however often the answer comes: REG-05.
+ *
+ * The library and its threads are not there: what client.c asks of them is below, and time is the wheel's. */
+#include <errno.h>
+#include <string.h>
+#include "common/diameter/cx.h"
+#include "common/diameter/private.h"
+#include "tests/check.h"
+
+#define T_MS 1000u
+
+static struct {
+	bool open;
+	unsigned n_flights, n_freed;
+	uint64_t id[8];
+} lib;
+static struct {
+	unsigned n;
+	int err;
+	uint32_t code;
+} told;
+
+/* ---- in place of flight.c, request.c and node.c ---- */
+
+bool dia_any_open(void)
+{
+	return lib.open;
+}
+
+int request_make(enum dia_command_id cmd, const void *req, struct msg **ret)
+{
+	static char nothing;
+
+	(void)cmd, (void)req;
+	*ret = (struct msg *)(void *)&nothing;
+	return 0;
+}
+
+int flight_start(struct mailbox *box, uint64_t id, enum dia_command_id cmd, struct msg *m, uint32_t timeout_ms)
+{
+	(void)box, (void)cmd, (void)m, (void)timeout_ms;
+	lib.id[lib.n_flights++ % 8] = id;
+	return 0;
+}
+
+struct mailbox *mailbox_new(struct loop *l, struct dia_client *c)
+{
+	static char nothing;
+
+	(void)l, (void)c;
+	return (struct mailbox *)(void *)&nothing;
+}
+
+void mailbox_close(struct mailbox *b)
+{
+	(void)b;
+}
+
+int fd_msg_free(msg_or_avp *m)
+{
+	(void)m;
+	lib.n_freed++;
+	return 0;
+}
+
+/* ---- the test's side ---- */
+
+static struct loop *loop;
+static struct dia_client *client;
+
+static void begin(uint32_t max_outstanding)
+{
+	memset(&lib, 0, sizeof(lib));
+	memset(&told, 0, sizeof(told));
+	lib.open = true;
+	loop = loop_new();
+	client = loop ? dia_client_new(loop, T_MS, max_outstanding, 4) : NULL;
+	ck_assert_ptr_nonnull(client);
+}
+
+static void end(void)
+{
+	dia_client_free(client);
+	loop_free(loop);
+}
+
+static void pass(uint64_t ms)
+{
+	struct wheel *w = loop_wheel(loop);
+
+	wheel_advance(w, w->now_ms + ms);
+}
+
+static void on_answer(void *arg, const struct cx_uaa *a)
+{
+	(void)arg;
+	told.n++;
+	told.err = a->result.err;
+	told.code = a->result.code;
+}
+
+static uint64_t ask(void)
+{
+	struct cx_uar r = { .impu = STR("sip:a@h") };
+
+	return cx_uar_send(client, &r, on_answer, NULL);
+}
+
+static void answer(uint64_t id, uint32_t code)
+{
+	struct cx_uaa a = { .result = { .code = code } };
+
+	client_delivered(client, id, CX_UA, &a);
+}
+
+static const struct { const char *name; uint64_t at_ms; unsigned times; int err; } rows[] = {
+	{ "before the deadline", T_MS - 1, 1, 0 },
+	{ "twice before it", T_MS - 1, 2, 0 },
+	{ "at the deadline", T_MS, 1, -ETIMEDOUT },
+	{ "behind it", T_MS + 1, 1, -ETIMEDOUT },
+	{ "twice behind it", T_MS + 1, 2, -ETIMEDOUT },
+	{ "never", T_MS + 1, 0, -ETIMEDOUT },
+};
+
+START_TEST(test_answer_reg_05)
+{
+	uint64_t id;
+
+	begin(4);
+	id = ask();
+	pass(rows[_i].at_ms);
+	for (unsigned i = 0; i < rows[_i].times; i++)
+		answer(id, 2001 + i);
+	pass(2 * T_MS);
+	ck_assert_msg(told.n == 1 && told.err == rows[_i].err, "%s: %u times, %d", rows[_i].name, told.n, told.err);
+	ck_assert_msg(told.err || told.code == 2001, "%s: %u", rows[_i].name, told.code);
+	end();
+}
+END_TEST
+
+/* What comes late for one is not taken for another that has its place now. */
+START_TEST(test_late_for_another_reg_05)
+{
+	uint64_t id[80], again;
+
+	begin(100);
+	for (int i = 0; i < 64; i++)
+		id[i] = ask();
+	pass(T_MS + 1);
+	ck_assert_uint_eq(told.n, 64);
+	again = ask();
+	for (int i = 0; i < 64; i++)
+		answer(id[i], 5001);
+	ck_assert_uint_eq(told.n, 64);
+	answer(again, 2001);
+	ck_assert(told.n == 65 && told.err == 0 && told.code == 2001);
+	answer(again ^ 1ull << 40, 5001);
+	answer(0, 5001);
+	answer(UINT64_MAX, 5001);
+	ck_assert_uint_eq(told.n, 65);
+	end();
+}
+END_TEST
+
+START_TEST(test_peer_lost_reg_05)	/* the answer of a peer that went, after one was told that there is none */
+{
+	uint64_t id;
+
+	begin(1);
+	id = ask();
+	ask();					/* waits its turn */
+	lib.open = false;
+	answer(id, 2001);
+	ck_assert(told.n == 1 && told.code == 2001);
+	pass(1);				/* there is no peer for the second one */
+	ck_assert(told.n == 2 && told.err == -ENOTCONN);
+	ck_assert_uint_eq(lib.n_freed, 1);
+	answer(id, 2001);
+	pass(2 * T_MS);
+	ck_assert_uint_eq(told.n, 2);
+	end();
+}
+END_TEST
+
+START_TEST(test_forgotten_reg_05)	/* a client that is gone has told nobody, and frees what waited */
+{
+	begin(1);
+	ask();
+	ask();
+	end();
+	ck_assert_uint_eq(lib.n_freed, 1);
+}
+END_TEST
+
+TEST_MAIN("client", TEST_ROWS(test_answer_reg_05, rows), TEST_ONE(test_late_for_another_reg_05), TEST_ONE(test_peer_lost_reg_05),
+	  TEST_ONE(test_forgotten_reg_05))
