@@ -121,7 +121,14 @@ const struct cfg_row cfg_common_schema[] = {
 
 	{ "state", CFG_MAP, .help = "What outlives the process." },
 	{ "state.backend", CFG_ENUM, 0, 0, "embedded", "embedded|none", 0, NULL, "Where state is kept." },
-	{ "state.dir", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Its directory." },
+	{ "state.dir", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Its directory; absent: nothing outlives the process." },
+	{ "state.commit_ms", CFG_INT, 10, 60000, "500", NULL, 0, "ms",
+	  "Changes go to the disk so often; a power cut costs what came later, a kill of the process nothing." },
+	{ "state.max_bytes", CFG_INT, 1048576, INT64_C(1) << 44, "1073741824", NULL, 0, "bytes", "The state file grows no larger." },
+	{ "state.max_pending_bytes", CFG_INT, 65536, INT64_C(1) << 40, "268435456", NULL, 0, "bytes",
+	  "Changes that wait in memory while the disk takes none; more are lost." },
+	{ "state.journal_bytes", CFG_INT, 65536, 1073741824, "4194304", NULL, 0, "bytes",
+	  "Journal of each worker: changes between two commits." },
 
 	{ "log", CFG_MAP, .help = "The log, on standard error." },
 	{ "log.level", CFG_ENUM, 0, 0, "info", "error|warn|info|debug", CFG_RELOAD, NULL, "Level of all areas." },

@@ -42,6 +42,7 @@ struct stack {
 	unsigned n_listeners;
 	char *name;				/* host:port of our own URIs */
 	struct token_key token_key;
+	struct store *store;			/* NULL: nothing is kept */
 	struct sources *sources;		/* NULL: nobody is limited */
 	struct http_server *http;
 	char *rest_token;

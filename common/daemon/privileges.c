@@ -1,4 +1,5 @@
 /* common/daemon/privileges.c - from root to an ordinary user once every socket is open. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -29,6 +30,22 @@ static int give(const char *dir, const char *name, uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Token key, state file, journals: all that lies there. */
+static int give_all(const char *dir, uid_t uid, gid_t gid)
+{
+	int rc = give(dir, NULL, uid, gid);
+	const struct dirent *e;
+	DIR *d = rc < 0 ? NULL : opendir(dir);
+
+	if (!d)
+		return rc < 0 ? rc : errno == ENOENT ? 0 : -errno;
+	while (rc == 0 && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			rc = give(dir, e->d_name, uid, gid);
+	closedir(d);
+	return rc;
+}
+
 int privileges_drop(const char *user, const char *state_dir)
 {
 	struct passwd pw, *found = NULL;
@@ -44,8 +61,7 @@ int privileges_drop(const char *user, const char *state_dir)
 		return refuse(user, "there is no such user", -ENOENT);
 	if (geteuid() != 0)
 		return geteuid() == pw.pw_uid ? 0 : refuse(user, "only root can", -EPERM);
-	if (state_dir && *state_dir && ((rc = give(state_dir, NULL, pw.pw_uid, pw.pw_gid)) < 0 ||
-					(rc = give(state_dir, TOKEN_KEY_FILE, pw.pw_uid, pw.pw_gid)) < 0))
+	if (state_dir && *state_dir && (rc = give_all(state_dir, pw.pw_uid, pw.pw_gid)) < 0)
 		return refuse(user, "state.dir cannot be given to it", rc);
 	/* The C library does this for every thread of the process. */
 	if (initgroups(user, pw.pw_gid) < 0 || setresgid(pw.pw_gid, pw.pw_gid, pw.pw_gid) < 0 ||

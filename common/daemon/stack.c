@@ -8,6 +8,7 @@
 #include "common/daemon/private.h"
 #include "common/diameter/cx.h"
 #include "common/log/log.h"
+#include "common/util/clock.h"
 #include "common/util/hash.h"
 #include "common/util/rand.h"
 
@@ -22,6 +23,11 @@ unsigned stack_n_workers(const struct stack *s)
 struct worker *stack_worker(struct stack *s, unsigned i)
 {
 	return &s->workers[i].w;
+}
+
+struct store *stack_store(struct stack *s)
+{
+	return s->store;
 }
 
 const struct token_key *stack_token_key(const struct stack *s)
@@ -163,6 +169,34 @@ static int load_token_key(struct stack *s)
 		log_error(LOG_CORE, "the routing-token key cannot be read or made", LOG_C("file", path),
 			  LOG_C("error", strerror(-rc)));
 	return rc;
+}
+
+static int open_store(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+	struct store_config c = {
+		.dir = cfg_cstr(r, "state.dir"),
+		.max_bytes = (uint64_t)cfg_int(r, "state.max_bytes"),
+		.max_pending_bytes = (uint64_t)cfg_int(r, "state.max_pending_bytes"),
+		.journal_bytes = (uint32_t)cfg_int(r, "state.journal_bytes"),
+		.commit_ms = (uint32_t)cfg_int(r, "state.commit_ms"),
+	};
+
+	if (!s->ops->restore || !c.dir || !*c.dir || str_eq_c(cfg_str(r, "state.backend"), "none"))
+		return 0;
+	return store_open(&s->store, &c, s->n_workers);
+}
+
+static int restore(struct stack *s)
+{
+	uint64_t began = clock_mono_us();
+	int rc;
+
+	if (!s->store)
+		return 0;
+	rc = s->ops->restore(s->u, s, s->store);
+	log_info(LOG_CORE, "state was read", LOG_U("ms", (clock_mono_us() - began) / 1000));
+	return rc < 0 ? rc : store_start(s->store);
 }
 
 static int start_diameter(struct stack *s)
@@ -324,7 +358,8 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 		return rc;
 	d->stack = s;
 	d->stack_reload = on_reload;
-	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0)
+	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0 ||
+	    (rc = open_store(s)) < 0)
 		return rc;
 	if (ops->uses_diameter && (rc = start_diameter(s)) < 0)
 		return rc;
@@ -335,7 +370,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 			return rc;
 		}
 	}
-	if ((rc = open_listeners(s)) < 0 || (rc = start_rest(s)) < 0)
+	if ((rc = restore(s)) < 0 || (rc = open_listeners(s)) < 0 || (rc = start_rest(s)) < 0)
 		return rc;
 	for (unsigned i = 0; i < s->n_workers; i++)
 		if ((rc = worker_start(&s->workers[i])) < 0)
@@ -404,6 +439,7 @@ void stack_free(struct stack *s)
 		worker_stop(&s->workers[i]);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
+	store_close(s->store);
 	transport_group_free(s->group);
 	sources_free(s->sources);
 	if (s->diameter)

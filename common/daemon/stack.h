@@ -11,6 +11,7 @@
 #include "common/http/http.h"
 #include "common/proxy/proxy.h"
 #include "common/sip/token.h"
+#include "common/store/store.h"
 #include "common/trace/trace.h"
 #include "common/transport/transport.h"
 
@@ -27,6 +28,7 @@ struct worker {
 	struct dia_client *dia;			/* NULL in a daemon without Diameter */
 	struct dialog_table *dialogs;
 	struct trace *trace;
+	struct store_port *store;		/* NULL: nothing is kept */
 	void *role;				/* from role_ops.worker_new */
 };
 
@@ -62,6 +64,9 @@ struct role_ops {
 	bool (*admit)(struct worker *w, const struct sip_msg *m);
 	void (*response_flow)(struct worker *w, const struct sip_msg *req, struct sip_flow *to);
 	void (*sent_by)(struct worker *w, const struct sip_flow *to, struct addr *a);
+	/* On the main thread, once all workers are made and before their threads and any socket: what the store has becomes state of
+	 * the workers again, each record of the one that owns it.  0 or -errno, logged.  NULL: nothing is kept. */
+	int (*restore)(void *u, struct stack *s, struct store *store);
 	/* The worker's listeners of sip.listen are open: the role opens its own.  0 or -errno, logged.  NULL: none. */
 	int (*listen)(struct worker *w);
 	bool uses_diameter;
@@ -79,6 +84,7 @@ void stack_free(struct stack *s);
 
 unsigned stack_n_workers(const struct stack *s);
 struct worker *stack_worker(struct stack *s, unsigned i);
+struct store *stack_store(struct stack *s);		/* NULL: nothing is kept */
 const struct token_key *stack_token_key(const struct stack *s);
 struct str stack_home_domain(const struct stack *s);
 bool stack_is_home_domain(const struct stack *s, struct str host);	/* the domain or an alias, any case */

@@ -408,6 +408,7 @@ int worker_open(struct stack *s, unsigned id)
 	register_metrics();
 	w->id = (uint16_t)id;
 	w->stack = s;
+	w->store = store_port(s->store, id);
 	w->loop = loop_new();
 	if (!w->loop)
 		return -ENOMEM;
