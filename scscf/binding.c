@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "scscf/gruu.h"
+#include "scscf/keep.h"
 #include "scscf/registration.h"
 
 #define Q_DEFAULT 1000u
@@ -438,4 +439,26 @@ void binding_write_contacts(const struct registration *g, const struct profile_i
 			write_gruus(g, b, as, out);
 		buf_printf(out, ";expires=%llu\r\n", b->expires_ms > now ? (unsigned long long)(b->expires_ms - now + 999) / 1000 : 0ull);
 	}
+}
+
+/* ---- kept ---- */
+
+int binding_restore(struct registration *g, const struct keep_contact *c, uint64_t expires_ms)
+{
+	struct binding_change change = { .uri = c->uri, .params = c->params, .instance = c->instance, .display = c->display,
+					 .reg_id = c->reg_id, .q = c->q };
+	struct binding_plan p = { .impu = c->impu, .n_path = c->n_path, .gruu = c->gruu };
+	struct sip_msg m = { .call_id = c->call_id, .cseq = c->cseq };
+	struct binding *b;
+
+	for (unsigned i = 0; i < c->n_path; i++)
+		p.path[i] = c->path[i];
+	b = make(g, &p, &change, &m);
+	if (!b)
+		return -ENOMEM;
+	b->event = c->event;
+	b->expires_ms = expires_ms;
+	list_add_tail(&g->bindings, &b->link);
+	g->n_bindings++;
+	return 0;
 }

@@ -1,5 +1,6 @@
 /* scscf/criteria.c - filter criteria: which one wants a request, and where equal tables are found.  TS 29.228 annexes B, C, F. */
 #include <errno.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include "common/log/log.h"
@@ -241,6 +242,16 @@ static bool text_eq(const struct hnode *n, const void *key)
 	return str_eq(t->c.text, *text) && try_ref(&t->c.o);
 }
 
+static int make_digest(struct criteria *c)
+{
+	unsigned char all[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(c->text.l ? c->text.p : "", c->text.l, all, NULL, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+	memcpy(c->digest, all, sizeof(c->digest));
+	return 0;
+}
+
 static int table_make(struct criteria_store *s, struct str text, struct table **ret)
 {
 	struct table *t = calloc(1, sizeof(*t));
@@ -254,6 +265,8 @@ static int table_make(struct criteria_store *s, struct str text, struct table **
 		t->c.text = arena_dup(t->c.arena, text);
 		rc = t->c.text.p ? criteria_compile(s, &t->c) : -ENOMEM;
 	}
+	if (rc == 0)
+		rc = make_digest(&t->c);
 	if (rc < 0) {
 		table_free(t);
 		return rc;

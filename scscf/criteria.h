@@ -54,6 +54,8 @@ struct criteria {
 	unsigned n_skipped;
 	struct str skipped;		/* why, for people */
 	struct arena *arena;		/* all of it but the patterns */
+	uint8_t digest[16];		/* of text: what the store knows it by (keep.c) */
+	_Atomic(bool) kept;		/* the store has it */
 };
 
 /* What a request is matched against. */

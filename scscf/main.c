@@ -1,4 +1,5 @@
 /* scscf/main.c - start and stop of the S-CSCF; what it does is in libscscf.a. */
+#include "scscf/keep.h"
 #include "scscf/scscf.h"
 
 static const struct role_ops role = {
@@ -9,6 +10,7 @@ static const struct role_ops role = {
 	.fe = "s-cscf",
 	.uses_diameter = true,
 	.routes = scscf_routes,
+	.restore = keep_restore,
 };
 
 struct run {

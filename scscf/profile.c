@@ -318,6 +318,25 @@ int profile_parse(struct str xml, struct criteria_store *store, struct profile *
 	return rc;
 }
 
+struct profile *profile_new(struct str impi, unsigned n_identities, unsigned n_services)
+{
+	struct profile *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	obj_init(&p->o, profile_free);
+	p->impi = impi.l ? str_dup(impi) : NULL;
+	p->identity = calloc(n_identities ? n_identities : 1, sizeof(*p->identity));
+	p->criteria = calloc(n_services ? n_services : 1, sizeof(*p->criteria));
+	if ((impi.l && !p->impi) || !p->identity || !p->criteria) {
+		obj_unref(p);
+		return NULL;
+	}
+	p->n_identities = n_identities;
+	p->n_services = n_services;
+	return p;
+}
+
 const struct profile_identity *profile_default(const struct profile *p)
 {
 	for (unsigned i = 0; i < p->n_identities; i++)

@@ -44,6 +44,8 @@ struct profile {
  * reterr   a sentence for people on -EBADMSG ("line 3: mismatched tag"); at most 160 octets; may be NULL
  * Returns 0; -EBADMSG (not well-formed, DOCTYPE, no usable identity); -EFBIG (size, depth, counts); -ENOMEM. */
 int profile_parse(struct str xml, struct criteria_store *store, struct profile **ret, char reterr[160]);
+/* One to be filled in by the caller, who had kept it (keep.c): so many identities and services, all empty.  NULL: out of memory. */
+struct profile *profile_new(struct str impi, unsigned n_identities, unsigned n_services);
 /* The default public identity: the first one that is not barred (TS 23.228 §5.2.1a); NULL when all are. */
 const struct profile_identity *profile_default(const struct profile *p);
 /* By canonical AOR; NULL when it is not in the set. */

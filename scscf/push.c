@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "scscf/keep.h"
 #include "scscf/registration.h"
 
 /* ---- RTR ---- */
@@ -159,6 +160,7 @@ static void push_run(struct registration *g, struct reg_work *w)
 		free(g->pcfa);
 		g->pcfa = p->pcfa;
 		p->pcfa = NULL;
+		keep_registration(g);
 	}
 	push_end(p, rc);
 	registration_done(g);

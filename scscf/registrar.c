@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "common/util/rand.h"
+#include "scscf/keep.h"
 #include "scscf/registration.h"
 
 #define TIMER_AGAIN_MS 1000
@@ -184,6 +185,7 @@ int registration_publish(struct registration *g)
 	if (n == 0) {			/* unregistered: registrar_adopt() */
 		timer_start(g->r->sw->w->wheel, &g->expiry, (uint64_t)registration_scscf(g)->reg->unregistered_keep_s * 1000);
 		registration_tell(g, g->profile);
+		keep_registration(g);
 		return 0;
 	}
 	if (!g->registered_wall_us) {
@@ -194,6 +196,7 @@ int registration_publish(struct registration *g)
 	if (!g->r->only_refreshed || registration_scscf(g)->reg->notify_refresh)
 		registration_tell(g, g->profile);
 	g->r->only_refreshed = false;
+	keep_registration(g);
 	return 0;
 }
 
@@ -202,6 +205,8 @@ void registration_clear(struct registration *g, enum reginfo_event event)
 	thirdparty_ended(g, NULL);
 	reg_directory_withdraw(registration_scscf(g)->dir, g->id);
 	timer_stop(&g->expiry);
+	if (g->profile)
+		keep_forget(g);
 	binding_drop_all(g, event);
 	registration_tell(g, g->profile);
 	auth_forget_unused(g);

@@ -24,6 +24,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool akav2;			/* with phones that ask for it */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
 	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */
+	uint32_t restart_grace_s;	/* what ended while we were away ends so long after the start */
 	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */
 	uint32_t subscription_min_s, subscription_max_s;	/* to registration state */
 	uint32_t reauth_expires_s;	/* network-initiated re-authentication leaves contacts so long */

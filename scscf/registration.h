@@ -49,6 +49,7 @@ struct registrar {
 	uint64_t next_serial;
 	/* Between a change of one registration and its publication, which tells subscribers: */
 	struct list ended;		/* bindings that went */
+	bool restoring;			/* what is put back needs not be kept anew: keep.c */
 	bool only_refreshed;		/* a re-registration that changed nothing else */
 };
 

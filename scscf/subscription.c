@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/util/rand.h"
+#include "scscf/keep.h"
 #include "scscf/registrar.h"
 #include "scscf/subscription.h"
 
@@ -33,6 +34,11 @@ struct stack *subscription_stack(const struct subscription *s)
 struct str subscription_aor(const struct subscription *s)
 {
 	return str_make(s->watched->aor, s->watched->l);
+}
+
+struct worker *subscription_worker(const struct subscription *s)
+{
+	return s->ss->sw->w;
 }
 
 /* ---- the tables ---- */
@@ -129,6 +135,13 @@ static void remove_subscription(struct subscription *s)
 	metric_adjust(&m_now, NULL, NULL, -1);
 }
 
+/* It ends here, not because the process does. */
+static void end_subscription(struct subscription *s)
+{
+	keep_forget_subscription(s);
+	remove_subscription(s);
+}
+
 static void log_gone(const struct subscription *s, const char *why, unsigned status)
 {
 	log_info(LOG_REG, "subscription ended", LOG_S("impu", subscription_aor(s)), LOG_C("subscriber", s->subscriber), LOG_C("why", why),
@@ -191,7 +204,7 @@ static void on_notified(void *arg, unsigned status, const struct sip_msg *m)
 		return;
 	}
 	log_gone(s, status < 300 ? s->ended : "the NOTIFY failed", status);
-	remove_subscription(s);
+	end_subscription(s);
 }
 
 static void on_retry(struct timer *t)
@@ -269,7 +282,7 @@ static void kick(struct subscription *s)
 	if (rc < 0 && rc != -ENODATA) {
 		log_error(LOG_REG, "a NOTIFY cannot be sent", LOG_I("errno", -rc), LOG_S("impu", subscription_aor(s)));
 		obj_unref(now);
-		remove_subscription(s);
+		end_subscription(s);
 		return;
 	}
 	if (rc == 0) {
@@ -279,6 +292,8 @@ static void kick(struct subscription *s)
 	news_drop(s);
 	obj_unref(s->told);
 	s->told = now;
+	if (rc == 0)
+		keep_subscription(s);
 }
 
 static void news_add(struct subscription *s, struct reg_change *c)
@@ -506,6 +521,48 @@ static void extend(struct subscription *s, uint32_t expires_s)
 	timer_start(w, &s->expiry, (uint64_t)expires_s * 1000);
 }
 
+static void enter_table(struct subscriptions *ss, struct subscription *s, struct watched *x)
+{
+	s->ss = ss;
+	s->watched = x;
+	x->n++;
+	list_add_tail(&x->subscriptions, &s->of_identity);
+	list_init(&s->news);
+	timer_init(&s->expiry, on_expiry);
+	timer_init(&s->retry, on_retry);
+	htab_add(&ss->by_dialog, &s->node, dialog_hash(dialog_call_id(s->d), dialog_local_tag(s->d)));
+	metric_adjust(&m_now, NULL, NULL, 1);
+}
+
+struct subscription *subscription_restore(struct subscriptions *ss, struct dialog *d, struct str aor, struct str event,
+					  struct str subscriber, uint32_t version, uint64_t left_ms)
+{
+	struct subscription *s = calloc(1, sizeof(*s));
+	struct watched *x = s && ss ? watched_get(ss, aor) : NULL;
+
+	if (x) {
+		s->event = str_dup(event);
+		s->subscriber = str_dup(subscriber);
+	}
+	if (!x || !s->event || !s->subscriber) {
+		if (x)
+			watched_put(ss, x);
+		if (s) {
+			free(s->event);
+			free(s->subscriber);
+		}
+		free(s);
+		return NULL;
+	}
+	s->d = d;
+	s->version = version;
+	enter_table(ss, s, x);
+	s->told = reg_directory_aor(ss->sw->s->dir, aor);
+	s->expires_ms = ss->sw->w->wheel->now_ms + left_ms;
+	timer_start(ss->sw->w->wheel, &s->expiry, left_ms);
+	return s;
+}
+
 static struct subscription *subscription_new(struct subscriptions *ss, struct session_in *in, struct str aor, int *reterr)
 {
 	struct subscription *s = calloc(1, sizeof(*s));
@@ -532,15 +589,7 @@ static struct subscription *subscription_new(struct subscriptions *ss, struct se
 		free(s);
 		return NULL;
 	}
-	s->ss = ss;
-	s->watched = x;
-	x->n++;
-	list_add_tail(&x->subscriptions, &s->of_identity);
-	list_init(&s->news);
-	timer_init(&s->expiry, on_expiry);
-	timer_init(&s->retry, on_retry);
-	htab_add(&ss->by_dialog, &s->node, dialog_hash(dialog_call_id(s->d), dialog_local_tag(s->d)));
-	metric_adjust(&m_now, NULL, NULL, 1);
+	enter_table(ss, s, x);
 	return s;
 }
 
@@ -552,7 +601,7 @@ static void make_room(struct watched *x)
 	if (x->n <= SUBSCRIPTIONS_PER_IDENTITY)
 		return;
 	log_gone(s, "the oldest makes room", 0);
-	remove_subscription(s);
+	end_subscription(s);
 }
 
 static void accept_new(struct scscf_worker *sw, struct session_in *in, struct str aor, const char *who, uint32_t expires_s)

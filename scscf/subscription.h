@@ -71,6 +71,10 @@ struct subscription {
 };
 struct str subscription_aor(const struct subscription *s);
 struct stack *subscription_stack(const struct subscription *s);
+struct worker *subscription_worker(const struct subscription *s);
+/* One that was kept (keep_subs.c), which ends in left_ms; after the registrations are back.  Takes d over on success.  NULL: it cannot be. */
+struct subscription *subscription_restore(struct subscriptions *ss, struct dialog *d, struct str aor, struct str event,
+					  struct str subscriber, uint32_t version, uint64_t left_ms);
 
 /* ---- notify.c: the document, TS 24.229 §5.4.2.1.2 ---- */
 /* How much of it: less when a message cannot hold it all. */

@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "common/proxy/uac.h"
 #include "common/util/rand.h"
+#include "scscf/keep.h"
 #include "scscf/registration.h"
 #include "scscf/session.h"
 
@@ -317,6 +318,28 @@ void thirdparty_registered(struct registration *g, const struct reg_job *job, st
 	}
 	o.expires_s = (uint32_t)((last - now + 999) / 1000);
 	tell_all(&o);
+	if (o.n)
+		keep_registration(g);		/* the next one counts on, after a restart too */
+}
+
+void thirdparty_keep(const struct registration *g, struct keep_record *k)
+{
+	if (!g->thirdparty)
+		return;
+	k->thirdparty_call_id = str_from_c(g->thirdparty->call_id);
+	k->thirdparty_cseq = g->thirdparty->cseq;
+}
+
+void thirdparty_restore(struct registration *g, const struct keep_record *k)
+{
+	if (!k->thirdparty_call_id.l || g->thirdparty || !(g->thirdparty = calloc(1, sizeof(*g->thirdparty))))
+		return;
+	/* Responses come to the worker of the Call-ID, which may have changed. */
+	if (stack_worker_of_call(registration_scscf(g)->stack, k->thirdparty_call_id) == g->r->sw->w)
+		str_copy(k->thirdparty_call_id, g->thirdparty->call_id, sizeof(g->thirdparty->call_id));
+	else
+		stack_call_id(g->r->sw->w, g->thirdparty->call_id);
+	g->thirdparty->cseq = k->thirdparty_cseq;
 }
 
 /* The REGISTER that the phone would have sent. */

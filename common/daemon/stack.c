@@ -76,6 +76,11 @@ void stack_call_id(struct worker *w, char dst[STACK_CALL_ID_STRLEN])
 	while (s->n_workers > 1 && transport_worker_of(s->group, str_from_c(dst)) != w->id);
 }
 
+struct worker *stack_worker_of_call(struct stack *s, struct str call_id)
+{
+	return &s->workers[s->n_workers > 1 ? transport_worker_of(s->group, call_id) : 0].w;
+}
+
 struct worker *stack_owner(struct stack *s, struct str key)
 {
 	return &s->workers[hash_str(key) % s->n_workers].w;
@@ -194,6 +199,8 @@ static int restore(struct stack *s)
 
 	if (!s->store)
 		return 0;
+	for (unsigned i = 0; i < s->n_workers; i++)		/* what is left of each expiry counts from now */
+		wheel_advance(s->workers[i].w.wheel, clock_mono_ms());
 	rc = s->ops->restore(s->u, s, s->store);
 	log_info(LOG_CORE, "state was read", LOG_U("ms", (clock_mono_us() - began) / 1000));
 	return rc < 0 ? rc : store_start(s->store);

@@ -100,6 +100,7 @@ struct loop *stack_main_loop(struct stack *s);
 void stack_call_id(struct worker *w, char dst[STACK_CALL_ID_STRLEN]);
 /* The worker that owns state of that key (private identity...). */
 struct worker *stack_owner(struct stack *s, struct str key);
+struct worker *stack_worker_of_call(struct stack *s, struct str call_id);	/* that owns its transactions and dialogs */
 /* Has fn(w, arg) run on w's thread: at once when it is ours, else through its mailbox.  0 or -EAGAIN. */
 int worker_call(struct worker *self, struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 /* From the main thread. */

@@ -4,7 +4,6 @@
 #include "common/dialog/dialog.h"
 #include "common/util/rand.h"
 
-#define DIALOG_MAX_ROUTES 32u		/* Record-Route values; more: -EBADMSG */
 #define DIALOG_MAX_REQUEST SIP_MSG_MAX_BYTES
 
 struct dialog {
@@ -339,4 +338,54 @@ struct bytes *dialog_request_make(struct dialog *d, struct str method, uint32_t 
 	buf_printf(&b, "Content-Length: %zu\r\n\r\n", body.l);
 	buf_put(&b, body);
 	return buf_take(&b);
+}
+
+/* ---- kept ---- */
+
+void dialog_keep(const struct dialog *d, struct dialog_kept *ret)
+{
+	*ret = (struct dialog_kept){
+		.call_id = str_from_c(d->call_id), .local_tag = str_from_c(d->local_tag), .remote_tag = str_from_c(d->remote_tag),
+		.local = str_from_c(d->local), .remote = str_from_c(d->remote), .target = str_from_c(d->target),
+		.n_routes = d->n_routes, .local_cseq = d->local_cseq, .remote_cseq = d->remote_cseq, .invite_cseq = d->invite_cseq,
+		.remote_cseq_known = d->remote_cseq_known, .confirmed = d->confirmed, .uac = d->uac,
+	};
+	for (unsigned i = 0; i < d->n_routes; i++)
+		ret->route[i] = str_from_c(d->route[i]);
+}
+
+int dialog_restore(const struct dialog_kept *k, struct dialog **ret)
+{
+	struct sip_nameaddr na;
+	struct dialog *d;
+	int rc = 0;
+
+	*ret = NULL;
+	if (!k->call_id.l || !k->local_tag.l || !k->local.l || !k->remote.l || !k->target.l)
+		return -EBADMSG;
+	d = dialog_make(k->call_id, k->local_tag, k->remote_tag, k->remote);
+	if (!d)
+		return -ENOMEM;
+	d->local_cseq = k->local_cseq;
+	d->remote_cseq = k->remote_cseq;
+	d->invite_cseq = k->invite_cseq;
+	d->remote_cseq_known = k->remote_cseq_known;
+	d->confirmed = k->confirmed;
+	d->uac = k->uac;
+	d->local = str_dup(k->local);
+	rc = d->local ? target_set(d, k->target) : -ENOMEM;
+	for (unsigned i = 0; rc == 0 && i < k->n_routes; i++) {
+		if (sip_nameaddr_parse(k->route[i], &na) < 0)
+			rc = -EBADMSG;
+		else if (!(d->route[d->n_routes] = str_dup(k->route[i])))
+			rc = -ENOMEM;
+		else
+			d->n_routes++;
+	}
+	if (rc < 0) {
+		dialog_free(d);
+		return rc;
+	}
+	*ret = d;
+	return 0;
 }

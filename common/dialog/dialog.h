@@ -28,6 +28,17 @@ struct str dialog_remote_tag(const struct dialog *d);
 struct str dialog_local_tag(const struct dialog *d);
 uint32_t dialog_local_cseq(const struct dialog *d);
 bool dialog_confirmed(const struct dialog *d);
+/* All of it, texts borrowed; and one made of that again: 0, -EBADMSG (something is missing), -ENOMEM. */
+#define DIALOG_MAX_ROUTES 32u		/* Record-Route values; more: -EBADMSG */
+struct dialog_kept {
+	struct str call_id, local_tag, remote_tag, local, remote, target;
+	struct str route[DIALOG_MAX_ROUTES];
+	unsigned n_routes;
+	uint32_t local_cseq, remote_cseq, invite_cseq;
+	uint8_t remote_cseq_known, confirmed, uac;
+};
+void dialog_keep(const struct dialog *d, struct dialog_kept *ret);
+int dialog_restore(const struct dialog_kept *k, struct dialog **ret);
 
 /* ---- a proxy's view ---- */
 struct dialog_table;

@@ -2,11 +2,15 @@
  *
  *	r	a record under the key "k", with its sum put right so that the fuzzer gets behind it
  *	j	the file of a journal
- *	f	fields */
+ *	f	fields
+ *	k	a registration of the S-CSCF
+ *	d	a dialog */
 #include <errno.h>
 #include <stdlib.h>
+#include "common/store/dialog_fields.h"
 #include "common/store/fields.h"
 #include "common/store/private.h"
+#include "scscf/keep.h"
 #include "tests/fuzz/fuzz.h"
 
 struct any {
@@ -65,6 +69,31 @@ static void read_record(struct str in)
 	buf_fini(&b);
 }
 
+/* What was read and is written again reads the same. */
+static void read_registration(struct str in)
+{
+	struct keep_record *k = malloc(sizeof(*k)), *again = malloc(sizeof(*again));
+	struct buf b;
+
+	if (k && again && keep_record_read(in, k) == 0) {
+		buf_init(&b, KEEP_MAX_BYTES);
+		keep_record_write(k, &b);
+		MUST(b.failed || (keep_record_read(buf_str(&b), again) == 0 && again->n_contacts == k->n_contacts &&
+				  again->n_identities == k->n_identities && again->id == k->id));
+		buf_fini(&b);
+	}
+	free(k);
+	free(again);
+}
+
+static void read_dialog(struct str in)
+{
+	struct dialog *d;
+
+	if (dialog_fields_read(in, &d) == 0)
+		dialog_free(d);
+}
+
 static void on_change(void *arg, const struct change *c)
 {
 	MUST(c->r.key.l <= STORE_MAX_KEY && c->r.value.l <= STORE_MAX_VALUE);
@@ -83,5 +112,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 	case 'r': read_record(in); break;
 	case 'j': (void)journal_replay_text(in, on_change, &n); break;
 	case 'f': read_fields(in); break;
+	case 'k': read_registration(in); break;
+	case 'd': read_dialog(in); break;
 	}
 }

@@ -1,6 +1,7 @@
 /* tests/scscf/rig.c - see rig.h. */
 #include <stdlib.h>
 #include <string.h>
+#include "scscf/keep.h"
 #include "tests/scscf/rig.h"
 
 static struct token_key key = { "0123456789abcde" };
@@ -538,4 +539,16 @@ const char *rig_hdr(const struct sip_msg *m, enum sip_hdr_id id)
 bool rig_has(const struct sip_msg *m, const char *text)
 {
 	return m && (!text[0] || str_find(m->raw, str_from_c(text)) >= 0);
+}
+
+/* ---- the store ---- */
+
+void keep_subscription(const struct subscription *s)
+{
+	(void)s;
+}
+
+void keep_forget_subscription(const struct subscription *s)
+{
+	(void)s;
 }

@@ -1,5 +1,6 @@
 /* tests/store/test_fields.c - structs as records, records as the backend keeps them, changes in a journal's file; rows H1, F4. */
 #include <errno.h>
+#include "common/store/dialog_fields.h"
 #include "common/store/fields.h"
 #include "common/store/private.h"
 #include "tests/check.h"
@@ -88,6 +89,33 @@ START_TEST(test_record)
 		r.key = str_make(long_key, sizeof(long_key));
 	}
 	buf_fini(&b);
+}
+END_TEST
+
+/* A dialog goes on where it was: RFC 3261 §12.2. */
+START_TEST(test_dialog)
+{
+	struct dialog_kept k = { .call_id = STR("c@h"), .local_tag = STR("l"), .remote_tag = STR("r"), .local = STR("<sip:us>;tag=l"),
+				 .remote = STR("<sip:them>;tag=r"), .target = STR("sip:them@1.2.3.4"), .n_routes = 2,
+				 .route = { STR("<sip:a;lr>"), STR("<sip:b;lr>") }, .local_cseq = 17, .remote_cseq = 5, .remote_cseq_known = 1,
+				 .confirmed = 1 }, again;
+	struct dialog *d, *back;
+	struct buf b;
+
+	ck_assert_int_eq(dialog_restore(&k, &d), 0);
+	buf_init(&b, 8192);
+	dialog_fields_write(d, &b);
+	ck_assert_int_eq(dialog_fields_read(buf_str(&b), &back), 0);
+	dialog_keep(back, &again);
+	ck_assert(str_eq(again.call_id, k.call_id) && str_eq(again.local, k.local) && str_eq(again.target, k.target));
+	ck_assert(again.n_routes == 2 && str_eq(again.route[1], k.route[1]) && again.local_cseq == 17 && again.remote_cseq == 5);
+	ck_assert(again.remote_cseq_known && again.confirmed && !again.uac);
+	dialog_free(back);
+	for (size_t l = 0; l < b.l; l++)
+		if (dialog_fields_read(str_make(b.p, l), &back) == 0)
+			dialog_free(back);
+	buf_fini(&b);
+	dialog_free(d);
 }
 END_TEST
 
@@ -203,4 +231,4 @@ START_TEST(test_journal_full)
 }
 END_TEST
 
-TEST_MAIN("store fields", TEST_ONE(test_round_trip), TEST_ONE(test_cut_fields), TEST_ONE(test_record), TEST_ONE(test_journal), TEST_ONE(test_journal_full))
+TEST_MAIN("store fields", TEST_ONE(test_round_trip), TEST_ONE(test_cut_fields), TEST_ONE(test_record), TEST_ONE(test_dialog), TEST_ONE(test_journal), TEST_ONE(test_journal_full))
