@@ -4,7 +4,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/hash.h"
-#include "pcscf/binding.h"
+#include "pcscf/stored.h"
 
 static METRIC_DEF(m_bindings, "cscf_pcscf_bindings", METRIC_GAUGE, "Phones registered through this P-CSCF.", NULL, NULL);
 static METRIC_DEF(m_ended, "cscf_pcscf_bindings_ended_total", METRIC_COUNTER, "Bindings that ended, by reason.", "reason", NULL);
@@ -33,6 +33,7 @@ struct bindings {
 	uint64_t last_serial;
 	void (*on_end)(void *arg, const struct binding *b, const char *why);
 	void *on_end_arg;
+	struct store_port *store;	/* NULL: nothing is kept */
 };
 
 /* ---- one binding ---- */
@@ -225,6 +226,7 @@ static void owned_end(struct owned *o, const char *why)
 	metric_add(&m_ended, why, NULL, 1);
 	if (o->bs->on_end)
 		o->bs->on_end(o->bs->on_end_arg, o->b, why);
+	stored_forget_phone(o->bs->store, o->b);
 	owned_free(o);
 }
 
@@ -296,7 +298,7 @@ static struct owned *owned_new(struct bindings *bs, struct binding *b)
 	return o;
 }
 
-int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
+static int put(struct bindings *bs, struct binding *b, uint64_t left_ms)
 {
 	struct owned *o = owned_find(bs, b->key);
 	struct binding *old = o ? o->b : NULL;
@@ -325,11 +327,30 @@ int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
 			return -ENOMEM;
 		}
 	}
-	timer_start(bs->wheel, &o->expiry, (uint64_t)expires_s * 1000);
+	timer_start(bs->wheel, &o->expiry, left_ms);
 	/* A phone that comes back from a new address again and again leaves its old ones behind. */
 	if (o->s->n > BINDING_MAX_PER_IMPI)
 		owned_end(list_entry(o->s->phones.next, struct owned, of_impi), "replaced");
 	return 0;
+}
+
+int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
+{
+	int rc = put(bs, b, (uint64_t)expires_s * 1000);
+
+	if (rc == 0)
+		stored_phone(bs->store, b, (uint64_t)expires_s * 1000);
+	return rc;
+}
+
+int bindings_restore(struct bindings *bs, struct binding *b, uint64_t left_ms)
+{
+	return put(bs, b, left_ms);
+}
+
+void bindings_store(struct bindings *bs, struct store_port *port)
+{
+	bs->store = port;
 }
 
 void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow)
@@ -388,8 +409,10 @@ void bindings_shorten(struct bindings *bs, struct str key, uint32_t left_s)
 {
 	struct owned *o = owned_find(bs, key);
 
-	if (o)
-		timer_start(bs->wheel, &o->expiry, (uint64_t)left_s * 1000);
+	if (!o)
+		return;
+	timer_start(bs->wheel, &o->expiry, (uint64_t)left_s * 1000);
+	stored_phone(bs->store, o->b, (uint64_t)left_s * 1000);
 }
 
 unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why)

@@ -83,6 +83,10 @@ void bindings_free(struct bindings *bs);
 size_t bindings_count(const struct bindings *bs);
 /* Takes b over and publishes it until expires_s have gone.  0 or -ENOMEM. */
 int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s);
+/* What they are from now on is kept in the store.  NULL: it is not. */
+void bindings_store(struct bindings *bs, struct store_port *port);
+/* Takes over one that was kept, which ends in left_ms.  0 or -ENOMEM. */
+int bindings_restore(struct bindings *bs, struct binding *b, uint64_t left_ms);
 /* The connection `flow` of the binding with that key is gone: published anew without it. */
 void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow);
 bool bindings_del(struct bindings *bs, struct str key, const char *why);		/* false: there was none */

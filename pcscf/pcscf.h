@@ -55,6 +55,10 @@ struct pcscf {
 	struct cmap *learned;			/* core neighbours we found out about: neighbour.c */
 	struct sa_pool *sas;			/* NULL: no IPsec */
 	struct ipsec_helper *helper;
+	struct stored_sets {			/* sets of an earlier process, while we start: stored.h */
+		struct stored_set *v;
+		size_t n, room;
+	} stored;
 	struct ipsec_port *test_port;		/* instead of a helper */
 };
 

@@ -7,6 +7,7 @@
 #include "common/metrics/metrics.h"
 #include "common/proxy/uac.h"
 #include "common/sip/reginfo.h"
+#include "common/store/dialog_fields.h"
 #include "common/util/clock.h"
 #include "common/util/rand.h"
 #include "pcscf/reg_event.h"
@@ -35,7 +36,54 @@ struct watch {
 struct reg_events {
 	struct pcscf_worker *pw;
 	struct htab by_impi, by_call_id;
+	bool stopping;				/* what is kept stays for the next process */
 };
+
+/* ---- over a restart ---- */
+
+struct kept {
+	struct str identity, call_id, tag, dialog;
+	uint32_t version;
+	uint8_t has_version;
+	uint64_t again_ms;			/* store time of the next SUBSCRIBE */
+};
+static const struct field kept_fields[] = {
+	FIELD(1, FIELD_STR, struct kept, identity),
+	FIELD(2, FIELD_STR, struct kept, call_id),
+	FIELD(3, FIELD_STR, struct kept, tag),
+	FIELD(4, FIELD_STR, struct kept, dialog),
+	FIELD(5, FIELD_U32, struct kept, version),
+	FIELD(6, FIELD_U8, struct kept, has_version),
+	FIELD(7, FIELD_U64, struct kept, again_ms),
+	{ 0 },
+};
+
+static void keep(const struct watch *x)
+{
+	struct worker *w = x->es->pw->w;
+	struct kept k = { .identity = str_from_c(x->identity), .call_id = str_from_c(x->call_id), .tag = str_from_c(x->tag),
+			  .version = x->version, .has_version = x->has_version };
+	struct buf dialog, b;
+
+	if (!w->store || !x->d || x->lingers)
+		return;
+	k.again_ms = store_now_ms(store_of(w->store)) + (x->timer.at_ms > w->wheel->now_ms ? x->timer.at_ms - w->wheel->now_ms : 0);
+	buf_init(&dialog, SIP_MSG_MAX_BYTES * 2);
+	buf_init(&b, SIP_MSG_MAX_BYTES * 3);
+	dialog_fields_write(x->d, &dialog);
+	k.dialog = buf_str(&dialog);
+	fields_write(kept_fields, &k, &b);
+	if (dialog.failed || b.failed || store_put(w->store, STORE_WATCH, str_make(x->impi, x->l), buf_str(&b), 0) < 0)
+		log_warn(LOG_REG, "a subscription of ours could not be kept", LOG_S("impi", str_make(x->impi, x->l)));
+	buf_fini(&dialog);
+	buf_fini(&b);
+}
+
+static void forget(const struct watch *x)
+{
+	if (!x->es->stopping)
+		store_del(x->es->pw->w->store, STORE_WATCH, str_make(x->impi, x->l));
+}
 
 /* ---- the tables ---- */
 
@@ -61,6 +109,8 @@ static struct watch *find(const struct reg_events *es, struct str impi)
 static void dialog_drop(struct watch *x)
 {
 	uac_forget(x->uac);
+	if (x->d)
+		forget(x);
 	dialog_free(x->d);
 	sip_msg_unref(x->request);
 	x->uac = NULL;
@@ -291,6 +341,7 @@ static void accepted(struct watch *x, const struct sip_msg *m)
 	if (!x->lingers)
 		timer_start(x->es->pw->w->wheel, &x->timer,
 			    1000ull * (expires_s > 1200 ? expires_s - 600 : expires_s / 2 ? expires_s / 2 : 1));
+	keep(x);
 }
 
 /* 480: the home network knows of no registration (TS 24.229 §5.3.2.1).  It may have ended before we asked: then no NOTIFY will
@@ -346,7 +397,7 @@ static void on_timer(struct timer *t)
 {
 	struct watch *x = container_of(t, struct watch, timer);
 
-	if (x->lingers)
+	if (x->lingers || bindings_of_impi(x->es->pw->bindings, str_make(x->impi, x->l)) == 0)
 		watch_free(x);
 	else if (!x->uac)
 		subscribe(x);
@@ -361,6 +412,25 @@ static struct str identity_of(const struct binding *b)
 		if (str_istarts(b->identity[i].aor, STR("sip:")))
 			return b->identity[i].aor;
 	return STR_NONE;
+}
+
+static struct watch *watch_new(struct reg_events *es, struct str impi, struct str identity)
+{
+	struct watch *x = calloc(1, sizeof(*x) + impi.l);
+
+	if (!x || !(x->identity = str_dup(identity))) {
+		free(x);
+		log_error(LOG_REG, "out of memory: a registration is not watched", LOG_S("impi", impi));
+		return NULL;
+	}
+	x->es = es;
+	x->l = impi.l;
+	memcpy(x->impi, impi.p, impi.l);
+	timer_init(&x->timer, on_timer);
+	stack_call_id(es->pw->w, x->call_id);
+	htab_add(&es->by_impi, &x->by_impi, hash_str(impi));
+	htab_add(&es->by_call_id, &x->by_call_id, hash_str(str_from_c(x->call_id)));
+	return x;
 }
 
 void reg_event_registered(struct reg_events *es, const struct binding *b)
@@ -383,20 +453,49 @@ void reg_event_registered(struct reg_events *es, const struct binding *b)
 		}
 		return;
 	}
-	x = calloc(1, sizeof(*x) + b->impi.l);
-	if (!x || !(x->identity = str_dup(identity))) {
-		free(x);
-		log_error(LOG_REG, "out of memory: a registration is not watched", LOG_S("impi", b->impi));
+	x = watch_new(es, b->impi, identity);
+	if (x)
+		subscribe(x);
+}
+
+void reg_event_restore(struct reg_events *es, const struct store_record *rec, uint64_t now_ms)
+{
+	struct kept k = { .version = 0 };
+	struct dialog *d = NULL;
+	struct watch *x = NULL;
+	int rc = es && es->pw->p->cfg.reg_event ? fields_read(kept_fields, rec->value, &k, NULL, NULL) : -ENOENT;
+
+	if (rc == 0)
+		rc = dialog_fields_read(k.dialog, &d);
+	/* NOTIFYs come to the worker of the Call-ID: with another number of workers that may be somebody else.  Then anew. */
+	if (rc == 0 && stack_worker_of_call(es->pw->p->stack, k.call_id) == es->pw->w)
+		x = watch_new(es, rec->key, k.identity);
+	if (!x) {
+		dialog_free(d);
+		if (es)
+			store_del(es->pw->w->store, STORE_WATCH, rec->key);
 		return;
 	}
-	x->es = es;
-	x->l = b->impi.l;
-	memcpy(x->impi, b->impi.p, b->impi.l);
-	timer_init(&x->timer, on_timer);
-	stack_call_id(es->pw->w, x->call_id);
-	htab_add(&es->by_impi, &x->by_impi, hash_str(b->impi));
+	htab_del(&es->by_call_id, &x->by_call_id);
+	str_copy(k.call_id, x->call_id, sizeof(x->call_id));
+	str_copy(k.tag, x->tag, sizeof(x->tag));
 	htab_add(&es->by_call_id, &x->by_call_id, hash_str(str_from_c(x->call_id)));
-	subscribe(x);
+	x->d = d;
+	x->version = k.version;
+	x->has_version = k.has_version;
+	timer_start(es->pw->w->wheel, &x->timer, k.again_ms > now_ms ? k.again_ms - now_ms : rand_below(REG_EVENT_RESTORE_S * 1000));
+}
+
+void reg_event_restored(struct reg_events *es, const struct binding *b)
+{
+	struct str identity = identity_of(b);
+	struct watch *x;
+
+	if (!es || !es->pw->p->cfg.reg_event || !identity.l || binding_is_emergency(b) || find(es, b->impi))
+		return;
+	x = watch_new(es, b->impi, identity);
+	if (x)
+		timer_start(es->pw->w->wheel, &x->timer, rand_below(REG_EVENT_RESTORE_S * 1000));
 }
 
 void reg_event_left(struct reg_events *es, struct str impi)
@@ -441,6 +540,7 @@ static void read_document(struct watch *x, struct sip_msg *m)
 		x->has_version = true;
 		x->version = doc.version;
 		metric_add(&m_notifies, "taken", NULL, 1);
+		keep(x);
 		act(x, &doc, a);
 	}
 	arena_unref(a);
@@ -520,6 +620,7 @@ void reg_events_free(struct reg_events *es)
 {
 	if (!es)
 		return;
+	es->stopping = true;
 	htab_each(&es->by_impi, free_one, NULL);
 	htab_fini(&es->by_impi);
 	htab_fini(&es->by_call_id);

@@ -12,12 +12,17 @@
 /* A binding that the network has ended lives on so long: the phone's own NOTIFY has to reach it (TS 24.229 §5.2.5.2). */
 #define REG_EVENT_GRACE_S 5u
 
+struct store_record;
 struct reg_events;
 struct reg_events *reg_events_new(struct pcscf_worker *pw);
 void reg_events_free(struct reg_events *es);
 /* On the owner of b->impi, after its binding was published; when the last one of that private identity goes. */
 void reg_event_registered(struct reg_events *es, const struct binding *b);
 void reg_event_left(struct reg_events *es, struct str impi);
+/* After a restart: one that was kept, and then each binding that is back.  A binding without one gets one within REG_EVENT_RESTORE_S. */
+#define REG_EVENT_RESTORE_S 30u
+void reg_event_restore(struct reg_events *es, const struct store_record *rec, uint64_t now_ms);
+void reg_event_restored(struct reg_events *es, const struct binding *b);
 unsigned reg_events_count(const struct reg_events *es);		/* subscriptions that are kept, refused ones too */
 /* A NOTIFY whose Request-URI is ourselves: answered here, before any parsing when it is not of a subscription of ours (REG-01). */
 void reg_event_notify(struct pcscf_req *r);

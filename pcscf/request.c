@@ -7,6 +7,7 @@
 #include "pcscf/pcscf.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/session.h"
+#include "pcscf/stored.h"
 #include "pcscf/trust.h"
 
 #define OWN_ROUTES_MAX 8u			/* leading Route values that are ours; more: 400 */
@@ -258,6 +259,7 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 	if (!pw->bindings || !pw->reg_events || !pw->sessions)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
+	bindings_store(pw->bindings, w->store);
 	return security_worker_start(pw);
 }
 
@@ -286,6 +288,7 @@ static bool ready(void *u, struct buf *why)
 
 const struct role_ops pcscf_ops = {
 	.ready = ready,
+	.restore = stored_restore,
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
 	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,
 	.routes = pcscf_routes, .urgent = pcscf_urgent,
@@ -303,6 +306,7 @@ void pcscf_fini(struct pcscf *p)
 {
 	phone_directory_free(p->phones);
 	cmap_free(p->learned);
+	stored_sets_free(p);
 	sa_pool_free(p->sas);
 	ipsec_helper_stop(p->helper);
 	pcscf_config_fini(&p->cfg);

@@ -12,11 +12,10 @@
 #include "common/util/clock.h"
 #include "common/util/cmap.h"
 #include "common/util/hash.h"
-#include "pcscf/security.h"
+#include "pcscf/stored.h"
 
 #define ANSWER_MS 1000u			/* a refusal leaves by the set that goes (S2: gone within a second) */
 #define LINGER_MS 5000u			/* after a de-registration: its 200 may have to be sent again */
-#define KERNEL_GRACE_S 10u		/* the kernel's own end comes after ours */
 #define IN_USE UINT32_MAX
 
 static METRIC_DEF(m_sets, "cscf_pcscf_sa_sets", METRIC_GAUGE, "Sets of security associations, by state.", "state", NULL);
@@ -318,6 +317,7 @@ struct sa_owner {
 	size_t n;
 	void (*on_dead)(void *arg, const struct sa_set *s);
 	void *on_dead_arg;
+	struct store_port *store;	/* NULL: nothing is kept */
 };
 
 static bool is_phone(const struct hnode *n, const void *key)
@@ -369,6 +369,15 @@ static void set_state(struct owned *w, enum sa_state to)
 	atomic_store_explicit(&w->set->state, to, memory_order_release);
 }
 
+/* The next process takes it up as it is now. */
+static void keep(const struct owned *w)
+{
+	uint64_t now = w->owner->wheel->now_ms;
+
+	if (sa_state(w->set) != SA_MAKING && sa_state(w->set) != SA_ENDING)
+		stored_set(w->owner->store, w->set, sa_state(w->set), w->timer.at_ms > now ? w->timer.at_ms - now : 0);
+}
+
 static void owned_free(struct owned *w)
 {
 	struct sa_owner *o = w->owner;
@@ -402,6 +411,7 @@ static void owned_end(struct owned *w, const char *why)
 	log_info(LOG_SEC, "security associations end", LOG_C("why", why), LOG_S("impi", w->set->impi), LOG_U("spi_s", w->set->k.mine.spi_s));
 	metric_add(&m_ended, why, NULL, 1);
 	release(o->pool, w->set);
+	stored_forget_set(o->store, w->set);
 	rc = o->port->submit(o->port, IPSEC_DEL, &w->set->k, NULL);
 	if (rc < 0)
 		log_error(LOG_SEC, "the kernel keeps associations until they expire", LOG_I("errno", -rc), LOG_S("impi", w->set->impi));
@@ -429,6 +439,10 @@ static void leave(struct owned *w, enum sa_state to, uint32_t ms)
 {
 	set_state(w, to);
 	timer_start(w->owner->wheel, &w->timer, ms);
+	if (to == SA_ENDING)
+		stored_forget_set(w->owner->store, w->set);
+	else
+		keep(w);
 }
 
 static struct owned *owned_by_spi(struct sa_owner *o, uint32_t spi)
@@ -555,6 +569,7 @@ static void on_made(struct ipsec_req *r, int rc)
 		set_state(w, SA_PENDING);
 		publish_phone(o->pool, s);
 		timer_start(o->wheel, &w->timer, (uint64_t)o->cfg->await_auth_s * 1000);
+		keep(w);
 		log_info(LOG_SEC, "security associations made", LOG_S("impi", s->impi), LOG_C("alg", sec_alg_name(s->k.alg)),
 			 LOG_C("ealg", sec_ealg_name(s->k.ealg)), LOG_U("spi_s", s->k.mine.spi_s), LOG_U("port_s", s->k.mine.port_s));
 		finish(done, arg, s, 0);
@@ -617,7 +632,7 @@ void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int 
 	}
 	s->n_server = security_server_list(o->cfg, &s->k.mine, s->server);
 	s->made_ms = clock_mono_us() / 1000;
-	s->k.lifetime_s = o->cfg->await_auth_s + KERNEL_GRACE_S;
+	s->k.lifetime_s = o->cfg->await_auth_s + SA_KERNEL_GRACE_S;
 	w->req.done = on_made;
 	w->asked = true;
 	rc = o->port->submit(o->port, IPSEC_ADD, &s->k, &w->req);
@@ -661,8 +676,9 @@ void sa_confirm(struct sa_owner *o, struct sa_set *s, uint32_t granted_s)
 	if (sa_state(s) == SA_OLD)
 		return;			/* a late answer on what is replaced already */
 	age_s = clock_mono_us() / 1000000 - s->made_ms / 1000;
-	s->k.lifetime_s = (uint32_t)age_s + granted_s + o->cfg->margin_s + KERNEL_GRACE_S;
+	s->k.lifetime_s = (uint32_t)age_s + granted_s + o->cfg->margin_s + SA_KERNEL_GRACE_S;
 	timer_start(o->wheel, &w->timer, ((uint64_t)granted_s + o->cfg->margin_s) * 1000);
+	keep(w);
 	rc = o->port->submit(o->port, IPSEC_UPDATE, &s->k, NULL);
 	if (rc < 0)
 		log_error(LOG_SEC, "the lifetime of associations stays short", LOG_I("errno", -rc), LOG_S("impi", s->impi));
@@ -696,4 +712,45 @@ void sa_retire(struct sa_owner *o, struct str key, bool linger)
 		htab_del(&o->by_key, &ph->node);
 		free(ph);
 	}
+}
+
+/* ---- after a restart ---- */
+
+void sa_owner_store(struct sa_owner *o, struct store_port *port)
+{
+	o->store = port;
+}
+
+/* Its own SPIs and ports, not others. */
+static int take_again(struct sa_pool *p, struct sa_set *s)
+{
+	uint32_t i = (s->k.mine.spi_c - p->cfg->spi_first) / 2;
+	int rc = -EEXIST;
+
+	pthread_mutex_lock(&p->lock);
+	if (i < p->n && p->free_at_s[i] != IN_USE && ports_free(p, s, s->k.theirs.port_c, s->k.mine.port_s) &&
+	    ports_free(p, s, s->k.theirs.port_s, s->k.mine.port_c)) {
+		rc = publish(p, s);
+		if (rc == 0)
+			p->free_at_s[i] = IN_USE;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+int sa_restore(struct sa_owner *o, struct sa_set *s, enum sa_state state, uint64_t left_ms)
+{
+	struct owned *w = owned_new(o, s);
+	int rc = w ? take_again(o->pool, s) : -ENOSPC;
+
+	if (rc < 0) {
+		if (w)
+			owned_free(w);
+		return rc;
+	}
+	set_state(w, state);
+	if (state != SA_OLD)
+		publish_phone(o->pool, s);
+	timer_start(o->wheel, &w->timer, left_ms);
+	return 0;
 }

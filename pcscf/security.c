@@ -7,6 +7,7 @@
 #include "common/sip/auth.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/registration.h"
+#include "pcscf/stored.h"
 #include "pcscf/trust.h"
 
 static METRIC_DEF(m_unprotected, "cscf_pcscf_weak_registrations_total", METRIC_COUNTER,
@@ -284,6 +285,30 @@ int security_make(struct pcscf_worker *pw, const struct sip_msg *req, const stru
 
 /* ---- start ---- */
 
+/* What an earlier process has left in the kernel is sorted out by the helper before it says that it is there. */
+static int start_helper(struct pcscf *p)
+{
+	const struct security_config *c = &p->cfg.security;
+	struct ipsec_left left = { .n = 0 };
+	struct ipsec_set *sets;
+	int rc = 0;
+
+	if (stack_store(p->stack))
+		rc = stored_sets_read(p, stack_store(p->stack));
+	sets = rc == 0 ? stored_sets_kernel(p) : NULL;
+	if (!sets)
+		return rc < 0 ? rc : -ENOMEM;
+	left.n = p->stored.n;
+	left.set = sets;
+	rc = ipsec_helper_start(&p->helper, stack_n_workers(p->stack), c->reqid_first, c->reqid_first + c->n_spis - 1, &left);
+	if (rc == 0 && (left.n || left.taken_away))
+		log_info(LOG_SEC, "associations in the kernel", LOG_U("taken_up", left.whole), LOG_U("made_anew", left.made),
+			 LOG_U("failed", left.failed), LOG_U("taken_away", left.taken_away));
+	ipsec_wipe(sets, left.n * sizeof(*sets));
+	free(sets);
+	return rc;
+}
+
 int security_start(struct pcscf *p)
 {
 	struct security_config *c = &p->cfg.security;
@@ -303,7 +328,7 @@ int security_start(struct pcscf *p)
 		return -ENOMEM;
 	if (p->test_port)
 		return 0;
-	rc = ipsec_helper_start(&p->helper, stack_n_workers(p->stack), c->reqid_first, c->reqid_first + c->n_spis - 1);
+	rc = start_helper(p);
 	if (rc < 0)
 		log_error(LOG_SEC, "access.ipsec: the kernel's associations cannot be changed (CAP_NET_ADMIN, a kernel with XFRM and ESP)",
 			  LOG_C("error", strerror(-rc)));
@@ -334,8 +359,10 @@ int security_worker_start(struct pcscf_worker *pw)
 	if (rc == 0) {
 		pw->sets = sa_owner_new(p->sas, &p->cfg.security, pw->w->wheel, pw->port);
 		rc = pw->sets ? 0 : -ENOMEM;
-		if (pw->sets)
+		if (pw->sets) {
 			sa_owner_on_dead(pw->sets, on_dead, pw);
+			sa_owner_store(pw->sets, pw->w->store);
+		}
 	}
 	return rc;
 }

@@ -11,7 +11,10 @@
 #include "common/ipsec/ipsec.h"
 #include "common/util/obj.h"
 
+struct store_port;
+
 #define SECURITY_MAX_PAIRS 8u		/* of access.ipsec.algorithms */
+#define SA_KERNEL_GRACE_S 10u		/* the kernel's own end comes after ours */
 #define SECURITY_MAX_SETS 6u		/* of one phone at a time; more: refused */
 
 enum security_policy { SECURITY_OFF, SECURITY_PREFER, SECURITY_REQUIRE };
@@ -99,9 +102,13 @@ struct sa_set *sa_set_new(const struct sa_wish *w);		/* any worker; one referenc
 
 struct sa_owner;			/* the sets of one worker */
 struct sa_owner *sa_owner_new(struct sa_pool *p, const struct security_config *c, struct wheel *w, struct ipsec_port *port);
+void sa_owner_store(struct sa_owner *o, struct store_port *port);	/* sets are kept there from now on; NULL: they are not */
+/* Takes up a set that was kept, whose associations the kernel has: it ends in left_ms.  A reference of its own.  0; -EEXIST: its SPIs or
+ * ports are taken; -ENOMEM, -ENOSPC. */
+int sa_restore(struct sa_owner *o, struct sa_set *s, enum sa_state state, uint64_t left_ms);
 /* Called when the kernel has ended a live set by itself, after it is gone: there is no way to that phone any more. */
 void sa_owner_on_dead(struct sa_owner *o, void (*fn)(void *arg, const struct sa_set *s), void *arg);
-void sa_owner_free(struct sa_owner *o);		/* the kernel's state stays as it is: the next start takes it away */
+void sa_owner_free(struct sa_owner *o);		/* the kernel's state stays as it is: the next start takes it up */
 /* Ports and SPIs, and the kernel's four associations.  done is called once, later or at once: 0 and the set is PENDING;
  * -ENOSPC: pools are empty; -EEXIST: SPIs or ports of another phone; what the helper says.  Takes a reference of its own. */
 void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int rc), void *arg);

@@ -35,6 +35,7 @@ struct answer {
 	uint32_t id;
 	int32_t rc;
 	uint32_t spi;			/* of an event */
+	uint32_t whole, made, failed, taken_away;	/* of the first one: struct ipsec_left */
 };
 
 /* ---- privilege ---- */
@@ -111,7 +112,7 @@ static void close_others(const int *keep, unsigned n)
 	}
 }
 
-static _Noreturn void child(const int *fd, unsigned n, uint32_t first, uint32_t last)
+static _Noreturn void child(const int *fd, unsigned n, uint32_t first, uint32_t last, struct ipsec_left *left)
 {
 	struct pollfd p[IPSEC_MAX_PORTS + 1];
 	struct answer ready = { .id = EVENT_ID };
@@ -133,7 +134,13 @@ static _Noreturn void child(const int *fd, unsigned n, uint32_t first, uint32_t 
 	if (ready.rc == 0)
 		ready.rc = xfrm_open(&x);
 	if (ready.rc == 0)
-		ready.rc = xfrm_sweep(x, first, last);
+		ready.rc = xfrm_take_up(x, first, last, left);
+	if (left->n)
+		ipsec_wipe((void *)(uintptr_t)left->set, left->n * sizeof(*left->set));		/* this process's copy */
+	ready.whole = left->whole;
+	ready.made = left->made;
+	ready.failed = left->failed;
+	ready.taken_away = left->taken_away;
 	if (send(fd[0], &ready, sizeof(ready), MSG_NOSIGNAL) < 0 || ready.rc < 0)
 		_exit(1);
 	for (unsigned i = 0; i < n; i++)
@@ -157,18 +164,25 @@ static _Noreturn void child(const int *fd, unsigned n, uint32_t first, uint32_t 
 
 /* ---- the parent ---- */
 
-static int wait_ready(int fd)
+static int wait_ready(int fd, struct ipsec_left *left)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct answer a;
 
 	if (poll(&p, 1, DEADLINE_MS) <= 0)
 		return -ETIMEDOUT;
-	return recv(fd, &a, sizeof(a), 0) == sizeof(a) ? a.rc : -EPIPE;
+	if (recv(fd, &a, sizeof(a), 0) != sizeof(a))
+		return -EPIPE;
+	left->whole = a.whole;
+	left->made = a.made;
+	left->failed = a.failed;
+	left->taken_away = a.taken_away;
+	return a.rc;
 }
 
-int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first, uint32_t last)
+int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first, uint32_t last, struct ipsec_left *left)
 {
+	struct ipsec_left none = { .n = 0 };
 	struct ipsec_helper *h = calloc(1, sizeof(*h));
 	int theirs[IPSEC_MAX_PORTS], pair[2], rc = 0;
 
@@ -187,13 +201,13 @@ int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first, ui
 	if (rc == 0) {
 		h->pid = fork();
 		if (h->pid == 0)
-			child(theirs, n, first, last);
+			child(theirs, n, first, last, left ? left : &none);
 		rc = h->pid < 0 ? -errno : 0;
 	}
 	for (unsigned i = 0; i < h->n; i++)
 		close(theirs[i]);
 	if (rc == 0)
-		rc = wait_ready(h->fd[0]);
+		rc = wait_ready(h->fd[0], left ? left : &none);
 	if (rc == 0)
 		rc = keep_only(1ull << CAP_NET_ADMIN, false);
 	if (rc < 0) {

@@ -24,6 +24,7 @@ struct ipsec_set {			/* plain: it travels to the helper process */
 	enum sec_ealg ealg;
 	uint8_t ck[16], ik[16];
 	uint32_t reqid;			/* of the pair at our server port; the other pair has the next one.  The mark that it is ours */
+	uint32_t out_seq;		/* what we send begins behind this sequence number: of associations that the peer knows already */
 	uint32_t lifetime_s;		/* hard, from when the associations were made; 0: for ever */
 };
 
@@ -51,8 +52,14 @@ int xfrm_set_del(struct xfrm *x, const struct ipsec_set *s);	/* all that is ther
 /* What comes to that port of ours or leaves it in clear is thrown away by the kernel; policies of sets go before. */
 int xfrm_guard_add(struct xfrm *x, const struct addr *us_and_port);
 int xfrm_guard_del(struct xfrm *x, const struct addr *us_and_port);
-/* Takes away what an earlier process left: only what has a reqid of first..last. */
-int xfrm_sweep(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid);
+/* What an earlier process left, by its reqid in first..last.  Sets that are to stay: one that is whole stays as it is, one with a part missing
+ * is made anew.  All the rest goes. */
+struct ipsec_left {
+	const struct ipsec_set *set;
+	size_t n;
+	unsigned whole, made, failed, taken_away;	/* sets; associations and policies */
+};
+int xfrm_take_up(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid, struct ipsec_left *left);
 int xfrm_events_fd(struct xfrm *x);				/* readable: xfrm_event() */
 /* A hard expiry of an association with a reqid of ours: 1 and its SPI; 0: nothing; -errno. */
 int xfrm_event(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid, uint32_t *ret_spi);
@@ -75,9 +82,9 @@ struct ipsec_port {			/* one worker's way to it, or a test's */
 };
 struct ipsec_helper;
 #define IPSEC_MAX_PORTS 64u
-/* Forks it, for n workers, before any thread runs; *ret_pid for a log.  first..last: our reqids; what has one already goes.
+/* Forks it, for n workers, before any thread runs.  first..last: our reqids; left: what is to be done with those that are there, NULL: they go.
  * The calling process loses CAP_NET_ADMIN.  -EPERM: no privilege, -ENOTSUP, -EPROTONOSUPPORT: a kernel without XFRM. */
-int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first_reqid, uint32_t last_reqid);
+int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first_reqid, uint32_t last_reqid, struct ipsec_left *left);
 /* The way of worker i, on its loop. */
 int ipsec_helper_open(struct ipsec_helper *h, unsigned i, struct loop *l, struct ipsec_port **ret);
 void ipsec_helper_close(struct ipsec_port *p);	/* what waits is forgotten, without done */
