@@ -291,13 +291,11 @@ static int start_helper(struct pcscf *p)
 	const struct security_config *c = &p->cfg.security;
 	struct ipsec_left left = { .n = 0 };
 	struct ipsec_set *sets;
-	int rc = 0;
+	int rc;
 
-	if (stack_store(p->stack))
-		rc = stored_sets_read(p, stack_store(p->stack));
-	sets = rc == 0 ? stored_sets_kernel(p) : NULL;
+	sets = stored_sets_kernel(p);
 	if (!sets)
-		return rc < 0 ? rc : -ENOMEM;
+		return -ENOMEM;
 	left.n = p->stored.n;
 	left.set = sets;
 	rc = ipsec_helper_start(&p->helper, stack_n_workers(p->stack), c->reqid_first, c->reqid_first + c->n_spis - 1, &left);
@@ -326,8 +324,9 @@ int security_start(struct pcscf *p)
 	p->sas = sa_pool_new(c);
 	if (!p->sas)
 		return -ENOMEM;
-	if (p->test_port)
-		return 0;
+	rc = stack_store(p->stack) ? stored_sets_read(p, stack_store(p->stack)) : 0;
+	if (rc < 0 || p->test_port)
+		return rc;
 	rc = start_helper(p);
 	if (rc < 0)
 		log_error(LOG_SEC, "access.ipsec: the kernel's associations cannot be changed (CAP_NET_ADMIN, a kernel with XFRM and ESP)",

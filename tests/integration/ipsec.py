@@ -4,6 +4,7 @@ Runs in tests/kernel/run with namespaces ue1 (10.50.0.1), ue2 (10.50.0.2) and co
 associations and policies are held against what must be there, and what was on the wire against ESP.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -438,6 +439,64 @@ def killed(core):
         table_is(1)
 
 
+class Again:
+    """The P-CSCF killed and started again with the same state.  meanwhile: done while it is away."""
+
+    def __init__(self, core, meanwhile=lambda: None):
+        helper = helper_pid()
+        os.kill(core.doc["pids"]["pcscf"], 9)
+        wait_for(lambda: ended(helper) and ended(core.doc["pids"]["pcscf"]), 5, "the end of P-CSCF and helper")
+        meanwhile()
+        began, before = time.monotonic(), core.log().count(" ready")
+        with open(core.doc["logs"]["pcscf"], "ab") as log:
+            self.p = subprocess.Popen(["ip", "netns", "exec", "core", os.path.join(BUILD, "pcscf/pcscfd"), "-c", core.doc["configs"]["pcscf"]],
+                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for(lambda: core.log().count(" ready") > before, 20, "the P-CSCF again")
+        self.ms = (time.monotonic() - began) * 1000
+        core.doc["pids"]["pcscf"] = self.p.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.terminate()
+        self.p.wait(10)
+
+
+def taken_up(core):
+    """F2: phones of before need not register again; calls of before go on and end, new ones come in.  A set that the kernel has lost a
+    part of is made anew (row X4)."""
+    def one_lost():
+        src, dst, spi = re.search(r"^src (10\.50\.0\.3) dst (10\.50\.0\.1)\n\s+proto esp spi (0x[0-9a-f]+)",
+                                  inside("core", "ip", "xfrm", "state"), re.M).groups()
+        inside("core", "ip", "xfrm", "state", "delete", "src", src, "dst", dst, "proto", "esp", "spi", spi)
+
+    with contextlib.ExitStack() as stack, Wire("ue1") as wire, Phone("ue1") as a, Phone("ue2") as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        table_is(2)
+        for whole, made, meanwhile in ((2, 0, lambda: None), (1, 1, one_lost)):
+            a.do(f"call {number('ue2')}", "answered", "call-failed", seconds=40)
+            b.wait("answered")
+            before = sets("core")
+            again = stack.enter_context(Again(core, meanwhile))
+            equal(sets("core").keys(), before.keys(), "associations")
+            check(f"taken_up={whole} made_anew={made} failed=0 taken_away=" in core.log(), "the log does not tell")
+            table_is(2)
+            b.do("hold", "held")
+            a.do("info", "response")
+            a.do("hangup", "ended")
+            b.wait("ended")
+            call(a, b, "ue2")
+            call(b, a, "ue1")
+            equal((a.seen("registered"), b.seen("registered")), (1, 1), "registrations")
+            print(f"   P-CSCF ready after {again.ms:.0f} ms in this kernel")
+        for p in (a, b):
+            equal(p.do("deregister", "deregistered", "registration-failed")["event"], "deregistered", "de-registration")
+        table_is(0, 12)
+        wire.check()
+
+
 def swept():
     """The next start takes away what the killed one left, and nothing of others (row X4)."""
     equal(sets("core"), {7: ["0x00009999"]}, "associations")
@@ -508,6 +567,9 @@ def main():
             c.run("pair " + p, pair, *p.split("/"))
     with Core("policy: require") as core:
         c.run("two P-CSCFs", two_instances, core)
+    with Core("policy: require") as core:
+        c.run("F2 killed and back: associations are taken up", taken_up, core)
+    with Core("policy: require") as core:
         c.run("killed", killed, core)
     inside("core", "ip", "xfrm", "state", "add", "src", "10.50.0.9", "dst", "10.50.0.3", "proto", "esp", "spi", "0x9999", "reqid", "7",
            "mode", "transport", "auth-trunc", "hmac(sha1)", "0x" + "11" * 20, "96", "enc", "ecb(cipher_null)", "")

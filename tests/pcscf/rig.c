@@ -6,6 +6,7 @@
 #include "common/util/bytes.h"
 
 static struct rig *the_rig;
+static struct store *the_store;
 
 /* ---- wire ---- */
 
@@ -120,6 +121,7 @@ static void worker_make(struct rig *r, unsigned id)
 
 	w->id = (uint16_t)id;
 	w->stack = &r->stack;
+	w->store = store_port(the_store, id);
 	w->wheel = &r->wheel;
 	w->loop = loop_new();
 	w->resolver = resolver_new(w->loop, &rc);
@@ -167,6 +169,11 @@ static void config_make(struct rig *r, const char *access)
 	memset(r->stack.token_key.k, 7, sizeof(r->stack.token_key.k));
 }
 
+void rig_use_store(struct store *s)
+{
+	the_store = s;
+}
+
 static int kernel_submit(struct ipsec_port *p, enum ipsec_op op, const struct ipsec_set *s, struct ipsec_req *req);
 
 static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool ipsec)
@@ -177,6 +184,7 @@ static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool
 	wheel_init(&r->wheel, 1000);
 	config_make(r, access);
 	r->stack.workers = r->workers;
+	r->stack.store = the_store;
 	r->stack.n_workers = n_workers;
 	ck_assert_int_eq(pcscf_init(&r->p), 0);
 	if (ipsec)

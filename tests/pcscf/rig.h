@@ -53,6 +53,7 @@ void rig_init(struct rig *r, const char *access, unsigned n_workers);
 /* With access.ipsec as `ipsec` says ("{policy: prefer}"), one worker, and the kernel above instead of the helper. */
 void rig_init_ipsec(struct rig *r, const char *ipsec, const char *access);
 void rig_fini(struct rig *r);
+void rig_use_store(struct store *s);			/* of rigs made from now on; NULL: none */
 void rig_run(struct rig *r, uint64_t ms);
 /* A message from `from` ("udp:10.9.0.1:5060", "tcp:...", and with a port of ours "udp:10.9.0.1:6000>10.0.0.10:5100"); LF becomes CRLF, an empty line and Content-Length are added. */
 void rig_in(struct rig *r, const char *from, const char *text);

@@ -1,0 +1,269 @@
+/* tests/pcscf/test_stored.c - phones, associations and subscriptions over a restart: TS 24.229 §5.2.2, TS 33.203 §7.4; rows H1, P7, P8, P13, X3;
+ * reliability F2, F4, F14. */
+#include <string.h>
+#include "common/store/private.h"
+#include "common/util/clock.h"
+#include "pcscf/reg_event.h"
+#include "pcscf/stored.h"
+#include "tests/pcscf/rig.h"
+
+static char dir[64];
+static struct rig r;
+static struct store *store;
+
+static void open_store(int64_t later_ms)
+{
+	const struct store_config c = { .dir = dir, .max_bytes = 64 << 20, .max_pending_bytes = 1 << 20, .journal_bytes = 65536, .commit_ms = 100 };
+
+	ck_assert_int_eq(store_open(&store, &c, 2), 0);
+	store->offset_ms += later_ms;
+	rig_use_store(store);
+}
+
+static void begin(const char *access)
+{
+	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	open_store(0);
+	rig_init(&r, access, 1);
+}
+
+/* The process goes, and another one comes later. */
+static void restart(const char *access, int64_t later_ms)
+{
+	rig_fini(&r);
+	store_close(store);
+	open_store(later_ms);
+	rig_init(&r, access, 1);
+	ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+}
+
+static void end(void)
+{
+	char command[128];
+
+	rig_fini(&r);
+	rig_use_store(NULL);
+	store_close(store);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void to_bob(const char *path)
+{
+	char lines[512];
+
+	snprintf(lines, sizeof(lines), "Route: %s\n", path);
+	rig_request_as(&r, SCSCF, "MESSAGE", "sip:bob@10.9.0.2:5060", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "mt", lines);
+}
+
+/* Both ways, as if nothing had been. */
+START_TEST(test_both_ways)
+{
+	struct rig_sent *s;
+	char path[256];
+
+	begin(NULL);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	restart(NULL, 60000);
+	to_bob(path);
+	s = rig_expect(&r, "MESSAGE", BOB);
+	rig_reply(&r, s, 200, "");
+	rig_expect_status(&r, 200, SCSCF);
+	rig_request(&r, BOB, "MESSAGE", "sip:carol@home", "Route: <sip:orig-bob@10.0.0.30:6060;lr>\n");
+	s = rig_expect(&r, "MESSAGE", SCSCF);
+	ck_assert_str_eq(rig_hdr(s, "Route"), "<sip:orig-bob@10.0.0.30:6060;lr>");
+	ck_assert(strstr(rig_hdr(s, "P-Asserted-Identity"), "sip:bob@home") != NULL);
+	end();
+}
+END_TEST
+
+START_TEST(test_expires)
+{
+	char path[256];
+
+	begin(NULL);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	restart(NULL, 60000);
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	rig_run(&r, 3600000);
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 0);
+	restart(NULL, 0);
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 0);
+	end();
+}
+END_TEST
+
+START_TEST(test_expired_while_away)
+{
+	char path[256];
+
+	begin(NULL);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	restart(NULL, INT64_C(31536000000));
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 0);
+	restart(NULL, 0);
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 0);
+	end();
+}
+END_TEST
+
+/* Its connection went with the process: its contact is how to reach it. */
+START_TEST(test_stream)
+{
+	struct rig_sent *s;
+	char path[256];
+
+	begin(NULL);
+	rig_register(&r, "bob", "tcp:10.9.0.2:40000", "sip:bob@10.9.0.2:5062;transport=tcp", NULL, path);
+	restart(NULL, 0);
+	to_bob(path);
+	s = rig_expect(&r, "MESSAGE", "tcp:10.9.0.2:5062");
+	ck_assert_uint_eq(s->to.conn, 0);
+	end();
+}
+END_TEST
+
+/* ---- sets of associations ---- */
+
+static struct sa_set *make_set(struct sec_list *client)
+{
+	struct sa_wish w = { .impi = STR("bob@home"), .key = STR("bob@home|phone"), .client = client, .chosen = 1 };
+	struct sa_set *s;
+
+	*client = (struct sec_list){ .n = 2, .others = 3, .entry = {
+		{ .alg = SEC_ALG_HMAC_MD5_96, .port_c = 1, .port_s = 2, .spi_c = 1000, .spi_s = 1001, .q = 500 },
+		{ .alg = SEC_ALG_HMAC_SHA1_96, .ealg = SEC_EALG_AES_CBC, .port_c = 6000, .port_s = 6001, .spi_c = 2000, .spi_s = 2001, .q = 1000 } } };
+	addr_parse(STR("10.9.0.2"), 0, &w.phone);
+	addr_parse(STR("10.0.0.10"), 0, &w.us);
+	memset(w.ck, 0xc1, 16);
+	memset(w.ik, 0xd2, 16);
+	s = sa_set_new(&w);
+	ck_assert_ptr_nonnull(s);
+	return s;
+}
+
+static void place(struct sa_set *s, const struct security_config *c)
+{
+	s->k.mine = (struct ipsec_end){ c->spi_first + 8, c->spi_first + 9, c->port_c, c->port_s };
+	s->k.reqid = c->reqid_first + 8;
+}
+
+static void begin_ipsec(int64_t later_ms)
+{
+	open_store(later_ms);
+	rig_init_ipsec(&r, "{policy: prefer}", NULL);
+}
+
+START_TEST(test_set)
+{
+	struct sec_list client;
+	struct sa_set *s, *back;
+	struct pcscf_worker *pw;
+
+	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	begin_ipsec(0);
+	s = make_set(&client);
+	place(s, &r.p.cfg.security);
+	s->made_ms = clock_mono_us() / 1000;
+	stored_set(store_port(store, 0), s, SA_LIVE, 100000);
+	rig_fini(&r);
+	store_close(store);
+	begin_ipsec(40000);
+	r.kernel.set[r.kernel.n++] = s->k;		/* it was never gone */
+	ck_assert_uint_eq(r.p.stored.n, 1);
+	back = r.p.stored.v[0].s;
+	ck_assert(str_eq(back->impi, s->impi) && str_eq(back->key, s->key) && back->n_client == 2 && back->client_others == 3);
+	ck_assert(secagree_eq(&back->client[0], &client.entry[0]) && secagree_eq(&back->client[1], &client.entry[1]));
+	ck_assert_mem_eq(back->k.ck, s->k.ck, 16);
+	ck_assert_mem_eq(back->k.ik, s->k.ik, 16);
+	ck_assert(back->k.mine.spi_s == s->k.mine.spi_s && back->k.theirs.port_s == 6001 && back->k.reqid == s->k.reqid);
+	ck_assert(r.p.stored.v[0].left_ms <= 60000 && r.p.stored.v[0].left_ms >= 50000);
+	obj_ref(back);
+	ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+	pw = pcscf_of(&r.workers[0].w);
+	ck_assert_uint_eq(sa_count(pw->sets), 1);
+	ck_assert_int_eq(sa_state(back), SA_LIVE);
+	rig_run(&r, 61000);
+	ck_assert_uint_eq(sa_count(pw->sets), 0);
+	ck_assert_uint_eq(r.kernel.deleted, 1);
+	obj_unref(back);
+	obj_unref(s);
+	end();
+}
+END_TEST
+
+/* Of other pools (the configuration has changed), or over: not taken up, and forgotten. */
+START_TEST(test_set_of_others)
+{
+	struct sec_list client;
+	struct sa_set *s;
+
+	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	begin_ipsec(0);
+	s = make_set(&client);
+	place(s, &r.p.cfg.security);
+	s->made_ms = clock_mono_us() / 1000;
+	if (_i == 0)
+		s->k.mine.port_s = 9;
+	else if (_i == 1)
+		s->k.reqid++;
+	stored_set(store_port(store, 0), s, SA_LIVE, _i == 2 ? 10 : 100000);
+	obj_unref(s);
+	for (int again = 0; again < 2; again++) {
+		rig_fini(&r);
+		store_close(store);
+		begin_ipsec(1000);
+		ck_assert_uint_eq(r.p.stored.n, 0);
+		ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+	}
+	end();
+}
+END_TEST
+
+/* ---- F4 ---- */
+
+struct cutting {
+	enum store_table table;
+	char key[128], value[4096];
+	size_t key_l, l;
+};
+
+static void take(void *arg, const struct store_record *rec)
+{
+	struct cutting *c = arg;
+
+	c->key_l = rec->key.l;
+	c->l = rec->value.l;
+	memcpy(c->key, rec->key.p, rec->key.l);
+	memcpy(c->value, rec->value.p, rec->value.l);
+}
+
+/* A record that is cut anywhere makes no phone, or the one that it was. */
+START_TEST(test_cut)
+{
+	struct cutting c = { .l = 0 };
+	struct binding *b;
+	char path[256];
+
+	begin(NULL);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	restart(NULL, 0);
+	ck_assert_int_eq(store_scan(store, STORE_PHONE, take, &c), 0);
+	ck_assert_uint_gt(c.l, 0);
+	for (size_t l = 0; l < c.l; l += 1) {
+		ck_assert_int_eq(store_put(store_port(store, 0), STORE_PHONE, str_make(c.key, c.key_l), str_make(c.value, l), 0), 0);
+		restart(NULL, 0);
+		b = phone_by_key(r.p.phones, str_make(c.key, c.key_l));
+		ck_assert(!b || (str_eq_c(b->impi, "bob@home") && b->n_identities && b->id));
+		obj_unref(b);
+	}
+	end();
+}
+END_TEST
+
+static const int others[] = { 0, 1, 2 };
+TEST_MAIN("stored", TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_stream), TEST_ONE(test_set),
+	  TEST_ROWS(test_set_of_others, others), TEST_ONE(test_cut))
