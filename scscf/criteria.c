@@ -98,7 +98,10 @@ static bool trigger_fits(const struct trigger *t, const struct criteria_query *q
 		fits = method_fits(t, q);
 		break;
 	case TRIGGER_HEADER:
-		fits = header_fits(t, q->m);
+		if (t->id == SIP_H_PASSERTED_SERVICE && q->service.l)		/* the message has not got it yet */
+			fits = value_fits(t, q->service);
+		else
+			fits = header_fits(t, q->m);
 		break;
 	case TRIGGER_CASE:
 		fits = t->number == q->scase;

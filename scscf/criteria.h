@@ -62,6 +62,7 @@ struct criteria {
 struct criteria_query {
 	const struct sip_msg *m;
 	struct str ruri;		/* as it stands now */
+	struct str service;		/* P-Asserted-Service when it is ours to say; empty: as in m */
 	enum session_case scase;
 	bool registered;		/* the served user */
 	unsigned registration;		/* REGISTER: one of enum registration_type; else 0 */

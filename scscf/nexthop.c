@@ -21,16 +21,22 @@ static struct session_target *append(struct session_target **list, struct sessio
 /* ---- the trust domain ---- */
 
 /* Nodes of the home network have names in its domain. */
-static bool is_trusted(struct scscf_worker *sw, struct str host)
+static bool is_home(struct scscf_worker *sw, struct str host)
 {
 	struct str home = stack_home_domain(sw->w->stack), tail;
 
-	if (stack_is_home_domain(sw->w->stack, host) || session_config_trusts_domain(sw->s->sessions, host))
+	if (stack_is_home_domain(sw->w->stack, host))
 		return true;
 	if (host.l <= home.l + 1)
 		return false;
 	tail = str_from(host, host.l - home.l - 1);
 	return tail.p[0] == '.' && str_ieq(str_from(tail, 1), home);
+}
+
+static void set_border(struct scscf_worker *sw, struct session_target *t, struct str host)
+{
+	t->abroad = !is_home(sw, host);
+	t->trusted = !t->abroad || session_config_trusts_domain(sw->s->sessions, host);
 }
 
 /* ---- the table ---- */
@@ -47,6 +53,7 @@ static bool add_trunks(struct scscf_worker *sw, struct session_in *in, struct se
 		t->route[0] = row[i]->next_hop;
 		t->n_routes = 1;
 		t->trusted = row[i]->trusted;
+		t->abroad = !row[i]->trusted;		/* a BGCF or a gateway of ours, unless it is said to be outside */
 		t->trunk = row[i];
 		if (i + 1 < n)
 			t->wait_ms = sw->s->sessions->route_wait_ms;
@@ -145,7 +152,7 @@ static bool add_found(struct scscf_worker *sw, struct session_in *in, struct str
 	ok = add_home(in, list, text);
 	t = *from;
 	if (ok && t) {
-		t->trusted = is_trusted(sw, u.host);
+		set_border(sw, t, u.host);
 		t->found = true;
 	}
 	return ok;
@@ -226,7 +233,9 @@ static bool along_routes(struct scscf_worker *sw, struct session_in *in, struct 
 
 	if (!t)
 		return false;
-	t->trusted = sip_nameaddr_parse(route, &n) == 0 && is_trusted(sw, n.uri.host);
+	t->abroad = true;
+	if (sip_nameaddr_parse(route, &n) == 0)
+		set_border(sw, t, n.uri.host);
 	append(list, t);
 	return true;
 }
@@ -237,7 +246,7 @@ static bool foreign(struct scscf_worker *sw, struct session_in *in, struct sessi
 
 	if (!t)
 		return false;
-	t->trusted = is_trusted(sw, in->ruri.host);
+	set_border(sw, t, in->ruri.host);
 	append(list, t);
 	return true;
 }

@@ -155,6 +155,7 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 	struct session *s;
 
 	assert_identity(in, c);
+	border_service(sw, in);
 	s = session_new(sw, in, SIDE_ORIGINATING, str_from_c(c->id->aor));
 	if (s)
 		services_run(s, in, c->view, c->id, has_contact(c->view) ? CASE_ORIGINATING : CASE_ORIGINATING_UNREGISTERED, 0);

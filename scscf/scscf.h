@@ -66,6 +66,7 @@ struct session_in {
 	unsigned n_own;
 	const struct token *token;		/* the first of own_token that there is; NULL: none */
 	bool again;				/* it waited for the HSS already */
+	struct str service;			/* that the network asserts: RFC 6050; empty: none */
 };
 void scscf_request_again(struct worker *w, struct tx_server *st, struct sip_msg *m);		/* request.c: once it has waited */
 void unregistered_free(struct scscf_worker *sw);

@@ -168,9 +168,13 @@ static void onward(struct session *s, struct session_in *in)
 		refuse(s, in, status, why);
 		return;
 	}
-	if (s->side == SIDE_ORIGINATING)
-		for (struct session_target *t = targets; t; t = t->next)
-			t->id = s->user_id;
+	for (struct session_target *t = s->side == SIDE_ORIGINATING ? targets : NULL; t; t = t->next) {
+		if (!border_may_leave(t, in->m)) {
+			refuse(s, in, 500, "the privacy that is critical cannot be given");
+			return;
+		}
+		t->id = s->user_id;
+	}
 	go(s, in, targets, s->side == SIDE_TERMINATING ? SESSION_FORK : SESSION_IN_TURN);
 }
 
@@ -182,7 +186,8 @@ static void log_server(const struct session *s, const struct session_in *in, con
 
 static void next(struct session *s, struct session_in *in, unsigned from)
 {
-	const struct criteria_query q = { .m = in->m, .ruri = in->ruri.text, .scase = s->scase, .registered = s->user_registered };
+	const struct criteria_query q = { .m = in->m, .ruri = in->ruri.text, .service = in->service, .scase = s->scase,
+					  .registered = s->user_registered };
 	unsigned at = criteria_next(s->criteria, from, &q);
 	const struct criterion *k;
 	struct session_target *t;

@@ -64,34 +64,6 @@ static struct str record_route(const struct session *s, struct arena *a, const s
 	return arena_printf(a, "<sip:%s@%.*s;lr>", text, STR_ARG(stack_sip_name(s->sw->w->stack)));
 }
 
-/* RFC 3325 §5, RFC 3323: `id` among the priv-values, which a semicolon parts. */
-static bool asks_for_anonymity(const struct sip_msg *m)
-{
-	struct sip_values it = sip_values(m, SIP_H_PRIVACY);
-	struct str v, one;
-
-	while (sip_values_next(&it, &v)) {
-		while (v.l) {
-			str_cut(v, ';', &one, &v);
-			if (str_ieq_c(str_trim(one), "id"))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* What stays inside the trust domain, and what is not believed from outside: TS 24.229 §4.4; RFC 7315 §5.4 (location),
- * RFC 3325 §5 (identity: out unless the user asked for anonymity, in never). */
-static void cross_border(struct sip_out *o, bool out)
-{
-	static const enum sip_hdr_id inside[] = { SIP_H_PAANI, SIP_H_PCFA, SIP_H_PCV, SIP_H_PASSERTED_SERVICE };
-
-	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
-		sip_out_drop(o, inside[i]);
-	if (!out || asks_for_anonymity(o->m))
-		sip_out_drop(o, SIP_H_PAI);
-}
-
 /* Is the topmost Record-Route ours already?  It comes back from an application server that does not stay on the route: once is
  * enough then. */
 static bool is_recorded(const struct session *s, const struct sip_out *o, const struct session_target *to)
@@ -128,8 +100,7 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 		services_branch(s, t->as, o);
 	else if (s->side != SIDE_DIALOG)
 		edit_last(s, o);
-	if (!t->trusted)
-		cross_border(o, true);
+	border_request(t, o);
 	if (t->trunk)
 		breakout_branch(t->trunk, o);
 }
@@ -155,8 +126,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	(void)p;
 	if (t->as)
 		services_response(s, t->as, m);
-	if (!t->trusted)
-		cross_border(o, false);
+	border_response(t, o);
 	if (s->side != SIDE_DIALOG)
 		charging_response(s, o, stack_home_domain(s->sw->w->stack), t->trusted);
 	if (m->status >= 200 && m->status < 300 && !s->answered) {

@@ -51,6 +51,7 @@ void session_config_check(const struct cfg *c, struct buf *errors);
 int session_config_new(const struct cfg *c, struct session_config **ret);
 void session_config_free(struct session_config *c);
 bool session_config_trusts_domain(const struct session_config *c, struct str host);
+bool session_config_has_service(const struct session_config *c, struct str urn);	/* may our users have that service? (row T11) */
 bool session_config_is_as(const struct session_config *c, const struct sip_flow *from);	/* may send `orig` (row T9) */
 
 struct session_target {
@@ -59,6 +60,7 @@ struct session_target {
 	unsigned n_routes, q;
 	uint32_t wait_ms;		/* for any answer at all; 0: no limit */
 	bool trusted;			/* inside the trust domain (TS 24.229 §4.4) */
+	bool abroad;			/* not of the home network */
 	uint64_t id;			/* registration whose side our Record-Route stands for */
 	const struct session_route *trunk;	/* a row of sessions.routes; NULL: none */
 	bool found;			/* by ENUM */
@@ -159,6 +161,14 @@ void breakout_branch(const struct session_route *r, struct sip_out *o);	/* its h
 /* Did the trunk fail, so that another one may do better?  It is held for sessions.as_hold_s then. */
 bool breakout_failed(struct scscf_worker *sw, const struct session_route *r, unsigned status, const struct sip_msg *m);
 void breakout_list(void *u, struct http_req *r);				/* GET /api/v1/routing/routes */
+
+/* ---- border.c: the trust domain and privacy ---- */
+void border_request(const struct session_target *t, struct sip_out *o);
+void border_response(const struct session_target *t, struct sip_out *o);
+/* RFC 3323 §5: false: the privacy that the request calls critical cannot be given on the way to that target. */
+bool border_may_leave(const struct session_target *t, const struct sip_msg *m);
+/* P-Preferred-Service to P-Asserted-Service, RFC 6050. */
+void border_service(struct scscf_worker *sw, struct session_in *in);
 
 /* ---- held.c: servers that failed just now, for all workers ---- */
 void held_set(struct scscf_worker *sw, struct str server, uint32_t hold_s);

@@ -44,6 +44,9 @@ const struct cfg_row scscf_session_schema[] = {
 	  "XML file with the shared sets of filter criteria that profiles name by SharedIFCSetID." },
 	{ "sessions.trusted_domains", CFG_STR_LIST, 1, 253, NULL, "@hostip", 0, NULL,
 	  "Other domains inside the trust domain (TS 24.229 §4.4)." },
+	{ "sessions.services", CFG_STR_LIST, 5, 253, NULL, NULL, 0, NULL,
+	  "Services (ICSI, \"urn:urn-7:3gpp-service...\") that users may ask for by P-Preferred-Service; one that is not there is not "
+	  "asserted (RFC 6050); none: every one." },
 	{ "sessions.application_servers", CFG_STR_LIST, 1, 72, NULL, "@ip", 0, NULL,
 	  "Addresses of application servers that may originate for a user." },
 	{ 0 },
@@ -179,6 +182,16 @@ bool session_config_trusts_domain(const struct session_config *c, struct str hos
 		if (str_ieq(cfg_strs_at(c->root, "sessions.trusted_domains", i), host))
 			return true;
 	return false;
+}
+
+bool session_config_has_service(const struct session_config *c, struct str urn)
+{
+	size_t n = c ? cfg_list_len(c->root, "sessions.services") : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (str_ieq(cfg_strs_at(c->root, "sessions.services", i), urn))
+			return true;
+	return n == 0 && str_istarts(urn, STR("urn:"));
 }
 
 bool session_config_is_as(const struct session_config *c, const struct sip_flow *from)

@@ -68,7 +68,7 @@ static bool fits(const char *xml, const char *text, enum session_case scase, boo
 {
 	struct criteria *c = get(NULL, xml);
 	struct sip_msg *m = parse(text);
-	struct criteria_query q = { m, m->ruri_text, scase, registered, registration };
+	struct criteria_query q = { .m = m, .ruri = m->ruri_text, .scase = scase, .registered = registered, .registration = registration };
 	bool yes;
 
 	ck_assert_msg(c->n_skipped == 0, "%s: %.*s", xml, STR_ARG(c->skipped));
@@ -251,7 +251,7 @@ START_TEST(test_order)
 {
 	struct criteria *c;
 	struct sip_msg *m = parse(request);
-	struct criteria_query q = { m, m->ruri_text, CASE_ORIGINATING, true, 0 };
+	struct criteria_query q = { .m = m, .ruri = m->ruri_text, .scase = CASE_ORIGINATING, .registered = true };
 	struct buf b;
 
 	buf_init(&b, 1 << 18);

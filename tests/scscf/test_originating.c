@@ -116,20 +116,23 @@ START_TEST(test_record_route_row)	/* on the route of what makes a dialog */
 }
 END_TEST
 
-static const struct { const char *name, *ruri, *extra, *sessions; bool inside; const char *pai, *pcv; } border_rows[] = {
+static const struct { const char *name, *ruri, *extra, *sessions; bool inside; const char *pai, *pcv; bool pcfa; } border_rows[] = {
 	{ "home", "sip:bob@home.example", "Privacy: id\n", NULL, true, ALICE_SIP ", <tel:+4930111>",
-	  "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example" },
+	  "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example", true },
 	{ "a node of ours", "sip:conf@p9.home.EXAMPLE", "Privacy: id\n", NULL, true, ALICE_SIP ", <tel:+4930111>",
-	  "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example" },
-	{ "foreign", "sip:bob@foreign.example", "", NULL, false, ALICE_SIP ", <tel:+4930111>", "" },
-	{ "foreign, anonymous", "sip:bob@foreign.example", "Privacy: header; id;critical\n", NULL, false, "", "" },
-	{ "foreign, other privacy", "sip:bob@foreign.example", "Privacy: header;user\n", NULL, false, ALICE_SIP ", <tel:+4930111>", "" },
+	  "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example", true },
+	{ "foreign", "sip:bob@foreign.example", "", NULL, false, ALICE_SIP ", <tel:+4930111>", "", false },
+	{ "foreign, anonymous", "sip:bob@foreign.example", "Privacy: header; id\n", NULL, false, "", "", false },
+	{ "foreign, anonymous and critical", "sip:bob@foreign.example", "Privacy: id;critical\n", NULL, false, "", "", false },
+	{ "foreign, other privacy", "sip:bob@foreign.example", "Privacy: header\n", NULL, false, ALICE_SIP ", <tel:+4930111>", "", false },
+	{ "foreign, user privacy", "sip:bob@foreign.example", "Privacy: header;user\n", NULL, false, "", "", false },
+	{ "foreign, no privacy wanted", "sip:bob@foreign.example", "Privacy: none;id\n", NULL, false, ALICE_SIP ", <tel:+4930111>", "", false },
 	{ "a trusted domain", "sip:bob@foreign.example", "Privacy: id\n", "{trusted_domains: [foreign.example]}", true,
-	  ALICE_SIP ", <tel:+4930111>", "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example" },
+	  ALICE_SIP ", <tel:+4930111>", "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example", false },
 	{ "a trusted route", "sip:bob@foreign.example", "Privacy: id\n", "{routes: [{domain: Foreign.example, next_hop: \"sip:gw.example\"}]}",
-	  true, ALICE_SIP ", <tel:+4930111>", "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example" },
+	  true, ALICE_SIP ", <tel:+4930111>", "icid-value=\"i 1\";icid-generated-at=10.1.1.1;orig-ioi=home.example", true },
 	{ "a route outside", "sip:bob@foreign.example", "Privacy: id\n",
-	  "{routes: [{domain: foreign.example, next_hop: \"sip:gw.example\", trusted: false}]}", false, "", "" },
+	  "{routes: [{domain: foreign.example, next_hop: \"sip:gw.example\", trusted: false}]}", false, "", "", false },
 };
 
 START_TEST(test_border_row)		/* TS 24.229 §4.4; RFC 3325 §5; RFC 7315 §5.4; rows T15, T19 */
@@ -145,7 +148,7 @@ START_TEST(test_border_row)		/* TS 24.229 §4.4; RFC 3325 §5; RFC 7315 §5.4; r
 	ck_assert_ptr_nonnull(rig_req(&r, "INVITE", 0));
 	m = rig_req(&r, "INVITE", 0)->m;
 	ck_assert_msg((sip_msg_hdr(m, SIP_H_PAANI) != NULL) == border_rows[_i].inside, "%s", border_rows[_i].name);
-	ck_assert_msg((sip_msg_hdr(m, SIP_H_PCFA) != NULL) == border_rows[_i].inside, "%s", border_rows[_i].name);
+	ck_assert_msg((sip_msg_hdr(m, SIP_H_PCFA) != NULL) == border_rows[_i].pcfa, "%s", border_rows[_i].name);
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), border_rows[_i].pcv);
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PAI), border_rows[_i].pai);
 	ck_assert_ptr_null(sip_msg_hdr(m, SIP_H_PSERVED_USER));
@@ -153,10 +156,75 @@ START_TEST(test_border_row)		/* TS 24.229 §4.4; RFC 3325 §5; RFC 7315 §5.4; r
 		  "P-Charging-Vector: icid-value=evil\r\n");	/* and back */
 	m = rig_up(&r);
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PAI), border_rows[_i].inside ? "<sip:b@y>" : "");
-	ck_assert_msg((sip_msg_hdr(m, SIP_H_PCFA) != NULL) == border_rows[_i].inside, "%s", border_rows[_i].name);
+	ck_assert_msg((sip_msg_hdr(m, SIP_H_PCFA) != NULL) == border_rows[_i].pcfa, "%s", border_rows[_i].name);
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), border_rows[_i].inside ?
 			 "icid-value=evil;orig-ioi=visited.example;term-ioi=home.example" :
 			 "icid-value=\"i 1\";orig-ioi=visited.example;term-ioi=home.example");
+	rig_fini(&r);
+}
+END_TEST
+
+/* RFC 3323 §5: status: of ours, 0: it went on. */
+static const struct { const char *name, *ruri, *privacy, *sessions; unsigned status; bool told; } privacy_rows[] = {
+	{ "nothing asked", "sip:bob@foreign.example", "", NULL, 0, true },
+	{ "user: what tells of the user goes, §5.3", "sip:bob@foreign.example", "Privacy: user\n", NULL, 0, false },
+	{ "inside it stays for the one who is the border", "sip:bob@home.example", "Privacy: user;header;session;critical\n", NULL, 0, true },
+	{ "none", "sip:bob@foreign.example", "Privacy: none\n", NULL, 0, true },
+	{ "header cannot be had, and is critical", "sip:bob@foreign.example", "Privacy: header;critical\n", NULL, 500, true },
+	{ "session cannot be had, and is critical", "sip:bob@foreign.example", "Privacy: session;id;critical\n", NULL, 500, true },
+	{ "user and critical", "sip:bob@foreign.example", "Privacy: user;critical\n", NULL, 0, false },
+	{ "to a trusted network", "sip:bob@foreign.example", "Privacy: header;critical\n", "{trusted_domains: [foreign.example]}", 0, true },
+};
+
+START_TEST(test_privacy_row)		/* row T15 */
+{
+	static const char *const user[] = { "Subject:", "s:", "Call-Info:", "Organization:", "User-Agent:", "Reply-To:", "In-Reply-To:" };
+	char extra[1024];
+	struct sip_msg *m;
+	struct rig r;
+
+	snprintf(extra, sizeof(extra), "P-Asserted-Identity: <sip:alice@home.example>\nUser-Agent: x\nOrganization: x\ns: hello\n"
+		 "Call-Info: <http://x>\nReply-To: <sip:x@y>\nIn-Reply-To: x\nX-Other: x\n%s", privacy_rows[_i].privacy);
+	start(&r, privacy_rows[_i].sessions, "INVITE", privacy_rows[_i].ruri, ID_ALICE, extra);
+	ck_assert_msg(rig_status(&r) == privacy_rows[_i].status, "%s: %u", privacy_rows[_i].name, rig_status(&r));
+	if (privacy_rows[_i].status == 0) {
+		m = rig_req(&r, "INVITE", 0)->m;
+		ck_assert(rig_has(m, "X-Other: x"));
+		for (size_t i = 0; i < sizeof(user) / sizeof(user[0]); i++) {
+			char line[32];
+
+			snprintf(line, sizeof(line), "\r\n%s", user[i]);
+			if (i > 0)		/* Subject came in its compact form */
+				ck_assert_msg(rig_has(m, line) == privacy_rows[_i].told, "%s: %s", privacy_rows[_i].name, user[i]);
+		}
+	} else {
+		ck_assert_ptr_null(rig_req(&r, "INVITE", 0));
+	}
+	rig_fini(&r);
+}
+END_TEST
+
+/* RFC 6050 §4.1, §4.2; TS 24.229 §5.4.3.2; row T11.  out: P-Asserted-Service of what goes on. */
+static const struct { const char *name, *sessions, *headers, *out; } service_rows[] = {
+	{ "none", NULL, "", "" },
+	{ "preferred", NULL, "P-Preferred-Service: urn:urn-7:3gpp-service.ims.icsi.mmtel\n", "urn:urn-7:3gpp-service.ims.icsi.mmtel" },
+	{ "a phone does not assert", NULL, "P-Asserted-Service: urn:urn-7:a\n", "" },
+	{ "not by both", NULL, "P-Asserted-Service: urn:urn-7:a\nP-Preferred-Service: urn:urn-7:b\n", "urn:urn-7:b" },
+	{ "one that users have", "{services: [\"urn:urn-7:b\"]}", "P-Preferred-Service: urn:urn-7:a, URN:urn-7:b\n", "URN:urn-7:b" },
+	{ "one that users have not", "{services: [\"urn:urn-7:b\"]}", "P-Preferred-Service: urn:urn-7:a\n", "" },
+	{ "no URN", NULL, "P-Preferred-Service: x\n", "" },
+};
+
+START_TEST(test_service_row)
+{
+	struct sip_msg *m;
+	struct rig r;
+
+	start(&r, service_rows[_i].sessions, "INVITE", "sip:bob@home.example", ID_ALICE, service_rows[_i].headers);
+	m = rig_req(&r, "INVITE", 0)->m;
+	ck_assert_msg(strcmp(rig_hdr(m, SIP_H_PASSERTED_SERVICE), service_rows[_i].out) == 0, "%s: %s", service_rows[_i].name,
+		      rig_hdr(m, SIP_H_PASSERTED_SERVICE));
+	ck_assert_str_eq(rig_hdr(m, SIP_H_PPREFERRED_SERVICE), "");
 	rig_fini(&r);
 }
 END_TEST
@@ -304,6 +372,7 @@ START_TEST(test_as_row)			/* row T9 */
 END_TEST
 
 TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_restoration),
-	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
+	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ROWS(test_privacy_row, privacy_rows),
+	  TEST_ROWS(test_service_row, service_rows), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
 	  TEST_ONE(test_charging_response), TEST_ONE(test_icid_made), TEST_ROWS(test_final_row, final_rows),
 	  TEST_ONE(test_next_hop_unknown), TEST_ONE(test_cancel), TEST_ROWS(test_as_row, as_rows))

@@ -1,4 +1,4 @@
-/* tests/scscf/test_services.c - application servers in a call: TS 24.229 §5.4.3.2, §5.4.3.3; RFC 5502, RFC 8498; rows T1, T3, T7, T8, T17. */
+/* tests/scscf/test_services.c - application servers in a call: TS 24.229 §5.4.3.2, §5.4.3.3; RFC 5502, RFC 8498; rows T1, T3, T7, T8, T11, T17. */
 #include "tests/scscf/rig.h"
 
 enum { ID_IVAN = 0x71, ID_JUDY = 0x72 };
@@ -33,6 +33,22 @@ static void originate(struct rig *r, const char *method, const char *ruri, const
 		 rig_route(r, TOKEN_SERVICE_ROUTE, 0, ID_IVAN), extra);
 	rig_request(r, method, ruri, NULL, text);
 }
+
+START_TEST(test_asserted_service)	/* RFC 6050, row T11: criteria see the service that the network asserts */
+{
+	static const char *const mmtel = "P-Preferred-Service: urn:urn-7:3gpp-service.ims.icsi.mmtel\n";
+	struct rig r;
+
+	for (unsigned preferred = 0; preferred < 2; preferred++) {
+		begin(&r, IFC("1", "<SPT><Group>0</Group><SIPHeader><Header>P-Asserted-Service</Header><Content>icsi.mmtel</Content></SIPHeader></SPT>",
+			      AS("1", "")), CONTACT);
+		originate(&r, "INVITE", "sip:bob@home.example", preferred ? mmtel : "");
+		ck_assert_str_eq(rig_down(&r), preferred ? "INVITE@10.0.0.61" : "INVITE@10.0.0.20");
+		ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PASSERTED_SERVICE), preferred ? "urn:urn-7:3gpp-service.ims.icsi.mmtel" : "");
+		rig_fini(&r);
+	}
+}
+END_TEST
 
 /* ---- the chain ---- */
 
@@ -376,7 +392,7 @@ START_TEST(test_unknown_users)
 }
 END_TEST
 
-TEST_MAIN("services", TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
+TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
 	  TEST_ONE(test_slow_callee_is_not_the_servers_fault), TEST_ONE(test_cancelled_while_a_server_has_it), TEST_ONE(test_unregistered), TEST_ONE(test_unknown_users))
