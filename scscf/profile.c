@@ -11,6 +11,7 @@ struct reader {
 	XML_Parser x;
 	struct profile *p;
 	struct profile_identity hand, *id;	/* the PublicIdentity in hand; id NULL: none */
+	char *wildcard;			/* of it; NULL: none */
 	unsigned room;			/* identities there is memory for */
 	struct str xml;
 	char path[PROFILE_MAX_DEPTH][40];
@@ -143,6 +144,9 @@ static void identity_member(struct reader *r, struct str t)
 		r->id->barred = str_eq(t, STR("1")) || str_ieq(t, STR("true"));
 	else if (in(r, 0, "IdentityType") && str_to_u32(t, &n) == 0 && n < 256)
 		r->id->type = (uint8_t)n;
+	/* TS 29.228 annex B: the identity itself is any one that fits, in whatever order they come (end_identity). */
+	else if (in(r, 0, "WildcardedPSI") || in(r, 0, "WildcardedIMPU"))
+		replace(r, &r->wildcard, t);
 	else if (in(r, 0, "DisplayName"))
 		replace(r, &r->id->display, t);
 	else if (in(r, 0, "AliasIdentityGroupID"))
@@ -167,6 +171,19 @@ static void keep_identity(struct reader *r)
 	r->hand = (struct profile_identity){ 0 };
 }
 
+/* A wildcarded identity is found by its text, as Cx and P-Profile-Key (RFC 5002) have it: its expression may be no URI. */
+static void end_wildcard(struct reader *r)
+{
+	replace(r, &r->id->uri, str_from_c(r->wildcard));
+	replace(r, &r->wildcard, STR_NONE);
+	if (r->id->uri && !profile_find(r->p, str_from_c(r->id->uri))) {
+		r->id->aor = r->id->uri;
+		keep_identity(r);
+	}
+	identity_clear(&r->hand);
+	r->id = NULL;
+}
+
 /* Keeps the identity when it can be used; a bad one is left out, not the whole profile (row D15). */
 static void end_identity(struct reader *r)
 {
@@ -174,6 +191,11 @@ static void end_identity(struct reader *r)
 	char text[512];
 	struct str aor;
 
+	if (r->wildcard && (r->id->type == PROFILE_WILDCARDED_PSI || r->id->type == PROFILE_WILDCARDED_IMPU)) {
+		end_wildcard(r);
+		return;
+	}
+	replace(r, &r->wildcard, STR_NONE);
 	if (r->id->uri && sip_uri_parse(str_from_c(r->id->uri), &u, NULL) == 0 &&
 	    sip_uri_aor(&u, text, sizeof(text), &aor) == 0 && !profile_find(r->p, aor)) {
 		if (str_eq_c(aor, r->id->uri))		/* mostly: one text is enough */
@@ -314,6 +336,7 @@ int profile_parse(struct str xml, struct criteria_store *store, struct profile *
 		fit(&r);
 	}
 	identity_clear(&r.hand);
+	free(r.wildcard);
 	XML_ParserFree(r.x);
 	return rc;
 }

@@ -263,6 +263,8 @@ void services_return(struct scscf_worker *sw, struct session_in *in)
 		from = 0;
 	}
 	s = session_new(sw, in, services_term(c) ? SIDE_TERMINATING : SIDE_ORIGINATING, str_from_c(id->aor));
+	if (s && services_term(c) && wildcard_is(id))
+		s->served_uri = s->called;
 	if (s && services_term(c))
 		sip_out_drop(&in->out, SIP_H_ROUTE);
 	if (s)
@@ -278,9 +280,9 @@ void services_branch(struct session *s, const struct as_call *c, struct sip_out 
 
 	(void)c;
 	if (s->scase == CASE_ORIGINATING_CDIV)
-		sip_out_set(o, SIP_H_PSERVED_USER, arena_printf(o->arena, "<%.*s>;orig-cdiv", STR_ARG(s->served)));
+		sip_out_set(o, SIP_H_PSERVED_USER, arena_printf(o->arena, "<%.*s>;orig-cdiv", STR_ARG(s->served_uri)));
 	else
-		sip_out_set(o, SIP_H_PSERVED_USER, arena_printf(o->arena, "<%.*s>;sescase=%s;regstate=%s", STR_ARG(s->served), term,
+		sip_out_set(o, SIP_H_PSERVED_USER, arena_printf(o->arena, "<%.*s>;sescase=%s;regstate=%s", STR_ARG(s->served_uri), term,
 								s->user_registered ? "reg" : "unreg"));
 }
 

@@ -304,6 +304,7 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	s->side = side;
 	s->method = in->m->method;
 	s->served = arena_dup(in->m->arena, served);
+	s->served_uri = s->served;
 	s->called = arena_dup(in->m->arena, in->ruri.text);
 	timer_init(&s->deadline, on_deadline);
 	if (side != SIDE_DIALOG) {

@@ -79,6 +79,7 @@ struct session {
 	enum sip_method method;
 	struct str served;		/* public identity */
 	struct str called;		/* the Request-URI as it came */
+	struct str served_uri;		/* what application servers hear of the served user: of a wildcarded identity the one that is meant */
 	struct str icid, orig_ioi;	/* P-Charging-Vector of the request; orig_ioi as it came */
 	bool record;			/* we stay on the route */
 	bool answered;
@@ -169,6 +170,11 @@ void border_response(const struct session_target *t, struct sip_out *o);
 bool border_may_leave(const struct session_target *t, const struct sip_msg *m);
 /* P-Preferred-Service to P-Asserted-Service, RFC 6050. */
 void border_service(struct scscf_worker *sw, struct session_in *in);
+
+/* ---- wildcard.c: wildcarded identities, TS 23.003 §13.4A, §13.5 ---- */
+bool wildcard_is(const struct profile_identity *id);
+bool wildcard_fits(struct str wildcard, struct str aor);		/* "sip:chat-!.*!@home": is aor one of them? */
+const struct profile_identity *wildcard_find(const struct profile *p, struct str aor);
 
 /* ---- held.c: servers that failed just now, for all workers ---- */
 void held_set(struct scscf_worker *sw, struct str server, uint32_t hold_s);

@@ -78,11 +78,20 @@ static bool look_up(void *arg, struct str aor)
 	return f->c->set != NULL;
 }
 
+/* RFC 5002: the I-CSCF tells the wildcarded identity that the HSS found for the Request-URI.  From others it is no key. */
+static bool find_by_key(const struct session_in *in, struct search *f)
+{
+	struct str v = str_trim(sip_msg_value(in->m, SIP_H_PPROFILE_KEY));
+
+	/* By its text: the expression in it may be no URI. */
+	return in->n_own && v.l > 2 && v.p[0] == '<' && v.p[v.l - 1] == '>' && look_up(f, str_make(v.p + 1, v.l - 2));
+}
+
 static bool callee_find(struct scscf_worker *sw, const struct session_in *in, struct callee *c)
 {
 	struct search f = { sw->s->dir, c };
 
-	return each_spelling(sw, &in->ruri, look_up, &f);
+	return each_spelling(sw, &in->ruri, look_up, &f) || find_by_key(in, &f);
 }
 
 struct naming {
@@ -95,6 +104,8 @@ static bool is_named(void *arg, struct str aor)
 	struct naming *n = arg;
 
 	n->id = profile_find(n->p, aor);
+	if (!n->id)
+		n->id = wildcard_find(n->p, aor);
 	return n->id != NULL;
 }
 
@@ -331,6 +342,8 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 	s = session_new(sw, in, SIDE_TERMINATING, str_from_c(id->aor));
 	if (!s)
 		return;
+	if (wildcard_is(id))
+		s->served_uri = s->called;
 	sip_out_drop(&in->out, SIP_H_ROUTE);	/* from here on the services and the contact's Path are the way */
 	services_run(s, in, v, id, has_contact(v) ? CASE_TERMINATING_REGISTERED : CASE_TERMINATING_UNREGISTERED, 0);
 }

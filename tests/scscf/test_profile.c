@@ -16,6 +16,11 @@ static const struct { const char *name, *xml; int rc; unsigned ids; const char *
 	{ "display name", SUB("<ServiceProfile>" ID("sip:a@h", "<Extension><IdentityType>0</IdentityType><Extension><DisplayName>Al \"x\"&#13;&#10;Evil: 1</DisplayName></Extension></Extension>") "</ServiceProfile>"),
 	  0, 1, "sip:a@h", "\"Al \\\"x\\\"Evil: 1\" <sip:a@h>" },
 	{ "a bad identity is left out", SUB("<ServiceProfile>" ID("nonsense", "") ID("", "") ID("sip:a@h", "") "</ServiceProfile>"), 0, 1, "sip:a@h", "<sip:a@h>" },
+	{ "wildcarded PSI, TS 29.228 annex B", SUB("<ServiceProfile>" ID("sip:chat-1@h", "<Extension><IdentityType>2</IdentityType><Extension><Extension>"
+	  "<WildcardedPSI>sip:chat-!.*!@h</WildcardedPSI></Extension></Extension></Extension>") "</ServiceProfile>"),
+	  0, 1, "sip:chat-!.*!@h", "<sip:chat-!.*!@h>" },
+	{ "a wildcard of no wildcarded one", SUB("<ServiceProfile>" ID("sip:a@h", "<Extension><IdentityType>0</IdentityType>"
+	  "<WildcardedIMPU>sip:!.*!@h</WildcardedIMPU></Extension>") ID("sip:b@h", "") "</ServiceProfile>"), 0, 2, "sip:a@h", "<sip:a@h>, <sip:b@h>" },
 	{ "twice the same", SUB("<ServiceProfile>" ID("sip:a@H", "") ID("sip:a@h", "") "</ServiceProfile>"), 0, 1, "sip:a@H", "<sip:a@H>" },
 	{ "all barred", SUB("<ServiceProfile>" ID("sip:a@h", "<BarringIndication>true</BarringIndication>") "</ServiceProfile>"), 0, 1, NULL, "" },
 	{ "namespace prefix", "<c:IMSSubscription xmlns:c='x'><c:PrivateID>1</c:PrivateID><c:ServiceProfile><c:PublicIdentity><c:Identity>sip:a@h</c:Identity></c:PublicIdentity></c:ServiceProfile></c:IMSSubscription>", 0, 1, "sip:a@h", "<sip:a@h>" },

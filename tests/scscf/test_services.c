@@ -1,4 +1,5 @@
-/* tests/scscf/test_services.c - application servers in a call: TS 24.229 §5.4.3.2, §5.4.3.3; RFC 5502, RFC 8498; rows T1, T3, T7, T8, T11, T17. */
+/* tests/scscf/test_services.c - application servers in a call: TS 24.229 §5.4.3.2, §5.4.3.3; RFC 5502, RFC 8498; 
+ * rows I7, T1, T3, T7, T8, T10, T11, T17. */
 #include "tests/scscf/rig.h"
 
 enum { ID_IVAN = 0x71, ID_JUDY = 0x72 };
@@ -47,6 +48,86 @@ START_TEST(test_asserted_service)	/* RFC 6050, row T11: criteria see the service
 		ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PASSERTED_SERVICE), preferred ? "urn:urn-7:3gpp-service.ims.icsi.mmtel" : "");
 		rig_fini(&r);
 	}
+}
+END_TEST
+
+/* ---- public service identities: TS 23.228 §5.7, RFC 5002; rows I7, T10 ---- */
+
+#define PSI(type, uri, more) "<PublicIdentity><Identity>" uri "</Identity><Extension><IdentityType>" type "</IdentityType>" more \
+	"</Extension></PublicIdentity>"
+#define WILDCARD "<Extension><Extension><WildcardedPSI>sip:chat-![a-z]+[0-9]*!@home.example</WildcardedPSI></Extension></Extension>"
+#define FROM_ICSCF "Route: <sip:scscf.home.example:6060;lr>\n"
+#define KEY "P-Profile-Key: <sip:chat-![a-z]+[0-9]*!@home.example>\n"
+
+static const struct { const char *wildcard, *aor; bool fits; } wildcard_rows[] = {
+	{ "sip:chat-!.*!@h", "sip:chat-1@h", true }, { "sip:chat-!.*!@h", "sip:chat-@h", true }, { "sip:chat-!.+!@h", "sip:chat-@h", false },
+	{ "sip:chat-![0-9]+!@h", "sip:chat-1a@h", false }, { "sip:chat-!a|b!@h", "sip:chat-ab@h", false }, { "sip:chat-!a|b!@h", "sip:chat-b@h", true },
+	{ "sip:chat-!.*!@h", "sip:cha@h", false }, { "sip:chat-!.*!@h", "sip:chat-1@x", false }, { "tel:+4930!.*!", "tel:+49301", true },
+	{ "sip:chat@h", "sip:chat@h", false }, { "sip:a!b@h", "sip:ab@h", false }, { "sip:!(!@h", "sip:x@h", false }, { "", "", false },
+};
+
+START_TEST(test_wildcard_row)
+{
+	ck_assert_msg(wildcard_fits(str_from_c(wildcard_rows[_i].wildcard), str_from_c(wildcard_rows[_i].aor)) == wildcard_rows[_i].fits, "%s %s",
+		      wildcard_rows[_i].wildcard, wildcard_rows[_i].aor);
+}
+END_TEST
+
+START_TEST(test_distinct_psi)		/* a service that nobody registers: its server answers */
+{
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_user(&r, 0x81, PSI("1", "sip:conf@home.example", "") IFC("1", CASE("2"), AS("1", "")), NULL);
+	rig_request(&r, "INVITE", "sip:conf@home.example", NULL, FROM_ICSCF);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61");
+	ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PSERVED_USER), "<sip:conf@home.example>;sescase=term;regstate=unreg");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 200, "");
+	ck_assert_uint_eq(rig_status(&r), 200);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_wildcarded_psi)		/* found by the I-CSCF's P-Profile-Key; two servers, each told the identity that is meant */
+{
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_user(&r, 0x81, PSI("2", "sip:chat-any@home.example", WILDCARD) IFC("1", CASE("2"), AS("1", "")) IFC("2", CASE("2"), AS("2", "")), NULL);
+	rig_request(&r, "INVITE", "sip:chat-room7@home.example", NULL, FROM_ICSCF KEY);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61");
+	ck_assert(str_eq_c(SENT(&r, "INVITE", 0)->ruri_text, "sip:chat-room7@home.example"));
+	ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PSERVED_USER), "<sip:chat-room7@home.example>;sescase=term;regstate=unreg");
+	rig_return(&r, rig_req(&r, "INVITE", 0), NULL, NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.62");	/* no retargeting: it is one of them */
+	ck_assert_str_eq(rig_hdr(SENT(&r, "INVITE", 1), SIP_H_PSERVED_USER), "<sip:chat-room7@home.example>;sescase=term;regstate=unreg");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_wildcard_retargeted)	/* another identity than one of the wildcard's */
+{
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_user(&r, 0x81, PSI("2", "sip:chat-any@home.example", WILDCARD) IFC("1", CASE("2"), AS("1", "")) IFC("2", CASE("2"), AS("2", "")), NULL);
+	rig_request(&r, "INVITE", "sip:chat-room7@home.example", NULL, FROM_ICSCF KEY);
+	rig_return(&r, rig_req(&r, "INVITE", 0), "sip:bob@home.example", NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.61 INVITE@10.0.0.20");
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_profile_key_of_others)	/* without the I-CSCF's Route it opens nothing */
+{
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_user(&r, 0x81, PSI("2", "sip:chat-any@home.example", WILDCARD) IFC("1", CASE("2"), AS("1", "")), NULL);
+	rig_request(&r, "INVITE", "sip:chat-room7@home.example", NULL, KEY);
+	ck_assert_uint_eq(rig_status(&r), 404);
+	ck_assert_str_eq(rig_down(&r), "");
+	rig_fini(&r);
 }
 END_TEST
 
@@ -392,7 +473,8 @@ START_TEST(test_unknown_users)
 }
 END_TEST
 
-TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
+TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
+	  TEST_ONE(test_wildcarded_psi), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
 	  TEST_ONE(test_slow_callee_is_not_the_servers_fault), TEST_ONE(test_cancelled_while_a_server_has_it), TEST_ONE(test_unregistered), TEST_ONE(test_unknown_users))
