@@ -23,6 +23,10 @@ const struct cfg_row icscf_schema[] = {
 	{ "selection.suspect_s", CFG_INT, 0, 3600, "30", NULL, CFG_RELOAD, "s", "One that failed is taken last for so long." },
 	{ "selection.retry_after_s", CFG_INT, 1, 3600, "10", NULL, CFG_RELOAD, "s",
 	  "Retry-After in refusals that may pass; up to half is added at random." },
+	{ "trust", CFG_MAP, .help = "The trust domain (TS 24.229 §4.4)." },
+	{ "trust.networks", CFG_STR_LIST, 2, 80, NULL, NULL, 0, NULL,
+	  "ADDRESS or ADDRESS/BITS of nodes inside of it; what others assert is taken out, they may not register nor originate; none: all are "
+	  "inside." },
 	{ "numbers", CFG_MAP, .help = "Telephone numbers that are not of this network." },
 	{ "numbers.next_hop", CFG_STR, 1, 253, NULL, NULL, 0, NULL, "SIP URI of the BGCF or gateway they go to; absent: 404." },
 	{ 0 },
@@ -45,6 +49,7 @@ void icscf_config_check(const struct cfg *c, struct buf *errors)
 
 	check_uri(r, "selection.default_server", errors);
 	check_uri(r, "numbers.next_hop", errors);
+	icscf_trust_check(c, errors);
 	if (n > SELECT_MAX_SERVERS)
 		cfg_error(r, "selection.servers", errors, "selection.servers: at most %d", SELECT_MAX_SERVERS);
 	for (size_t i = 0; i < n; i++) {

@@ -134,7 +134,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 
 	(void)p;
 	(void)b;
-	(void)o;
+	if (a->outside)
+		icscf_trust_response(m, o);
 	if (m->status < 200)
 		a->rings = true;
 	else if (m->status < 300 && icscf_ask_open(a))

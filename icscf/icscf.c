@@ -35,7 +35,8 @@ int icscf_new(struct icscf **ret, const struct cfg *c)
 	i->message_wait_ms = MESSAGE_WAIT_T1 * (uint32_t)cfg_int(cfg_root(c), "sip.timers.t1_ms");
 	i->hss = hss_profile(cfg_str(cfg_root(c), "diameter.hss_profile"));
 	i->selection = selection_new(c, NULL);
-	if (!i->home_domain.p || !i->selection) {
+	i->trust = icscf_trust_new(c);
+	if (!i->home_domain.p || !i->selection || !i->trust) {
 		icscf_free(i);
 		return -ENOMEM;
 	}
@@ -48,6 +49,7 @@ void icscf_free(struct icscf *i)
 	if (!i)
 		return;
 	obj_unref(i->selection);
+	free(i->trust);
 	pthread_mutex_destroy(&i->lock);
 	free((char *)i->home_domain.p);
 	free((char *)i->numbers_next_hop.p);

@@ -14,6 +14,7 @@ struct icscf {
 	struct stack *stack;
 	struct str home_domain;
 	enum hss_profile hss;			/* diameter.hss_profile: which HSS it is, where it differs */
+	struct trust *trust;			/* trust.networks */
 	struct str numbers_next_hop;		/* numbers.next_hop: where foreign numbers go; empty: 404 */
 	uint32_t message_wait_ms;		/* for a request that a phone answers: just below Timer F */
 	pthread_mutex_t lock;			/* the pointer below */
@@ -49,6 +50,7 @@ struct icscf_ask {
 	struct proxy *p;
 	struct sip_msg *m;			/* the proxy's */
 	enum icscf_procedure proc;
+	bool outside;				/* the sender is outside of the trust domain */
 	uint64_t cx;				/* the Cx request that is out; 0: none */
 	uint64_t asked_us;
 	struct str impi, impu;
@@ -103,5 +105,12 @@ void icscf_session(struct icscf_worker *iw, struct tx_server *st, struct sip_msg
 /* identity.c: what to ask the HSS for, most likely first; texts in `ar`.  Returns how many, 0: no identity a HSS knows. */
 unsigned icscf_identity_forms(const struct icscf *i, struct arena *ar, const struct sip_uri *u, struct str form[ASK_MAX_FORMS]);
 bool icscf_is_number(const struct sip_uri *u);		/* tel, or sip with user=phone or a "+..." user */
+
+/* trust.c: TS 24.229 §4.4 */
+struct trust *icscf_trust_new(const struct cfg *c);			/* free() it; NULL when out of memory */
+void icscf_trust_check(const struct cfg *c, struct buf *errors);
+bool icscf_trusts(const struct icscf *i, const struct sip_flow *from);
+void icscf_trust_request(struct sip_out *o);				/* takes out what one from outside may not say */
+void icscf_trust_response(const struct sip_msg *m, struct sip_out *o);	/* and what one outside may not hear */
 
 extern const struct http_route icscf_routes[];		/* rest.c; u is struct icscf */

@@ -173,6 +173,10 @@ void icscf_register(struct icscf_worker *iw, struct tx_server *st, struct sip_ms
 
 	if (!a)
 		return;
+	if (!icscf_trusts(iw->i, &m->flow)) {
+		icscf_refuse(a, 403, false, "the sender is no P-CSCF of the trust domain");
+		return;
+	}
 	sip_out_drop(proxy_out(a->p), SIP_H_ROUTE);	/* the HSS says where: clients.md point 9 */
 	if (!public_identity(a)) {
 		icscf_refuse(a, 400, false, "To is not an identity");

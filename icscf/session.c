@@ -184,9 +184,14 @@ void icscf_session(struct icscf_worker *iw, struct tx_server *st, struct sip_msg
 	}
 	routed = sip_out_top(o, SIP_H_ROUTE, &top) == 0;
 	sip_out_drop(o, SIP_H_PPROFILE_KEY);		/* ours to say */
+	a->outside = !icscf_trusts(iw->i, &m->flow);
+	if (a->outside)
+		icscf_trust_request(o);
 	if (m->to_tag.l == 0 && wants_originating(own, n_own)) {
 		a->proc = PROC_ORIGINATING;
-		if (served_user(m, &user))
+		if (a->outside)
+			icscf_refuse(a, 403, false, "nobody outside of the trust domain originates for a user");
+		else if (served_user(m, &user))
 			ask_for(a, PROC_ORIGINATING, &user.uri);
 		else
 			icscf_refuse(a, 403, false, "orig without P-Served-User or P-Asserted-Identity");

@@ -24,6 +24,7 @@ static const struct { const char *name, *yaml, *says; } mistakes[] = {
 	{ "default", "selection: {default_server: \"tel:+49\"}\n", "selection.default_server" },
 	{ "server", "selection: {servers: [{name: \"sip:a b\"}]}\n", "not a SIP URI" },
 	{ "capability", "selection: {servers: [{name: \"sip:a\", capabilities: [4294967296]}]}\n", "4294967295" },
+	{ "network", "trust: {networks: [\"10.0.0.0/33\"]}\n", "\"10.0.0.0/33\" is not ADDRESS or ADDRESS/BITS" },
 	{ "next hop", "numbers: {next_hop: \"mailto:a\"}\n", "numbers.next_hop" },
 };
 

@@ -1,5 +1,5 @@
 /* tests/icscf/test_session.c - other requests through the I-CSCF: TS 24.229 §5.3.2.1; TS 29.228 §6.1.4;
- * rows I3, I6, I9, R9, R16, D10, D11. */
+ * rows I3, I6, I7, I9, I10, R9, R16, D10, D11. */
 #include "tests/icscf/fixture.h"
 
 #define DEFAULT "selection: {default_server: \"sip:s1:6060\"}\n"
@@ -357,8 +357,71 @@ START_TEST(test_profile_key)		/* RFC 5002: ours to say, not the caller's */
 }
 END_TEST
 
+/* ---- the trust domain: TS 24.229 §4.4, §5.3.2.1; row I10 ---- */
+
+#define ASSERTED "P-Asserted-Identity: <sip:a@far>\nP-Charging-Vector: icid-value=1\nP-Access-Network-Info: 3GPP-NR\nP-Served-User: <sip:a@home>\n" \
+		 "P-Charging-Function-Addresses: ccf=x\nP-Asserted-Service: urn:x\nP-User-Database: <aaa://x>\nX-Other: 1\n"
+
+START_TEST(test_trust)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_PAI, SIP_H_PCV, SIP_H_PAANI, SIP_H_PCFA, SIP_H_PASSERTED_SERVICE, SIP_H_PUSER_DATABASE };
+	static const char *const networks[] = { "", "trust: {networks: [\"10.0.0.0/8\"]}\n", "trust: {networks: [\"192.0.2.0/24\"]}\n" };
+	struct rig_sent *s;
+	struct fixture f;
+	char yaml[256];
+
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(yaml, sizeof(yaml), "%s%s", DEFAULT, networks[i]);
+		fixture_init(&f, yaml);
+		rig_request(&f.r, "INVITE", "sip:bob@home", ASSERTED);
+		fixture_lia(&f, 0, &located);
+		s = rig_req(&f.r, "INVITE", 0);
+		for (unsigned k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
+			ck_assert_msg((sip_msg_hdr(s->m, ids[k]) != NULL) == (i < 2), "%s: header %u", networks[i], k);
+		ck_assert(str_find(s->m->raw, STR("X-Other: 1")) >= 0);
+		rig_reply(&f.r, s, 200, "B", "P-Charging-Vector: icid-value=1\r\nP-Asserted-Identity: <sip:b@home>\r\nPrivacy: id\r\n");
+		ck_assert_uint_eq(fixture_up_header(&f, SIP_H_PCV).l > 0, i < 2);
+		ck_assert_uint_eq(fixture_up_header(&f, SIP_H_PAI).l > 0, i < 2);
+		fixture_fini(&f);
+	}
+}
+END_TEST
+
+START_TEST(test_trust_refused)		/* from outside nobody registers, nor originates for a user */
+{
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT "trust: {networks: [\"192.0.2.0/24\"]}\n");
+	rig_request(&f.r, "INVITE", "sip:bob@far", "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n");
+	ck_assert_str_eq(rig_up(&f.r), "100 403");
+	fixture_fini(&f);
+	fixture_init(&f, DEFAULT "trust: {networks: [\"192.0.2.0/24\"]}\n");
+	fixture_register(&f, "");
+	ck_assert_str_eq(rig_up(&f.r), "403");
+	ck_assert_uint_eq(f.n_hss, 0);
+	fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(test_psi_server)		/* TS 23.228 §5.7: the HSS names an application server, row I7 */
+{
+	static const struct cx_lia as = { .result = { 0, 2001, false }, .server_name = { "sip:conf@as1:5060;transport=udp", 31 } };
+	struct rig_sent *s;
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT);
+	rig_request(&f.r, "INVITE", "sip:conf-7@home", "");
+	fixture_lia(&f, 0, &as);
+	s = rig_req(&f.r, "INVITE", 0);
+	ck_assert_msg(s != NULL, "%s", rig_up(&f.r));
+	ck_assert_str_eq(route_of(s), "<sip:conf@as1:5060;transport=udp;lr>");
+	ck_assert(str_eq_c(s->m->ruri_text, "sip:conf-7@home"));
+	fixture_fini(&f);
+}
+END_TEST
+
 TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_row, priority_rows),
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
-	  TEST_ONE(test_profile_key))
+	  TEST_ONE(test_profile_key), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ONE(test_psi_server))

@@ -1,0 +1,82 @@
+/* icscf/trust.c - where the trust domain ends: TS 24.229 §4.4, §5.3.2.1; TS 33.210; RFC 3325 §5; row I10.
+ *
+ * Without trust.networks every sender is inside, as where an IBCF or a firewall is the border.  With it, others are served, but nothing
+ * that only a trusted node may say is believed, and nothing of ours is told to them. */
+#include <stdlib.h>
+#include "icscf/icscf.h"
+
+struct trust {
+	size_t n;
+	struct {
+		struct addr a;
+		unsigned bits;
+	} net[];
+};
+
+struct trust *icscf_trust_new(const struct cfg *c)
+{
+	size_t n = cfg_list_len(cfg_root(c), "trust.networks");
+	struct trust *t = calloc(1, sizeof(*t) + n * sizeof(t->net[0]));
+
+	for (size_t i = 0; t && i < n; i++)
+		if (addr_prefix_parse(cfg_strs_at(cfg_root(c), "trust.networks", i), &t->net[t->n].a, &t->net[t->n].bits) == 0)
+			t->n++;
+	return t;
+}
+
+void icscf_trust_check(const struct cfg *c, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(c);
+	size_t n = cfg_list_len(r, "trust.networks");
+	struct addr a;
+	unsigned bits;
+
+	for (size_t i = 0; i < n; i++)
+		if (addr_prefix_parse(cfg_strs_at(r, "trust.networks", i), &a, &bits) < 0)
+			cfg_error(r, "trust.networks", errors, "trust.networks: \"%.*s\" is not ADDRESS or ADDRESS/BITS",
+				  STR_ARG(cfg_strs_at(r, "trust.networks", i)));
+}
+
+bool icscf_trusts(const struct icscf *i, const struct sip_flow *from)
+{
+	const struct trust *t = i->trust;
+
+	for (size_t k = 0; t && k < t->n; k++)
+		if (addr_in_prefix(&from->remote, &t->net[k].a, t->net[k].bits))
+			return true;
+	return !t || t->n == 0;
+}
+
+void icscf_trust_request(struct sip_out *o)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_PAI, SIP_H_PAANI, SIP_H_PCV, SIP_H_PCFA, SIP_H_PASSERTED_SERVICE, SIP_H_PSERVED_USER,
+					       SIP_H_PPROFILE_KEY, SIP_H_PUSER_DATABASE, SIP_H_PCALLED_PARTY_ID };
+
+	for (size_t k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
+		sip_out_drop(o, ids[k]);
+}
+
+static bool wants_id_privacy(const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_PRIVACY);
+	struct str v, one;
+
+	while (sip_values_next(&it, &v)) {
+		while (v.l) {
+			str_cut(v, ';', &one, &v);
+			if (str_ieq_c(str_trim(one), "id") || str_ieq_c(str_trim(one), "user"))
+				return true;
+		}
+	}
+	return false;
+}
+
+void icscf_trust_response(const struct sip_msg *m, struct sip_out *o)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_PAANI, SIP_H_PCV, SIP_H_PCFA, SIP_H_PASSERTED_SERVICE };
+
+	for (size_t k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
+		sip_out_drop(o, ids[k]);
+	if (wants_id_privacy(m))
+		sip_out_drop(o, SIP_H_PAI);
+}
