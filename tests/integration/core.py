@@ -48,12 +48,13 @@ class Core:
     """with Core(build, net, subs) as core: ...   extra is {node: YAML} for settings that differ from the lab's.
 
     quiet_errors: texts that may stand in an error line of a log, since the script provokes them.
+    ip6: a prefix; SIP is IPv6 then, and the P-CSCF has both.
     """
 
-    def __init__(self, build, net, subs, workers=1, extra=None, quiet_errors=(), more_subscribers=""):
+    def __init__(self, build, net, subs, workers=1, extra=None, quiet_errors=(), more_subscribers="", ip6=None):
         self.build, self.net, self.subs, self.workers = os.path.abspath(build), net, subs, workers
         self.extra, self.quiet_errors, self.more_subscribers = extra or {}, quiet_errors, more_subscribers
-        self.dir = tempfile.mkdtemp(prefix="cscf-test-")
+        self.dir, self.ip6_prefix = tempfile.mkdtemp(prefix="cscf-test-"), ip6
         self.doc = {}
         self.own = []			# processes that a script started in place of the lab's
 
@@ -70,6 +71,7 @@ class Core:
         argv = [LAB, "up", "--json", "--net", self.net, "--dir", os.path.join(self.dir, "lab"), "--build", self.build,
                 "--workers", str(self.workers),
                 "--subscribers", self._write("subscribers.yaml", "".join(s.yaml() for s in self.subs) + self.more_subscribers)]
+        argv += ["--ip6", self.ip6_prefix] if self.ip6_prefix else []
         for node, text in self.extra.items():
             argv += ["--extra", f"{node}={self._write(node + '.extra.yaml', text)}"]
         p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=UP_S, text=True,
@@ -136,11 +138,15 @@ class Core:
     def addr(self, node):
         """(address, port) of a CSCF."""
         host, port = self.doc["sip"][node].rsplit(":", 1)
-        return host, int(port)
+        return host.strip("[]"), int(port)
 
     def ip(self, last):
         """An address of this lab's net."""
         return f"{self.net}.{last}"
+
+    def ip6(self, last):
+        """One under its prefix."""
+        return f"{self.ip6_prefix}{last}"
 
     def rest(self, node):
         """Its REST client."""

@@ -7,13 +7,18 @@ import subprocess
 import sys
 import tempfile
 
-from cases import Cases, Skip, check, equal
-from core import LAB, SANITIZER, TOP, UP_S
+from cases import Cases, Skip, check, equal, wait_for
+from core import LAB, SANITIZER, TOP, UP_S, Core, Sub
+from phone import Phone as Bare
+from phone import call, hang_up
+from tls import DOMAIN, Certs, TlsPhone
 
 from labcore import Lab			# core.py has put deploy/lab on the path
 from labphone import Phone
 
-HOSTS = ("10", "20", "30", "101", "102", "103", "104")
+HOSTS = ("10", "20", "30", "101", "102", "103", "104", "105")
+X, Y, Z = (Sub(n) for n in range(1, 4))
+BAN_REFUSED = 6
 OPTIONS = """<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="options">
   <send retrans="500"><![CDATA[
@@ -138,6 +143,76 @@ class Ipv6:
         ]
 
 
+class Bares:
+    """Phones that say exactly what a case wants, on a core with a TLS listener and limits for strangers."""
+
+    def __init__(self, core, certs):
+        self.core, self.certs = core, certs
+
+    def transports(self):
+        """A phone on UDP, one on TCP and one on TLS call each other; what comes over the wire is IPv6 throughout."""
+        with Bare(self.core, X, self.core.ip6(101), 5060) as x, Bare(self.core, Y, self.core.ip6(102), 0, "tcp") as y, \
+                TlsPhone(self.core, Z, self.core.ip6(103), self.certs.client(), self.core.ip6(10)) as z:
+            for p in (x, y, z):
+                p.must_register()
+            for a, b, to in ((x, y, Y), (y, z, Z), (z, x, X)):
+                da, db, invite = call(a, b, self.core.number(to))
+                check(self.core.net not in invite.text, f"IPv4 in {invite.text}")
+                hang_up(da, db)
+            for p in (x, y, z):
+                p.must_register(expires=0)
+
+    def identity(self):
+        """SEC-02 by address: the one that this address registered is asserted, whatever From says."""
+        with Bare(self.core, X, self.core.ip6(101), 5060) as x, Bare(self.core, Y, self.core.ip6(102), 5060) as y:
+            for p in (x, y):
+                p.must_register()
+            req = x.start("MESSAGE", self.core.number(Y), {"P-Preferred-Identity": f"<{self.core.impu(Y)}>"}, "x", from_uri=self.core.impu(Y))
+            m = y.incoming("MESSAGE")
+            asserted = " ".join(m.all("P-Asserted-Identity"))
+            check((X.imsi in asserted or X.msisdn in asserted) and Y.imsi not in asserted and Y.msisdn not in asserted, asserted)
+            y.reply(m, 200)
+            equal(x.final(req).status, 200, "MESSAGE")
+            for p in (x, y):
+                p.must_register(expires=0)
+
+    def scan(self):
+        """X10: a /64 is one source; a registered phone of the same is served all the same."""
+        with Bare(self.core, X, self.core.ip6(101), 5060) as x:
+            x.must_register()
+            for host in ("104", "105"):
+                with Bare(self.core, Y, self.core.ip6(host), 5060) as stranger:
+                    for _ in range(BAN_REFUSED // 2):
+                        equal(stranger.ask("MESSAGE", self.core.number(X), None, "x").status, 403, "a stranger")
+            bans = wait_for(lambda: self.core.rest("pcscf").items("/api/v1/bans"), 5, "a ban")
+            equal([b["source"] for b in bans], [f"{self.core.ip6_prefix}/64"], "GET /bans")
+            with Bare(self.core, Y, self.core.ip6("104"), 5060) as stranger:
+                stranger.send(stranger.build("MESSAGE", self.core.number(X), None, "x"))
+                stranger.nothing(lambda m: m.status, 0.5, "an answer to who is banned")
+            x.must_register()
+            x.must_register(expires=0)
+
+    def rows(self):
+        """In order."""
+        return [("bare phones over UDP, TCP and TLS", self.transports), ("who asserts what", self.identity), ("a scan from one /64", self.scan)]
+
+
+def bares(build, net, prefix, cases):
+    """A core of their own, on the same addresses."""
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed")
+    with tempfile.TemporaryDirectory(prefix="cscf-tls-") as folder:
+        certs = Certs(folder)
+        certs.make("pcscf", f"pcscf.{DOMAIN}")
+        listen = ", ".join(f'"{p}:[{prefix}10]:{port}"' for p, port in (("udp", 5060), ("tcp", 5060), ("tls", 5061)))
+        extra = (f"sip:\n  listen: [{listen}]\n  tls: {{cert_file: {certs.path('pcscf')}, key_file: {certs.path('pcscf', 'key')}}}\n"
+                 f"  sources: {{exempt_loopback: false, ban_after_refused: {BAN_REFUSED}}}\n")
+        with Core(build, net, [X, Y, Z], 2, {"pcscf": extra}, ip6=prefix) as core:
+            for case in Bares(core, certs).rows():
+                cases.run(*case)
+        core.finish(cases)
+
+
 def main():
     """The script."""
     build, net, prefix = sys.argv[1:4]
@@ -150,6 +225,7 @@ def main():
         for case in rows[1:]:
             cases.run(*case)
     shutil.rmtree(t.dir, ignore_errors=True)
+    bares(build, net, prefix, cases)
     cases.end()
 
 

@@ -19,7 +19,7 @@ T1_S, T2_S = 0.5, 4.0
 ANSWER_S = 12.0
 COMPACT = {"i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "f": "from", "t": "to", "v": "via",
            "k": "supported", "r": "refer-to", "o": "event", "s": "subject", "e": "content-encoding"}
-SDP = ("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8 0\r\n"
+SDP = ("v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8 0\r\n"
        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n")
 
 
@@ -81,6 +81,7 @@ class Phone:
 
     def __init__(self, core, sub, ip, port=5060, transport="udp", usim=None, password=None, proxy=None):
         self.core, self.sub, self.ip, self.port, self.transport = core, sub, ip, port, transport
+        self.host, self.family = (f"[{ip}]", socket.AF_INET6) if ":" in ip else (ip, socket.AF_INET)
         self.proxy = proxy or core.addr("pcscf")
         self.usim = usim or (None if sub.password else Usim(bytes.fromhex(K), bytes.fromhex(OPC)))
         self.password = password or sub.password
@@ -89,14 +90,14 @@ class Phone:
         self.challenge = None
         self.sock = self._open()
         self.port = self.sock.getsockname()[1]
-        self.contact = f"sip:{sub.imsi}@{ip}:{self.port}" + (";transport=tcp" if transport == "tcp" else "")
+        self.contact = f"sip:{sub.imsi}@{self.host}:{self.port}" + (";transport=tcp" if transport == "tcp" else "")
 
     def _open(self):
         if self.transport == "udp":
-            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s = socket.socket(self.family, socket.SOCK_DGRAM)
             s.bind((self.ip, self.port))
             return s
-        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s = socket.socket(self.family, socket.SOCK_STREAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind((self.ip, self.port))
         s.connect(self.proxy)
@@ -194,7 +195,7 @@ class Phone:
             self.cseq += 1
             cseq = self.cseq
         usual = {
-            "Via": f"SIP/2.0/{self.transport.upper()} {self.ip}:{self.port};branch={branch or 'z9hG4bK' + token()};rport",
+            "Via": f"SIP/2.0/{self.transport.upper()} {self.host}:{self.port};branch={branch or 'z9hG4bK' + token()};rport",
             "Max-Forwards": "70",
             "From": f"<{from_uri or self.impu}>;tag={self.tag}",
             "To": f"<{to or uri}>" + (f";tag={to_tag}" if to_tag else ""),
@@ -326,7 +327,7 @@ class Phone:
 
     def sdp(self):
         """An offer or answer."""
-        return SDP.format(ip=self.ip)
+        return SDP.format(ip=self.ip, family="IP6" if ":" in self.ip else "IP4")
 
     def invite(self, uri, headers=None, **more):
         """INVITE with an offer."""

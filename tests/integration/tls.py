@@ -89,10 +89,10 @@ def setting(certs, net, node, verify):
 class TlsPhone(Phone):
     """A phone on a TLS connection."""
 
-    def __init__(self, core, sub, ip, context):
+    def __init__(self, core, sub, ip, context, proxy=None):
         self.context = context
-        super().__init__(core, sub, ip, 0, "tls", proxy=(core.ip(PORTS["pcscf"][0]), PORTS["pcscf"][1]))
-        self.contact = f"sip:{sub.imsi}@{ip}:{self.port};transport=tls"
+        super().__init__(core, sub, ip, 0, "tls", proxy=(proxy or core.ip(PORTS["pcscf"][0]), PORTS["pcscf"][1]))
+        self.contact += ";transport=tls"
 
     def _open(self):
         return self.context.wrap_socket(super()._open(), server_hostname=f"pcscf.{DOMAIN}")
@@ -358,4 +358,5 @@ def main():
     cases.end()
 
 
-main()
+if __name__ == "__main__":
+    main()
