@@ -23,8 +23,8 @@ EVERY = (1, 2, 3, 5, 11, 37, 101)		# one of so many fails
 AGAIN = (2, 11)				# the same when it is measured what is kept
 SECONDS_EACH = 0.6
 ANSWER_S = 0.15
-# Refusals that a lack of memory may cause; and those that a user gets whose registration was lost by it.
-STATUSES = {200, 401, 403, 404, 408, 480, 481, 500, 503, 504, 513}
+# Refusals that a lack of memory may cause; those that a user gets whose registration was lost by it, or whose calls wait for nobody.
+STATUSES = {200, 401, 403, 404, 408, 480, 481, 486, 500, 503, 504, 513}
 LEAK_LIMIT = 16			# blocks: rows of metrics that were not there before
 QUIET_ERRORS = ("memory", "lost between workers", "cannot allocate", "Cannot allocate", "cannot be forwarded", "is no SIP URI")
 
