@@ -22,11 +22,13 @@
 
 struct daemon_private {
 	struct loop_fd signals;
-	struct timer trim;
+	struct timer trim, watchdog;
+	uint32_t watchdog_ms;		/* how often the service manager hears of us; 0: it does not ask */
 	const struct cfg_row *schemas[3];
 	bool draining;
 };
 
+static struct daemon *the_daemon;	/* signals are the process's: one daemon per process */
 static uint64_t start_wall_us;
 
 const char *daemon_version(void)
@@ -59,10 +61,37 @@ static void notify(const char *text)
 	close(fd);
 }
 
+/* The main loop turns, or this would not run; a worker that does not is the reason to say nothing and be started anew. */
+static void on_watchdog(struct timer *t)
+{
+	struct daemon *d = the_daemon;
+
+	if (!d->stack_alive || d->stack_alive(d->stack))
+		notify("WATCHDOG=1\n");
+	else
+		log_error(LOG_CORE, "a worker does not turn: the service manager is not told that all is well");
+	timer_start(loop_wheel(d->loop), t, d->priv->watchdog_ms);
+}
+
+/* sd_watchdog_enabled(3): told at half the interval. */
+static void watchdog_start(struct daemon *d)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t us;
+
+	if (!usec || (pid && strtoul(pid, NULL, 10) != (unsigned long)getpid()))
+		return;
+	us = strtoull(usec, NULL, 10);
+	if (us < 2000 || us / 2000 > UINT32_MAX)
+		return;
+	d->priv->watchdog_ms = (uint32_t)(us / 2000);
+	timer_start(loop_wheel(d->loop), &d->priv->watchdog, d->priv->watchdog_ms);
+}
+
 void daemon_ready(struct daemon *d)
 {
-	(void)d;
 	notify("READY=1\n");
+	watchdog_start(d);
 	log_info(LOG_CORE, "ready");
 }
 
@@ -154,8 +183,6 @@ static void reload(struct daemon *d)
 	buf_fini(&errors);
 	notify("READY=1\n");
 }
-
-static struct daemon *the_daemon;	/* signals are the process's: one daemon per process */
 
 static void on_signals(struct loop_fd *f, uint32_t ev)
 {
@@ -318,6 +345,7 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 		log_error(LOG_CORE, "no event loop", LOG_C("error", strerror(errno)));
 		return EXIT_FAILURE;
 	}
+	timer_init(&d->priv->watchdog, on_watchdog);
 	timer_init(&d->priv->trim, on_trim);
 	timer_start(loop_wheel(d->loop), &d->priv->trim, TRIM_EVERY_MS);
 	return DAEMON_GO;
@@ -330,6 +358,7 @@ int daemon_exit(struct daemon *d, int rc)
 			log_error(LOG_CORE, "stopped by an error", LOG_C("error", strerror(-rc)));
 		else
 			log_info(LOG_CORE, "stopped");
+		timer_stop(&d->priv->watchdog);
 		timer_stop(&d->priv->trim);
 		loop_fd_del(d->loop, &d->priv->signals);
 		close(d->priv->signals.fd);

@@ -22,6 +22,7 @@ struct daemon {
 	void *u;
 	/* stack.c's own part of a reload, set by stack_start() */
 	void (*stack_reload)(void *stack, const struct cfg *c);
+	bool (*stack_alive)(void *stack);		/* do all workers turn?  Asked before each WATCHDOG=1 */
 	void *stack;
 	/* set by daemon_init */
 	struct cfg *config;

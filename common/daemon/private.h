@@ -10,11 +10,14 @@
 #define STACK_MAX_LISTENERS 16
 #define TOKEN_KEY_FILE "token.key"	/* in state.dir */
 
+#define WORKER_SILENT_MS 5000u			/* a worker whose loop has not ticked for so long is stuck */
+
 struct worker_full {
 	struct worker w;			/* what others see; first */
 	pthread_t thread;
 	bool started;
 	struct timer stats_timer;
+	atomic_uint_least64_t beat_ms;		/* clock_mono_ms() of its last tick: the main thread's watchdog reads it */
 	struct correlation *correlation;
 	struct transport_stats last_tp;
 	struct tx_stats last_tx;

@@ -342,6 +342,21 @@ static void on_reload(void *stack, const struct cfg *c)
 	certificates_use(stack, c);
 }
 
+/* For the watchdog: each worker has ticked lately.  Its tick is once a second; a loaded machine may make it late. */
+static bool all_turn(void *stack)
+{
+	struct stack *s = stack;
+	uint64_t now_ms = clock_mono_ms();
+
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		uint64_t beat_ms = atomic_load_explicit(&s->workers[i].beat_ms, memory_order_relaxed);
+
+		if (s->workers[i].started && now_ms > beat_ms + WORKER_SILENT_MS)
+			return false;
+	}
+	return true;
+}
+
 int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops, void *u)
 {
 	struct stack *s = calloc(1, sizeof(*s));
@@ -365,6 +380,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 		return rc;
 	d->stack = s;
 	d->stack_reload = on_reload;
+	d->stack_alive = all_turn;
 	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0 ||
 	    (rc = open_store(s)) < 0)
 		return rc;
@@ -441,6 +457,7 @@ void stack_free(struct stack *s)
 		return;
 	timer_stop(&s->drain_timer);
 	s->daemon->stack_reload = NULL;
+	s->daemon->stack_alive = NULL;
 	http_server_free(s->http);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_stop(&s->workers[i]);

@@ -344,6 +344,7 @@ static void on_stats(struct timer *t)
 	metric_add(&m_expired, NULL, NULL, expired - f->last_expired);
 	f->last_dialogs = dialogs;
 	f->last_expired = expired;
+	atomic_store_explicit(&f->beat_ms, clock_mono_ms(), memory_order_relaxed);
 	timer_start(f->w.wheel, t, STATS_EVERY_MS);
 }
 
@@ -456,6 +457,7 @@ int worker_open(struct stack *s, unsigned id)
 	}
 	timer_init(&f->stats_timer, on_stats);
 	timer_start(w->wheel, &f->stats_timer, STATS_EVERY_MS);
+	atomic_store_explicit(&f->beat_ms, clock_mono_ms(), memory_order_relaxed);
 	return s->ops->worker_new ? s->ops->worker_new(s->u, w, &w->role) : 0;
 }
 

@@ -1,5 +1,6 @@
 """daemons.py BUILD NET - each daemon by itself: -t, -V, start without its HSS, SIGHUP, SIGTERM, NOTIFY_SOCKET."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from cases import Cases, Fail, check, equal, wait_for
+from cases import Cases, Fail, Skip, check, equal, wait_for
 from core import MCC, MNC, Rest, SANITIZER
 
 PROGRAMS = {"pcscf": ("pcscf/pcscfd", 10, 5060), "icscf": ("icscf/icscfd", 20, 4060), "scscf": ("scscf/scscfd", 30, 6060),
@@ -19,6 +20,29 @@ CSCFS = ("pcscf", "icscf", "scscf")
 STOP_S = 5
 DIAMETER_BASE = 23830		# below the ports that Linux gives to connections
 EXIT_CONFIG = 78
+
+
+class Stuck:
+    """with Stuck(pid, "worker-1"): one thread of a process stands still, the others run (ptrace)."""
+
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+
+    def __init__(self, pid, name):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii") as f:
+                if f.read().strip() == name:
+                    self.tid = int(tid)
+
+    def __enter__(self):
+        if self.libc.ptrace(self.SEIZE, self.tid, None, None) or self.libc.ptrace(self.INTERRUPT, self.tid, None, None):
+            raise Skip("a thread cannot be stopped here: " + os.strerror(ctypes.get_errno()))
+        os.waitpid(self.tid, 0x40000000)		# __WALL
+        return self
+
+    def __exit__(self, *_):
+        self.libc.ptrace(self.DETACH, self.tid, None, None)
 
 
 class One:
@@ -144,6 +168,43 @@ class One:
             text = f.read()
         check(not SANITIZER.search(text), text[-4000:])
 
+    def watchdog(self):
+        """H-row: the service manager hears WATCHDOG=1 as long as every worker turns, and not while one is stuck."""
+        self.write(self.text("workers: 2\n"))
+        path = os.path.join(self.dir, self.node + ".dog")
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.bind(path)
+        s.settimeout(15)
+        with open(self.log, "ab") as log:
+            p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                 env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+        try:
+            self.awaited(s, "READY=1")
+            self.awaited(s, "WATCHDOG=1")
+            with Stuck(p.pid, "worker-1"):
+                wait_for(lambda: self.silent(s, 1.0), 20, "silence while a worker is stuck")
+            self.awaited(s, "WATCHDOG=1")
+            p.send_signal(signal.SIGTERM)
+            equal(p.wait(STOP_S + 10), 0, "exit status after SIGTERM")
+        finally:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+            s.close()
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            check("a worker does not turn" in f.read(), "the log does not say why")
+
+    def silent(self, s, seconds):
+        """Nothing came for so long."""
+        s.settimeout(seconds)
+        try:
+            s.recv(4096)
+            return False
+        except socket.timeout:
+            return True
+        finally:
+            s.settimeout(15)
+
     def awaited(self, s, text):
         """Reads notifications until that one."""
         seen = []
@@ -202,6 +263,8 @@ class One:
                 ("READY, readyz, SIGHUP good and bad, SIGTERM", self.life)]
         if self.port:
             rows.insert(2, ("-s prints a sample that -t reads", self.sample))
+        if self.node == "scscf":
+            rows.append(("WATCHDOG=1 while all workers turn", self.watchdog))
         return [(f"{self.node}: {name}", fn) for name, fn in rows]
 
 
