@@ -37,6 +37,7 @@ struct binding {
 	struct str user_agent;
 	struct sip_flow flow;		/* what the REGISTER came on */
 	bool flow_closed;		/* it was a connection, which is gone */
+	bool outbound;			/* RFC 5626: reached by this flow or not at all */
 	enum sip_proto contact_proto;	/* what the contact asks for: ;transport=, else UDP */
 	struct sa_set *sa;		/* the associations it came on: a reference; NULL: in clear */
 	enum binding_auth auth;		/* how that REGISTER was authenticated */

@@ -4,6 +4,8 @@
  * shows (its Via is not where it sent from): elsewhere they cost a battery and keep nothing open. */
 #include "pcscf/pcscf.h"
 
+#define STREAM_TIMES 4u		/* a NAT keeps a connection longer than a datagram's port */
+
 static bool offers(const struct sip_msg *req)
 {
 	struct str v;
@@ -55,4 +57,12 @@ void pcscf_keep(const struct pcscf_config *c, const struct sip_msg *req, struct 
 	while (n-- > 1)
 		sip_out_push(o, SIP_H_VIA, all[n]);
 	sip_out_push(o, SIP_H_VIA, with_value(o->arena, all[0], c->keep_s));
+}
+
+void pcscf_flow_timer(const struct pcscf_config *c, const struct sip_msg *req, struct sip_out *o)
+{
+	uint32_t s = sip_proto_is_reliable(req->flow.proto) ? STREAM_TIMES * c->keep_s : c->keep_s;
+
+	if (s && sip_msg_has_token(o->m, SIP_H_REQUIRE, "outbound"))
+		sip_out_set(o, SIP_H_FLOW_TIMER, arena_printf(o->arena, "%u", s));
 }

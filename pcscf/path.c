@@ -9,12 +9,13 @@ static void token_text(struct pcscf_worker *pw, enum token_kind kind, uint8_t fl
 	token_make(stack_token_key(pw->p->stack), &t, dst);
 }
 
-struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id)
+/* RFC 5626 §5.1: "ob" says that requests come by the flow of the REGISTER. */
+struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id, bool outbound)
 {
 	char token[TOKEN_STRLEN];
 
 	token_text(pw, TOKEN_PATH, 0, id, token);
-	return arena_printf(a, "<sip:%s@%.*s;lr>", token, STR_ARG(pw->p->cfg.path_host));
+	return arena_printf(a, "<sip:%s@%.*s;lr%s>", token, STR_ARG(pw->p->cfg.path_host), outbound ? ";ob" : "");
 }
 
 static struct str record_route_value(struct sip_out *o, const char *token, const struct addr *at, const char *transport)
@@ -79,6 +80,8 @@ void pcscf_access_path(const struct binding *b, struct sip_flow *ret)
 		return;
 	}
 	*ret = b->flow;
+	if (b->outbound)
+		return;
 	if (!addr_is_set(&b->contact_addr) || !addr_host_eq(&b->contact_addr, &b->flow.remote))
 		return;
 	ret->remote = b->contact_addr;

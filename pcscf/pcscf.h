@@ -161,7 +161,7 @@ enum standing pcscf_standing(struct worker *w, const struct sip_flow *from);
 bool pcscf_turn_away(struct worker *w, struct sip_msg *m, struct refusal *ret);
 
 /* ---- path.c: routing tokens of ours and the way to a phone ---- */
-struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id);	/* of a Path header */
+struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id, bool outbound);	/* of a Path header */
 /* Adds our Record-Route: one value, or two when both sides reach us differently (RFC 5658; clients.md point 7).
  * flags: of the token.  from, to: the flows it came on and goes to.  Returns how many, topmost first in ret. */
 unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t id, uint8_t flags, const struct sip_flow *from,
@@ -211,6 +211,8 @@ int security_listen(struct worker *w);
 /* ---- keep.c: row P23 ---- */
 /* The 200 to that REGISTER, on its way to the phone: our keep value where it belongs. */
 void pcscf_keep(const struct pcscf_config *c, const struct sip_msg *req, struct sip_out *o);
+/* The same by RFC 5626 §5.4, for a registrar that has agreed to outbound. */
+void pcscf_flow_timer(const struct pcscf_config *c, const struct sip_msg *req, struct sip_out *o);
 
 /* ---- charging.c: row G1 ---- */
 /* A new P-Charging-Vector; its icid becomes the log's correlation.  Returns it, in the plan's arena. */

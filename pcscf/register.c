@@ -252,6 +252,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 		return PROXY_PASS;
 	}
 	pcscf_keep(&g->pw->p->cfg, proxy_request(p), o);
+	if (g->what.outbound)
+		pcscf_flow_timer(&g->pw->p->cfg, proxy_request(p), o);
 	if (g->pw->p->cfg.hide_topology && sip_msg_hdr(m, SIP_H_SERVICE_ROUTE))	/* what is stored counts, not what the phone sends */
 		sip_out_set(o, SIP_H_SERVICE_ROUTE, arena_printf(o->arena, "<sip:%.*s;lr>", STR_ARG(g->pw->p->cfg.path_host)));
 	rc = accepted(g, proxy_request(p), m);
@@ -374,7 +376,7 @@ static int edit(struct pcscf_req *r, struct reg *g, const struct binding *before
 		return -EBADMSG;
 	trust_strip(&r->pw->p->cfg, o, TRUST_REQ_FROM_PHONE);
 	sip_out_drop(o, SIP_H_ROUTE);		/* clients.md point 9: a Service-Route here would lead past the I-CSCF */
-	sip_out_set(o, SIP_H_PATH, pcscf_path_value(r->pw, a, g->id));
+	sip_out_set(o, SIP_H_PATH, pcscf_path_value(r->pw, a, g->id, g->what.outbound));
 	sip_out_add_token(o, SIP_H_REQUIRE, "path");
 	sip_out_add_token(o, SIP_H_SUPPORTED, "path");
 	sip_out_set(o, SIP_H_PVNI, visited_network(r));

@@ -59,7 +59,8 @@ static int make_key(struct sip_msg *m, struct registration *reg)
 	struct str instance, reg_id = STR_NONE, contact;
 
 	if (sip_nameaddr_param(&reg->contact, "+sip.instance", &instance) && instance.l) {
-		sip_nameaddr_param(&reg->contact, "reg-id", &reg_id);
+		reg->outbound = sip_nameaddr_param(&reg->contact, "reg-id", &reg_id) && reg_id.l &&
+				sip_msg_has_token(m, SIP_H_SUPPORTED, "outbound");
 		reg->key = arena_printf(m->arena, "%.*s|%.*s|%.*s%s", STR_ARG(reg->impi), STR_ARG(sip_unquote(instance)),
 					STR_ARG(reg_id), sos);
 	} else {
@@ -167,6 +168,7 @@ int registration_binding(const struct registration *reg, const struct sip_msg *m
 		return -ENOMEM;
 	b->id = id;
 	b->auth = auth;
+	b->outbound = reg->outbound;
 	b->flow = m->flow;
 	b->impi = arena_dup(b->arena, reg->impi);
 	b->key = arena_dup(b->arena, reg->key);

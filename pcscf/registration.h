@@ -7,6 +7,7 @@ struct registration {			/* read from the REGISTER; texts in its arena */
 	struct str key;			/* binding.key; empty: no contact (a query) */
 	bool star;			/* Contact: * */
 	bool zero;			/* asks for the end of its first contact */
+	bool outbound;			/* RFC 5626: it keeps this flow, and may have others */
 	struct sip_nameaddr contact;	/* the first one */
 	unsigned n_contacts;
 };

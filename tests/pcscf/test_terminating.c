@@ -104,6 +104,42 @@ START_TEST(test_closed)
 }
 END_TEST
 
+/* Row P27, RFC 5626 §5.1, §5.3.1, §5.4: a phone with two flows.  Each has a Path of its own with "ob"; one whose connection has gone is 430. */
+START_TEST(test_outbound)
+{
+	static const char *const from[] = { "tcp:10.9.0.2:40000", "tcp:10.9.0.2:40001" };
+	struct sip_flow flow = { .proto = SIP_TCP, .conn = 40000, .conn_gen = 1 };
+	char path[2][256], extra[512], route[600];
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(extra, sizeof(extra), "Contact: <sip:bob@10.9.0.2:5062;transport=tcp>;+sip.instance=\"<urn:uuid:1>\";reg-id=%u\n"
+			 "Supported: path, outbound\nExpires: 600\n", i + 1);
+		rig_request_as(&r, from[i], "REGISTER", "sip:home", "From: <sip:bob@home>;tag=r\nTo: <sip:bob@home>\n", i ? "r2" : "r1", extra);
+		s = rig_expect(&r, "REGISTER", DOOR);
+		snprintf(path[i], sizeof(path[i]), "%s", rig_hdr(s, "Path"));
+		ck_assert_msg(strstr(path[i], ";lr;ob>") != NULL, "%s", path[i]);
+		rig_reply(&r, s, 200, "Contact: <sip:bob@10.9.0.2:5062;transport=tcp>;expires=600\nRequire: outbound\n"
+			  "Service-Route: <sip:o@10.0.0.30:6060;lr>\nP-Associated-URI: <sip:bob@home>\n");
+		ck_assert_str_eq(rig_hdr(rig_expect_status(&r, 200, from[i]), "Flow-Timer"), "120");
+	}
+	ck_assert_str_ne(path[0], path[1]);
+	addr_parse(STR("10.9.0.2"), 40000, &flow.remote);
+	pcscf_ops.flow_closed(&r.workers[0].w, &flow);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(route, sizeof(route), "Route: %s\n", path[i]);
+		rig_request_as(&r, SCSCF, "MESSAGE", "sip:bob@10.9.0.2:5062", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", i ? "m2" : "m1", route);
+		if (i == 0)
+			rig_expect_status(&r, 430, SCSCF);
+		else
+			ck_assert_uint_eq(rig_expect(&r, "MESSAGE", from[1])->to.conn, 40001);
+	}
+	rig_fini(&r);
+}
+END_TEST
+
 /* Row R14: a phone that says nothing.  Timer B is 64*T1 = 128 s there (row C5); for others the core waits 32 s itself. */
 static const struct { const char *method; unsigned status, after_s; } silent[] = { { "INVITE", 408, 128 }, { "MESSAGE", 480, 30 } };
 
@@ -252,5 +288,5 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-TEST_MAIN("terminating", TEST_ONE(test_call), TEST_ROWS(test_way, ways), TEST_ROWS(test_closed, closed), TEST_ROWS(test_silent_phone, silent), TEST_ROWS(test_said_by_phone, said), TEST_ONE(test_gone),
+TEST_MAIN("terminating", TEST_ONE(test_outbound), TEST_ONE(test_call), TEST_ROWS(test_way, ways), TEST_ROWS(test_closed, closed), TEST_ROWS(test_silent_phone, silent), TEST_ROWS(test_said_by_phone, said), TEST_ONE(test_gone),
 	  TEST_ROWS(test_token, users), TEST_ONE(test_record_route_kept), TEST_ONE(test_privacy), TEST_ONE(test_cancel))
