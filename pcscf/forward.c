@@ -256,6 +256,8 @@ void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 			flow.proto = SIP_TCP;
 		t.flow = &flow;
 	}
+	if (!r->b && r->m->to_tag.l && session_caller_flow(r->pw->sessions, r->m, &flow))
+		t.flow = &flow;
 	/* Timer F toward a phone is 128 s, but the core waits 64*T1 of its own: it must hear of the silence before. */
 	if (r->m->method != SIP_INVITE)
 		t.wait_ms = r->pw->p->cfg.silence_ms;

@@ -35,6 +35,7 @@ struct session {
 	uint32_t age_s;
 	bool phone_called, of_phone;	/* of_phone: ends with the registration */
 	struct end end[2];
+	struct sip_flow flow;		/* of a caller without a registration */
 };
 struct sessions {
 	struct pcscf_worker *pw;
@@ -236,7 +237,7 @@ static struct session *session_make(const struct session_answer *a)
 	caller.route = a->phone_called ? route_of(a->invite, STR_NONE, false) : str_dup(STR_NONE);
 	callee.route = a->phone_called ? str_dup(STR_NONE) : route_of(a->answer, a->record_route, true);
 	*s = (struct session){ .call_id = str_dup(a->invite->call_id), .binding_id = a->binding_id, .phone_called = a->phone_called,
-			       .of_phone = a->binding_id && !a->emergency, .age_s = age_of(a->answer), .end = { caller, callee } };
+			       .of_phone = a->binding_id && !a->emergency, .age_s = age_of(a->answer), .end = { caller, callee }, .flow = a->invite->flow };
 	if (complete(s))
 		return s;
 	end_free(&s->end[CALLER]);
@@ -301,6 +302,16 @@ void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t bindi
 
 	if (s)
 		session_free(s);
+}
+
+bool session_caller_flow(struct sessions *ss, const struct sip_msg *m, struct sip_flow *ret)
+{
+	struct session *s = find_dialog(ss, m, 0);
+
+	if (!s || s->binding_id || s->phone_called)
+		return false;
+	*ret = s->flow;
+	return true;
 }
 
 /* ---- calls that nobody has answered ---- */
@@ -375,8 +386,10 @@ static void release(struct session *s, const struct binding *b, const char *why)
 	metric_add(&m_released, why, NULL, 1);
 	if (b)
 		pcscf_access_path(b, &flow);
+	else
+		flow = s->flow;
 	bye(s, !phone, NULL, why);
-	bye(s, phone, b ? &flow : NULL, why);
+	bye(s, phone, b || (!s->binding_id && !s->phone_called) ? &flow : NULL, why);
 	session_free(s);
 }
 

@@ -128,6 +128,33 @@ START_TEST(test_anonymous)
 }
 END_TEST
 
+/* Behind a NAT: what the PSAP sends finds the caller where it called from, until the call is over. */
+START_TEST(test_anonymous_behind_nat)
+{
+	const char *from = "udp:10.9.0.77:4711";
+	char rr[512], route[1024];
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init(&r, OPEN, 1);
+	rig_request_as(&r, from, "INVITE", "urn:service:sos", WHO, "sos", "Contact: <sip:me@192.168.1.7:5060>\n");
+	s = rig_expect(&r, "INVITE", ECSCF);
+	snprintf(rr, sizeof(rr), "%s", rig_hdr(s, "Record-Route"));
+	snprintf(route, sizeof(route), "Contact: <sip:psap@10.0.0.80>\nRecord-Route: " E_RR ", %s\n", rr);
+	rig_reply(&r, s, 200, route);
+	rig_expect_status(&r, 200, from);
+	snprintf(route, sizeof(route), "Route: %s\n", rr);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_request_as(&r, ECSCF, i ? "BYE" : "INFO", "sip:me@192.168.1.7:5060",
+			       "From: <urn:service:sos>;tag=T\nTo: <sip:anonymous@anonymous.invalid>;tag=A\n", "sos", route);
+		s = rig_expect(&r, i ? "BYE" : "INFO", from);
+		rig_reply(&r, s, 200, NULL);
+		rig_expect_status(&r, 200, ECSCF);
+	}
+	rig_fini(&r);
+}
+END_TEST
+
 /* SEC-19: the token of an emergency call opens nothing else. */
 static const struct { const char *name, *route_tail, *ruri; } misuse[] = {
 	{ "to an S-CSCF", ", <sip:orig@10.0.0.30:6060;lr>", "sip:bob@home" },
@@ -276,6 +303,6 @@ START_TEST(test_mistakes)
 }
 END_TEST
 
-TEST_MAIN("emergency", TEST_ROWS(test_target, targets), TEST_ROWS(test_alternative_service, refused), TEST_ONE(test_anonymous),
+TEST_MAIN("emergency", TEST_ROWS(test_target, targets), TEST_ROWS(test_alternative_service, refused), TEST_ONE(test_anonymous), TEST_ONE(test_anonymous_behind_nat),
 	  TEST_ROWS(test_misuse, misuse), TEST_ONE(test_registration), TEST_ONE(test_registration_on_the_same_flow), TEST_ONE(test_forged_route),
 	  TEST_ROWS(test_urgent, urgent), TEST_ROWS(test_mistakes, mistakes))
