@@ -34,6 +34,7 @@ EXTRA = f"""sip:
   ue_timers: {{t1_ms: 500, t2_ms: 4000}}
   overload: {{target_delay_ms: 30}}
   sources: {{messages_per_s: 0, exempt_loopback: false, ban_after_malformed: {BAN_MALFORMED}, ban_after_refused: {BAN_REFUSED}}}
+access: {{emergency: {{numbers: ["112"]}}}}
 """
 
 
@@ -183,6 +184,8 @@ class Overload:
             began = time.monotonic()
             equal(self.dialog.ask("INFO").status, 200, f"INFO {asked} of a call in progress")
             slowest, asked = max(slowest, time.monotonic() - began), asked + 1
+            # P21: never 503, by number either; there is no E-CSCF
+            equal(self.a.ask("INVITE", "tel:112" if asked % 2 else "urn:service:sos", body=self.a.sdp()).status, 380, "an emergency call")
             time.sleep(0.05)
         r = pipe.recv()
         status, served, yield_s = r["status"], r["status"]["200"] / FLOOD_S, r["status"]["200"] / (self.cpu_s() - cpu)
