@@ -206,7 +206,7 @@ static void on_made(void *arg, struct sa_set *s, int rc)
 	} else if (g->p) {
 		/* Never a set in half, and never a challenge whose answer would come in clear (F20, F21). */
 		proxy_reject(g->p, &(const struct refusal){
-			.status = rc == -ENOSPC || rc == -ETIMEDOUT ? 503 : rc == -EEXIST ? 400 : 500,
+			.status = rc == -ENOSPC || rc == -EDQUOT || rc == -ETIMEDOUT ? 503 : rc == -EEXIST ? 400 : 500,
 			.why = rc == -EEXIST ? "SPI or port of another phone" : "security associations cannot be made",
 			.retry_after_s = rc == -EEXIST ? 0 : g->pw->p->cfg.retry_after_s });
 	}

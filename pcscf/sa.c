@@ -40,6 +40,14 @@ struct sa_pool {
 	uint32_t *free_at_s;		/* per pair of SPIs: when it may be used again; IN_USE */
 	uint32_t n, next;
 	unsigned next_port;
+	struct htab sources;		/* struct source: addresses with unproven sets */
+	uint32_t unproven;
+};
+
+struct source {
+	struct hnode node;
+	struct addr host;
+	uint32_t n;
 };
 
 struct sa_pool *sa_pool_new(const struct security_config *c)
@@ -53,7 +61,7 @@ struct sa_pool *sa_pool_new(const struct security_config *c)
 	p->map = cmap_new();
 	p->free_at_s = calloc(p->n, sizeof(*p->free_at_s));
 	pthread_mutex_init(&p->lock, NULL);
-	if (!p->map || !p->free_at_s) {
+	if (!p->map || !p->free_at_s || htab_init(&p->sources, 64) < 0) {
 		sa_pool_free(p);
 		return NULL;
 	}
@@ -69,6 +77,7 @@ void sa_pool_free(struct sa_pool *p)
 		return;
 	cmap_free(p->map);
 	free(p->free_at_s);
+	htab_fini(&p->sources);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -205,19 +214,101 @@ static int publish(struct sa_pool *p, struct sa_set *s)
 	return rc;
 }
 
+/* ---- SEC-10: a REGISTER that nobody has authenticated makes associations, which cost the kernel kilobytes for minutes ---- */
+
+static bool is_source(const struct hnode *n, const void *key)
+{
+	return addr_host_eq(&container_of(n, struct source, node)->host, key);
+}
+
+static uint64_t hash_host(const struct addr *a)
+{
+	char text[ADDR_STRLEN];
+
+	return hash_str(str_from_c(addr_host(a, text)));
+}
+
+static struct source *source_get(struct sa_pool *p, const struct addr *host)
+{
+	uint64_t h = hash_host(host);
+	struct hnode *n = htab_find(&p->sources, h, is_source, host);
+	struct source *s;
+
+	if (n)
+		return container_of(n, struct source, node);
+	s = calloc(1, sizeof(*s));
+	if (s) {
+		s->host = *host;
+		htab_add(&p->sources, &s->node, h);
+	}
+	return s;
+}
+
+static void source_drop_empty(struct sa_pool *p, struct source *s)
+{
+	if (s->n)
+		return;
+	htab_del(&p->sources, &s->node);
+	free(s);
+}
+
+static int take_place(struct sa_pool *p, struct sa_set *s)
+{
+	const struct security_config *c = p->cfg;
+	struct source *from;
+
+	if (c->max_pending && p->unproven >= c->max_pending)
+		return -EDQUOT;
+	from = source_get(p, &s->k.peer);
+	if (!from)
+		return -ENOMEM;
+	if (c->max_pending_per_source && from->n >= c->max_pending_per_source) {
+		source_drop_empty(p, from);
+		return -EDQUOT;
+	}
+	from->n++;
+	p->unproven++;
+	s->unproven = true;
+	return 0;
+}
+
+static void give_place(struct sa_pool *p, struct sa_set *s)
+{
+	struct source *from = s->unproven ? source_get(p, &s->k.peer) : NULL;
+
+	if (!from)
+		return;
+	s->unproven = false;
+	p->unproven--;
+	from->n--;
+	source_drop_empty(p, from);
+}
+
+static void proven(struct sa_pool *p, struct sa_set *s)
+{
+	pthread_mutex_lock(&p->lock);
+	give_place(p, s);
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* SPIs and ports, and the set can be found by them from now on. */
 static int allocate(struct sa_pool *p, struct sa_set *s, uint16_t preferred_s)
 {
 	int rc;
 
 	pthread_mutex_lock(&p->lock);
-	rc = take_spis(p, s);
+	rc = take_place(p, s);
 	if (rc == 0) {
-		rc = take_ports(p, s, preferred_s);
-		if (rc == 0)
-			rc = publish(p, s);
+		rc = take_spis(p, s);
+		if (rc == 0) {
+			rc = take_ports(p, s, preferred_s);
+			if (rc == 0)
+				rc = publish(p, s);
+			if (rc < 0)
+				give_spis(p, s);
+		}
 		if (rc < 0)
-			give_spis(p, s);
+			give_place(p, s);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return rc;
@@ -228,6 +319,7 @@ static void release(struct sa_pool *p, struct sa_set *s)
 	pthread_mutex_lock(&p->lock);
 	unpublish(p, s);
 	give_spis(p, s);
+	give_place(p, s);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -503,8 +595,12 @@ void sa_owner_free(struct sa_owner *o)
 {
 	if (!o)
 		return;
-	while (!list_empty(&o->all))
-		owned_free(list_entry(o->all.next, struct owned, link));
+	while (!list_empty(&o->all)) {
+		struct owned *w = list_entry(o->all.next, struct owned, link);
+
+		release(o->pool, w->set);
+		owned_free(w);
+	}
 	htab_fini(&o->by_key);
 	free(o);
 }
@@ -539,7 +635,7 @@ static void end_other_pending(struct sa_owner *o, const struct owned *but, bool 
 
 static const char *failure(int rc)
 {
-	return rc == -ENOSPC ? "no port or SPI left" : rc == -EEXIST ? "SPI or port of another" : rc == -ETIMEDOUT ? "helper silent" :
+	return rc == -ENOSPC ? "no port or SPI left" : rc == -EDQUOT ? "too many that nobody has answered for" : rc == -EEXIST ? "SPI or port of another" : rc == -ETIMEDOUT ? "helper silent" :
 	       rc == -EPIPE ? "helper gone" : rc == -ECANCELED ? "tried again" : "kernel";
 }
 
@@ -672,6 +768,7 @@ void sa_confirm(struct sa_owner *o, struct sa_set *s, uint32_t granted_s)
 
 		make_old(o, ph, w);
 		set_state(w, SA_LIVE);
+		proven(o->pool, s);
 	}
 	if (sa_state(s) == SA_OLD)
 		return;			/* a late answer on what is replaced already */

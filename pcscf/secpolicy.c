@@ -163,6 +163,8 @@ void security_config_read(struct security_config *c, const struct cfg_node *r)
 	c->n_spis = (uint32_t)cfg_int(r, "access.ipsec.spis");
 	c->reqid_first = (uint32_t)cfg_int(r, "access.ipsec.reqid_first");
 	c->await_auth_s = (uint32_t)cfg_int(r, "access.ipsec.await_auth_s");
+	c->max_pending = (uint32_t)cfg_int(r, "access.ipsec.max_pending");
+	c->max_pending_per_source = (uint32_t)cfg_int(r, "access.ipsec.max_pending_per_source");
 	c->margin_s = (uint32_t)cfg_int(r, "access.ipsec.margin_s");
 	c->quarantine_s = (uint32_t)cfg_int(r, "access.ipsec.quarantine_s");
 	c->old_ms = 64 * (uint32_t)cfg_int(r, "sip.ue_timers.t1_ms");

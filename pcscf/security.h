@@ -42,6 +42,7 @@ struct security_config {		/* access.ipsec */
 	uint32_t margin_s;		/* associations outlive the registration so long */
 	uint32_t old_ms;		/* 64*T1 of the phones' side */
 	uint32_t quarantine_s;		/* of SPIs */
+	uint32_t max_pending, max_pending_per_source;	/* sets that nobody has answered for yet: SEC-10; 0: no limit */
 };
 
 /* ---- secpolicy.c ---- */
@@ -75,6 +76,7 @@ struct sa_set {
 	struct sec_agree server[SECURITY_MAX_PAIRS];	/* Security-Server as it went out */
 	unsigned n_server;
 	uint64_t made_ms;
+	bool unproven;			/* counted by the pool as one that nobody has answered for */
 	struct str texts;
 };
 struct sa_pool;				/* all workers: SPIs, ports, who has them */

@@ -311,6 +311,50 @@ START_TEST(test_spis)
 }
 END_TEST
 
+/* SEC-10: who only asks and never answers gets so many sets and no more; others are served, and he again once some are over. */
+START_TEST(test_unproven)
+{
+	struct sa_set *s[6];
+	char name[8], at[20];
+
+	begin(1024, 0);
+	cfg.max_pending_per_source = 2;
+	cfg.max_pending = 4;
+	cfg.n_ports = 12;
+	for (unsigned i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "u%u", i);
+		snprintf(at, sizeof(at), "10.9.0.%u", 1 + i / 3);	/* three from the first address, three from the second */
+		s[i] = wish(name, at, 1000 + 2 * i, 6000 + i, 6100 + i, NULL);
+		sa_setup(owner, s[i], on_done, NULL);
+		if (i % 3 == 2) {
+			ck_assert_int_eq(last_rc, -EDQUOT);
+			continue;
+		}
+		kernel_says(0);
+		ck_assert_int_eq(last_rc, 0);
+	}
+	obj_unref(s[2]);
+	s[2] = wish("third", "10.9.0.3", 3000, 6200, 6201, NULL);
+	sa_setup(owner, s[2], on_done, NULL);
+	ck_assert_int_eq(last_rc, -EDQUOT);				/* all together */
+	sa_confirm(owner, s[0], 3600);					/* one has answered: it counts no more */
+	sa_setup(owner, s[2], on_done, NULL);
+	kernel_says(0);
+	ck_assert_int_eq(last_rc, 0);
+	sa_setup(owner, s[5], on_done, NULL);
+	ck_assert_int_eq(last_rc, -EDQUOT);
+	after(240000);							/* reg-await-auth */
+	sa_setup(owner, s[5], on_done, NULL);
+	kernel_says(0);
+	ck_assert_int_eq(last_rc, 0);
+	sa_retire(owner, STR("u0"), false);				/* counted out once, not twice */
+	ck_assert_uint_eq(sa_count(owner), 1);
+	for (unsigned i = 0; i < 6; i++)
+		obj_unref(s[i]);
+	end();
+}
+END_TEST
+
 /* Row X5: the same ports of one address, for the same phone or another behind it, never share a pair of ours. */
 START_TEST(test_ports_differ)
 {
@@ -381,5 +425,5 @@ START_TEST(test_role_row)
 END_TEST
 
 TEST_MAIN("sa", TEST_ONE(test_life), TEST_ONE(test_refresh), TEST_ONE(test_no_pile_up), TEST_ONE(test_pending_ends),
-	  TEST_ONE(test_tries_again), TEST_ONE(test_kernel_refuses), TEST_ONE(test_spis), TEST_ONE(test_ports_differ),
+	  TEST_ONE(test_tries_again), TEST_ONE(test_kernel_refuses), TEST_ONE(test_spis), TEST_ONE(test_ports_differ), TEST_ONE(test_unproven),
 	  TEST_ONE(test_expired_in_kernel), TEST_ROWS(test_role_row, roles))

@@ -592,7 +592,7 @@ START_TEST(test_offer_row)
 END_TEST
 
 /* F20: the kernel says no: 5xx, or 400 when it is another's; no 401 goes out without a set. */
-static const struct { int says; unsigned status; } kernels[] = { { -EPERM, 500 }, { -EEXIST, 400 }, { -ETIMEDOUT, 503 }, { -ENOSPC, 503 } };
+static const struct { int says; unsigned status; } kernels[] = { { -EPERM, 500 }, { -EEXIST, 400 }, { -ETIMEDOUT, 503 }, { -ENOSPC, 503 }, { -EDQUOT, 503 } };
 
 START_TEST(test_kernel_refuses)
 {
