@@ -127,6 +127,21 @@ class Access:
         self.b.reply(seen, 487, "Request Terminated")
         equal(self.a.final(inv).status, 503, "answer to the caller")
 
+    # ---- strangers ----
+
+    def same_answers(self):
+        """SEC-06, SEC-17: nobody learns from outside who is registered, who is a subscriber and who is neither."""
+        heard = {}
+        targets = {"registered": self.core.number(B), "a subscriber": self.core.number(NOBODY), "nobody": "tel:+4915299999999",
+                   "registered, by name": self.core.impu(B), "nobody, by name": f"sip:nobody@{self.core.domain}"}
+        with Phone(self.core, NOBODY, self.core.ip(104)) as p:
+            for method in ("INVITE", "MESSAGE", "OPTIONS", "SUBSCRIBE", "PUBLISH", "REFER", "FOO"):
+                for who, uri in targets.items():
+                    r = p.ask(method, uri, {"Event": "reg", "Expires": "60", "Subject": "x" * 200})
+                    heard.setdefault((method, r.status, r.reason, tuple(sorted(n for n, _ in r.headers))), []).append(who)
+        equal({k[1] for k in heard}, {403}, "statuses")
+        equal([k for k, v in heard.items() if len(v) != len(targets)], [], "answers that differ")
+
     # ---- the rest ----
 
     def no_core_at_phones(self):
@@ -194,6 +209,7 @@ class Access:
             ("P19 DELETE of a dialog", self.dialog_deleted),
             ("P19 DELETE of a dialog that rings", self.early_released),
             ("P19 DELETE of a registration", self.phone_deleted),
+            ("SEC-06, SEC-17 strangers hear the same of everybody", self.same_answers),
             ("P15 early media", self.early_media),
             ("SEC-05 nothing of the core at phones", self.no_core_at_phones),
             ("SEC-07 ghost calls", self.ghost_calls),
