@@ -95,10 +95,12 @@ void branch_end(struct proxy_branch *b, unsigned status, struct sip_msg *m, cons
 
 static void branch_param(const struct proxy *p, char dst[PROXY_BRANCH_STRLEN])
 {
-	char random[24];
+	size_t n;
 
-	tx_branch_make(random);
-	snprintf(dst, PROXY_BRANCH_STRLEN, "%s.%016llx", random, (unsigned long long)p->loop_hash);
+	tx_branch_make(dst);
+	n = strlen(dst);
+	dst[n] = '.';
+	proxy_loop_text(p->loop_hash, dst + n + 1);
 }
 
 /* The request as it goes to `to`. */
@@ -168,8 +170,8 @@ static void timers_start(struct proxy_branch *b)
 static int transaction_make(struct proxy_branch *b, struct bytes *wire, const char *branch, const struct sip_flow *to)
 {
 	const struct tx_client_new_args a = {
-		.wire = wire, .method = b->p->m->method, .branch = str_from_c(branch), .to = *to, .side = b->side,
-		.ops = &proxy_branch_ops, .user = b,
+		.wire = wire, .method = b->p->m->method, .branch = str_from_c(branch), .call_id = b->p->m->call_id, .to = *to,
+		.side = b->side, .ops = &proxy_branch_ops, .user = b,
 	};
 
 	b->ct = tx_client_new(b->p->layer->env.tx, &a);

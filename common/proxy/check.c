@@ -24,31 +24,35 @@ uint64_t proxy_loop_hash(const struct sip_msg *m)
 	return h;
 }
 
+void proxy_loop_text(uint64_t hash, char dst[PROXY_LOOP_CHARS + 1])
+{
+	uint8_t b[PROXY_LOOP_CHARS / 2];
+
+	for (size_t i = 0; i < sizeof(b); i++)
+		b[i] = (uint8_t)(hash >> (56 - 8 * i));
+	hex_encode(b, sizeof(b), dst);
+}
+
 /* Did we write this Via for a request with the same loop hash? */
-static bool via_is_loop(struct proxy_layer *l, const struct sip_via *via, uint64_t hash)
+static bool via_is_loop(struct proxy_layer *l, const struct sip_via *via, struct str loop)
 {
 	struct sip_uri u = { .scheme = SIP_SCHEME_SIP, .host = via->host, .port = via->port };
 	ssize_t dot = str_rchr(via->branch, '.');
-	char want[17];
-	uint8_t b[8];
 
-	if (dot < 0 || via->branch.l - (size_t)dot - 1 != 16)
-		return false;
-	for (int i = 0; i < 8; i++)
-		b[i] = (uint8_t)(hash >> (56 - 8 * i));
-	hex_encode(b, sizeof(b), want);
-	return str_eq_c(str_from(via->branch, (size_t)dot + 1), want) && l->env.is_self(l->env.u, &u);
+	return dot >= 0 && str_eq(str_from(via->branch, (size_t)dot + 1), loop) && l->env.is_self(l->env.u, &u);
 }
 
 static bool loops(struct proxy_layer *l, const struct sip_msg *m)
 {
 	struct sip_values it = sip_values(m, SIP_H_VIA);
-	uint64_t hash = proxy_loop_hash(m);
+	char text[PROXY_LOOP_CHARS + 1];
 	struct sip_via via;
-	struct str v;
+	struct str v, loop;
 
+	proxy_loop_text(proxy_loop_hash(m), text);
+	loop = str_make(text, PROXY_LOOP_CHARS);
 	while (sip_values_next(&it, &v))
-		if (!sip_via_parse(v, &via) && via_is_loop(l, &via, hash))
+		if (str_find(v, loop) >= 0 && !sip_via_parse(v, &via) && via_is_loop(l, &via, loop))
 			return true;
 	return false;
 }

@@ -134,6 +134,8 @@ bool proxy_session_request(struct proxy *p);		/* false: answered with 422 */
 void proxy_session_response(struct proxy *p, const struct sip_msg *m, struct sip_out *o);
 /* check.c */
 uint64_t proxy_loop_hash(const struct sip_msg *m);
+#define PROXY_LOOP_CHARS 16
+void proxy_loop_text(uint64_t hash, char dst[PROXY_LOOP_CHARS + 1]);	/* as it stands at the end of our branches */
 /* route.c */
 /* The next hop of a plan: the topmost Route, else the Request-URI.  Rewrites the plan when that Route is a strict
  * router (§16.6 step 6): then *ret_msg holds the new message that `o` stands on.  0, -EBADMSG, -ENOMEM, -EMSGSIZE. */

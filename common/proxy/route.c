@@ -141,9 +141,19 @@ void proxy_set_max_forwards(struct sip_out *o)
 void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct addr *local, const char *branch,
 		    const char *more)
 {
+	struct arena_text t = arena_text(o->arena);
 	char sent_by[ADDR_STRLEN];
 
-	addr_fmt(local, sent_by);
-	sip_out_push(o, SIP_H_VIA, arena_printf(o->arena, "SIP/2.0/%s %s%s;branch=%s%s", sip_proto_name(to->proto), sent_by,
-						to->proto == SIP_UDP ? ";rport" : "", branch, more));
+	arena_text_put(&t, STR("SIP/2.0/"));
+	arena_text_put(&t, str_from_c(sip_proto_name(to->proto)));
+	arena_text_put(&t, STR(" "));
+	arena_text_put(&t, str_from_c(addr_fmt(local, sent_by)));
+	if (to->proto == SIP_UDP)
+		arena_text_put(&t, STR(";rport"));
+	arena_text_put(&t, STR(";branch="));
+	arena_text_put(&t, str_from_c(branch));
+	arena_text_put(&t, str_from_c(more));
+	if (t.failed)
+		o->failed = true;
+	sip_out_push(o, SIP_H_VIA, arena_text_str(&t));
 }

@@ -116,17 +116,13 @@ static size_t element_end(struct str s)
 	return s.l;
 }
 
-bool sip_list_next(struct str *rest, struct str *ret)
+bool sip_list_cut(struct str *rest, struct str *ret)
 {
-	/* One value is the common case. */
-	if (rest->l && !memchr(rest->p, ',', rest->l)) {
-		*ret = str_trim(*rest);
-		*rest = STR_NONE;
-		return ret->l > 0;
-	}
 	while (rest->l) {
-		size_t i = element_end(*rest);
+		size_t i = scan_find3(*rest, ',', '"', '<');
 
+		if (i < rest->l && rest->p[i] != ',')		/* one value is the common case */
+			i = memchr(rest->p + i, ',', rest->l - i) ? element_end(*rest) : rest->l;
 		*ret = str_trim(str_head(*rest, i));
 		*rest = i < rest->l ? str_from(*rest, i + 1) : STR_NONE;
 		if (ret->l)
@@ -149,19 +145,27 @@ static size_t param_end(struct str s)
 	return s.l;
 }
 
-bool sip_param_next(struct str *rest, struct str *name, struct str *value)
+bool sip_param_cut(struct str *rest, struct str *name, struct str *value)
 {
 	while (rest->l) {
-		size_t i = param_end(*rest);
-		struct str one = str_trim(str_head(*rest, i));
+		size_t i = scan_find3(*rest, ';', '=', '"'), end = i;
+		struct str one;
 
-		*rest = i < rest->l ? str_from(*rest, i + 1) : STR_NONE;
-		if (one.l == 0)
-			continue;
-		str_cut(one, '=', name, value);
-		*name = str_trim(*name);
-		*value = str_trim(*value);
-		return true;
+		if (i < rest->l && rest->p[i] == '=')		/* nearly always */
+			end = i + 1 + param_end(str_from(*rest, i + 1));
+		else if (i < rest->l && rest->p[i] == '"')
+			end = param_end(*rest);
+		one = str_head(*rest, end);
+		*rest = end < rest->l ? str_from(*rest, end + 1) : STR_NONE;
+		if (i < end && one.p[i] == '"') {		/* where a name belongs */
+			ssize_t eq = str_chr(one, '=');
+
+			i = eq < 0 ? end : (size_t)eq;
+		}
+		*name = str_trim(str_head(one, i));
+		*value = i < end ? str_trim(str_from(one, i + 1)) : STR_NONE;
+		if (name->l || i < end)
+			return true;
 	}
 	return false;
 }

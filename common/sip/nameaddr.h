@@ -19,9 +19,17 @@ static inline bool sip_nameaddr_param(const struct sip_nameaddr *n, const char *
 }
 /* Cuts the next element of a comma-separated list off *rest, respecting quotes and <>; trimmed.
  * false at the end.  Empty elements are skipped. */
-bool sip_list_next(struct str *rest, struct str *ret);
+bool sip_list_cut(struct str *rest, struct str *ret);
+static inline bool sip_list_next(struct str *rest, struct str *ret)
+{
+	return rest->l && sip_list_cut(rest, ret);
+}
 /* Walks "a=b;c;d=\"e\"": cuts the next parameter off *rest.  false at the end. */
-bool sip_param_next(struct str *rest, struct str *name, struct str *value);
+bool sip_param_cut(struct str *rest, struct str *name, struct str *value);
+static inline bool sip_param_next(struct str *rest, struct str *name, struct str *value)
+{
+	return rest->l && sip_param_cut(rest, name, value);
+}
 /* Every quoted string ends: else what we put behind would land inside. */
 bool sip_quotes_closed(struct str s);
 struct str sip_unquote(struct str s);	/* without surrounding quotes; inner escapes stay */

@@ -31,34 +31,59 @@ bool scan_all(const struct scan_set *set, struct str s);	/* every octet of s bel
 unsigned scan_lines(struct str raw, size_t start, uint32_t *ret, unsigned max);
 
 #ifdef __SSE2__
-static inline unsigned scan_eq16(__m128i v, char a, char b, char c)
+static inline __attribute__((always_inline)) unsigned scan_eq16(__m128i v, char a, char b, char c)
 {
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(a)),
 						       _mm_cmpeq_epi8(v, _mm_set1_epi8(b))), _mm_cmpeq_epi8(v, _mm_set1_epi8(c))));
 }
 #endif
 
+#ifdef __SSE2__
+/* Less than 16 octets: both ends in one register, the middle twice. */
+static inline __attribute__((always_inline)) size_t scan_find3_short(struct str s, char a, char b, char c)
+{
+	size_t half = s.l >= 8 ? 8 : 4, i;
+	uint64_t x = 0, y = 0;
+	unsigned m;
+
+	if (s.l >= 8) {
+		memcpy(&x, s.p, 8);
+		memcpy(&y, s.p + s.l - 8, 8);
+	} else if (s.l >= 4) {
+		memcpy(&x, s.p, 4);
+		memcpy((char *)&x + 4, s.p + s.l - 4, 4);
+	} else {
+		for (i = 0; i < s.l && s.p[i] != a && s.p[i] != b && s.p[i] != c; i++)
+			;
+		return i;
+	}
+	m = scan_eq16(_mm_set_epi64x((long long)y, (long long)x), a, b, c) & ((1u << 2 * half) - 1);
+	if (!m)
+		return s.l;
+	i = (unsigned)__builtin_ctz(m);
+	return i < half ? i : s.l - 2 * half + i;
+}
+#endif
+
 /* Index of the first a, b or c, or s.l. */
-static inline size_t scan_find3(struct str s, char a, char b, char c)
+static inline __attribute__((always_inline)) size_t scan_find3(struct str s, char a, char b, char c)
 {
 	size_t i = 0;
 
 #ifdef __SSE2__
-	for (; s.l - i >= 16; i += 16) {
+	if (s.l < 16)
+		return scan_find3_short(s, a, b, c);
+	for (;; i = i + 32 <= s.l ? i + 16 : s.l - 16) {
 		unsigned m = scan_eq16(_mm_loadu_si128((const __m128i *)(const void *)(s.p + i)), a, b, c);
 
 		if (m)
 			return i + (unsigned)__builtin_ctz(m);
+		if (i + 16 == s.l)
+			return s.l;
 	}
-	if (s.l - i >= 8) {
-		unsigned m = scan_eq16(_mm_loadl_epi64((const __m128i *)(const void *)(s.p + i)), a, b, c) & 0xff;
-
-		if (m)
-			return i + (unsigned)__builtin_ctz(m);
-		i += 8;
-	}
-#endif
+#else
 	while (i < s.l && s.p[i] != a && s.p[i] != b && s.p[i] != c)
 		i++;
 	return i;
+#endif
 }

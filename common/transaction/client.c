@@ -40,7 +40,7 @@ struct tx_client *tx_client_make(struct tx_layer *l, const struct tx_client_new_
 	t->side = a->side;
 	t->flow = a->to;
 	t->reliable = sip_proto_is_reliable(a->to.proto);
-	if (tx_add(l, t, &k, sip_scan_call_id(bytes_str(a->wire))) < 0) {
+	if (tx_add(l, t, &k, a->call_id.l ? a->call_id : sip_scan_call_id(bytes_str(a->wire))) < 0) {
 		free(ct);
 		return NULL;
 	}

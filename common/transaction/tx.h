@@ -121,6 +121,7 @@ struct tx_client_new_args {
 	struct bytes *wire;		/* the request with our Via on top; a reference is taken */
 	enum sip_method method;
 	struct str branch;		/* of that Via; copied */
+	struct str call_id;		/* copied; empty: looked for in wire */
 	struct sip_flow to;
 	enum tx_side side;
 	const struct tx_client_ops *ops;

@@ -3,11 +3,9 @@
 #include "common/transport/private.h"
 #include "common/util/clock.h"
 
-#define PARSE_ROOM 4096u		/* arena room beside the text: the message, its headers, a few edits */
-
 static struct arena *arena_with(struct str raw, struct str *ret)
 {
-	struct arena *a = arena_new(raw.l + raw.l / 2 + PARSE_ROOM);
+	struct arena *a = arena_new(SIP_ARENA_BYTES(raw.l));
 
 	if (!a)
 		return NULL;

@@ -99,12 +99,39 @@ bool addr_eq(const struct addr *a, const struct addr *b)
 	return addr_host_eq(a, b) && addr_port(a) == addr_port(b);
 }
 
+/* Decimal at dst, no NUL; returns behind it. */
+static char *put_number(char *dst, unsigned n)
+{
+	char digits[10];
+	size_t i = sizeof(digits);
+
+	do
+		digits[--i] = (char)('0' + n % 10);
+	while (n /= 10);
+	memcpy(dst, digits + i, sizeof(digits) - i);
+	return dst + sizeof(digits) - i;
+}
+
+/* Several times for every message: inet_ntop() goes through printf(). */
+static char *put_ipv4(char *dst, const struct in_addr *in)
+{
+	const uint8_t *octet = (const uint8_t *)in;
+
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*dst++ = '.';
+		dst = put_number(dst, octet[i]);
+	}
+	*dst = '\0';
+	return dst;
+}
+
 const char *addr_host(const struct addr *a, char dst[ADDR_STRLEN])
 {
 	char text[INET6_ADDRSTRLEN] = "";
 
 	if (a->sa.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &a->in4.sin_addr, dst, ADDR_STRLEN);
+		put_ipv4(dst, &a->in4.sin_addr);
 	} else if (a->sa.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &a->in6.sin6_addr, text, sizeof(text));
 		snprintf(dst, ADDR_STRLEN, "[%s]", text);
@@ -116,12 +143,14 @@ const char *addr_host(const struct addr *a, char dst[ADDR_STRLEN])
 
 const char *addr_fmt(const struct addr *a, char dst[ADDR_STRLEN])
 {
-	size_t n;
+	char *end;
 
 	addr_host(a, dst);
-	n = strlen(dst);
-	if (addr_is_set(a))
-		snprintf(dst + n, ADDR_STRLEN - n, ":%u", addr_port(a));
+	if (addr_is_set(a)) {
+		end = dst + strlen(dst);
+		*end++ = ':';
+		*put_number(end, addr_port(a)) = '\0';
+	}
 	return dst;
 }
 

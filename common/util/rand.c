@@ -72,12 +72,17 @@ uint32_t rand_below(uint32_t n)
 void rand_token(char *dst, size_t n)
 {
 	static const char a[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-	size_t i = 0;
+	uint8_t some[16];
+	size_t i = 0, left = 0;
 
 	while (i < n) {
 		uint8_t v;
 
-		rand_bytes(&v, 1);
+		if (left == 0) {
+			left = n - i < sizeof(some) ? n - i : sizeof(some);
+			rand_bytes(some, left);
+		}
+		v = some[--left];
 		if (v < 248)		/* 4 * 62: no bias */
 			dst[i++] = a[v % 62];
 	}
