@@ -203,9 +203,9 @@ static void enter(struct reg_job *job)
 	bool initial = !g->profile || g->n_bindings == 0 || !profile_find(g->profile, job->impu);
 
 	if (initial)
-		assign_send(g, CX_SAR_REGISTRATION, job->impu, on_assigned, job);
-	else if (registration_scscf(g)->reg->sar_on_refresh)
-		assign_send(g, CX_SAR_RE_REGISTRATION, job->impu, on_assigned, job);
+		assign_register(job, CX_SAR_REGISTRATION, on_assigned);
+	else if (job->s->reg->sar_on_refresh || (restoration_is_kept(job->s) && !binding_unchanged(g, &job->plan)))
+		assign_register(job, CX_SAR_RE_REGISTRATION, on_assigned);
 	else
 		bind_contacts(job, NULL);
 }

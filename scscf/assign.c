@@ -134,6 +134,8 @@ static void on_saa(void *arg, const struct cx_saa *a)
 	const struct str charging[] = { a->primary_ccf, a->secondary_ccf, a->primary_ecf, a->secondary_ecf };
 	char *pcfa = NULL;
 
+	if (a->n_features)
+		atomic_store_explicit(&registration_scscf(g)->hss_features, cx_features(a->n_features, a->features), memory_order_relaxed);
 	if (r.status == 0) {
 		read_profile(g, a, &r);
 		pcfa = charging_addresses(charging);
@@ -144,21 +146,49 @@ static void on_saa(void *arg, const struct cx_saa *a)
 	free(pcfa);
 }
 
-void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg)
+static void send_sar(struct registration *g, const struct cx_sar *sar, assign_fn fn, void *arg)
 {
 	struct scscf *s = registration_scscf(g);
-	struct cx_sar sar = { .impi = str_from_c(g->impi), .impus = { 1, { impu } }, .server_name = s->server_name, .type = t,
-			      .user_data_available = t != CX_SAR_REGISTRATION && g->profile };
 
-	g->asking.type = t;
+	g->asking.type = (enum cx_sar_type)sar->type;
 	g->asking.fn = fn;
 	g->asking.arg = arg;
-	if (s->cx->sar(g->r->sw->w->dia, &sar, on_saa, g) == 0) {
+	if (s->cx->sar(g->r->sw->w->dia, sar, on_saa, g) == 0) {
 		struct cx_verdict v = no_answer(-ENOMEM);
 		struct assign_result r = { v.status, v.retry_after, v.cause, v.why, NULL, NULL, { -ENOMEM, 0, false } };
 
 		fn(arg, &r);
 	}
+}
+
+static struct cx_sar make(const struct registration *g, enum cx_sar_type t, struct str impu)
+{
+	const struct scscf *s = registration_scscf(g);
+
+	return (struct cx_sar){ .impi = str_from_c(g->impi), .impus = { 1, { impu } }, .server_name = s->server_name, .type = t,
+				.user_data_available = t != CX_SAR_REGISTRATION && g->profile };
+}
+
+void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg)
+{
+	struct cx_sar sar = make(g, t, impu);
+
+	send_sar(g, &sar, fn, arg);
+}
+
+void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn)
+{
+	struct cx_sar sar = make(job->g, t, job->impu);
+	struct arena *a = NULL;
+
+	if (restoration_wanted(job->s)) {
+		sar.features[sar.n_features++] = cx_features_make(CX_FEATURE_SIFC | CX_FEATURE_ALIAS | CX_FEATURE_RESTORATION);
+		a = arena_new(1024);
+	}
+	if (a)
+		restoration_make(job, a, &sar.restoration[sar.n_restorations++]);
+	send_sar(job->g, &sar, fn, job);
+	arena_unref(a);
 }
 
 static void reported(void *arg, const struct assign_result *r)

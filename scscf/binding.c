@@ -63,7 +63,7 @@ static struct str kept_params(struct arena *a, struct str params)
 	return str_make(to, (size_t)(at - to));
 }
 
-static int read_contact(struct sip_msg *m, struct str value, uint32_t header_s, const struct reg_config *c,
+static int read_contact(struct arena *a, struct str value, uint32_t header_s, const struct reg_config *c,
 			struct binding_change *ret, bool *ret_star)
 {
 	struct sip_nameaddr na;
@@ -86,7 +86,7 @@ static int read_contact(struct sip_msg *m, struct str value, uint32_t header_s, 
 		ret->instance = sip_unquote(v);
 	if (sip_nameaddr_param(&na, "reg-id", &v) && str_to_u32(v, &n) == 0)
 		ret->reg_id = n;
-	ret->params = kept_params(m->arena, na.params);
+	ret->params = kept_params(a, na.params);
 	if (!ret->params.p)
 		return -ENOMEM;
 	if (ret->expires_s > c->max_expires_s)
@@ -153,7 +153,7 @@ int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct bind
 	if (!ret->change)
 		return -ENOMEM;
 	while (sip_values_next(&v, &one)) {
-		rc = read_contact(m, one, header_s, c, &ret->change[ret->n], &star);
+		rc = read_contact(m->arena, one, header_s, c, &ret->change[ret->n], &star);
 		*reterr = "Contact is not understood";
 		if (rc < 0)
 			return rc;
@@ -184,7 +184,7 @@ bool binding_too_brief(const struct binding_plan *p, const struct reg_config *c)
 
 /* RFC 5626 §6: the same instance (and flow) is the same phone at a new address; else URIs are compared (RFC 3261 §19.1.4).
  * An instance that comes without reg-id is the whole phone: it replaces what it had, flow or not. */
-static bool same(const struct binding *b, const struct binding_change *c)
+bool binding_is_same(const struct binding *b, const struct binding_change *c)
 {
 	struct sip_uri u;
 
@@ -200,7 +200,7 @@ static struct binding *find(const struct registration *g, const struct binding_c
 	list_for_each(pos, &g->bindings) {
 		struct binding *b = list_entry(pos, struct binding, link);
 
-		if (same(b, c))
+		if (binding_is_same(b, c))
 			return b;
 	}
 	return NULL;
@@ -252,7 +252,7 @@ bool binding_leaves_some(const struct registration *g, const struct binding_plan
 		bool goes = false;
 
 		for (unsigned i = 0; i < p->n && !goes; i++)
-			goes = same(list_entry(pos, struct binding, link), &p->change[i]);
+			goes = binding_is_same(list_entry(pos, struct binding, link), &p->change[i]);
 		if (!goes)
 			return true;
 	}
@@ -274,19 +274,19 @@ static char *put(char **at, struct str s)
 
 /* One block with all its texts. */
 static struct binding *make(const struct registration *g, const struct binding_plan *p, const struct binding_change *c,
-			    const struct sip_msg *m)
+			    struct str call_id, uint32_t cseq)
 {
 	size_t size = sizeof(struct binding) + p->n_path * sizeof(char *), text;
 	struct binding *b;
 	char *at;
 
-	text = c->uri.l + c->params.l + c->instance.l + c->display.l + m->call_id.l + 5;
+	text = c->uri.l + c->params.l + c->instance.l + c->display.l + call_id.l + 5;
 	for (unsigned i = 0; i < p->n_path; i++)
 		text += p->path[i].l + 1;
 	b = malloc(size + text);
 	if (!b)
 		return NULL;
-	*b = (struct binding){ .cseq = m->cseq, .reg_id = c->reg_id, .q = c->q, .n_path = p->n_path,
+	*b = (struct binding){ .cseq = cseq, .reg_id = c->reg_id, .q = c->q, .n_path = p->n_path,
 			       .expires_ms = registration_now_ms(g) + (uint64_t)c->expires_s * 1000 };
 	list_init(&b->link);
 	b->path = (char **)(b + 1);
@@ -294,7 +294,7 @@ static struct binding *make(const struct registration *g, const struct binding_p
 	b->uri = put(&at, c->uri);
 	b->params = put(&at, c->params);
 	b->instance = put(&at, c->instance);
-	b->call_id = put(&at, m->call_id);
+	b->call_id = put(&at, call_id);
 	(void)put(&at, c->display);
 	b->gruu = p->gruu && c->instance.l;
 	b->impu_hash = (uint32_t)hash_str(p->impu);
@@ -356,7 +356,7 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 	for (unsigned i = 0; i < p->n; i++) {		/* all or nothing: RFC 3261 §10.3 step 7 */
 		if (p->change[i].expires_s == 0)
 			continue;
-		b = make(g, p, &p->change[i], m);
+		b = make(g, p, &p->change[i], m->call_id, m->cseq);
 		if (!b) {
 			list_for_each_safe(pos, next, &fresh)
 				free(list_entry(pos, struct binding, link));
@@ -376,6 +376,54 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 	}
 	keep_limit(g);
 	g->r->only_refreshed = only && list_empty(&g->r->ended);
+	return 0;
+}
+
+static bool same_path(const struct binding *b, const struct binding_plan *p)
+{
+	bool same = b->n_path == p->n_path;
+
+	for (unsigned i = 0; i < p->n_path && same; i++)
+		same = str_eq_c(p->path[i], b->path[i]);
+	return same;
+}
+
+bool binding_unchanged(const struct registration *g, const struct binding_plan *p)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct binding *b = find(g, &p->change[i]);
+
+		if (!b || p->change[i].expires_s == 0 || !str_eq_c(p->change[i].uri, b->uri) || !same_path(b, p))
+			return false;
+	}
+	return true;
+}
+
+int binding_restore(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a)
+{
+	const struct reg_config *cfg = registration_scscf(g)->reg;
+	struct binding_plan p = { .kind = BIND_UPDATE, .impu = impu, .gruu = cfg->gruu };
+	struct str rest = c->path, one;
+	struct binding_change change;
+	struct sip_nameaddr na;
+	struct binding *b;
+	bool star;
+	int rc = read_contact(a, c->contact, cfg->default_expires_s, cfg, &change, &star);
+
+	while (rc == 0 && sip_list_next(&rest, &one)) {
+		if (p.n_path == REG_MAX_PATH || sip_nameaddr_parse(one, &na) < 0 || !na.bracketed)
+			rc = -EBADMSG;
+		else
+			p.path[p.n_path++] = one;
+	}
+	if (rc < 0 || star || change.expires_s == 0 || g->n_bindings == cfg->max_contacts)
+		return rc < 0 ? rc : -EBADMSG;
+	b = make(g, &p, &change, c->call_id, c->cseq);
+	if (!b)
+		return -ENOMEM;
+	b->event = REGINFO_REGISTERED;
+	list_add_tail(&g->bindings, &b->link);
+	g->n_bindings++;
 	return 0;
 }
 

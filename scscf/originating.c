@@ -57,12 +57,25 @@ static void asserted(const struct session_in *in, struct caller *c)
 	}
 }
 
+/* The registration of the token is forgotten; the HSS may have kept it (TS 23.380 §4.3).  true: the request waits. */
+static bool restored(struct scscf_worker *sw, struct session_in *in)
+{
+	struct sip_values it = sip_values(in->m, SIP_H_PAI);
+	struct sip_nameaddr n;
+	struct str value, aor;
+	char text[512];
+
+	return sip_values_next(&it, &value) && sip_nameaddr_parse(value, &n) == 0 && sip_uri_aor(&n.uri, text, sizeof(text), &aor) == 0 &&
+	       unregistered_restore(sw, in, aor, in->token->id);
+}
+
 /* From a phone: the registration is the token's. */
 static bool caller_by_token(struct scscf_worker *sw, struct session_in *in, struct caller *c)
 {
 	c->view = reg_directory_id(sw->s->dir, in->token->id);
 	if (!c->view) {
-		refuse_unknown(in);
+		if (!restored(sw, in))
+			refuse_unknown(in);
 		return false;
 	}
 	if (!has_contact(c->view)) {

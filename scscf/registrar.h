@@ -20,6 +20,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool challenge_refresh;		/* challenge re-registrations that are not integrity protected */
 	uint32_t challenge_after_s;	/* protected re-registrations: challenged when the last proof is older; 0: never for that */
 	uint32_t challenge_every;	/* and each so many-th; 0: never for that */
+	bool restoration;		/* the HSS is to keep what a restart forgets */
 	bool gruu;			/* phones that know them get GRUUs */
 	bool akav2;			/* with phones that ask for it */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
@@ -54,6 +55,10 @@ int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs 
 /* The profile of a user who is not registered (SAR UNREGISTERED_USER): shown to all without a contact, for unregistered_keep_s; one
  * that is there already stays.  done on the owner's worker: 0, -ENOMEM, -ENOSPC, -EBUSY.  0; -EAGAIN, -ENOMEM: done is not called. */
 int registrar_adopt(struct scscf *s, struct str impi, struct profile *p, void (*done)(void *arg, int rc), void *arg);
+/* What the HSS kept of a registration (restoration.c): its contacts and the profile are taken up, unless the user has registered again.
+ * impu: canonical.  id: that it had; 0: any.  done and result like the above. */
+int registrar_restore(struct scscf *s, const struct cx_restoration *what, struct str impu, struct profile *p, uint64_t id,
+		      void (*done)(void *arg, int rc), void *arg);
 /* PPR: a new profile, new charging addresses, or both for a registered user (TS 29.228 §6.2.2).  Texts are copied; xml, pcfa
  * may be empty.  done on the owner's worker: 0, -ENOENT, -EBADMSG, -EFBIG, -ENOMEM, -ENOSPC.  Returns like the above. */
 int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, struct str pcfa, void (*done)(void *arg, int rc),

@@ -164,6 +164,11 @@ bool binding_out_of_order(const struct registration *g, const struct binding_pla
 bool binding_known(const struct registration *g, const struct binding_plan *p);	/* all contacts are bound already */
 bool binding_leaves_some(const struct registration *g, const struct binding_plan *p);
 int binding_apply(struct registration *g, const struct binding_plan *p, const struct sip_msg *m);	/* 0, -ENOMEM: nothing changed */
+bool binding_is_same(const struct binding *b, const struct binding_change *c);	/* of the same phone, or the same address */
+/* The same contacts with the same Path as there are: nothing to be told to the HSS. */
+bool binding_unchanged(const struct registration *g, const struct binding_plan *p);
+/* One contact as the HSS kept it.  0, -EBADMSG, -ENOMEM. */
+int binding_restore(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a);
 unsigned binding_expire(struct registration *g, uint64_t now_ms);		/* how many went */
 void binding_drop_all(struct registration *g, enum reginfo_event event);	/* REGINFO_NONE: nobody is told */
 uint64_t binding_next_ms(const struct registration *g);				/* UINT64_MAX: none */
@@ -181,6 +186,8 @@ void auth_await_run(struct registration *g, struct reg_work *w);	/* run of await
 bool assign_wanted(const struct scscf *s, enum cx_sar_type t);		/* does this HSS bear it? */
 /* One completion, perhaps at once when nothing could be sent. */
 void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg);
+/* The SAR of a REGISTER that is about to bind its contacts. */
+void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn);
 /* Value of P-Charging-Function-Addresses (RFC 7315 §4.5) from primary and secondary CCF, ECF.  malloc'd; NULL: none. */
 char *charging_addresses(const struct str address[4]);
 /* A Cx result as a SIP status; 0: good.  Also for MAA. */
@@ -202,6 +209,11 @@ void thirdparty_registered(struct registration *g, const struct reg_job *job, st
 /* The registration is about to end: before its profile goes.  job: the phone's own de-registration, or NULL. */
 void thirdparty_ended(struct registration *g, const struct reg_job *job);
 void thirdparty_forget(struct registration *g);
+
+/* ---- restoration.c: TS 23.380 ---- */
+bool restoration_wanted(const struct scscf *s);
+bool restoration_is_kept(struct scscf *s);		/* and the HSS has said that it does */
+void restoration_make(const struct reg_job *job, struct arena *a, struct cx_restoration *ret);	/* texts in `a` */
 
 /* ---- release.c ---- */
 void release_expired(struct registration *g, struct reg_work *w);	/* run of expiry_work */

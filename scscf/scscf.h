@@ -2,6 +2,7 @@
  *
  * struct scscf is read-only once the workers run (its cmaps lock for themselves, as_held is atomic); struct scscf_worker belongs to its thread. */
 #pragma once
+#include <stdatomic.h>
 #include "common/daemon/stack.h"
 #include "common/diameter/cx.h"
 #include "common/util/cmap.h"
@@ -33,6 +34,7 @@ struct scscf {
 	const struct reg_config *reg;	/* registrar.* of the configuration */
 	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
+	_Atomic uint32_t hss_features;	/* CX_FEATURE_...: what the HSS said last */
 	enum hss_profile hss;		/* diameter.hss_profile: which HSS it is, where it differs (assign.c) */
 };
 
@@ -72,6 +74,8 @@ void scscf_request_again(struct worker *w, struct tx_server *st, struct sip_msg 
 void unregistered_free(struct scscf_worker *sw);
 /* unregistered.c: asks the HSS for the profile of a user whom nobody here knows.  true: the request waits. */
 bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct str aor);
+/* The same for a user of whose registration `id` only the token is left: SAR NO_ASSIGNMENT, when the HSS keeps restoration information. */
+bool unregistered_restore(struct scscf_worker *sw, struct session_in *in, struct str aor, uint64_t id);
 void scscf_originating(struct scscf_worker *sw, struct session_in *in);
 void scscf_terminating(struct scscf_worker *sw, struct session_in *in);				/* terminating.c, §5.4.3.3 */
 void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in);				/* indialog.c, §5.4.3.2, .3 */

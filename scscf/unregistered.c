@@ -1,8 +1,10 @@
-/* scscf/unregistered.c - services of users who are not registered: TS 24.229 §5.4.3.2, §5.4.3.3; TS 29.228 §6.1.2; rows T3, T9, S7.
+/* scscf/unregistered.c - users whom nobody here knows: TS 24.229 §5.4.3.2, §5.4.3.3; TS 29.228 §6.1.2; TS 23.380 §4.4; rows T3, T9, S7.
  *
  * A request for (or from, by an application server) a user whom nobody here knows, sent to us because the HSS named us: the profile is
  * fetched with SAR UNREGISTERED_USER, given to the worker that owns the private identity (registrar_adopt), and the request is looked at
- * again.  Meanwhile it waits: its transaction is found again by its handle.  The profile stays for registrar.unregistered_keep_s. */
+ * again.  Meanwhile it waits: its transaction is found again by its handle.  The profile stays for registrar.unregistered_keep_s.
+ *
+ * When the HSS says that the user is registered and what it had kept of that, the registration is taken up again: restoration.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include "common/log/log.h"
@@ -19,6 +21,10 @@ struct fetch {
 	struct sip_msg *m;		/* a reference */
 	struct str correlation;		/* in its arena */
 	struct profile *profile;	/* a reference; NULL: none yet */
+	struct str aor;			/* in the arena */
+	enum cx_sar_type type;
+	uint64_t id;			/* NO_ASSIGNMENT: that the registration had */
+	atomic_uint left;		/* private identities that are being restored */
 };
 
 static void fetch_free(struct fetch *f)
@@ -79,6 +85,34 @@ static void on_adopted(void *arg, int rc)
 		log_error(LOG_REG, "a request that waited was lost between workers", LOG_S("call_id", f->m->call_id));
 }
 
+/* On an owner's worker; the last one lets the request go on, whatever became of it. */
+static void on_restored(void *arg, int rc)
+{
+	struct fetch *f = arg;
+
+	if (atomic_fetch_sub(&f->left, 1) == 1 && rc != -ESHUTDOWN)
+		on_adopted(f, 0);
+}
+
+/* true: the user is registered after all, and is taken up again. */
+static bool restore(struct fetch *f, const struct cx_saa *a)
+{
+	struct scscf *s = f->sw->s;
+	unsigned n = f->profile ? a->n_restorations : 0;
+
+	if (n == 0)
+		return false;
+	atomic_store(&f->left, n + 1);
+	for (unsigned i = 0; i < n; i++) {
+		const struct cx_restoration *r = &a->restoration[i];
+
+		if (r->impi.l == 0 || registrar_restore(s, r, f->aor, f->profile, n == 1 ? f->id : 0, on_restored, f) < 0)
+			atomic_fetch_sub(&f->left, 1);
+	}
+	on_restored(f, 0);
+	return true;
+}
+
 static void on_saa(void *arg, const struct cx_saa *a)
 {
 	struct fetch *f = arg;
@@ -86,9 +120,21 @@ static void on_saa(void *arg, const struct cx_saa *a)
 	struct cx_verdict v = cx_judge(&a->result, s->hss);
 	char why[160] = "";
 
-	if (v.status == 0 && a->user_data.l && profile_parse(a->user_data, s->criteria, &f->profile, why) < 0)
+	bool told = v.status == 0 || a->n_restorations;		/* IN_ASSIGNMENT_TYPE: it is registered, here is what we knew */
+
+	if (a->n_features)
+		atomic_store_explicit(&s->hss_features, cx_features(a->n_features, a->features), memory_order_relaxed);
+	if (told && a->user_data.l && profile_parse(a->user_data, s->criteria, &f->profile, why) < 0)
 		log_warn(LOG_REG, "User-Data of the HSS cannot be used", LOG_S("impi", a->impi), LOG_C("why", why));
+	if (restore(f, a)) {
+		metric_add(&m_fetched, "restored", NULL, 1);
+		return;
+	}
 	metric_add(&m_fetched, v.status ? v.cause : f->profile ? "ok" : "no_profile", NULL, 1);
+	if (f->type == CX_SAR_NO_ASSIGNMENT) {		/* the registration is lost: the phone is told so */
+		on_adopted(f, 0);
+		return;
+	}
 	if (v.status && v.status != 403) {
 		refuse(f, v.status, v.why, v.retry_after ? s->reg->retry_after_s : 0);
 		return;
@@ -102,17 +148,20 @@ static void on_saa(void *arg, const struct cx_saa *a)
 		refuse(f, 503, "out of memory", s->reg->retry_after_s);
 }
 
-bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct str aor)
+static bool ask(struct scscf_worker *sw, struct session_in *in, struct str aor, enum cx_sar_type type, uint64_t id)
 {
-	struct cx_sar sar = { .impus = { 1, { aor } }, .server_name = sw->s->server_name, .type = CX_SAR_UNREGISTERED_USER };
+	struct cx_sar sar = { .impus = { 1, { aor } }, .server_name = sw->s->server_name, .type = type };
 	struct fetch *f;
 
-	if (in->again || !assign_wanted(sw->s, CX_SAR_UNREGISTERED_USER))
+	if (in->again || !assign_wanted(sw->s, type))
 		return false;
+	if (restoration_wanted(sw->s))
+		sar.features[sar.n_features++] = cx_features_make(CX_FEATURE_SIFC | CX_FEATURE_ALIAS | CX_FEATURE_RESTORATION);
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return false;
-	*f = (struct fetch){ .sw = sw, .h = tx_server_handle(in->st), .m = sip_msg_ref(in->m),
+	*f = (struct fetch){ .sw = sw, .h = tx_server_handle(in->st), .m = sip_msg_ref(in->m), .type = type, .id = id,
+			     .aor = arena_dup(in->m->arena, aor),
 			     .correlation = arena_dup(in->m->arena, log_correlation_get()) };
 	list_add_tail(&sw->fetches, &f->link);
 	if (sw->s->cx->sar(sw->w->dia, &sar, on_saa, f) == 0) {
@@ -120,4 +169,14 @@ bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct s
 		return false;
 	}
 	return true;
+}
+
+bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct str aor)
+{
+	return ask(sw, in, aor, CX_SAR_UNREGISTERED_USER, 0);
+}
+
+bool unregistered_restore(struct scscf_worker *sw, struct session_in *in, struct str aor, uint64_t id)
+{
+	return restoration_wanted(sw->s) && ask(sw, in, aor, CX_SAR_NO_ASSIGNMENT, id);
 }

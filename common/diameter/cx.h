@@ -92,12 +92,41 @@ struct cx_maa {
 	struct cx_auth_item item[CX_MAX_VECTORS];	/* by SIP-Item-Number */
 	struct str origin_host;
 };
+/* Supported-Features, TS 29.229 §6.3.29, §7.2: what the sender can do. */
+#define CX_MAX_FEATURES 2
+#define CX_FEATURE_SIFC 1u		/* bits of list 1, §7.1.1: shared filter criteria */
+#define CX_FEATURE_ALIAS 2u
+#define CX_FEATURE_RESTORATION 4u	/* SCSCF-Restoration-Info is stored and given back: TS 23.380 */
+struct cx_features {
+	uint32_t vendor, list, bits;
+};
+static inline struct cx_features cx_features_make(uint32_t bits)
+{
+	return (struct cx_features){ 10415, 1, bits };
+}
+/* SCSCF-Restoration-Info, §6.3.46 to §6.3.52: what an S-CSCF needs to serve a user whom it has forgotten. */
+#define CX_MAX_RESTORED 8
+#define CX_MAX_RESTORATIONS 4
+struct cx_restored {			/* Restoration-Info: one contact */
+	struct str path;		/* values of Path, with commas */
+	struct str contact;		/* value of Contact, with its expires */
+	struct str call_id;
+	uint32_t cseq;			/* 0: not told */
+};
+struct cx_restoration {			/* of one private identity */
+	struct str impi;
+	unsigned n;
+	struct cx_restored v[CX_MAX_RESTORED];
+};
 struct cx_sar {
 	struct str impi;			/* may be empty for UNREGISTERED_USER */
 	struct cx_strs impus;
 	struct str server_name;
 	uint32_t type;
 	bool user_data_available;		/* User-Data-Already-Available */
+	unsigned n_features, n_restorations;
+	struct cx_features features[CX_MAX_FEATURES];
+	struct cx_restoration restoration[1];
 	struct str dest_host;
 	struct str origin_host;			/* when received */
 };
@@ -107,8 +136,12 @@ struct cx_saa {
 	struct str user_data;			/* XML; empty: none */
 	struct str primary_ccf, secondary_ccf, primary_ecf, secondary_ecf;	/* Charging-Information */
 	struct cx_strs associated_impis;
+	unsigned n_features, n_restorations;
+	struct cx_features features[CX_MAX_FEATURES];
+	struct cx_restoration restoration[CX_MAX_RESTORATIONS];
 	struct str origin_host;
 };
+uint32_t cx_features(unsigned n, const struct cx_features *v);	/* bits of list 1 of 3GPP */
 struct cx_rtr {
 	struct str impi;
 	struct cx_strs associated_impis, impus;

@@ -80,6 +80,24 @@ const struct dia_row cx_maa_rows[] = {
 	DIA_ROW_ITEMS(612, 3GPP, cx_maa, item, n_items, item_rows),
 	{ 0 },
 };
+static const struct dia_row features_rows[] = {
+	DIA_ROW(266, BASE, U32, cx_features, vendor),
+	DIA_ROW(629, 3GPP, U32, cx_features, list),
+	DIA_ROW(630, 3GPP, U32, cx_features, bits),
+	{ 0 },
+};
+static const struct dia_row restored_rows[] = {
+	DIA_ROW(640, 3GPP, STR, cx_restored, path),
+	DIA_ROW(641, 3GPP, STR, cx_restored, contact),
+	DIA_ROW(654, 3GPP, U32_OPT, cx_restored, cseq),
+	DIA_ROW(643, 3GPP, STR, cx_restored, call_id),
+	{ 0 },
+};
+static const struct dia_row restoration_rows[] = {
+	DIA_ROW(1, BASE, STR, cx_restoration, impi),
+	DIA_ROW_ITEMS(649, 3GPP, cx_restoration, v, n, restored_rows),
+	{ 0 },
+};
 const struct dia_row cx_sar_rows[] = {
 	DIA_ROW(264, BASE, STR, cx_sar, origin_host),
 	DIA_ROW(1, BASE, STR, cx_sar, impi),
@@ -88,6 +106,8 @@ const struct dia_row cx_sar_rows[] = {
 	DIA_ROW(602, 3GPP, STR, cx_sar, server_name),
 	DIA_ROW(614, 3GPP, U32, cx_sar, type),
 	DIA_ROW(624, 3GPP, BOOL, cx_sar, user_data_available),
+	DIA_ROW_ITEMS(628, 3GPP, cx_sar, features, n_features, features_rows),
+	DIA_ROW_ITEMS(639, 3GPP, cx_sar, restoration, n_restorations, restoration_rows),
 	{ 0 },
 };
 #define CHARGING(T) \
@@ -104,6 +124,8 @@ const struct dia_row cx_saa_rows[] = {
 	DIA_ROW(606, 3GPP, STR, cx_saa, user_data),
 	{ 618, DIA_3GPP, DIA_K_GROUP, 0, saa_charging, 0, 0, 0 },
 	{ 632, DIA_3GPP, DIA_K_GROUP, 0, saa_impis, 0, 0, 0 },
+	DIA_ROW_ITEMS(628, 3GPP, cx_saa, features, n_features, features_rows),
+	DIA_ROW_ITEMS(639, 3GPP, cx_saa, restoration, n_restorations, restoration_rows),
 	{ 0 },
 };
 static const struct dia_row reason_rows[] = {
@@ -151,8 +173,19 @@ const struct dia_avp_def cx_avps[] = {	/* TS 29.229 table 6.3.1 */
 	{ 630, "Feature-List", DIA_AVP_U32, false }, { 632, "Associated-Identities", DIA_AVP_GROUP, false },
 	{ 633, "Originating-Request", DIA_AVP_U32, true }, { 634, "Wildcarded-Public-Identity", DIA_AVP_OCTETS, false },
 	{ 635, "SIP-Digest-Authenticate", DIA_AVP_GROUP, false }, { 636, "Wildcarded-IMPU", DIA_AVP_OCTETS, false },
-	{ 637, "UAR-Flags", DIA_AVP_U32, false }, { 650, "Session-Priority", DIA_AVP_U32, false }, { 0 },
+	{ 637, "UAR-Flags", DIA_AVP_U32, false }, { 639, "SCSCF-Restoration-Info", DIA_AVP_GROUP, false },
+	{ 640, "Path", DIA_AVP_OCTETS, false }, { 641, "Contact", DIA_AVP_OCTETS, false },
+	{ 643, "Call-ID-SIP-Header", DIA_AVP_OCTETS, false }, { 649, "Restoration-Info", DIA_AVP_GROUP, false }, { 650, "Session-Priority", DIA_AVP_U32, false },
+	{ 654, "Initial-CSeq-Sequence-Number", DIA_AVP_U32, false }, { 0 },
 };
+
+uint32_t cx_features(unsigned n, const struct cx_features *v)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].vendor == 10415 && v[i].list == 1)
+			return v[i].bits;
+	return 0;
+}
 
 const char *cx_result_name(uint32_t code, bool experimental)
 {

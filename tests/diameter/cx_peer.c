@@ -120,6 +120,10 @@ static void on_sar(void *u, struct dia_peer_request *q, const struct cx_sar *r)
 	a.secondary_ccf = r->impus.v[0];
 	a.primary_ecf = r->impus.v[r->impus.n - 1];
 	a.secondary_ecf = r->type == CX_SAR_REGISTRATION ? STR("registration") : STR("else");
+	a.n_features = r->n_features;
+	memcpy(a.features, r->features, sizeof(a.features));
+	a.n_restorations = r->n_restorations;
+	a.restoration[0] = r->restoration[0];
 	a.associated_impis = (struct cx_strs){ 2, { STR("i1"), STR("i2") } };
 	cx_saa_send(q, &a);
 }

@@ -145,6 +145,11 @@ static void on_saa(void *arg, const struct cx_saa *a)
 	ck_assert(str_eq(a->secondary_ccf, STR("sip:a")) && str_eq(a->primary_ecf, STR("tel:+1")));
 	ck_assert(str_eq(a->secondary_ecf, STR("registration")));
 	ck_assert(a->associated_impis.n == 2 && str_eq(a->associated_impis.v[1], STR("i2")));
+	/* D9: Supported-Features and SCSCF-Restoration-Info, there and back. */
+	ck_assert_uint_eq(cx_features(a->n_features, a->features), CX_FEATURE_RESTORATION);
+	ck_assert(a->n_restorations == 1 && a->restoration[0].n == 2 && str_eq(a->restoration[0].impi, STR("me")));
+	ck_assert(str_eq(a->restoration[0].v[1].path, STR("<sip:p;lr>, <sip:q;lr>")) && str_eq(a->restoration[0].v[1].contact, STR("<sip:c>;expires=1")));
+	ck_assert(a->restoration[0].v[1].cseq == 7 && str_eq(a->restoration[0].v[1].call_id, STR("id")) && a->restoration[0].v[0].cseq == 0);
 }
 
 static void expect(int err, uint32_t code, bool experimental)
@@ -165,7 +170,10 @@ START_TEST(test_every_field_of_every_command)
 	struct cx_mar mar = { .impi = STR("me"), .impu = STR("sip:me"), .server_name = STR("sip:s"), .n_items = 3,
 			      .item = { .scheme = STR("Digest-AKAv1-MD5"), .authorization = STR("\x01\0\x02") } };
 	struct cx_sar sar = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } }, .server_name = STR("sip:s"),
-			      .type = CX_SAR_REGISTRATION };
+			      .type = CX_SAR_REGISTRATION, .n_features = 1, .n_restorations = 1,
+			      .features = { cx_features_make(CX_FEATURE_RESTORATION) },
+			      .restoration = { { STR("me"), 2, { { STR(""), STR("<sip:b>"), STR(""), 0 },
+				{ STR("<sip:p;lr>, <sip:q;lr>"), STR("<sip:c>;expires=1"), STR("id"), 7 } } } } };
 
 	start_peer();
 	start_client(5000, 16);

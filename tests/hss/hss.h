@@ -14,6 +14,7 @@ struct state;
 struct hss_settings {
 	bool zero_in_res;		/* RAND whose RES has a zero octet are used */
 	bool keep_server_name;		/* de-registration that asks for it keeps the S-CSCF (else 2004 and it is gone) */
+	bool restoration;		/* keeps and gives SCSCF-Restoration-Info: TS 23.380 */
 	bool rtr_on_new_server;		/* RTR NEW_SERVER_ASSIGNED to the S-CSCF that lost the user */
 	unsigned max_vectors;
 	char primary_ccf[256], secondary_ccf[256], primary_ecf[256], secondary_ecf[256];	/* Charging-Information; "": none */

@@ -37,6 +37,8 @@ const struct cfg_row hss_schema[] = {
 	{ "hss.keep_server_name", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "De-registration with STORE_SERVER_NAME keeps the S-CSCF; else 2004." },
 	{ "hss.rtr_on_new_server", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL, "RTR to the S-CSCF that lost a user to another." },
+	{ "hss.restoration", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
+	  "Keeps what S-CSCFs tell of their registrations (SCSCF-Restoration-Info) and says so." },
 	{ "hss.primary_ccf", CFG_STR, 1, 255, NULL, NULL, CFG_RELOAD, NULL, "Charging-Information of profiles." },
 	{ "hss.secondary_ccf", CFG_STR, 1, 255, NULL, NULL, CFG_RELOAD, NULL, "Charging-Information of profiles." },
 	{ "hss.primary_ecf", CFG_STR, 1, 255, NULL, NULL, CFG_RELOAD, NULL, "Charging-Information of profiles." },
@@ -119,6 +121,7 @@ void hss_config_apply(struct hss *h, const struct cfg *c)
 
 	h->set = (struct hss_settings){ .zero_in_res = cfg_bool(r, "hss.zero_in_res"),
 					.max_vectors = (unsigned)cfg_int(r, "hss.max_vectors"),
+					.restoration = cfg_bool(r, "hss.restoration"),
 					.keep_server_name = cfg_bool(r, "hss.keep_server_name"),
 					.rtr_on_new_server = cfg_bool(r, "hss.rtr_on_new_server") };
 	str_copy(cfg_str(r, "hss.primary_ccf"), h->set.primary_ccf, sizeof(h->set.primary_ccf));

@@ -1,4 +1,5 @@
 /* tests/hss/sar.c - the S-CSCF takes, keeps or lets go of a user.  TS 29.228 §6.1.2.1, a row per Server-Assignment-Type. */
+#include <stdlib.h>
 #include "common/log/log.h"
 #include "tests/hss/hss.h"
 
@@ -11,6 +12,64 @@ struct order {
 	struct cx_saa *a;
 	const char *moved_from;
 };
+
+/* ---- restoration information: TS 29.228 §6.1.2.1, TS 23.380 ---- */
+
+static const char *put(char **at, struct str s)
+{
+	char *to = *at;
+
+	if (s.l)
+		memcpy(to, s.p, s.l);
+	to[s.l] = '\0';
+	*at += s.l + 1;
+	return to;
+}
+
+static void keep_restoration(struct sub *b, const struct cx_restoration *r)
+{
+	struct sub_restoration *k;
+	size_t text = 0;
+	char *at;
+
+	for (unsigned i = 0; i < r->n; i++)
+		text += r->v[i].path.l + r->v[i].contact.l + r->v[i].call_id.l + 3;
+	k = calloc(1, sizeof(*k) + text);
+	free(b->restoration);
+	b->restoration = k;
+	if (!k)
+		return;
+	at = (char *)(k + 1);
+	for (; k->n < r->n && k->n < sizeof(k->v) / sizeof(k->v[0]); k->n++) {
+		k->v[k->n].path = put(&at, r->v[k->n].path);
+		k->v[k->n].contact = put(&at, r->v[k->n].contact);
+		k->v[k->n].call_id = put(&at, r->v[k->n].call_id);
+		k->v[k->n].cseq = r->v[k->n].cseq;
+	}
+}
+
+static void forget_restoration(struct sub *b)
+{
+	free(b->restoration);
+	b->restoration = NULL;
+}
+
+static bool give_restoration(const struct order *o)
+{
+	const struct sub_restoration *k = o->b->restoration;
+	struct cx_restoration *to = &o->a->restoration[0];
+
+	if (!o->h->set.restoration || !k || k->n == 0 || !(cx_features(o->r->n_features, o->r->features) & CX_FEATURE_RESTORATION))
+		return false;
+	o->a->n_restorations = 1;
+	*to = (struct cx_restoration){ .impi = str_from_c(o->b->impi) };
+	for (; to->n < k->n; to->n++)
+		to->v[to->n] = (struct cx_restored){ str_from_c(k->v[to->n].path), str_from_c(k->v[to->n].contact), str_from_c(k->v[to->n].call_id),
+						     k->v[to->n].cseq };
+	return true;
+}
+
+/* ---- the types ---- */
 
 static bool same_server(const struct order *o)
 {
@@ -46,6 +105,7 @@ static void let_go(struct order *o)
 	o->b->d.state = SUB_NOT_REGISTERED;
 	o->b->d.auth_pending = false;
 	o->a->result = res_base(DIA_SUCCESS);
+	forget_restoration(o->b);
 }
 
 /* 1, 2.  Whoever has asked for vectors last is the S-CSCF (mar.c): another one comes too late. */
@@ -57,16 +117,28 @@ static void registration(struct order *o)
 	}
 	assign(o, SUB_REGISTERED);
 	o->b->d.auth_pending = false;
+	if (o->h->set.restoration && o->r->n_restorations)
+		keep_restoration(o->b, &o->r->restoration[0]);
 }
 
+/* Registered: its S-CSCF has forgotten it, and gets back what it had told (TS 23.380 §4.4). */
 static void unregistered_user(struct order *o)
 {
 	if (other_server(o))
 		o->a->result = res_exp(CX_IDENTITY_ALREADY_REGISTERED);
-	else if (o->b->d.state == SUB_REGISTERED)
+	else if (o->b->d.state == SUB_REGISTERED) {
 		o->a->result = res_exp(CX_IN_ASSIGNMENT_TYPE);
-	else
+		give_restoration(o);
+	} else {
 		assign(o, SUB_UNREGISTERED);
+	}
+}
+
+static void no_assignment(struct order *o)
+{
+	o->a->result = same_server(o) ? res_base(DIA_SUCCESS) : res_base(DIA_UNABLE_TO_COMPLY);
+	if (same_server(o) && o->b->d.state == SUB_REGISTERED)
+		give_restoration(o);
 }
 
 static void only_ours(struct order *o)
@@ -120,7 +192,7 @@ static const struct {
 	void (*fn)(struct order *o);		/* NULL: not of an IMS (Cx) */
 	bool profile, many;			/* User-Data in the answer; several public identities allowed, or none */
 } types[] = {
-	[CX_SAR_NO_ASSIGNMENT] = { only_ours, true, false },
+	[CX_SAR_NO_ASSIGNMENT] = { no_assignment, true, false },
 	[CX_SAR_REGISTRATION] = { registration, true, false },
 	[CX_SAR_RE_REGISTRATION] = { registration, true, false },
 	[CX_SAR_UNREGISTERED_USER] = { unregistered_user, true, false },
@@ -201,6 +273,13 @@ void hss_sar(struct hss *h, const struct cx_sar *r, struct cx_saa *a, struct buf
 	before = o.b->d;
 	types[r->type].fn(&o);
 	a->impi = str_from_c(o.b->impi);
+	if (r->n_features && h->set.restoration)
+		a->features[a->n_features++] = cx_features_make(CX_FEATURE_SIFC | CX_FEATURE_ALIAS | CX_FEATURE_RESTORATION);
+	if (a->n_restorations && a->result.code == CX_IN_ASSIGNMENT_TYPE) {
+		if (!put_profile(&o, xml))
+			*a = (struct cx_saa){ .result = res_base(DIA_UNABLE_TO_COMPLY) };
+		return;
+	}
 	if (a->result.experimental ? a->result.code != CX_SERVER_NAME_NOT_STORED : a->result.code != DIA_SUCCESS)
 		return;
 	if ((types[r->type].profile && !r->user_data_available && !put_profile(&o, xml)) || hss_store(h, o.b) < 0) {

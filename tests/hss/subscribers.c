@@ -73,8 +73,10 @@ void subs_free(struct subs *s)
 		return;
 	if (s->names.slot)
 		htab_each(&s->names, free_name, &s->names);
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->v[i]->restoration);
 		free(s->v[i]);
+	}
 	free(s->v);
 	htab_fini(&s->names);
 	htab_fini(&s->by_impi);
@@ -171,6 +173,7 @@ static void take_out(struct subs *s, struct sub *b)
 void subs_del(struct subs *s, struct sub *b)
 {
 	take_out(s, b);
+	free(b->restoration);
 	free(b);
 }
 
@@ -213,8 +216,10 @@ void subs_adopt(struct subs *s, struct subs *old)
 		take_out(old, b);
 		b->d.server_name = b->d.server_name ? subs_intern(s, str_from_c(b->d.server_name)) : NULL;
 		b->d.server_host = b->d.server_host ? subs_intern(s, str_from_c(b->d.server_host)) : NULL;
-		if (put_in(s, b) < 0)
+		if (put_in(s, b) < 0) {
+			free(b->restoration);
 			free(b);
+		}
 	}
 }
 

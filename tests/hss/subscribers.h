@@ -38,6 +38,12 @@ struct sub_dyn {
 	const char *server_host;	/* its Diameter identity, learned from Origin-Host; interned; NULL */
 };
 
+/* SCSCF-Restoration-Info of the S-CSCF, as it came; not kept over a restart of the HSS.  One block. */
+struct sub_restoration {
+	unsigned n;
+	struct { const char *path, *contact, *call_id; uint32_t cseq; } v[8];
+};
+
 struct sub_counters {
 	uint32_t uar, lir, mar, sar, vectors, resyncs;
 };
@@ -47,6 +53,7 @@ struct sub {
 	uint64_t id;			/* rises; the cursor of REST */
 	struct sub_dyn d;
 	struct sub_counters n;
+	struct sub_restoration *restoration;	/* malloc'd; NULL: none */
 	const char *impi, *display_name, *password, *digest_realm, *ifc, *server_name;	/* all but impi may be NULL */
 	const char **visited;		/* networks that it may roam to; NULL: any */
 	struct sub_caps *caps;		/* NULL: none */

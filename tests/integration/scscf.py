@@ -67,7 +67,7 @@ class Phone:
         """Of its Contact, and what it supports."""
         return f';+sip.instance="<{self.instance}>"\r\nSupported: gruu' if self.instance else ""
 
-    def message(self, ruri):
+    def message(self, ruri, route=""):
         """Somebody sends a MESSAGE there: what this phone gets at its Path, or the status that the sender hears."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind((self.core.net + ".11", 0))
@@ -75,7 +75,7 @@ class Phone:
             host, port = other.getsockname()
             other.sendto((
                 f"MESSAGE {ruri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{random.getrandbits(64):x}\r\nMax-Forwards: 69\r\n"
-                f"From: <sip:x@example>;tag=f\r\nTo: <{ruri}>\r\nCall-ID: {random.getrandbits(64):x}\r\nCSeq: 1 MESSAGE\r\n"
+                f"{route}From: <sip:x@example>;tag=f\r\nTo: <{ruri}>\r\nCall-ID: {random.getrandbits(64):x}\r\nCSeq: 1 MESSAGE\r\n"
                 "Content-Length: 0\r\n\r\n").encode(), (self.core.net + ".30", 6060))
             while True:
                 came = select.select([other, self.sock], [], [], 5)[0]
@@ -152,6 +152,7 @@ sip: {{listen: ["udp:{self.net}.30:6060"]}}
 diameter: {{identity: scscf.{DOMAIN}, listen: "{self.net}.30:{own}", request_timeout_ms: 1000,
   peers: [{{identity: hss.{DOMAIN}, address: {self.net}.40, port: {hss}}}]}}
 rest: {{listen: "{self.net}.30:18080", token: t}}
+state: {{dir: state}}
 log: {{level: warn}}
 """)
 
@@ -171,6 +172,12 @@ log: {{level: warn}}
         p = self.procs.pop(name)
         p.send_signal(sig)
         return p.wait(60)
+
+    def restart(self):
+        """The S-CSCF is killed and starts again."""
+        self.end("scscf", signal.SIGKILL)
+        self.start("scscf", "scscf/scscfd")
+        wait_for(self.ready, 60, "the S-CSCF again")
 
     def ask(self, host, method, path, body=None):
         """(status, document or text) of a REST request; 0: nobody answers."""
@@ -282,6 +289,25 @@ def gruu_S13(core):
     equal(second.message(gruus[1]["temp-gruu"]), 404, "a temporary one that serves no more")
 
 
+def restoration_TS_23_380(core):
+    """A S-CSCF that has forgotten everything serves calls to, and from, a user whose registration the HSS kept."""
+    p = Phone(core, DIGEST_IMSI, "secret")
+    equal(p.register(), 200, "digest")
+    service_route, own = p.header("Service-Route"), f"sip:{p.imsi}@127.0.0.9:{p.sock.getsockname()[1]}"
+    core.restart()
+    equal(core.registration(p.impi)[0], 404, "forgotten")
+    by_icscf = f"Route: <sip:{core.net}.30:6060;lr>\r\n"		# as the I-CSCF does, whom the HSS had named us
+    equal(p.message(p.impu, by_icscf), f"MESSAGE {own} SIP/2.0", "a call to the user")
+    equal([c["uri"] for c in core.registration(p.impi)[1]["contacts"]], [own], "contacts")
+    core.restart()
+    mine = f"Route: {service_route}\r\nP-Asserted-Identity: <{p.impu}>\r\n"
+    check(p.message(f"sip:somebody@{DOMAIN}", mine) != 504, "the user has to register again")		# no I-CSCF is here: it ends in another way
+    equal([c["uri"] for c in core.registration(p.impi)[1]["contacts"]], [own], "contacts, after a call from the user")
+    equal(p.register(0), 200, "leaving")
+    core.restart()
+    equal(p.message(p.impu, by_icscf), 480, "nothing is kept of who has left")
+
+
 def wrong_password(core):
     p = Phone(core, DIGEST_IMSI, "secret")
     refused(p, p.register(wrong=True), 403)
@@ -385,7 +411,7 @@ def run(build, workers, cases):
     core = Core(build, workers)
     core.start("scscf", "scscf/scscfd")
     try:
-        todo = [without_hss, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
+        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
     finally:

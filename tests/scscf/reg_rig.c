@@ -51,6 +51,13 @@ static uint64_t hss_sar(struct dia_client *c, const struct cx_sar *m, cx_saa_fn 
 	ck_assert_uint_gt(m->impus.v[0].l, 0);
 	*p = (struct rig_pending){ .saa = fn, .arg = arg, .type = m->type };
 	str_copy(m->impus.v[0], p->impu, sizeof(p->impu));
+	for (unsigned i = 0; m->n_restorations && i < m->restoration[0].n; i++) {
+		const struct cx_restored *one = &m->restoration[0].v[i];
+
+		the_rig->n_restored = m->restoration[0].n;
+		snprintf(the_rig->restored[i], sizeof(the_rig->restored[i]), "%.*s %.*s %.*s %u", STR_ARG(one->path), STR_ARG(one->contact),
+			 STR_ARG(one->call_id), one->cseq);
+	}
 	snprintf(text, sizeof(text), "SAR%u", m->type);
 	note(text);
 	return 1;
@@ -121,6 +128,8 @@ void rig_answer(struct reg_rig *r)
 	if (r->xml && a.result.err == 0)
 		a.user_data = str_from_c(r->xml);
 	a.primary_ccf = str_from_c(r->ccf);
+	if (r->features)
+		a.features[a.n_features++] = cx_features_make(r->features);
 	p.saa(p.arg, &a);
 }
 

@@ -65,6 +65,15 @@ bool unregistered_fetch(struct scscf_worker *sw, struct session_in *in, struct s
 	return r->fetch_waits;
 }
 
+bool unregistered_restore(struct scscf_worker *sw, struct session_in *in, struct str aor, uint64_t id)
+{
+	struct rig *r = (struct rig *)((char *)sw - offsetof(struct rig, sw));
+
+	r->restores++;
+	r->restored_id = id;
+	return unregistered_fetch(sw, in, aor);
+}
+
 /* ---- names ---- */
 
 static bool name_known(struct str host, char text[16])

@@ -31,7 +31,8 @@ struct rig {
 	struct session_config *sessions;
 	const char *from_ip;			/* of requests; NULL: 10.1.1.1 */
 	struct rig_sent sent[RIG_MAX_SENT];
-	unsigned n, registers, fetches;
+	unsigned n, registers, fetches, restores;
+	uint64_t restored_id;
 	char fetched[256];			/* whose profile the HSS was asked for last */
 	bool fetch_waits;			/* and the request waits for it */
 	struct rig_enum {			/* what ENUM says of a number; ended by number NULL */

@@ -85,6 +85,24 @@ START_TEST(test_restoration)		/* the phone knows the sender by its Service-Route
 }
 END_TEST
 
+/* TS 23.380 §4.3: the HSS is asked for the registration of the token first, in the name of whom the P-CSCF asserts. */
+START_TEST(test_forgotten_registration_is_asked_for)
+{
+	char extra[512];
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_users(&r);
+	r.fetch_waits = true;
+	snprintf(extra, sizeof(extra), "Route: %s\nP-Asserted-Identity: <sip:gone@home.example>\n", rig_route(&r, TOKEN_SERVICE_ROUTE, 0, 0x77));
+	rig_request(&r, "MESSAGE", "sip:bob@home.example", NULL, extra);
+	ck_assert_uint_eq(rig_status(&r), 0);
+	ck_assert(r.restores == 1 && r.restored_id == 0x77);
+	ck_assert_str_eq(r.fetched, "sip:gone@home.example");
+	rig_fini(&r);
+}
+END_TEST
+
 /* ---- the request as it goes on ---- */
 
 static const struct { const char *method; bool record; } record_rows[] = {
@@ -371,7 +389,7 @@ START_TEST(test_as_row)			/* row T9 */
 }
 END_TEST
 
-TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_restoration),
+TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_restoration), TEST_ONE(test_forgotten_registration_is_asked_for),
 	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ROWS(test_privacy_row, privacy_rows),
 	  TEST_ROWS(test_service_row, service_rows), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
 	  TEST_ONE(test_charging_response), TEST_ONE(test_icid_made), TEST_ROWS(test_final_row, final_rows),
