@@ -107,6 +107,11 @@ static void on_left(void *arg, const struct assign_result *r)
 
 static void leave(struct reg_job *job)
 {
+	if (job->g->emergency) {		/* TS 24.229 §5.4.8.4: it ends by its time alone */
+		reg_job_answer(job, 501, "emergency", "a registration for emergencies ends by its time", STR_NONE);
+		finish(job);
+		return;
+	}
 	thirdparty_ended(job->g, job);
 	registration_clear(job->g, REGINFO_UNREGISTERED);
 	/* Also when nothing is known here: after a restart the HSS may still hold us for the user's S-CSCF. */
@@ -185,9 +190,10 @@ static void on_assigned(void *arg, const struct assign_result *r)
 		return;
 	}
 	take_profile(g, r);
+	registration_supersede(g);
 	/* One identity that is barred may register, and phones without an ISIM do (TS 23.003 §13.4B); when all are, nobody
 	 * could call or be called. */
-	if (!profile_default(g->profile)) {
+	if (!profile_default(g->profile) && !g->emergency) {
 		reg_job_answer(job, 403, "barred", "all public identities are barred", STR_NONE);
 		undo(job, CX_SAR_ADMINISTRATIVE_DEREGISTRATION);
 		return;
@@ -216,7 +222,7 @@ void accept_run(struct reg_job *job)
 
 	if (p->kind == BIND_FETCH) {
 		answer_200(job, "ok", NULL);
-	} else if (binding_too_brief(p, job->s->reg)) {
+	} else if (!job->g->emergency && binding_too_brief(p, job->s->reg)) {
 		answer_min_expires(job);
 	} else if (binding_out_of_order(job->g, p, job->m)) {
 		/* RFC 3261 §10.3 says no status; a 5xx would make the I-CSCF try another S-CSCF. */

@@ -202,6 +202,6 @@ static void reported(void *arg, const struct assign_result *r)
 
 void assign_report(struct registration *g, enum cx_sar_type t, struct str impu)
 {
-	g->current = &g->reporting;
+	g->current = &g->r->reporting;
 	assign_send(g, t, impu, reported, g);
 }

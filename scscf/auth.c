@@ -187,7 +187,7 @@ static void send_challenge(struct reg_job *job, struct challenge *c, bool stale,
 	buf_init(&out, 4096);
 	c->offered |= (uint8_t)(1u << alg);
 	challenge_write(g, c, alg, stale, &out);
-	timer_start(g->r->sw->w->wheel, &g->await, (uint64_t)registration_scscf(g)->reg->await_auth_s * 1000);
+	timer_start(g->r->sw->w->wheel, &g->auth->await, (uint64_t)registration_scscf(g)->reg->await_auth_s * 1000);
 	metric_add(&m_challenges, auth_algorithm_name(alg), reason, 1);
 	if (out.failed)
 		reg_job_answer_later(job, 503, "failed", "out of memory");
@@ -288,7 +288,7 @@ static void challenge(struct reg_job *job, const struct verdict *v)
 	/* A password that was changed at the HSS must be seen: H(A1) is not kept longer than a nonce. */
 	if (g->auth && g->auth->alg != AUTH_AKAV1_MD5 && now - g->auth->ha1_ms >= (uint64_t)cfg->nonce_lifetime_s * 1000)
 		auth_drop_vectors(g->auth);
-	c = g->auth ? challenge_make(g) : NULL;
+	c = g->auth || (g->spare && auth_get(g)) ? challenge_make(g) : NULL;
 	if (c)
 		send_challenge(job, c, v->stale, v->cause);
 	else
@@ -373,8 +373,6 @@ static void pass(struct reg_job *job, struct challenge *c)
 	if (c && a->alg == AUTH_AKAV1_MD5) {	/* RES serves once; whatever else was outstanding is void now */
 		while (!list_empty(&a->challenges))
 			challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
-		if (a->next == a->n_vectors)
-			auth_forget(g);
 	} else if (c) {
 		c->answered = true;
 		c->wrong = 0;
@@ -382,9 +380,10 @@ static void pass(struct reg_job *job, struct challenge *c)
 	if (c && g->auth) {
 		g->auth->resyncs = 0;
 		g->auth->asked = false;
+		if (!challenge_outstanding(g))
+			timer_stop(&g->auth->await);
+		auth_rest(g);
 	}
-	if (c && !challenge_outstanding(g))
-		timer_stop(&g->await);
 	accept_run(job);
 }
 

@@ -130,6 +130,18 @@ static int read_path(struct sip_msg *m, struct binding_plan *p, const char **ret
 	return 0;
 }
 
+/* TS 24.229 §5.1.6.2, §5.4.8.2: "sos" in the Contact says what the registration is for. */
+static void for_emergencies(struct binding_plan *p, const struct reg_config *c)
+{
+	struct str v;
+
+	for (unsigned i = 0; i < p->n; i++)
+		p->emergency = p->emergency || sip_uri_param(&p->change[i].parsed, "sos", &v);
+	for (unsigned i = 0; i < p->n && p->emergency; i++)
+		if (p->change[i].expires_s > c->emergency_max_expires_s)
+			p->change[i].expires_s = c->emergency_max_expires_s;
+}
+
 int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct binding_plan *ret, const char **reterr)
 {
 	unsigned n = sip_values_count(m, SIP_H_CONTACT);
@@ -161,6 +173,7 @@ int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct bind
 		if (!star)
 			ret->n++;
 	}
+	for_emergencies(ret, c);
 	if (!stars)
 		return 0;
 	/* RFC 3261 §10.3 step 6: "*" stands alone, with Expires: 0. */
@@ -272,6 +285,11 @@ static char *put(char **at, struct str s)
 	return to;
 }
 
+static void binding_free(struct obj *o)
+{
+	free(container_of(o, struct binding, o));
+}
+
 /* One block with all its texts. */
 static struct binding *make(const struct registration *g, const struct binding_plan *p, const struct binding_change *c,
 			    struct str call_id, uint32_t cseq)
@@ -288,6 +306,7 @@ static struct binding *make(const struct registration *g, const struct binding_p
 		return NULL;
 	*b = (struct binding){ .cseq = cseq, .reg_id = c->reg_id, .q = c->q, .n_path = p->n_path,
 			       .expires_ms = registration_now_ms(g) + (uint64_t)c->expires_s * 1000 };
+	obj_init(&b->o, binding_free);
 	list_init(&b->link);
 	b->path = (char **)(b + 1);
 	at = (char *)b + size;
@@ -310,7 +329,7 @@ static void drop(struct registration *g, struct binding *b, enum reginfo_event e
 	g->n_bindings--;
 	b->event = (uint8_t)event;
 	if (event == REGINFO_NONE)
-		free(b);
+		obj_unref(b);
 	else
 		list_add_tail(&g->r->ended, &b->link);
 }
@@ -359,7 +378,7 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 		b = make(g, p, &p->change[i], m->call_id, m->cseq);
 		if (!b) {
 			list_for_each_safe(pos, next, &fresh)
-				free(list_entry(pos, struct binding, link));
+				obj_unref(list_entry(pos, struct binding, link));
 			return -ENOMEM;
 		}
 		b->event = refreshes(g, &p->change[i]) ? REGINFO_REFRESHED : REGINFO_REGISTERED;
@@ -399,7 +418,7 @@ bool binding_unchanged(const struct registration *g, const struct binding_plan *
 	return true;
 }
 
-int binding_restore(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a)
+int binding_take_up(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a)
 {
 	const struct reg_config *cfg = registration_scscf(g)->reg;
 	struct binding_plan p = { .kind = BIND_UPDATE, .impu = impu, .gruu = cfg->gruu };
@@ -496,12 +515,11 @@ int binding_restore(struct registration *g, const struct keep_contact *c, uint64
 	struct binding_change change = { .uri = c->uri, .params = c->params, .instance = c->instance, .display = c->display,
 					 .reg_id = c->reg_id, .q = c->q };
 	struct binding_plan p = { .impu = c->impu, .n_path = c->n_path, .gruu = c->gruu };
-	struct sip_msg m = { .call_id = c->call_id, .cseq = c->cseq };
 	struct binding *b;
 
 	for (unsigned i = 0; i < c->n_path; i++)
 		p.path[i] = c->path[i];
-	b = make(g, &p, &change, &m);
+	b = make(g, &p, &change, c->call_id, c->cseq);
 	if (!b)
 		return -ENOMEM;
 	b->event = c->event;

@@ -32,13 +32,20 @@ void auth_drop_vectors(struct auth *a)
 	a->ha1 = a->realm = a->qop = NULL;
 }
 
-void auth_forget(struct registration *g)
+static void spare_forget(struct registration *g)
+{
+	if (g->spare)
+		OPENSSL_cleanse(g->spare, g->n_spare * sizeof(*g->spare));
+	free(g->spare);
+	g->spare = NULL;
+	g->n_spare = 0;
+}
+
+static void auth_free(struct registration *g)
 {
 	struct auth *a = g->auth;
 
-	timer_stop(&g->await);
-	if (!a)
-		return;
+	timer_stop(&a->await);
 	while (!list_empty(&a->challenges))
 		challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
 	auth_drop_vectors(a);
@@ -47,27 +54,71 @@ void auth_forget(struct registration *g)
 	g->auth = NULL;
 }
 
+/* Its timer has run out, and the work waits for its turn or is being done. */
+static bool is_awaited(const struct registration *g)
+{
+	return g->auth && (!list_empty(&g->auth->await_work.link) || g->current == &g->auth->await_work);
+}
+
+void auth_rest(struct registration *g)
+{
+	struct auth *a = g->auth;
+	unsigned left = a->n_vectors - a->next;
+
+	if (a->alg != AUTH_AKAV1_MD5 || a->n_challenges || is_awaited(g))
+		return;
+	spare_forget(g);
+	g->spare = left ? malloc(left * sizeof(*g->spare)) : NULL;
+	if (g->spare) {
+		memcpy(g->spare, a->vector + a->next, left * sizeof(*g->spare));
+		g->n_spare = (uint8_t)left;
+	}
+	auth_free(g);
+}
+
+void auth_forget(struct registration *g)
+{
+	spare_forget(g);
+	if (g->auth)
+		auth_free(g);
+}
+
 bool auth_pending(const struct registration *g)
 {
-	return timer_pending(&g->await);
+	return g->auth && timer_pending(&g->auth->await);
 }
 
 void auth_forget_unused(struct registration *g)
 {
-	if (!auth_pending(g))
+	if (!auth_pending(g) && !is_awaited(g))
 		auth_forget(g);
+}
+
+static void on_await(struct timer *t)
+{
+	struct auth *a = container_of(t, struct auth, await);
+
+	registration_timed(a->g, t, &a->await_work);
 }
 
 struct auth *auth_get(struct registration *g)
 {
-	if (g->auth)
+	struct auth *a = g->auth ? NULL : calloc(1, sizeof(*a));
+
+	if (!a)
 		return g->auth;
-	g->auth = calloc(1, sizeof(*g->auth));
-	if (g->auth) {
-		g->auth->alg = AUTH_ALG_UNKNOWN;
-		list_init(&g->auth->challenges);
-	}
-	return g->auth;
+	a->g = g;
+	a->alg = g->spare ? AUTH_AKAV1_MD5 : AUTH_ALG_UNKNOWN;
+	a->vector = g->spare;
+	a->n_vectors = g->n_spare;
+	g->spare = NULL;
+	g->n_spare = 0;
+	list_init(&a->challenges);
+	list_init(&a->await_work.link);
+	a->await_work.run = auth_await_run;
+	timer_init(&a->await, on_await);
+	g->auth = a;
+	return a;
 }
 
 bool challenge_too_old(const struct registration *g, const struct challenge *c)

@@ -21,6 +21,9 @@ struct challenge {
 	char nonce[48];
 };
 struct auth {
+	struct registration *g;
+	struct timer await;		/* reg-await-auth: a challenge waits for its answer */
+	struct reg_work await_work;
 	enum auth_algorithm alg;	/* what the HSS says this user has; AUTH_AKAV1_MD5 stands for AKA */
 	struct list challenges;		/* oldest first */
 	unsigned n_challenges;
@@ -34,6 +37,10 @@ struct auth {
 };
 
 struct auth *auth_get(struct registration *g);		/* made when missing; NULL: out of memory */
+/* Run of await_work: reg-await-auth is over (auth.c). */
+void auth_await_run(struct registration *g, struct reg_work *w);
+/* The user has proven himself and nothing is open: all goes but the vectors that are left. */
+void auth_rest(struct registration *g);
 void auth_drop_vectors(struct auth *a);			/* and the kept H(A1) */
 bool auth_take(struct registration *g, const struct cx_maa *m);	/* keeps what the HSS gave; false: nothing that could be used */
 

@@ -1,10 +1,13 @@
 /* scscf/keep.c - when a registration's record is written, and all of them back at the next start.  See keep.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "scscf/keep.h"
 #include "scscf/subscription.h"
+
+#define KEY_MAX 320u			/* a private identity has 256 octets at most, register.c */
 
 static METRIC_DEF(m_restored, "cscf_scscf_restored_total", METRIC_COUNTER, "Records taken up again at the start, and those that could not be.",
 		  "table", "outcome");
@@ -64,9 +67,36 @@ static void put_profile(const struct profile *p, struct store_port *port, struct
 	}
 }
 
+/* The private identity, and behind a blank which of its sets it is, but for the first one. */
+struct key {
+	char text[KEY_MAX];
+	size_t l;
+};
+
+static struct key key_of(const struct registration *g)
+{
+	struct key k;
+	int n = snprintf(k.text, sizeof(k.text), g->set ? "%s %u" : "%s", g->impi, g->set);
+
+	k.l = n > 0 && (size_t)n < sizeof(k.text) ? (size_t)n : 0;
+	return k;
+}
+
+static struct str key_impi(struct str key, unsigned *ret_set)
+{
+	struct str impi, set;
+	uint32_t n = 0;
+
+	if (!str_cut(key, ' ', &impi, &set) || str_to_u32(set, &n) < 0 || n >= REG_MAX_SETS)
+		n = 0;
+	*ret_set = n;
+	return impi;
+}
+
 void keep_registration(struct registration *g)
 {
 	struct store_port *port = g->r->sw->w->store;
+	struct key key = key_of(g);
 	struct keep_record *k;
 	uint64_t last = 0;
 	struct buf b;
@@ -79,6 +109,7 @@ void keep_registration(struct registration *g)
 		return;
 	}
 	k->id = g->id;
+	k->emergency = g->emergency;
 	k->registered_wall_us = g->registered_wall_us;
 	k->pcfa = str_from_c(g->pcfa);
 	k->thirdparty_call_id = STR_NONE;
@@ -89,7 +120,7 @@ void keep_registration(struct registration *g)
 	put_profile(g->profile, port, k);
 	buf_init(&b, KEEP_MAX_BYTES);
 	keep_record_write(k, &b);
-	if (b.failed || store_put(port, STORE_REGISTRATION, str_from_c(g->impi), buf_str(&b), last) < 0)
+	if (b.failed || store_put(port, STORE_REGISTRATION, str_make(key.text, key.l), buf_str(&b), last) < 0)
 		log_error(LOG_REG, "a registration could not be kept", LOG_C("impi", g->impi));
 	buf_fini(&b);
 	free(k);
@@ -97,8 +128,10 @@ void keep_registration(struct registration *g)
 
 void keep_forget(const struct registration *g)
 {
+	struct key key = key_of(g);
+
 	if (!g->r->restoring)
-		store_del(g->r->sw->w->store, STORE_REGISTRATION, str_from_c(g->impi));
+		store_del(g->r->sw->w->store, STORE_REGISTRATION, str_make(key.text, key.l));
 }
 
 /* ---- filter criteria that were kept ---- */
@@ -191,8 +224,10 @@ static struct profile *make_profile(const struct restoring *r, const struct keep
 		failed = k->criteria[i].l && !kc;
 		p->criteria[i] = kc ? obj_ref(kc->c) : NULL;
 	}
-	if (!failed)
+	if (!failed) {
+		profile_pack(p);
 		return p;
+	}
 	obj_unref(p);
 	return NULL;
 }
@@ -228,18 +263,27 @@ static int fill(struct restoring *r, struct registration *g, const struct keep_r
 	return 0;
 }
 
+/* The identity by which the set is found again. */
+static struct str began_with(const struct keep_record *k)
+{
+	return k->n_contacts && k->contact[0].impu.l ? k->contact[0].impu : k->identity[0].aor;
+}
+
 static void on_registration(void *arg, const struct store_record *rec)
 {
 	struct restoring *r = arg;
-	struct scscf_worker *sw = scscf_of(stack_owner(r->stack, rec->key));
+	unsigned set;
+	struct str impi = key_impi(rec->key, &set);
+	struct scscf_worker *sw = scscf_of(stack_owner(r->stack, impi));
 	struct registration *g = NULL;
 	int rc = keep_record_read(rec->value, r->k);
 
 	if (rc == 0)
-		g = registration_get(sw->registrar, rec->key);
+		g = registration_get(sw->registrar, impi, began_with(r->k), r->k->emergency);
 	if (rc == 0 && !g)
 		rc = -ENOMEM;
 	if (rc == 0) {
+		g->set = (uint8_t)set;
 		sw->registrar->restoring = true;
 		rc = fill(r, g, r->k);
 		if (rc < 0)

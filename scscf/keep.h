@@ -33,6 +33,7 @@ struct keep_record {			/* texts are borrowed */
 	uint64_t id, registered_wall_us;
 	struct str pcfa, profile_impi, thirdparty_call_id;
 	uint32_t thirdparty_cseq;
+	uint8_t emergency;
 	unsigned n_contacts, n_identities, n_services;
 	struct keep_contact contact[REG_MAX_CONTACTS];
 	struct keep_identity identity[PROFILE_MAX_IDENTITIES];

@@ -10,6 +10,7 @@ static const struct field record_fields[] = {
 	FIELD(4, FIELD_STR, struct keep_record, profile_impi),
 	FIELD(5, FIELD_STR, struct keep_record, thirdparty_call_id),
 	FIELD(6, FIELD_U32, struct keep_record, thirdparty_cseq),
+	FIELD(7, FIELD_U8, struct keep_record, emergency),
 	{ 0 },
 };
 enum { CONTACT = 100, IDENTITY, SERVICE, PATH };	/* nested */
@@ -133,7 +134,7 @@ int keep_record_read(struct str text, struct keep_record *ret)
 
 	ret->id = ret->registered_wall_us = 0;
 	ret->pcfa = ret->profile_impi = ret->thirdparty_call_id = STR_NONE;
-	ret->thirdparty_cseq = 0;
+	ret->thirdparty_cseq = ret->emergency = 0;
 	ret->n_contacts = ret->n_identities = ret->n_services = 0;
 	rc = fields_read(record_fields, text, ret, on_part, ret);
 	if (rc == 0 && !is_sound(ret))

@@ -18,7 +18,7 @@ struct writer {
 
 static const struct profile_identity *listed(const struct reg_view *v, struct str aor)
 {
-	const struct profile_identity *id = profile_find(v->profile, aor);
+	const struct profile_identity *id = v->emergency ? NULL : profile_find(v->profile, aor);	/* TS 24.229 §5.4.8 */
 
 	return id && !id->barred ? id : NULL;
 }
@@ -241,6 +241,9 @@ static void put_set(struct writer *w, const struct aor_view *set, const struct a
 
 	for (unsigned i = 0; set && i < set->n; i++) {
 		const struct profile *p = set->v[i]->profile;
+
+		if (set->v[i]->emergency)
+			continue;
 
 		for (unsigned k = 0; k < p->n_identities; k++) {
 			struct str aor = str_from_c(p->identity[k].aor);

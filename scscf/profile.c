@@ -262,13 +262,14 @@ static void profile_free(struct obj *o)
 {
 	struct profile *p = (struct profile *)o;
 
-	for (unsigned i = 0; i < p->n_identities; i++)
+	for (unsigned i = 0; !p->packed && i < p->n_identities; i++)
 		identity_clear(&p->identity[i]);
 	for (unsigned i = 0; i < p->n_services; i++)
 		obj_unref(p->criteria[i]);
 	free(p->identity);
 	free(p->criteria);
-	free(p->impi);
+	if (!p->packed)
+		free(p->impi);
 	free(p);
 }
 
@@ -294,13 +295,51 @@ static int run(struct reader *r)
 	return 0;
 }
 
-/* Gives back what doubling took too much. */
-static void fit(struct reader *r)
+static char *put(char **at, const char *text)
 {
-	struct profile_identity *less = realloc(r->p->identity, r->p->n_identities * sizeof(*less));
+	size_t l = text ? strlen(text) + 1 : 0;
 
-	if (less)
-		r->p->identity = less;
+	if (!text)
+		return NULL;
+	*at += l;
+	return memcpy(*at - l, text, l);
+}
+
+static size_t room_for(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+void profile_pack(struct profile *p)
+{
+	size_t size = p->n_identities * sizeof(*p->identity), text = room_for(p->impi);
+	struct profile_identity *all;
+	char *at, *impi = p->impi;
+
+	for (unsigned i = 0; i < p->n_identities; i++) {
+		const struct profile_identity *id = &p->identity[i];
+
+		text += room_for(id->uri) + (id->aor == id->uri ? 0 : room_for(id->aor)) + room_for(id->display) + room_for(id->alias_group);
+	}
+	all = malloc(size + text);
+	if (!all)
+		return;
+	at = (char *)all + size;
+	for (unsigned i = 0; i < p->n_identities; i++) {
+		struct profile_identity *id = &p->identity[i];
+
+		all[i] = *id;
+		all[i].uri = put(&at, id->uri);
+		all[i].aor = id->aor == id->uri ? all[i].uri : put(&at, id->aor);
+		all[i].display = put(&at, id->display);
+		all[i].alias_group = put(&at, id->alias_group);
+		identity_clear(id);
+	}
+	p->impi = put(&at, impi);
+	free(impi);
+	free(p->identity);
+	p->identity = all;
+	p->packed = true;
 }
 
 int profile_parse(struct str xml, struct criteria_store *store, struct profile **ret, char reterr[160])
@@ -333,7 +372,7 @@ int profile_parse(struct str xml, struct criteria_store *store, struct profile *
 		obj_unref(r.p);
 	} else {
 		*ret = r.p;
-		fit(&r);
+		profile_pack(r.p);
 	}
 	identity_clear(&r.hand);
 	free(r.wildcard);

@@ -36,6 +36,7 @@ struct profile {
 	struct profile_identity *identity;	/* as many as there are: a user costs what the HSS said about it */
 	unsigned n_services;
 	struct criteria **criteria;	/* of each service; NULL: it has none.  References */
+	bool packed;			/* identities with their texts, and impi, are one block */
 };
 
 /* xml: SIP User-Data as received.
@@ -46,6 +47,8 @@ struct profile {
 int profile_parse(struct str xml, struct criteria_store *store, struct profile **ret, char reterr[160]);
 /* One to be filled in by the caller, who had kept it (keep.c): so many identities and services, all empty.  NULL: out of memory. */
 struct profile *profile_new(struct str impi, unsigned n_identities, unsigned n_services);
+/* What lives as long as the registration, in one block; without memory for it things stay as they are.  Once, when all texts are there. */
+void profile_pack(struct profile *p);
 /* The default public identity: the first one that is not barred (TS 23.228 §5.2.1a); NULL when all are. */
 const struct profile_identity *profile_default(const struct profile *p);
 /* By canonical AOR; NULL when it is not in the set. */

@@ -103,12 +103,14 @@ struct push {
 	struct reg_work work;		/* first */
 	char *impi, *xml, *pcfa;
 	size_t xml_l;
+	struct profile *fresh;		/* a reference; of xml */
 	void (*done)(void *arg, int rc);
 	void *arg;
 };
 
 static void push_free(struct push *p)
 {
+	obj_unref(p->fresh);
 	free(p->impi);
 	free(p->xml);
 	free(p->pcfa);
@@ -126,21 +128,16 @@ static void push_drop(struct reg_work *w)	/* the daemon stops */
 	push_end((struct push *)w, -ESHUTDOWN);
 }
 
-static int replace_profile(struct registration *g, struct str xml)
+static int replace_profile(struct registration *g, struct profile *fresh)
 {
-	struct profile *fresh, *old = g->profile;
-	char why[160];
-	int rc = profile_parse(xml, registration_scscf(g)->criteria, &fresh, why);
+	struct profile *old = g->profile;
+	int rc;
 
-	if (rc < 0) {
-		log_warn(LOG_REG, "a pushed profile cannot be used", LOG_C("impi", g->impi), LOG_C("why", why));
-		return rc;
-	}
-	g->profile = fresh;
+	g->profile = obj_ref(fresh);
 	rc = registration_publish(g);
 	if (rc < 0) {
-		g->profile = old;
 		obj_unref(fresh);
+		g->profile = old;
 		return rc;
 	}
 	registration_tell(g, old);		/* those who watch what is no more */
@@ -154,26 +151,73 @@ static void push_run(struct registration *g, struct reg_work *w)
 	struct push *p = (struct push *)w;
 	int rc = g->profile ? 0 : -ENOENT;
 
-	if (rc == 0 && p->xml_l)
-		rc = replace_profile(g, str_make(p->xml, p->xml_l));
-	if (rc == 0 && p->pcfa) {
-		free(g->pcfa);
-		g->pcfa = p->pcfa;
-		p->pcfa = NULL;
-		keep_registration(g);
-	}
+	if (rc == 0 && p->fresh)
+		rc = replace_profile(g, p->fresh);
 	push_end(p, rc);
 	registration_done(g);
+}
+
+/* Charging addresses are of the user, not of a set; nothing waits for them. */
+static void push_charging(const struct registration_sets *s, struct push *p)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		struct registration *g = s->v[i];
+		char *copy = g->profile ? strdup(p->pcfa) : NULL;
+
+		if (!copy)
+			continue;
+		free(g->pcfa);
+		g->pcfa = copy;
+		keep_registration(g);
+	}
+}
+
+/* The set that the profile is for: the one that has most of its identities.  NULL: none has any, or nothing is registered. */
+static struct registration *set_of(const struct registration_sets *s, const struct profile *fresh)
+{
+	struct registration *best = NULL;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct profile *have = s->v[i]->profile;
+		unsigned same = 0;
+
+		for (unsigned k = 0; have && k < fresh->n_identities; k++)
+			same += profile_find(have, str_from_c(fresh->identity[k].aor)) != NULL;
+		if (have && !s->v[i]->emergency && (same > most || !best)) {
+			best = s->v[i];
+			most = same;
+		}
+	}
+	return best;
 }
 
 static void push_here(struct worker *owner, void *arg)
 {
 	struct push *p = arg;
-	struct registration *g = registration_find(scscf_of(owner)->registrar, str_from_c(p->impi));
+	struct registration_sets s;
+	struct registration *g;
+	char why[160];
+	int rc = 0;
 
-	if (!g)
+	registration_sets(scscf_of(owner)->registrar, str_from_c(p->impi), &s);
+	g = registration_find(scscf_of(owner)->registrar, str_from_c(p->impi));
+	if (!g) {
 		push_end(p, -ENOENT);
-	else if (registration_do(g, &p->work) < 0)
+		return;
+	}
+	if (p->xml_l)
+		rc = profile_parse(str_make(p->xml, p->xml_l), scscf_of(owner)->s->criteria, &p->fresh, why);
+	if (rc < 0) {
+		log_warn(LOG_REG, "a pushed profile cannot be used", LOG_C("impi", g->impi), LOG_C("why", why));
+		push_end(p, rc);
+		return;
+	}
+	if (p->pcfa)
+		push_charging(&s, p);
+	if (p->fresh && set_of(&s, p->fresh))
+		g = set_of(&s, p->fresh);
+	if (registration_do(g, &p->work) < 0)
 		push_end(p, -EBUSY);
 }
 

@@ -22,23 +22,37 @@ void registration_outcome(const char *kind, const char *cause)
 
 /* ---- the table ---- */
 
-static bool impi_eq(const struct hnode *n, const void *key)
+/* Notes each that is found, and looks on. */
+static bool collect(const struct hnode *n, const void *key)
 {
-	const struct registration *g = container_of(n, const struct registration, node);
-	const struct str *impi = key;
+	struct registration *g = container_of(n, struct registration, node);
+	struct registration_sets *s = (struct registration_sets *)(uintptr_t)key;
 
-	return str_eq_c(*impi, g->impi);
+	if (str_eq_c(s->impi, g->impi) && s->n < REG_MAX_SETS)
+		s->v[s->n++] = g;
+	return false;
+}
+
+void registration_sets(struct registrar *r, struct str impi, struct registration_sets *ret)
+{
+	*ret = (struct registration_sets){ .impi = impi };
+	(void)htab_find(&r->by_impi, hash_str(impi), collect, ret);
 }
 
 struct registration *registration_find(struct registrar *r, struct str impi)
 {
-	struct hnode *n = htab_find(&r->by_impi, hash_str(impi), impi_eq, &impi);
+	struct registration *found = NULL;
+	struct registration_sets s;
 
-	return n ? container_of(n, struct registration, node) : NULL;
+	registration_sets(r, impi, &s);
+	for (unsigned i = 0; i < s.n; i++)
+		if (!s.v[i]->emergency && (!found || (!found->profile && s.v[i]->profile)))
+			found = s.v[i];
+	return found;
 }
 
 /* A timer's piece of work queues like any other; when the queue is full it comes again. */
-static void do_timed(struct registration *g, struct timer *t, struct reg_work *w)
+void registration_timed(struct registration *g, struct timer *t, struct reg_work *w)
 {
 	if (g->current == w || !list_empty(&w->link))
 		return;			/* it is on its way already */
@@ -50,22 +64,38 @@ static void on_expiry(struct timer *t)
 {
 	struct registration *g = container_of(t, struct registration, expiry);
 
-	do_timed(g, t, &g->expiry_work);
+	registration_timed(g, t, &g->expiry_work);
 }
 
-static void on_await(struct timer *t)
+static uint8_t free_set(const struct registration_sets *s)
 {
-	struct registration *g = container_of(t, struct registration, await);
+	uint8_t set = 0;
 
-	do_timed(g, t, &g->await_work);
+	for (unsigned i = 0; i < s->n;) {
+		if (s->v[i]->set != set) {
+			i++;
+			continue;
+		}
+		set++;
+		i = 0;
+	}
+	return set;
 }
 
-struct registration *registration_get(struct registrar *r, struct str impi)
+struct registration *registration_get(struct registrar *r, struct str impi, struct str impu, bool emergency)
 {
-	struct registration *g = registration_find(r, impi);
+	uint32_t hash = (uint32_t)hash_str(impu);
+	struct registration_sets s;
+	struct registration *g;
 
-	if (g)
-		return g;
+	registration_sets(r, impi, &s);
+	for (unsigned i = 0; i < s.n; i++) {
+		g = s.v[i];
+		if (g->emergency == emergency && (g->impu_hash == hash || (g->profile && profile_find(g->profile, impu))))
+			return g;
+	}
+	if (s.n == REG_MAX_SETS)
+		return NULL;
 	g = calloc(1, sizeof(*g) + impi.l + 1);
 	if (!g)
 		return NULL;
@@ -73,15 +103,14 @@ struct registration *registration_get(struct registrar *r, struct str impi)
 	g->r = r;
 	g->serial = ++r->next_serial;
 	g->id = rand_u64();
+	g->impu_hash = hash;
+	g->emergency = emergency;
+	g->set = free_set(&s);
 	list_init(&g->queue);
 	list_init(&g->bindings);
 	list_init(&g->expiry_work.link);
 	g->expiry_work.run = release_expired;
-	list_init(&g->await_work.link);
-	list_init(&g->reporting.link);
-	g->await_work.run = auth_await_run;
 	timer_init(&g->expiry, on_expiry);
-	timer_init(&g->await, on_await);
 	htab_add(&r->by_impi, &g->node, hash_str(impi));
 	list_add_tail(&r->all, &g->link);
 	return g;
@@ -92,7 +121,6 @@ static void free_registration(struct registration *g)
 	auth_forget(g);
 	thirdparty_forget(g);
 	timer_stop(&g->expiry);
-	timer_stop(&g->await);
 	binding_drop_all(g, REGINFO_NONE);
 	registration_tell(g, NULL);
 	obj_unref(g->profile);
@@ -135,6 +163,32 @@ void registration_done(struct registration *g)
 		free_registration(g);
 }
 
+static bool overlap(const struct profile *a, const struct profile *b)
+{
+	for (unsigned i = 0; a && b && i < a->n_identities; i++)
+		if (profile_find(b, str_from_c(a->identity[i].aor)))
+			return true;
+	return false;
+}
+
+void registration_supersede(struct registration *g)
+{
+	struct registration_sets s;
+
+	registration_sets(g->r, str_from_c(g->impi), &s);
+	for (unsigned i = 0; i < s.n; i++) {
+		struct registration *o = s.v[i];
+
+		/* One that is being worked on ends itself: the HSS gives it the same identities. */
+		if (o == g || o->emergency != g->emergency || o->current || !overlap(o->profile, g->profile))
+			continue;
+		log_info(LOG_REG, "the implicit registration set has changed", LOG_C("impi", g->impi));
+		registration_clear(o, REGINFO_DEACTIVATED);
+		if (!auth_pending(o))
+			free_registration(o);
+	}
+}
+
 /* ---- publication ---- */
 
 static void start_expiry(struct registration *g)
@@ -165,17 +219,19 @@ int registration_publish(struct registration *g)
 	int rc;
 
 	list_for_each(pos, &g->bindings) {
-		const struct binding *b = list_entry(pos, struct binding, link);
+		struct binding *b = list_entry(pos, struct binding, link);
 
 		if (n < REG_MAX_CONTACTS)
 			contact[n++] = (struct reg_contact_view){
 				.uri = b->uri, .params = b->params, .n_path = b->n_path, .path = b->path, .q = b->q,
 				.expires_wall_us = wall + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000,
 				.call_id = b->call_id, .display = binding_display(b), .cseq = b->cseq, .event = b->event,
-				.impu = registered_impu(g, b), .reg_id = b->reg_id & INT32_MAX, .gruu = b->gruu,
+				.impu = registered_impu(g, b), .reg_id = b->reg_id & INT32_MAX, .gruu = b->gruu, .holder = &b->o,
 			};
 	}
 	v = reg_view_new(g->id, str_from_c(g->impi), g->profile, n, contact);
+	if (v)
+		v->emergency = g->emergency;
 	rc = v ? reg_directory_publish(registration_scscf(g)->dir, v) : -ENOMEM;
 	obj_unref(v);
 	if (rc < 0) {
@@ -261,7 +317,7 @@ static void adopt_drop(struct reg_work *w)	/* the daemon stops */
 static void adopt_here(struct worker *owner, void *arg)
 {
 	struct adoption *a = arg;
-	struct registration *g = registration_get(scscf_of(owner)->registrar, str_from_c(a->impi));
+	struct registration *g = registration_get(scscf_of(owner)->registrar, str_from_c(a->impi), str_from_c(a->profile->identity[0].aor), false);
 
 	if (!g)
 		adoption_end(a, -ENOMEM);
@@ -321,7 +377,7 @@ void registrar_job(struct worker *owner, void *arg)
 {
 	struct registrar *r = scscf_of(owner)->registrar;
 	struct reg_job *job = arg;
-	struct registration *g = registration_get(r, job->impi);
+	struct registration *g = registration_get(r, job->impi, job->impu, job->plan.emergency);
 
 	job->owner = owner;
 	job->work.run = run_job;
@@ -329,7 +385,7 @@ void registrar_job(struct worker *owner, void *arg)
 	list_init(&job->work.link);
 	if (g && registration_do(g, &job->work) == 0)
 		return;
-	reg_job_answer_later(job, 503, "busy", g ? "too many requests of this user wait" : "out of memory");
+	reg_job_answer_later(job, 503, "busy", g ? "too many requests of this user wait" : "too many registration sets, or out of memory");
 	reg_job_free(job);
 }
 
@@ -348,6 +404,7 @@ struct registrar *registrar_new(struct scscf_worker *sw)
 		return NULL;
 	r->sw = sw;
 	list_init(&r->all);
+	list_init(&r->reporting.link);
 	list_init(&r->ended);
 	if (htab_init(&r->by_impi, 64) < 0) {
 		free(r);

@@ -10,11 +10,13 @@
 #include "common/util/hash.h"
 #include "scscf/registrar.h"
 
+#define REG_MAX_SETS 5u			/* implicit registration sets of one private identity, with the one for emergencies */
 #define REG_MAX_QUEUE 16u		/* pieces of work that may wait for one registration; more: 503 */
 
 struct registration;
 struct thirdparty;			/* thirdparty.c */
 struct auth;				/* auth.c: vectors, challenges */
+struct aka;
 
 struct reg_work {
 	struct list link;
@@ -22,7 +24,8 @@ struct reg_work {
 	void (*drop)(struct reg_work *w);				/* the daemon stops; NULL: nothing to free */
 };
 
-struct binding {
+struct binding {			/* its texts never change, and views share them */
+	struct obj o;
 	struct list link;		/* in registration.bindings, least recently refreshed first */
 	char *uri, *params;		/* as in struct reg_contact_view */
 	char *instance;			/* value of +sip.instance, or "" */
@@ -47,6 +50,7 @@ struct registrar {
 	struct htab by_impi;
 	struct list all;		/* as they came */
 	uint64_t next_serial;
+	struct reg_work reporting;	/* the current work of those of whom the HSS is told while nobody waits for it */
 	/* Between a change of one registration and its publication, which tells subscribers: */
 	struct list ended;		/* bindings that went */
 	bool restoring;			/* what is put back needs not be kept anew: keep.c */
@@ -69,13 +73,15 @@ struct registration {
 	struct registrar *r;
 	uint64_t serial;		/* order for REST pages */
 	uint64_t id;			/* random; in our Service-Route token */
+	uint32_t impu_hash;		/* of the identity that it began with, canonical */
+	uint8_t n_spare;
+	uint8_t set;			/* which of its private identity's: the lowest number that was free */
+	bool emergency;			/* TS 24.229 §5.4.8: a registration of its own, beside the others */
 	struct reg_work *current;
 	struct list queue;
 	unsigned n_queued, n_bindings;
-	struct auth *auth;		/* NULL: nothing is known */
-	struct timer await;		/* reg-await-auth: a challenge waits for its answer */
-	struct reg_work await_work;
-	struct reg_work reporting;	/* the current work while the HSS is told and nobody waits for it */
+	struct auth *auth;		/* while something is asked or must be remembered; else NULL */
+	struct aka *spare;		/* vectors that were not used yet, n_spare of them */
 	struct {			/* the SAR that is out: at most one, the current work's */
 		enum cx_sar_type type;
 		assign_fn fn;
@@ -94,12 +100,24 @@ struct registration {
 };
 
 /* ---- registrar.c ---- */
-struct registration *registration_find(struct registrar *r, struct str impi);
-struct registration *registration_get(struct registrar *r, struct str impi);	/* made when missing; NULL: out of memory */
+/* A private identity may have several implicit registration sets (TS 23.228 §5.2.1a): a registration each, of one owner. */
+struct registration_sets {
+	struct str impi;
+	unsigned n;
+	struct registration *v[REG_MAX_SETS];
+};
+void registration_sets(struct registrar *r, struct str impi, struct registration_sets *ret);
+struct registration *registration_find(struct registrar *r, struct str impi);		/* any of them, not that for emergencies; NULL: none */
+/* The set that the identity is in, or that it began; made when there is none.  NULL: out of memory, or too many sets. */
+struct registration *registration_get(struct registrar *r, struct str impi, struct str impu, bool emergency);
+/* The HSS says that these identities are g's: another set of the same private identity that has one of them is over. */
+void registration_supersede(struct registration *g);
 /* Runs w now, or when what is before it is done.  0, -EBUSY (REG_MAX_QUEUE). */
 int registration_do(struct registration *g, struct reg_work *w);
 /* The current piece is done: the next one runs; a registration that is nothing any more goes.  g may be gone after it. */
 void registration_done(struct registration *g);
+/* A timer has run out: its work is done now or in its turn; when too much waits, the timer starts again. */
+void registration_timed(struct registration *g, struct timer *t, struct reg_work *w);
 /* Shows the others what it is now, and sets the timer of the next expiry.  0, -ENOMEM, -ENOSPC. */
 int registration_publish(struct registration *g);
 /* Not registered any more: bindings, profile and unused vectors go, nobody finds it.  event: what subscribers hear about its
@@ -128,6 +146,7 @@ struct binding_plan {			/* what the Contacts of a REGISTER ask for: RFC 3261 §1
 	enum { BIND_FETCH, BIND_UPDATE, BIND_REMOVE_ALL } kind;
 	unsigned n, n_path;
 	bool gruu;			/* Supported: gruu */
+	bool emergency;			/* the contact is for emergencies: URI parameter sos (TS 24.229 §5.1.6) */
 	struct binding_change *change;
 	struct str impu;		/* the identity that registers, canonical */
 	struct str path[REG_MAX_PATH];
@@ -168,7 +187,7 @@ bool binding_is_same(const struct binding *b, const struct binding_change *c);	/
 /* The same contacts with the same Path as there are: nothing to be told to the HSS. */
 bool binding_unchanged(const struct registration *g, const struct binding_plan *p);
 /* One contact as the HSS kept it.  0, -EBADMSG, -ENOMEM. */
-int binding_restore(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a);
+int binding_take_up(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a);
 unsigned binding_expire(struct registration *g, uint64_t now_ms);		/* how many went */
 void binding_drop_all(struct registration *g, enum reginfo_event event);	/* REGINFO_NONE: nobody is told */
 uint64_t binding_next_ms(const struct registration *g);				/* UINT64_MAX: none */
@@ -180,7 +199,6 @@ void auth_run(struct reg_job *job);			/* challenges, refuses, or goes on with ac
 void auth_forget(struct registration *g);		/* vectors and challenges */
 void auth_forget_unused(struct registration *g);	/* what no phone is answering now */
 bool auth_pending(const struct registration *g);	/* a challenge waits for its answer */
-void auth_await_run(struct registration *g, struct reg_work *w);	/* run of await_work: reg-await-auth is over */
 
 /* ---- assign.c ---- */
 bool assign_wanted(const struct scscf *s, enum cx_sar_type t);		/* does this HSS bear it? */

@@ -34,6 +34,18 @@ static const char *default_impu(const struct registration *g)
 
 /* ---- expiry ---- */
 
+/* The HSS knows of one registration: while the user has another, of emergencies or not, it is not told (TS 24.229 §5.4.8.5). */
+static bool others_stand(const struct registration *g)
+{
+	struct registration_sets s;
+
+	registration_sets(g->r, str_from_c(g->impi), &s);
+	for (unsigned i = 0; i < s.n && g->emergency; i++)
+		if (s.v[i] != g && s.v[i]->profile)
+			return true;
+	return false;
+}
+
 void release_expired(struct registration *g, struct reg_work *w)
 {
 	char *impu;
@@ -50,7 +62,7 @@ void release_expired(struct registration *g, struct reg_work *w)
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", unregistered ? "not used any more" : "expired");
 	registration_clear(g, REGINFO_EXPIRED);
-	if (impu)
+	if (impu && !others_stand(g))
 		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));
 	else
 		registration_done(g);
@@ -60,14 +72,18 @@ void release_expired(struct registration *g, struct reg_work *w)
 /* ---- REST, RTR ---- */
 
 struct dereg {
-	struct reg_work work;		/* first */
 	struct scscf *s;
-	struct registration *g;
 	enum reg_dereg_cause cause;
 	void (*done)(void *arg, const struct reg_dereg_result *r);
 	void *arg;
 	char *impi;
-	unsigned n_impus;
+	unsigned n_impus, left;		/* left: parts, and one for us until all are begun */
+	struct reg_dereg_result result;
+	struct dereg_part {		/* one for each set of the private identity */
+		struct reg_work work;	/* first */
+		struct dereg *d;
+		struct registration *g;
+	} part[REG_MAX_SETS];
 	char *impu[CX_MAX_LIST];
 };
 
@@ -79,30 +95,41 @@ static void dereg_free(struct dereg *d)
 	free(d);
 }
 
-static void dereg_end(struct dereg *d, bool found, const struct dia_result *hss)
+static void count_down(struct dereg *d)
 {
-	struct registration *g = d->g;
-	struct reg_dereg_result r = { found, hss ? *hss : (struct dia_result){ 0 } };
-
+	if (--d->left)
+		return;
 	if (d->done)
-		d->done(d->arg, &r);
+		d->done(d->arg, &d->result);
 	dereg_free(d);
+}
+
+/* hss NULL: it was not asked.  The worst that it said is what counts. */
+static void part_end(struct dereg_part *p, bool found, const struct dia_result *hss)
+{
+	struct registration *g = p->g;
+	struct reg_dereg_result *r = &p->d->result;
+
+	r->found = r->found || found;
+	if (hss && (r->hss.code == 0 || hss->err || hss->code != DIA_SUCCESS) && r->hss.err == 0)
+		r->hss = *hss;
+	count_down(p->d);
 	if (g)
 		registration_done(g);
 }
 
 static void on_told(void *arg, const struct assign_result *r)
 {
-	dereg_end(arg, true, &r->dia);
+	part_end(arg, true, &r->dia);
 }
 
 static void dereg_drop(struct reg_work *w)	/* the daemon stops */
 {
-	struct dereg *d = (struct dereg *)w;
+	struct dereg_part *p = (struct dereg_part *)w;
 	struct dia_result stopped = { -ESHUTDOWN, 0, false };
 
-	d->g = NULL;
-	dereg_end(d, true, &stopped);
+	p->g = NULL;
+	part_end(p, true, &stopped);
 }
 
 /* An identity of an implicit set takes its whole set along (TS 24.229 §5.4.1.5). */
@@ -121,39 +148,50 @@ static bool concerns(const struct dereg *d, const struct registration *g)
 
 static void dereg_run(struct registration *g, struct reg_work *w)
 {
-	struct dereg *d = (struct dereg *)w;
+	struct dereg_part *p = (struct dereg_part *)w;
+	const struct dereg *d = p->d;
 	char *impu;
 
-	d->g = g;
+	p->g = g;
 	if (!g->profile || !concerns(d, g)) {
-		dereg_end(d, false, NULL);
+		part_end(p, false, NULL);
 		return;
 	}
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", causes[d->cause].text);
 	registration_clear(g, causes[d->cause].event);
 	if (causes[d->cause].sar && impu)
-		assign_send(g, CX_SAR_ADMINISTRATIVE_DEREGISTRATION, str_from_c(impu), on_told, d);
+		assign_send(g, CX_SAR_ADMINISTRATIVE_DEREGISTRATION, str_from_c(impu), on_told, p);
 	else
-		dereg_end(d, true, NULL);
+		part_end(p, true, NULL);
 	free(impu);
 }
 
 static void dereg_here(struct worker *owner, void *arg)
 {
 	struct dereg *d = arg;
-	struct registration *g = registration_find(scscf_of(owner)->registrar, str_from_c(d->impi));
+	struct registration_sets s;
 
-	if (!g) {
-		dereg_end(d, false, NULL);
-		return;
-	}
-	if (registration_do(g, &d->work) < 0) {
-		struct dia_result busy = { -EBUSY, 0, false };
+	d->left = 1;
+	registration_sets(scscf_of(owner)->registrar, str_from_c(d->impi), &s);
+	for (unsigned i = 0; i < s.n; i++) {
+		struct dereg_part *p = &d->part[i];
 
-		log_warn(LOG_REG, "too much waits for this registration: it is not ended", LOG_C("impi", d->impi));
-		dereg_end(d, true, &busy);
+		if (s.v[i]->emergency)		/* TS 24.229 §5.4.8.5: it is let run out */
+			continue;
+		p->d = d;
+		list_init(&p->work.link);
+		p->work.run = dereg_run;
+		p->work.drop = dereg_drop;
+		d->left++;
+		if (registration_do(s.v[i], &p->work) < 0) {
+			struct dia_result busy = { -EBUSY, 0, false };
+
+			log_warn(LOG_REG, "too much waits for this registration: it is not ended", LOG_C("impi", d->impi));
+			part_end(p, true, &busy);
+		}
 	}
+	count_down(d);
 }
 
 int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs *impus, enum reg_dereg_cause cause,
@@ -165,9 +203,6 @@ int registrar_deregister(struct scscf *s, struct str impi, const struct cx_strs 
 	if (!d)
 		return rc;
 	*d = (struct dereg){ .s = s, .cause = cause, .done = done, .arg = arg, .impi = str_dup(impi) };
-	list_init(&d->work.link);
-	d->work.run = dereg_run;
-	d->work.drop = dereg_drop;
 	for (; impus && d->n_impus < impus->n && rc == 0; d->n_impus++)
 		if (!(d->impu[d->n_impus] = str_dup(impus->v[d->n_impus])))
 			rc = -ENOMEM;

@@ -133,6 +133,8 @@ static cJSON *registration_json(const struct registration *g)
 	else
 		cJSON_AddStringToObject(o, "impu", "");
 	cJSON_AddStringToObject(o, "state", state_of(g));
+	if (g->emergency)
+		cJSON_AddBoolToObject(o, "emergency", true);
 	contacts = cJSON_AddArrayToObject(o, "contacts");
 	list_for_each(pos, &g->bindings)
 		cJSON_AddItemToArray(contacts, contact_json(g, list_entry(pos, struct binding, link)));
@@ -172,11 +174,21 @@ void registrar_list(struct worker *w, struct gather *g)
 cJSON *registrar_show(struct registrar *r, struct str impi)
 {
 	const struct registration *g = registration_find(r, impi);
+	struct registration_sets s;
+	cJSON *o, *others = NULL;
 
-	cJSON *o = g ? registration_json(g) : NULL;
-
+	registration_sets(r, impi, &s);
+	if (!g && s.n)
+		g = s.v[0];
+	o = g ? registration_json(g) : NULL;
 	if (o && g->profile)
 		add_services(o, g->profile);
+	for (unsigned i = 0; o && i < s.n; i++) {
+		if (s.v[i] == g)
+			continue;
+		others = others ? others : cJSON_AddArrayToObject(o, "otherSets");
+		cJSON_AddItemToArray(others, registration_json(s.v[i]));
+	}
 	return o;
 }
 
@@ -268,21 +280,11 @@ static void end(void *u, struct http_req *r)
 
 /* Network-initiated re-authentication: TS 24.229 §5.4.1.6.  The phone hears "shortened" and registers again in time, which is
  * challenged. */
-static void reauthenticate_here(struct worker *w, struct ask *a)
+static int shorten(struct registration *g)
 {
-	struct registration *g = registration_find(scscf_of(w)->registrar, str_from_c(a->key));
+	uint64_t until = registration_now_ms(g) + (uint64_t)registration_scscf(g)->reg->reauth_expires_s * 1000;
 	struct list *pos;
-	uint64_t until;
 
-	if (!g || !g->profile || g->n_bindings == 0) {
-		problem(a, 404, "RESOURCE_NOT_FOUND", "no such registration");
-		return;
-	}
-	if (g->current) {
-		problem(a, 503, "BUSY", "a request of this user is in progress; try again");
-		return;
-	}
-	until = registration_now_ms(g) + (uint64_t)registration_scscf(g)->reg->reauth_expires_s * 1000;
 	list_for_each(pos, &g->bindings) {
 		struct binding *b = list_entry(pos, struct binding, link);
 
@@ -291,10 +293,30 @@ static void reauthenticate_here(struct worker *w, struct ask *a)
 			b->event = REGINFO_SHORTENED;
 		}
 	}
-	if (registration_publish(g) < 0)
-		problem(a, 503, "BUSY", "out of memory");
-	else
-		a->status = 204;
+	return registration_publish(g);
+}
+
+static void reauthenticate_here(struct worker *w, struct ask *a)
+{
+	struct registration_sets s;
+	unsigned n = 0;
+
+	registration_sets(scscf_of(w)->registrar, str_from_c(a->key), &s);
+	for (unsigned i = 0; i < s.n; i++) {
+		struct registration *g = s.v[i];
+
+		if (!g->profile || g->n_bindings == 0 || g->emergency)
+			continue;
+		n++;
+		if (g->current)
+			problem(a, 503, "BUSY", "a request of this user is in progress; try again");
+		else if (shorten(g) < 0)
+			problem(a, 503, "BUSY", "out of memory");
+		else if (a->status != 503)
+			a->status = 204;
+	}
+	if (n == 0)
+		problem(a, 404, "RESOURCE_NOT_FOUND", "no such registration");
 }
 
 static void reauthenticate(void *u, struct http_req *r)

@@ -103,7 +103,7 @@ static int take_up(struct registration *g, struct restoration *r)
 	if (g->n_bindings)		/* it has registered again meanwhile */
 		return 0;
 	for (unsigned i = 0; i < r->what.n && rc != -ENOMEM; i++)
-		rc = binding_restore(g, r->impu, &r->what.v[i], r->a);
+		rc = binding_take_up(g, r->impu, &r->what.v[i], r->a);
 	if (g->n_bindings == 0)
 		return rc < 0 ? rc : -EBADMSG;
 	obj_unref(g->profile);
@@ -136,7 +136,7 @@ static void restore_drop(struct reg_work *w)	/* the daemon stops */
 static void restore_here(struct worker *owner, void *arg)
 {
 	struct restoration *r = arg;
-	struct registration *g = registration_get(scscf_of(owner)->registrar, r->impi);
+	struct registration *g = registration_get(scscf_of(owner)->registrar, r->impi, r->impu, false);
 
 	if (!g)
 		end(r, -ENOMEM);

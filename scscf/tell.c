@@ -55,14 +55,14 @@ static void ended_free(struct registration *g)
 		struct binding *b = list_entry(g->r->ended.next, struct binding, link);
 
 		list_del(&b->link);
-		free(b);
+		obj_unref(b);
 	}
 }
 
 void registration_tell(struct registration *g, const struct profile *p)
 {
 	struct stack *stack = registration_scscf(g)->stack;
-	uint64_t workers = watch_index_who(registration_scscf(g)->watch, p);
+	uint64_t workers = g->emergency ? 0 : watch_index_who(registration_scscf(g)->watch, p);
 	struct reg_change *c = workers ? change_new(g, p) : NULL;
 
 	ended_free(g);

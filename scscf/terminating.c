@@ -142,6 +142,12 @@ static void path_copy(struct arena *a, struct session_target *t, const struct re
 	}
 }
 
+/* TS 24.229 §5.4.3.3: a contact for emergencies is for those who call back from there (RFC 7090). */
+static bool serves(const struct reg_view *v, const struct sip_msg *m)
+{
+	return !v->emergency || str_ieq(sip_msg_value(m, SIP_H_PRIORITY), STR("psap-callback"));
+}
+
 /* What is common to the contacts of one request. */
 struct choice {
 	const struct token_key *key;
@@ -247,7 +253,7 @@ static unsigned find_contacts(const struct session *s, struct session_in *in, co
 	for (unsigned i = 0; set && i < set->n; i++) {
 		const struct profile_identity *id = profile_find(set->v[i]->profile, s->served);
 
-		if (id && !id->barred && !add_contacts(in, &tail, set->v[i], k))
+		if (id && !id->barred && serves(set->v[i], in->m) && !add_contacts(in, &tail, set->v[i], k))
 			return 500;
 	}
 	return 0;
@@ -313,7 +319,7 @@ static bool has_contact(const struct reg_view *v)
 }
 
 /* Whose services run when private identities share the public one: a view in which it is not barred, a registered one first. */
-static const struct reg_view *served_view(const struct callee *c, const struct profile_identity **ret)
+static const struct reg_view *served_view(const struct callee *c, const struct sip_msg *m, const struct profile_identity **ret)
 {
 	const struct reg_view *v = NULL;
 
@@ -321,7 +327,7 @@ static const struct reg_view *served_view(const struct callee *c, const struct p
 	for (unsigned i = 0; i < c->set->n; i++) {
 		const struct profile_identity *id = profile_find(c->set->v[i]->profile, str_from_c(c->aor));
 
-		if (!id || id->barred || (v && (has_contact(v) || !has_contact(c->set->v[i]))))
+		if (!id || id->barred || !serves(c->set->v[i], m) || (v && (has_contact(v) || !has_contact(c->set->v[i]))))
 			continue;
 		v = c->set->v[i];
 		*ret = id;
@@ -329,12 +335,30 @@ static const struct reg_view *served_view(const struct callee *c, const struct p
 	return v;
 }
 
+static bool for_emergencies_only(const struct callee *c)
+{
+	bool some = false;
+
+	for (unsigned i = 0; i < c->set->n; i++) {
+		const struct profile_identity *id = profile_find(c->set->v[i]->profile, str_from_c(c->aor));
+
+		if (id && !id->barred && !c->set->v[i]->emergency)
+			return false;
+		some = some || (id && !id->barred);
+	}
+	return some;
+}
+
 static void proceed(struct scscf_worker *sw, struct session_in *in, const struct callee *c)
 {
 	const struct profile_identity *id;
-	const struct reg_view *v = served_view(c, &id);
+	const struct reg_view *v = served_view(c, in->m, &id);
 	struct session *s;
 
+	if (!v && for_emergencies_only(c)) {
+		session_refuse(in, 480, "the user is registered for emergencies only", STR_NONE);
+		return;
+	}
 	if (!v) {				/* §5.4.3.3: as if it did not exist */
 		session_refuse(in, 404, "no such user", STR_NONE);
 		return;

@@ -60,12 +60,21 @@ static void told_free(struct told *t)
 /* §5.4.1.7: no answer, 408 or 5xx, and the criterion says SESSION_TERMINATED. */
 static void end_registration(const struct told *t)
 {
-	struct registration *g = registration_find(t->r, str_from_c(t->impi));
+	const struct profile_identity *id;
+	struct registration *g = NULL;
+	struct registration_sets s;
+	struct cx_strs impu = { 0 };
 
-	if (!g || g->id != t->registration)
+	registration_sets(t->r, str_from_c(t->impi), &s);
+	for (unsigned i = 0; i < s.n; i++)
+		if (s.v[i]->id == t->registration)
+			g = s.v[i];
+	id = g && g->profile ? profile_default(g->profile) : NULL;
+	if (!id)
 		return;
+	impu.v[impu.n++] = str_from_c(id->aor);
 	log_info(LOG_REG, "application server failed: the registration ends", LOG_C("as", t->server), LOG_C("impi", t->impi));
-	if (registrar_deregister(t->s, str_from_c(t->impi), NULL, REG_DEREG_ADMIN, NULL, NULL) < 0)
+	if (registrar_deregister(t->s, str_from_c(t->impi), &impu, REG_DEREG_ADMIN, NULL, NULL) < 0)
 		log_error(LOG_REG, "out of memory: a registration stands that should end", LOG_C("impi", t->impi));
 }
 
@@ -308,7 +317,7 @@ void thirdparty_registered(struct registration *g, const struct reg_job *job, st
 	uint64_t now = registration_now_ms(g), last = now;
 	struct list *pos;
 
-	if (!has_criteria(g->profile))
+	if (!has_criteria(g->profile) || g->emergency)		/* TS 24.229 §5.4.8.2: nobody is told of it */
 		return;
 	o.type = strcmp(job->kind, "initial") == 0 ? REGISTRATION_INITIAL : REGISTRATION_AGAIN;
 	list_for_each(pos, &g->bindings) {

@@ -20,6 +20,8 @@ static void view_free(struct obj *o)
 {
 	struct reg_view *v = (struct reg_view *)o;
 
+	for (unsigned i = 0; i < v->n_contacts; i++)
+		obj_unref(v->contacts[i].holder);
 	obj_unref(v->profile);
 	free(v);
 }
@@ -53,6 +55,8 @@ struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, u
 	char **path, *at;
 
 	for (unsigned i = 0; i < n; i++) {
+		if (contacts[i].holder)
+			continue;
 		pointers += contacts[i].n_path;
 		text += strlen(contacts[i].uri) + strlen(contacts[i].params) + 2;
 		text += length(contacts[i].call_id) + length(contacts[i].display) + 2;
@@ -73,6 +77,8 @@ struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, u
 		struct reg_contact_view *c = &v->contacts[i];
 
 		*c = contacts[i];
+		if (obj_ref(c->holder))
+			continue;
 		c->uri = put(&at, contacts[i].uri, strlen(contacts[i].uri));
 		c->params = put(&at, contacts[i].params, strlen(contacts[i].params));
 		c->call_id = keep(&at, contacts[i].call_id);
@@ -127,12 +133,23 @@ static int set_change(const struct aor_view *old, uint64_t id, struct reg_view *
 	return 0;
 }
 
-static int aor_change(struct reg_directory *d, const char *aor, uint64_t id, struct reg_view *v)
+/* Is it this registration's alone, or nobody's? */
+static bool is_alone(const struct aor_view *s, uint64_t id)
+{
+	return !s || s->n == 0 || (s->n == 1 && s->v[0]->id == id);
+}
+
+/* alone: a set of v only, for the identities that nobody else has (nearly all): they share it.  NULL: each gets its own. */
+static int aor_change(struct reg_directory *d, const char *aor, uint64_t id, struct reg_view *v, struct aor_view *alone)
 {
 	struct str key = str_from_c(aor);
-	struct aor_view *old = cmap_get(d->by_aor, key), *fresh;
-	int rc = set_change(old, id, v, &fresh);
+	struct aor_view *old = cmap_get(d->by_aor, key), *fresh = NULL;
+	int rc = 0;
 
+	if (v && alone && is_alone(old, id))
+		fresh = obj_ref(alone);
+	else
+		rc = set_change(old, id, v, &fresh);
 	if (rc == 0 && fresh)
 		rc = cmap_put(d->by_aor, key, fresh);
 	else if (rc == 0)
@@ -150,21 +167,22 @@ static void take_out(struct reg_directory *d, const struct reg_view *old, const 
 		const char *aor = old->profile->identity[i].aor;
 
 		if (!keep || !profile_find(keep, str_from_c(aor)))
-			aor_change(d, aor, old->id, NULL);
+			aor_change(d, aor, old->id, NULL, NULL);
 	}
 }
 
 int reg_directory_publish(struct reg_directory *d, struct reg_view *v)
 {
 	const struct profile *p = v->profile;
+	struct aor_view *alone = NULL;
 	struct reg_view *old;
 	unsigned done;
-	int rc = 0;
+	int rc = set_change(NULL, v->id, v, &alone);
 
 	pthread_mutex_lock(&d->lock);
 	old = cmap_get(d->by_id, key_of(&v->id));
 	for (done = 0; done < p->n_identities && rc == 0; done++)
-		rc = aor_change(d, p->identity[done].aor, v->id, v);
+		rc = aor_change(d, p->identity[done].aor, v->id, v, alone);
 	if (rc == 0)
 		rc = cmap_put(d->by_id, key_of(&v->id), v);
 	if (rc == 0 && old)
@@ -172,9 +190,10 @@ int reg_directory_publish(struct reg_directory *d, struct reg_view *v)
 	while (rc < 0 && done > 0) {		/* back to what was */
 		const char *aor = p->identity[--done].aor;
 
-		aor_change(d, aor, v->id, old && profile_find(old->profile, str_from_c(aor)) ? old : NULL);
+		aor_change(d, aor, v->id, old && profile_find(old->profile, str_from_c(aor)) ? old : NULL, NULL);
 	}
 	pthread_mutex_unlock(&d->lock);
+	obj_unref(alone);
 	obj_unref(old);
 	return rc;
 }

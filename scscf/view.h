@@ -24,10 +24,12 @@ struct reg_contact_view {
 	uint32_t reg_id : 31, gruu : 1;	/* flow of the phone (RFC 5626), 0: none; it knows GRUUs */
 	uint64_t expires_wall_us;
 	const char *call_id, *display;	/* may be NULL */
+	struct obj *holder;		/* of the texts above, a reference of the view; NULL: they are in the view's own block */
 };
 struct reg_view {
 	struct obj o;
 	uint64_t id;			/* random; the id in our Service-Route token; keeps over re-registrations */
+	bool emergency;			/* for emergencies alone: TS 24.229 §5.4.8 */
 	char *impi;			/* the private identity as the phone gave it: whose worker owns the registration */
 	struct profile *profile;	/* a reference */
 	unsigned n_contacts;		/* none: unregistered, profile kept for services (TS 29.228 §6.1.2) */
@@ -40,7 +42,8 @@ struct aor_view {
 	struct reg_view *v[];
 };
 
-/* One block that holds copies of every text; takes a reference of p.  NULL when out of memory. */
+/* One block that holds copies of the texts of every contact without a holder; takes references of p and the holders.  NULL when out
+ * of memory. */
 struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, unsigned n, const struct reg_contact_view *contacts);
 
 struct reg_directory;

@@ -70,11 +70,12 @@ def registrations(core):
     phone = Sipp(core, Sub(FIRST_BULK), core.ip(100))
     bulk = [Sub(FIRST_BULK + i) for i in range(REGISTRATIONS)]
     rows = "SEQUENTIAL\n" + "".join("%s;%s\n" % (s.imsi, aka_keyword(core.impi(s))) for s in bulk)
-    before = core.rss_kib("pcscf")
+    before = {d: core.rss_kib(d) for d in ("pcscf", "scscf")}
     with Phase(core, REGISTRATIONS) as p:
         phone.play("bulk", user="[field0]", auth="[field1]", expires="3600", files={"users.csv": rows},
                    extra=("-inf", "users.csv") + many(REGISTRATIONS))
-    p.row["pcscf_bytes_per_phone"] = round((core.rss_kib("pcscf") - before) * 1024 / REGISTRATIONS)
+    for d, kib in before.items():
+        p.row[d + "_bytes_per_phone"] = round((core.rss_kib(d) - kib) * 1024 / REGISTRATIONS)
     return p.row
 
 
@@ -114,6 +115,7 @@ def measure(build, say):
         raise RuntimeError(str(e)) from e
     for name in ("registrations", "calls", "messages"):
         show(name, figures[name], say)
-    say("a registered phone: %d bytes of the P-CSCF" % figures["registrations"]["pcscf_bytes_per_phone"])
+    say("a registered phone: %d bytes of the P-CSCF, %d of the S-CSCF" % tuple(
+        figures["registrations"][d + "_bytes_per_phone"] for d in ("pcscf", "scscf")))
     say("resident: " + ", ".join("%s %.1f MiB" % (d, k / 1024) for d, k in figures["resident_kib"].items()))
     return figures

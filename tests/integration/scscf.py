@@ -152,7 +152,7 @@ sip: {{listen: ["udp:{self.net}.30:6060"]}}
 diameter: {{identity: scscf.{DOMAIN}, listen: "{self.net}.30:{own}", request_timeout_ms: 1000,
   peers: [{{identity: hss.{DOMAIN}, address: {self.net}.40, port: {hss}}}]}}
 rest: {{listen: "{self.net}.30:18080", token: t}}
-state: {{dir: state}}
+state: {{dir: state, backend: none}}
 log: {{level: warn}}
 """)
 

@@ -333,6 +333,7 @@ void rig_phones(struct rig *r, uint64_t id, const char *service, unsigned n, con
 	ck_assert_msg(profile_parse(str_from_c(xml), r->s.criteria, &p, why) == 0, "%s", why);
 	v = reg_view_new(id, str_from_c(p->impi), p, n, contacts);
 	ck_assert_ptr_nonnull(v);
+	v->emergency = r->emergency;
 	ck_assert_int_eq(reg_directory_publish(r->s.dir, v), 0);
 	obj_unref(v);
 	obj_unref(p);

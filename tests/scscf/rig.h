@@ -34,6 +34,7 @@ struct rig {
 	unsigned n, registers, fetches, restores;
 	uint64_t restored_id;
 	char fetched[256];			/* whose profile the HSS was asked for last */
+	bool emergency;				/* what is published is for emergencies */
 	bool fetch_waits;			/* and the request waits for it */
 	struct rig_enum {			/* what ENUM says of a number; ended by number NULL */
 		const char *number, *sip, *pstn;

@@ -100,6 +100,47 @@ START_TEST(test_comes_back)
 }
 END_TEST
 
+/* Each set of a private identity, and the registration for emergencies, is a record of its own: S8, S20. */
+START_TEST(test_every_set_comes_back_S8_S20)
+{
+	struct rig_phone work, sos;
+	struct registration_sets sets;
+	unsigned emergencies = 0;
+
+	begin();
+	phone_init(&work);
+	phone_init(&sos);
+	p.integrity = work.integrity = sos.integrity = "yes";
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	sos.contact = "<sip:a@10.0.0.9;sos>";
+	sos.sqn_ms = p.sqn_ms;
+	ck_assert_uint_eq(phone_register(&r, &sos), 200);
+	r.xml = "<IMSSubscription><PrivateID>" RIG_IMPI "</PrivateID><ServiceProfile><PublicIdentity><Identity>sip:work@" RIG_DOMAIN
+		"</Identity></PublicIdentity></ServiceProfile></IMSSubscription>";
+	work.impu = "sip:work@" RIG_DOMAIN;
+	work.contact = "<sip:work@10.0.0.8>";
+	work.sqn_ms = sos.sqn_ms;
+	ck_assert_uint_eq(phone_register(&r, &work), 200);
+	restart(1000);
+	registration_sets(scscf_of(&r.worker.w)->registrar, STR(RIG_IMPI), &sets);
+	ck_assert_uint_eq(sets.n, 3);
+	for (unsigned i = 0; i < sets.n; i++) {
+		ck_assert(sets.v[i]->profile && sets.v[i]->n_bindings == 1);
+		emergencies += sets.v[i]->emergency;
+		ck_assert(sets.v[i]->emergency == (strstr(list_entry(sets.v[i]->bindings.next, struct binding, link)->uri, ";sos") != NULL));
+	}
+	ck_assert_uint_eq(emergencies, 1);
+	work.expires = 0;
+	work.integrity = "yes";
+	phone_begin(&work);
+	ck_assert_uint_eq(phone_send(&r, &work), 200);		/* one goes: its record alone */
+	restart(1000);
+	registration_sets(scscf_of(&r.worker.w)->registrar, STR(RIG_IMPI), &sets);
+	ck_assert_uint_eq(sets.n, 2);
+	end();
+}
+END_TEST
+
 START_TEST(test_expires_later)
 {
 	begin();
@@ -257,5 +298,5 @@ START_TEST(test_unusable)
 }
 END_TEST
 
-TEST_MAIN("keep", TEST_ONE(test_comes_back), TEST_ONE(test_expires_later), TEST_ONE(test_expired_while_away), TEST_ONE(test_grace),
+TEST_MAIN("keep", TEST_ONE(test_every_set_comes_back_S8_S20), TEST_ONE(test_comes_back), TEST_ONE(test_expires_later), TEST_ONE(test_expired_while_away), TEST_ONE(test_grace),
 	  TEST_ONE(test_gone_stays_gone), TEST_ONE(test_criteria), TEST_ONE(test_pushed), TEST_ONE(test_cut_record), TEST_ONE(test_unusable))

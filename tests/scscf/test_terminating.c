@@ -359,7 +359,33 @@ START_TEST(test_temporary_gruu_S13)
 }
 END_TEST
 
-TEST_MAIN("terminating", TEST_ONE(test_flows_of_a_phone_S12_RFC_5626), TEST_ROWS(test_gruu_row_S13, gruu_rows), TEST_ONE(test_temporary_gruu_S13),
+/* TS 24.229 §5.4.3.3, §5.4.8: who calls back after an emergency call reaches the phone there, nobody else does. */
+static const struct { const char *name; bool normal; const char *extra; unsigned status; const char *down; } sos_rows[] = {
+	{ "a call", true, "", 0, "INVITE@10.0.0.3 INVITE@10.0.0.4" },
+	{ "nothing but emergencies", false, "", 480, "" },
+	{ "a call back", false, "Priority: psap-callback\n", 0, "INVITE@10.0.0.9" },
+	{ "another priority", false, "Priority: emergency\n", 480, "" },
+};
+
+START_TEST(test_emergency_row_S20)
+{
+	char extra[128];
+	struct rig r;
+
+	rig_init(&r, NULL);
+	if (sos_rows[_i].normal)
+		hanna(&r);
+	r.emergency = true;
+	rig_user(&r, 0x42, HANNA, "sip:hanna@10.9.0.9;sos");
+	snprintf(extra, sizeof(extra), "Route: <sip:scscf.home.example:6060;lr>\n%s", sos_rows[_i].extra);
+	rig_request(&r, "INVITE", "sip:hanna@home.example", NULL, extra);
+	ck_assert_msg(rig_status(&r) == sos_rows[_i].status, "%s: %u", sos_rows[_i].name, rig_status(&r));
+	ck_assert_msg(strcmp(rig_down(&r), sos_rows[_i].down) == 0, "%s: %s", sos_rows[_i].name, rig_down(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("terminating", TEST_ROWS(test_emergency_row_S20, sos_rows), TEST_ONE(test_flows_of_a_phone_S12_RFC_5626), TEST_ROWS(test_gruu_row_S13, gruu_rows), TEST_ONE(test_temporary_gruu_S13),
 	  TEST_ROWS(test_row, rows), TEST_ONE(test_unknown), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
 	  TEST_ONE(test_fork_answered), TEST_ROWS(test_fork_row, fork_rows), TEST_ONE(test_silence_after_100), TEST_ONE(test_q_order), TEST_ONE(test_cancel),
 	  TEST_ONE(test_timer_c))
