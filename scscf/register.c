@@ -150,6 +150,8 @@ static int read_impi(struct reg_job *job)
 
 	if (rc == -ENOENT)		/* the HSS's digest realm may be another */
 		rc = auth_find(job->m, SIP_H_AUTHORIZATION, STR_NONE, &job->auth);
+	if (rc == 0 && job->auth.realm.l && !str_ieq(job->auth.realm, home))
+		log_info(LOG_REG, "credentials for another realm", LOG_S("realm", job->auth.realm), LOG_S("home", home));
 	if (rc < 0)
 		job->auth = (struct auth_params){ .algorithm = AUTH_MD5 };
 	if (rc == -EBADMSG)

@@ -73,6 +73,7 @@ void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every mes
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
 void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
+extern const struct http_route explain_routes[];		/* explain.c; u is struct stack */
 /* correlation.c: the log's correlation id for a message: its ICID when the sender is believed, else that of its Call-ID, else the
  * Call-ID; keep: what the role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */
 struct correlation *correlation_new(void);

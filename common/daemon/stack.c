@@ -294,6 +294,7 @@ static int start_rest(struct stack *s)
 	}
 	http_server_routes(s->http, stack_routes, s);
 	http_server_routes(s->http, bans_routes, s);
+	http_server_routes(s->http, explain_routes, s);
 	if (s->ops->routes)
 		http_server_routes(s->http, s->ops->routes, s->u);
 	return 0;

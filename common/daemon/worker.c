@@ -192,6 +192,10 @@ static void on_log(void *u, enum log_area a, const char *msg, const struct log_f
 	struct worker *w = u;
 	char text[TRACE_TEXT];
 
+	/* What a timer or a resolver brought has no correlation, but names its call. */
+	for (size_t i = 0; i < n && correlation.l == 0; i++)
+		if (strcmp(f[i].name, "call_id") == 0)
+			correlation = f[i].s;
 	/* on_refused() has noted it. */
 	if (correlation.l == 0 || (a == LOG_SIP && strcmp(msg, "refused") == 0))
 		return;

@@ -27,7 +27,8 @@ _cscfctl() {
 if [[ "$funcstack[1]" == _cscfctl ]]; then _cscfctl "$@"; else compdef _cscfctl cscfctl; fi
 """
 LIVE = {("registrations", "id"): ("/api/v1/registrations", "impu"), ("bans", "id"): ("/api/v1/bans", "source"),
-        ("flow", "id"): ("/api/v1/flows", "callId"), ("flows", "who"): ("/api/v1/registrations", "impu")}
+        ("flow", "id"): ("/api/v1/flows", "callId"), ("flows", "who"): ("/api/v1/registrations", "impu"),
+        ("explain", "who"): ("/api/v1/registrations", "impu")}
 
 
 def script(_nodes, _out, args):

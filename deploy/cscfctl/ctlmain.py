@@ -37,6 +37,8 @@ VERBS = {
         ("id", {"metavar": "CALL-ID|ICID"}),
         ("--mermaid", {"action": "store_true", "help": "as a Mermaid sequence diagram"}),
         ("--no-notes", {"action": "store_true", "help": "messages only, without the daemons' decisions"})]),
+    "explain": (ctlverbs.explain, "why did it fail, what to try, and which clause", [
+        ("who", {"metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"})]),
     "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
     "raw": (ctlverbs.raw, "any REST request", [
         ("method", {}), ("path", {}), ("body", {"nargs": "?", "metavar": "JSON"})]),

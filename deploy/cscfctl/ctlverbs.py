@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import textwrap
 import urllib.parse
 
 import ctlladder
@@ -11,6 +12,7 @@ from ctlrest import RestError, segment
 from ctlshow import short_time
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_NOT_FOUND, EXIT_DENIED = range(6)
+WIDTH = ctlladder.WIDTH
 REGISTRARS = ("scscf", "pcscf")
 
 
@@ -198,6 +200,54 @@ def flow(nodes, out, args):
 def kind_of(line):
     """Colour of a ladder's line: error responses and what failed."""
     return "bad" if re.search(r"[-\s]([456]\d\d) |: none|refused|failed", line) else None
+
+
+# ---- explain ----
+
+def best(answers):
+    """Of [(node, explanation)]: the newest flow that somebody saw fail, and who knows most about it.
+
+    A call or registration has one Call-ID at P-, I- and S-CSCF; an application server may give it another one.
+    """
+    failed = [a for a in answers if a[1]["outcome"] not in ("success", "running")]
+    newest = max(failed or answers, key=lambda a: a[1]["flow"]["startedAt"])[1]["flow"]
+    same = [a for a in answers if a[1]["flow"]["callId"] == newest["callId"] or (newest["icid"] and a[1]["flow"]["icid"] == newest["icid"])]
+    return max(same, key=lambda a: a[1]["weight"])
+
+
+def explain(nodes, out, args):
+    """Why did it fail?  Exit status 0 when nothing did, 1 for a failure."""
+    path = "/api/v1/explain?" + urllib.parse.urlencode({"who": args.who})
+    answers = nodes.each(lambda r: r.get(path))
+    unknown = [n for n, e in nodes.failed.items() if e.status == 404]
+    for n in unknown:
+        del nodes.failed[n]
+    failed = finish(nodes)
+    if not answers:
+        if not failed:
+            print(f"cscfctl: {args.who}: no daemon recorded anything of it", file=sys.stderr)
+        return failed or EXIT_NOT_FOUND
+    node, doc = best(answers)
+    if out.as_json:
+        out.json({"node": node, **doc})
+    else:
+        say_explanation(out.screen, doc)
+    return EXIT_OK if doc["outcome"] in ("success", "running") else EXIT_FAILED
+
+
+def say_explanation(screen, doc):
+    """FAILED, what, the sentence, what to try, the clause; at most 100 columns."""
+    f = doc["flow"]
+    word, kind = {"success": ("OK", "good"), "running": ("RUNNING", "warn")}.get(doc["outcome"], ("FAILED", "bad"))
+    screen.line(f"{word}  {f['method']} {f['from']} -> {f['to']}, {short_time(f['startedAt'])}"[:WIDTH], kind)
+    for text, first in [(doc["summary"], "  ")] + [(s, "  Try: ") for s in doc["suggestions"]]:
+        for line in textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False):
+            screen.line(line)
+    for e in doc["evidence"]:
+        screen.line(f"  Seen: {ctlladder.LANE_NAMES.get(doc['nf'], doc['nf'])}, {e['ts'][11:23]}: {e['text']}"[:WIDTH], "dim")
+    if doc["reference"]:
+        screen.line(f"  Spec: {doc['reference']}")
+    screen.line(f"  See:  cscfctl flow '{f['callId']}'"[:WIDTH])
 
 
 # ---- metrics ----

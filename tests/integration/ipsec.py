@@ -21,6 +21,7 @@ from core import K, OPC, Sub
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.abspath(sys.argv[1])
 LAB = os.path.join(TOP, "deploy", "lab", "lab")
+CTL = os.path.join(TOP, "deploy", "cscfctl", "cscfctl")
 PCSCF = {4: "10.50.0.3", 6: "[fd50::3]"}
 UE = {4: {"ue1": "10.50.0.1", "ue2": "10.50.0.2"}, 6: {"ue1": "[fd50::1]", "ue2": "[fd50::2]"}}
 SUBS = {"ue1": Sub(1), "ue2": Sub(2)}
@@ -281,11 +282,19 @@ def pair(alg, ealg):
         table_is(0, 12)
 
 
-def attack(name):
+def explained(core, cause, text):
+    """The first sentence of cscfctl explain: goal U4."""
+    doc = json.loads(inside("core", CTL, "--lab", core.dir + "/lab", "--json", "explain", SUBS["ue1"].imsi, check=False))
+    equal(doc["cause"], cause, f"the cause ({doc['summary']})")
+    check(text in doc["summary"].split(". ")[0], doc["summary"])
+
+
+def attack(core, name):
     """S2, S3: the registration ends with 403 and the pending set is gone at once."""
     with Phone("ue1", "--attack", name) as a:
         e = a.do("register", "registered", "registration-failed")
         equal((e["event"], e.get("status")), ("registration-failed", 403), "outcome")
+        explained(core, *(("in_clear", "in clear") if name == "clear-answer" else ("security_verify", name.split("-")[0].capitalize())))
         if name == "clear-answer":
             return			# the set waits for its owner: reg-await-auth
         table_is(0, 4)
@@ -313,12 +322,14 @@ def foreign_port():
     wait_for(lambda: counter("XfrmInPolBlock") >= before + 2, 5, "two blocked datagrams")
 
 
-def in_clear(status):
+def in_clear(core, status):
     """A phone without a security agreement."""
     with Phone("ue1", ipsec=False) as a:
         e = a.do("register", "registered", "registration-failed")
         equal((e["event"], e.get("status")), ("registered", None) if status == 200 else ("registration-failed", status), "outcome")
         equal(sets("core"), {}, "associations")
+        if status == 421:
+            explained(core, "no_security_client", "no Security-Client")
         if status == 200:
             a.do("deregister", "deregistered")
 
@@ -552,15 +563,15 @@ def main():
         c.run("client-06 protected ports over UDP", udp_port_roles)
         c.run("re-registrations", again_and_again, 12)
         for name in ATTACKS_403:
-            c.run("attack " + name, attack, name)
+            c.run("attack " + name, attack, core, name)
         c.run("attack clear-requests", clear_requests, core)
         c.run("in clear to a protected port", foreign_port)
-        c.run("require: 421 without an agreement", in_clear, 421)
+        c.run("require: 421 without an agreement", in_clear, core, 421)
         c.run("privileges", no_privilege, core)
         c.run("no key in a log", no_keys_in_log, core)
         c.run("helper killed", helper_killed, core)
-    with Core(f"policy: prefer, allow_null: true, algorithms: {every}", workers=2):
-        c.run("prefer: without an agreement", in_clear, 200)
+    with Core(f"policy: prefer, allow_null: true, algorithms: {every}", workers=2) as core:
+        c.run("prefer: without an agreement", in_clear, core, 200)
         c.run("prefer: with one", protected_works)
         c.run("two workers: calls over TCP", calls, 4, "tcp", "tcp")
         for p in every.strip("[]").split(", "):

@@ -172,5 +172,27 @@ class Ladder(unittest.TestCase):
         self.assertEqual([x["text"] for x in got], ["1 one", "4 four", "5 of another"])
 
 
+class Explanations(unittest.TestCase):
+    """The rules of explain look for words that the daemons say: goal U4."""
+
+    COMPOSED = (" by us: ", "application server failed", "the session ends")	# put together when they are said
+
+    def test_every_needle_is_said_somewhere(self):
+        with open(os.path.join(TOP, "common", "trace", "explain_rules.c"), encoding="utf-8") as f:
+            rules = re.findall(r'^\t\{ "\w+", \d+, N, "([^"]+)"', f.read(), re.M)
+        said = ""
+        for folder in ("common", "pcscf", "icscf", "scscf"):
+            for where, _, names in os.walk(os.path.join(TOP, folder)):
+                for name in names:
+                    if name.endswith(".c") and not name.startswith("explain"):
+                        with open(os.path.join(where, name), encoding="utf-8") as f:
+                            said += f.read()
+        self.assertGreater(len(rules), 50)
+        for needle in rules:
+            word = re.sub(r"^(\d{3} )?( )?by us: |: kernel$", "", needle)
+            if needle not in self.COMPOSED:
+                self.assertTrue(word in said, needle)
+
+
 if __name__ == "__main__":
     unittest.main()
