@@ -66,6 +66,10 @@ void cfg_write_normal(const struct cfg *c, struct buf *out);		/* normal form, de
 void cfg_schema_write_sample(const struct cfg_row *const *schemas, struct buf *out);	/* commented sample YAML */
 void cfg_schema_write_json(const struct cfg_row *const *schemas, struct buf *out);	/* JSON Schema */
 
+/* Calls fn for every key whose value differs between two configurations of the same schemas; a list of maps is one key.
+ * reload: it takes effect without a restart. */
+void cfg_changes(const struct cfg *a, const struct cfg *b, void (*fn)(void *u, const char *path, bool reload), void *u);
+
 /* The keys every daemon has (DESIGN.md §5). */
 extern const struct cfg_row cfg_common_schema[];
 /* TS 23.003 §13.2: "ims.mnc001.mcc001.3gppnetwork.org" from plmn, or `domain`. */

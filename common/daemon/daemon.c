@@ -131,48 +131,69 @@ static void check_common(const struct daemon *d, const struct cfg *c, struct buf
 		cfg_error(r, "diameter", errors, "diameter is missing: %sd asks the HSS", d->name);
 	if (d->common)
 		return;
-	/* Not served: never fall back to clear text in silence. */
-	if (cfg_has(r, "rest.tls"))
-		cfg_error(r, "rest.tls", errors, "rest.tls: TLS is not served; use rest.unix_socket or a loopback address");
+	rest_check_config(c, errors);
 	certificates_check(c, errors);
 	guard_check_config(c, errors);
+}
+
+/* Of a configuration that its schema takes: what else is wrong with it.  Gives it up when something is. */
+static int check_loaded(const struct daemon *d, struct cfg **c, struct buf *errors)
+{
+	size_t before = errors->l;
+
+	check_common(d, *c, errors);
+	if (d->check)
+		d->check(*c, errors);
+	if (errors->l == before)
+		return 0;
+	cfg_unref(*c);
+	*c = NULL;
+	return -EINVAL;
 }
 
 static int load(const struct daemon *d, struct cfg **ret, struct buf *errors)
 {
 	int rc = cfg_load(d->config_file, d->priv->schemas, ret, errors);
-	size_t before = errors->l;
 
-	if (rc < 0)
-		return rc;
-	check_common(d, *ret, errors);
-	if (d->check)
-		d->check(*ret, errors);
-	if (errors->l == before)
-		return 0;
-	cfg_unref(*ret);
-	*ret = NULL;
-	return -EINVAL;
+	return rc < 0 ? rc : check_loaded(d, ret, errors);
 }
 
-static void reload(struct daemon *d)
+int daemon_check_text(const struct daemon *d, struct str text, struct buf *errors)
 {
-	struct cfg *fresh = NULL;
-	struct buf errors;
-	struct str rest, line;
+	struct cfg *c = NULL;
+	int rc = cfg_load_text(text, "request", d->priv->schemas, &c, errors);
 
-	buf_init(&errors, 64 * 1024);
+	if (rc == 0)
+		rc = check_loaded(d, &c, errors);
+	cfg_unref(c);
+	return rc;
+}
+
+void daemon_schema_json(const struct daemon *d, struct buf *out)
+{
+	cfg_schema_write_json(d->priv->schemas, out);
+}
+
+static void log_change(void *u, const char *path, bool reload)
+{
+	(void)u;
+	if (!reload)
+		log_warn(LOG_CONF, "a changed key takes effect at the next start only", LOG_C("key", path));
+}
+
+/* All or nothing: the old configuration stays until the new one is found good as a whole. */
+int daemon_reload(struct daemon *d, struct buf *errors, void (*changed)(void *u, const char *path, bool reload), void *u)
+{
+	struct cfg *fresh = NULL, *old;
+	int rc;
+
 	notify("RELOADING=1\n");
-	if (load(d, &fresh, &errors) < 0) {
-		rest = buf_str(&errors);
-		while (rest.l) {
-			str_cut(rest, '\n', &line, &rest);
-			if (line.l)
-				log_error(LOG_CONF, "the new configuration is not taken", LOG_S("mistake", line));
-		}
-	} else {
-		cfg_unref(d->config);
+	rc = load(d, &fresh, errors);
+	if (rc == 0) {
+		old = d->config;
 		d->config = fresh;
+		cfg_changes(old, fresh, changed, u);
+		cfg_unref(old);
 		apply_log_levels(fresh);
 		if (d->stack_reload)
 			d->stack_reload(d->stack, fresh);
@@ -180,8 +201,30 @@ static void reload(struct daemon *d)
 			d->reload(d->u, fresh);
 		log_info(LOG_CONF, "configuration reloaded");
 	}
-	buf_fini(&errors);
 	notify("READY=1\n");
+	return rc;
+}
+
+static void reload(struct daemon *d)
+{
+	struct buf errors;
+	struct str rest, line;
+
+	buf_init(&errors, 64 * 1024);
+	if (daemon_reload(d, &errors, log_change, NULL) < 0) {
+		rest = buf_str(&errors);
+		while (rest.l) {
+			str_cut(rest, '\n', &line, &rest);
+			if (line.l)
+				log_error(LOG_CONF, "the new configuration is not taken", LOG_S("mistake", line));
+		}
+	}
+	buf_fini(&errors);
+}
+
+void daemon_log_levels(const struct daemon *d)
+{
+	apply_log_levels(d->config);
 }
 
 static void on_signals(struct loop_fd *f, uint32_t ev)

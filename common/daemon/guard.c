@@ -215,6 +215,7 @@ void guard_stats(struct worker_full *f, const struct transport_stats *tp)
 			 LOG_U("admitted_percent", percent), LOG_U("waited_ms", f->admission.worst_us / 1000));
 	f->admission.worst_us = 0;
 	f->last_percent = percent;
+	atomic_store_explicit(&f->shown_percent, percent, memory_order_relaxed);
 }
 
 /* ---- configuration ---- */
@@ -287,6 +288,7 @@ void guard_open(struct worker_full *f)
 	read_admission(cfg_root(f->w.stack->config), &c);
 	admission_init(&f->admission, &c, clock_mono_us());
 	f->last_percent = 100;
+	atomic_store_explicit(&f->shown_percent, 100, memory_order_relaxed);
 	snprintf(worker, sizeof(worker), "%u", f->w.id);
 	metric_set(&m_percent, worker, NULL, 100);
 	tx_layer_set_admit_fn(f->w.tx, on_admit);

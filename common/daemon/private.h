@@ -27,6 +27,7 @@ struct worker_full {
 	struct admission admission;
 	uint64_t admitted, last_admitted, last_drops;
 	unsigned last_percent;
+	atomic_uint shown_percent;		/* the same for other threads */
 };
 
 struct stack {
@@ -48,10 +49,11 @@ struct stack {
 	struct store *store;			/* NULL: nothing is kept */
 	struct sources *sources;		/* NULL: nobody is limited */
 	struct http_server *http;
-	char *rest_token;
 	bool diameter;
 	atomic_bool draining;
 	struct timer drain_timer;
+	struct timer log_revert;		/* levels changed by REST for a while */
+	bool open_to_all;			/* others can read rest.token_file */
 	uint64_t drain_until_ms;
 	atomic_uint drain_busy, drain_asked;
 	void (*drain_done)(void *);
@@ -73,6 +75,8 @@ void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every mes
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
 void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
+extern const struct http_route config_routes[];		/* config_rest.c; u is struct stack */
+extern const struct http_route alarms_routes[];		/* alarms.c; u is struct stack */
 extern const struct http_route explain_routes[];		/* explain.c; u is struct stack */
 /* correlation.c: the log's correlation id for a message: its ICID when the sender is believed, else that of its Call-ID, else the
  * Call-ID; keep: what the role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */
@@ -87,3 +91,7 @@ int certificates_use(struct stack *s, const struct cfg *c);	/* 0 or -EINVAL, log
 /* To `user` (NULL or empty: stay who we are), with state_dir given to it.  0 or -errno with the reason logged. */
 int privileges_drop(const char *user, const char *state_dir);
 bool stack_ready(struct stack *s, struct buf *why);
+void config_rest_init(struct stack *s);			/* config_rest.c: the timer that takes log levels back */
+/* rest_open.c */
+int stack_rest_open(struct stack *s);			/* by rest.*; 0 or -errno, logged */
+void rest_check_config(const struct cfg *c, struct buf *errors);	/* tokens and certificates can be read */

@@ -40,16 +40,9 @@ struct sources {
 
 /* ---- exempt ---- */
 
-static bool is_loopback(const struct addr *a)
-{
-	if (a->sa.sa_family == AF_INET6)
-		return memcmp(&a->in6.sin6_addr, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
-	return *(const uint8_t *)&a->in4.sin_addr == 127;
-}
-
 bool sources_is_exempt(const struct sources *s, const struct addr *from)
 {
-	if (s->c.exempt_loopback && is_loopback(from))
+	if (s->c.exempt_loopback && addr_is_loopback(from))
 		return true;
 	for (unsigned i = 0; i < s->c.n_exempt; i++)
 		if (addr_in_prefix(from, &s->c.exempt[i].a, s->c.exempt[i].bits))

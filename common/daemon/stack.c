@@ -237,69 +237,6 @@ static int start_diameter(struct stack *s)
 	return rc;
 }
 
-int daemon_rest_token(const struct cfg_node *r, char **ret)
-{
-	const char *file = cfg_cstr(r, "rest.token_file"), *direct = cfg_cstr(r, "rest.token");
-	struct str line, rest;
-	char text[1024];
-	int fd, rc = 0;
-	ssize_t n;
-
-	*ret = NULL;
-	if (direct && *direct) {
-		*ret = strdup(direct);
-		return *ret ? 0 : -ENOMEM;
-	}
-	if (!file || !*file)
-		return 0;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (n < 0)
-		rc = -errno;
-	if (fd >= 0)
-		close(fd);
-	str_cut(str_make(text, n > 0 ? (size_t)n : 0), '\n', &line, &rest);
-	line = str_trim(line);
-	if (rc == 0 && line.l == 0)
-		rc = -ENODATA;
-	if (rc == 0 && !(*ret = str_dup(line)))
-		rc = -ENOMEM;
-	if (rc < 0)
-		log_error(LOG_REST, "the token file cannot be used", LOG_C("file", file), LOG_C("error", strerror(-rc)));
-	return rc;
-}
-
-static int start_rest(struct stack *s)
-{
-	const struct cfg_node *r = cfg_root(s->config);
-	struct http_config c = { .nf = s->daemon->name };
-	int rc;
-
-	if (!cfg_has(r, "rest"))
-		return 0;
-	if (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &c.listen) < 0)
-		return -EINVAL;
-	c.unix_socket = cfg_has(r, "rest.unix_socket") ? cfg_cstr(r, "rest.unix_socket") : NULL;
-	if ((rc = daemon_rest_token(r, &s->rest_token)) < 0)
-		return rc;
-	c.token = s->rest_token;
-	if (addr_is_set(&c.listen) && !c.token)
-		log_warn(LOG_REST, "no rest.token_file: over TCP only the open resources are served");
-	rc = http_server_new(&s->http, s->main_loop, &c);
-	if (rc < 0) {
-		log_error(LOG_REST, "the REST interface cannot be opened",
-			  LOG_C("listen", addr_is_set(&c.listen) ? cfg_cstr(r, "rest.listen") : c.unix_socket),
-			  LOG_C("error", strerror(-rc)));
-		return rc;
-	}
-	http_server_routes(s->http, stack_routes, s);
-	http_server_routes(s->http, bans_routes, s);
-	http_server_routes(s->http, explain_routes, s);
-	if (s->ops->routes)
-		http_server_routes(s->http, s->ops->routes, s->u);
-	return 0;
-}
-
 static unsigned count_workers(const struct cfg *c)
 {
 	int64_t n = cfg_int(cfg_root(c), "workers");
@@ -372,6 +309,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	s->config = cfg_ref(d->config);
 	s->main_loop = d->loop;
 	timer_init(&s->drain_timer, on_drain);
+	config_rest_init(s);
 	s->n_workers = count_workers(s->config);
 	s->workers = calloc(s->n_workers, sizeof(*s->workers));
 	s->group = transport_group_new(s->n_workers);
@@ -394,7 +332,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 			return rc;
 		}
 	}
-	if ((rc = restore(s)) < 0 || (rc = open_listeners(s)) < 0 || (rc = start_rest(s)) < 0)
+	if ((rc = restore(s)) < 0 || (rc = open_listeners(s)) < 0 || (rc = stack_rest_open(s)) < 0)
 		return rc;
 	for (unsigned i = 0; i < s->n_workers; i++)
 		if ((rc = worker_start(&s->workers[i])) < 0)
@@ -457,6 +395,7 @@ void stack_free(struct stack *s)
 	if (!s)
 		return;
 	timer_stop(&s->drain_timer);
+	timer_stop(&s->log_revert);
 	s->daemon->stack_reload = NULL;
 	s->daemon->stack_alive = NULL;
 	http_server_free(s->http);
@@ -470,7 +409,6 @@ void stack_free(struct stack *s)
 	if (s->diameter)
 		dia_stop();		/* last: whatever it does to the process, our work is done */
 	free(s->workers);
-	free(s->rest_token);
 	free(s->name);
 	cfg_unref(s->config);
 	free(s);

@@ -10,10 +10,12 @@
 #include "common/http/private.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "common/util/hash.h"
 
 #define HTTP_MAX_CONNECTIONS 128
 #define HTTP_MAX_PER_ADDRESS 64
 #define HTTP_IDLE_S 30
+#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static METRIC_DEF(m_requests, "cscf_rest_requests_total", METRIC_COUNTER, "REST requests by route and status class.",
 		  "route", "class");
@@ -84,22 +86,6 @@ static enum MHD_Result req_queue(struct http_req *r)
 	return MHD_queue_response(r->c, r->status, r->response);
 }
 
-static bool authorised(const struct http_req *r)
-{
-	const char *h;
-	struct str v;
-
-	if (r->l->trusted || r->route->role == HTTP_OPEN)
-		return true;
-	h = MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, "Authorization");
-	if (!h || !r->l->s->token)
-		return false;
-	v = str_from_c(h);
-	if (!str_istarts(v, STR("Bearer ")))
-		return false;
-	return str_const_time_eq(str_trim(str_from(v, 7)), str_from_c(r->l->s->token));
-}
-
 static void req_dispatch(struct http_req *r)
 {
 	bool known;
@@ -113,10 +99,8 @@ static void req_dispatch(struct http_req *r)
 			http_problem(r, 404, "RESOURCE_NOT_FOUND", "there is no such resource");
 		return;
 	}
-	if (!authorised(r)) {
-		http_problem(r, 401, "UNAUTHORIZED", "a valid bearer token is needed");
+	if (!access_allows(r))
 		return;
-	}
 	if (r->too_large || r->body.failed) {
 		http_problem(r, 413, "BODY_TOO_LARGE", "a body may have %u octets", HTTP_MAX_BODY_BYTES);
 		return;
@@ -191,6 +175,7 @@ static void req_answer(struct http_req *r, unsigned status, struct MHD_Response 
 	r->status = status;
 	r->response = resp;
 	metric_add(&m_requests, r->route ? r->route->path : "none", cls[status / 100 < 6 ? status / 100 : 0], 1);
+	access_audit(r);
 	if (!r->suspended)
 		return;		/* on_access queues it */
 	list_del(&r->link);
@@ -208,13 +193,33 @@ void http_reply(struct http_req *r, unsigned status, const char *content_type, s
 	req_answer(r, status, resp);
 }
 
+/* RFC 9110 §8.8.3: strong, since equal texts only have equal ones (of this process: the hash is seeded). */
+static bool etag_matches(struct http_req *r, const char *text, char etag[20])
+{
+	const char *h = MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, "If-None-Match");
+	struct str rest = str_from_c(h), one;
+
+	snprintf(etag, 20, "\"%016llx\"", (unsigned long long)hash_str(str_from_c(text)));
+	while (rest.l) {
+		str_cut(rest, ',', &one, &rest);
+		one = str_trim(one);
+		if (str_eq_c(one, etag) || str_eq_c(one, "*"))
+			return true;
+	}
+	return false;
+}
+
 static void reply_cjson(struct http_req *r, unsigned status, const char *type, cJSON *json)
 {
-	char *text = cJSON_PrintUnformatted(json);
+	char *text = cJSON_PrintUnformatted(json), etag[20] = "";
 	struct MHD_Response *resp = NULL;
 
 	cJSON_Delete(json);
-	if (text)
+	if (text && status == 200 && r->route && strcmp(r->route->method, "GET") == 0 && etag_matches(r, text, etag)) {
+		free(text);
+		resp = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+		status = 304;
+	} else if (text)
 		resp = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
 	if (!resp) {
 		free(text);
@@ -224,6 +229,10 @@ static void reply_cjson(struct http_req *r, unsigned status, const char *type, c
 	if (!resp)
 		return;
 	MHD_add_response_header(resp, "Content-Type", type);
+	if (etag[0])
+		MHD_add_response_header(resp, "ETag", etag);
+	if (status == 429)
+		MHD_add_response_header(resp, "Retry-After", "1");
 	if (status == 401)
 		MHD_add_response_header(resp, "WWW-Authenticate", "Bearer");
 	if (status == 405) {
@@ -257,22 +266,30 @@ void http_reply_page(struct http_req *r, cJSON *items, const char *next_cursor)
 	http_reply_json(r, 200, doc);
 }
 
-void http_problem(struct http_req *r, unsigned status, const char *cause, const char *fmt, ...)
+void http_problem_with(struct http_req *r, unsigned status, const char *cause, const char *detail, const char *name, cJSON *extra)
 {
 	cJSON *doc = cJSON_CreateObject();
-	char detail[512];
-	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
-	va_end(ap);
 	cJSON_AddStringToObject(doc, "type", "about:blank");
 	cJSON_AddStringToObject(doc, "title", MHD_get_reason_phrase_for(status));
 	cJSON_AddNumberToObject(doc, "status", status);
 	cJSON_AddStringToObject(doc, "cause", cause);
 	cJSON_AddStringToObject(doc, "detail", detail);
 	cJSON_AddStringToObject(doc, "instance", r->path);
+	if (name)
+		cJSON_AddItemToObject(doc, name, extra);
 	reply_cjson(r, status, "application/problem+json", doc);
+}
+
+void http_problem(struct http_req *r, unsigned status, const char *cause, const char *fmt, ...)
+{
+	char detail[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	http_problem_with(r, status, cause, detail, NULL, NULL);
 }
 
 struct str http_query(struct http_req *r, const char *name)
@@ -364,10 +381,19 @@ static int listener_start(struct http_server *s, struct http_listener *l, const 
 		{ fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		  fd >= 0 ? fd : HTTP_MAX_PER_ADDRESS, NULL },
 		{ a ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, a ? (void *)(uintptr_t)&a->sa : NULL },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls_cert },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls_key },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
+		{ s->tls_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, s->tls_ca },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	const size_t tls_at = sizeof(opt) / sizeof(opt[0]) - 5;
 
 	l->s = s;
+	if (a && s->tls_cert)
+		flags |= MHD_USE_TLS;
+	else
+		opt[tls_at].option = MHD_OPTION_END;
 	if (a && a->sa.sa_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	errno = 0;
@@ -414,9 +440,8 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 	timer_init(&s->run, on_run_timer);
 	metrics_register(&m_requests);
 	s->nf = strdup(c->nf);
-	s->token = c->token ? strdup(c->token) : NULL;
 	s->unix_path = c->unix_socket ? strdup(c->unix_socket) : NULL;
-	if (!s->nf || (c->token && !s->token) || (c->unix_socket && !s->unix_path))
+	if (!s->nf || (c->unix_socket && !s->unix_path) || access_init(s, c) < 0)
 		goto fail;
 	if (addr_is_set(&c->listen)) {
 		rc = listener_start(s, &s->tcp, &c->listen, -1);
@@ -465,7 +490,7 @@ void http_server_free(struct http_server *s)
 	if (s->unix_path)
 		unlink(s->unix_path);
 	free(s->unix_path);
-	free(s->token);
+	access_fini(s);
 	free(s->nf);
 	free(s);
 }

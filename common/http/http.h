@@ -2,7 +2,8 @@
  *
  * Handlers run on the main thread.  One that must ask a worker calls http_suspend(), has the worker post the answer
  * back, and then replies: the connection waits without a thread.  Errors are application/problem+json (RFC 9457)
- * with `cause`; bodies are JSON, capped in size (256 KiB) and nesting (32) before cJSON sees them. */
+ * with `cause`; bodies are JSON, capped in size (256 KiB) and nesting (32) before cJSON sees them.  A GET of one resource
+ * has a strong ETag, and If-None-Match gets 304.  Nothing is said to browsers of other origins (no CORS). */
 #pragma once
 #include <cjson/cJSON.h>
 #include "common/loop/loop.h"
@@ -25,10 +26,23 @@ struct http_route {
 	const char *help;		/* one sentence, into openapi.json */
 };
 
+struct http_token {
+	const char *token;
+	enum http_role role;		/* the highest it may play */
+	const char *name;		/* whose it is, for the audit log; may be NULL */
+};
+
+#define HTTP_MAX_TOKENS 64
 struct http_config {
 	struct addr listen;		/* unset: no TCP listener */
 	const char *unix_socket;	/* NULL: none; needs no token (file mode 0660) */
-	const char *token;		/* bearer token: all roles; NULL: refuse everything but HTTP_OPEN over TCP */
+	const char *token;		/* bearer token of every role; neither it nor tokens: only HTTP_OPEN over TCP */
+	const struct http_token *tokens;	/* copied */
+	size_t n_tokens;
+	unsigned requests_per_s;	/* of one address over TCP; 0: no limit.  More get 429 */
+	const char *tls_cert, *tls_key;	/* PEM texts; NULL: clear text */
+	const char *tls_client_ca;	/* PEM: who shows a certificate of it has client_role; NULL: none is asked for */
+	enum http_role client_role;
 	const char *nf;			/* "pcscf": for titles */
 };
 /* routes: ended by method == NULL; several tables may be added.  0 or -errno. */
@@ -36,6 +50,14 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 void http_server_routes(struct http_server *s, const struct http_route *routes, void *u);
 void http_server_free(struct http_server *s);
 void http_server_openapi(const struct http_server *s, struct buf *out);		/* OpenAPI 3.1 from the tables; also served */
+
+/* GET /api/v1/audit: who changed what, the newest HTTP_AUDIT_ENTRIES, refused attempts too.  u is the server. */
+#define HTTP_AUDIT_ENTRIES 1000
+extern const struct http_route http_audit_routes[];
+
+const char *http_role_name(enum http_role role);
+int http_role_from_name(struct str name, enum http_role *ret);	/* "view", "operate", "admin"; -ENOENT */
+const char *http_who(const struct http_req *r);		/* who asks: a token's name, "uid 0", a certificate's name */
 
 struct str http_param(const struct http_req *r, const char *name);	/* path parameter */
 struct str http_query(struct http_req *r, const char *name);	/* query parameter; empty: absent */
@@ -50,5 +72,7 @@ void http_reply_json(struct http_req *r, unsigned status, cJSON *json);
 void http_reply_page(struct http_req *r, cJSON *items, const char *next_cursor);	/* {"items":[...],"page":{"nextCursor":...}} */
 void http_problem(struct http_req *r, unsigned status, const char *cause, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The same with one more member of the problem; extra is taken over. */
+void http_problem_with(struct http_req *r, unsigned status, const char *cause, const char *detail, const char *name, cJSON *extra);
 /* The handler returns without an answer; the request stays valid until it is answered, also when the client is gone. */
 void http_suspend(struct http_req *r);

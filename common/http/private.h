@@ -8,6 +8,20 @@
 #define HTTP_MAX_PARAMS 4
 #define HTTP_MAX_QUERIES 8
 
+struct http_bucket {			/* of one source address: a direct-mapped table, an address may push out another */
+	uint64_t key, at_ms;
+	uint32_t tokens_milli;		/* requests that may come at once, times 1000 */
+	uint32_t bad_milli;		/* the same for failed authentications */
+};
+#define HTTP_BUCKETS 256u
+#define HTTP_BAD_BURST 10u		/* failed authentications at once, then one a second */
+
+struct http_audit {
+	uint64_t wall_us, number;
+	char who[64], from[ADDR_STRLEN], method[8], path[160];
+	unsigned status;
+};
+
 struct http_table {
 	const struct http_route *routes;
 	void *u;
@@ -22,7 +36,15 @@ struct http_listener {
 
 struct http_server {
 	struct loop *loop;
-	char *token, *nf, *unix_path;
+	char *nf, *unix_path;
+	struct http_token token[HTTP_MAX_TOKENS];	/* texts are ours */
+	size_t n_tokens;
+	unsigned requests_per_s;
+	struct http_bucket *bucket;		/* HTTP_BUCKETS */
+	char *tls_cert, *tls_key, *tls_ca;
+	enum http_role client_role;
+	struct http_audit *audit;		/* HTTP_AUDIT_ENTRIES */
+	uint64_t n_audit;
 	struct http_listener tcp, local;
 	struct timer run;			/* libmicrohttpd's own time-outs, and the turn after a resume */
 	struct http_table table[HTTP_MAX_TABLES];
@@ -36,6 +58,8 @@ struct http_req {
 	struct MHD_Connection *c;
 	const char *method;
 	char *path;
+	enum http_role role;			/* what the sender may do */
+	char who[64];
 	const struct http_route *route;
 	void *u;
 	struct {
@@ -54,6 +78,12 @@ struct http_req {
 	struct MHD_Response *response;
 	unsigned status;
 };
+
+/* access.c */
+int access_init(struct http_server *s, const struct http_config *c);	/* 0 or -ENOMEM */
+void access_fini(struct http_server *s);
+bool access_allows(struct http_req *r);		/* else it has answered: 401, 403, 429 */
+void access_audit(struct http_req *r);		/* when it is answered */
 
 /* Percent-decoded copy; NULL when badly escaped (a %00 too) or out of memory. */
 char *http_unescape(struct str in);

@@ -40,6 +40,11 @@ void log_set_level(enum log_area a, enum log_level l)
 			atomic_store_explicit(&levels[i], (int)l, memory_order_relaxed);
 }
 
+enum log_level log_level_of(enum log_area a)
+{
+	return (enum log_level)atomic_load_explicit(&levels[a], memory_order_relaxed);
+}
+
 static int name_find(struct str name, const char *const *names, int n)
 {
 	for (int i = 0; i < n; i++)

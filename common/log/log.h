@@ -32,6 +32,7 @@ struct log_field {
 
 void log_open(const char *nf, enum log_format f, enum log_level all);	/* before other threads start */
 void log_set_level(enum log_area a, enum log_level l);			/* LOG_N_AREAS: every area */
+enum log_level log_level_of(enum log_area a);
 int log_level_from_name(struct str name, enum log_level *ret);		/* -ENOENT */
 int log_area_from_name(struct str name, enum log_area *ret);		/* -ENOENT */
 const char *log_area_name(enum log_area a);

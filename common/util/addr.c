@@ -195,3 +195,10 @@ bool addr_in_prefix(const struct addr *a, const struct addr *prefix, unsigned bi
 		return false;
 	return bits % 8 == 0 || ((x[bits / 8] ^ y[bits / 8]) & (0xff00 >> bits % 8) & 0xff) == 0;
 }
+
+bool addr_is_loopback(const struct addr *a)
+{
+	if (a->sa.sa_family == AF_INET6)
+		return memcmp(&a->in6.sin6_addr, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+	return *(const uint8_t *)&a->in4.sin_addr == 127;
+}

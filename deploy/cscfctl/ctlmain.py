@@ -40,6 +40,15 @@ VERBS = {
     "explain": (ctlverbs.explain, "why did it fail, what to try, and which clause", [
         ("who", {"metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"})]),
     "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
+    "config": (ctlverbs.config, "the configuration: show, check, reload", [
+        ("action", {"nargs": "?", "default": "show", "choices": ("show", "schema", "validate", "reload")}),
+        ("file", {"nargs": "?", "metavar": "FILE"})]),
+    "log": (ctlverbs.log, "levels of the log", [
+        ("action", {"nargs": "?", "default": "show", "choices": ("show", "set")}),
+        ("levels", {"nargs": "*", "metavar": "[AREA=]LEVEL", "help": "error, warn, info or debug"}),
+        ("--revert-after", {"type": int, "metavar": "S", "help": "back to the configured ones after S seconds"})]),
+    "alarms": (ctlverbs.alarms, "what is wrong now, and what to do", []),
+    "audit": (ctlverbs.audit, "who changed what", []),
     "raw": (ctlverbs.raw, "any REST request", [
         ("method", {}), ("path", {}), ("body", {"nargs": "?", "metavar": "JSON"})]),
     "completion": (ctlcomplete.script, "the completion script of a shell", [("shell", {"choices": ("bash", "zsh")})]),

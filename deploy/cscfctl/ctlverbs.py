@@ -8,7 +8,7 @@ import urllib.parse
 
 import ctlladder
 from ctlnodes import NODES, UsageError
-from ctlrest import RestError, segment
+from ctlrest import RestError, problem_text, segment
 from ctlshow import short_time
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_NOT_FOUND, EXIT_DENIED = range(6)
@@ -262,6 +262,89 @@ def metrics(nodes, out, args):
             name, _, value = line.rpartition(" ")
             found.append((node, {"name": name, "value": float(value)}))
     out.rows(found, ("node", "name", "value"), lambda n, d: (n, d["name"], f"{d['value']:g}"))
+    return finish(nodes)
+
+
+# ---- configuration, log, alarms, audit ----
+
+def config(nodes, out, args):
+    """show, schema, validate FILE, reload."""
+    if args.action == "show":
+        for node, text in nodes.each(lambda r: expect_text(r, "/api/v1/config")):
+            out.screen.line(f"# {node}", "head")
+            out.screen.out.write(text)
+        return finish(nodes)
+    if args.action == "reload":
+        docs = flatten(nodes.each(lambda r: r.send("POST", "/api/v1/config/reload")["changed"]))
+        out.rows(docs, ("node", "key", "takes effect"), lambda n, d: (n, d["key"], d["takesEffect"]))
+        return finish(nodes)
+    if len(nodes.rests) != 1:
+        raise UsageError(f"config {args.action} is about one daemon: give --node")
+    node, rest = next(iter(nodes.rests.items()))
+    if args.action == "schema":
+        out.json(rest.get("/api/v1/config/schema"))
+        return EXIT_OK
+    if not args.file:
+        raise UsageError("config validate needs a file")
+    try:
+        with open(args.file, encoding="utf-8") as f:
+            doc = rest.send("POST", "/api/v1/config/validate", f.read())
+    except OSError as e:
+        raise UsageError(f"{args.file}: {e.strerror}") from e
+    if out.as_json:
+        out.json({"node": node, **doc})
+    else:
+        for f in doc["findings"]:
+            out.screen.line(f"{args.file}:{int(f.get('line', 0))}:{int(f.get('column', 0))}: {f['message']}", "bad")
+        if doc["valid"]:
+            out.screen.line(f"{args.file}: the configuration is good", "good")
+    return EXIT_OK if doc["valid"] else EXIT_FAILED
+
+
+def expect_text(rest, path):
+    """The text of a resource."""
+    code, text = rest.call("GET", path)
+    if code != 200:
+        raise RestError(code, f"GET {rest.root}{path}: {problem_text(code, text)}")
+    return text if isinstance(text, str) else json.dumps(text)
+
+
+def log(nodes, out, args):
+    """show, or set [AREA=]LEVEL..."""
+    if args.action == "set":
+        body = {"categories": {}}
+        for text in args.levels:
+            area, _, level = text.rpartition("=")
+            if area:
+                body["categories"][area] = level
+            else:
+                body["level"] = level
+        if not args.levels:
+            raise UsageError("log set needs LEVEL or AREA=LEVEL")
+        if args.revert_after:
+            body["revertAfterS"] = args.revert_after
+        docs = nodes.each(lambda r: r.send("PATCH", "/api/v1/logging", body))
+    else:
+        docs = nodes.each(lambda r: r.get("/api/v1/logging"))
+    areas = list(docs[0][1]["categories"]) if docs else []
+    out.rows(docs, ["node"] + areas + ["reverts"], lambda n, d: [n] + [d["categories"][a] for a in areas] + ["yes" if d["reverts"] else ""])
+    return finish(nodes)
+
+
+def alarms(nodes, out, _args):
+    """What is wrong now; exit status 1 when there is something."""
+    docs = flatten(nodes.each(lambda r: r.items("/api/v1/alarms")))
+    out.rows(docs, ("node", "severity", "since", "alarm", "problem", "remedy"),
+             lambda n, d: (n, d["perceivedSeverity"], short_time(d["alarmRaisedTime"]), d["alarmId"], d["specificProblem"],
+                           d["proposedRepairActions"]))
+    return finish(nodes) or (EXIT_FAILED if docs else EXIT_OK)
+
+
+def audit(nodes, out, _args):
+    """Who changed what, newest first."""
+    docs = flatten(nodes.each(lambda r: r.items("/api/v1/audit")))
+    out.rows(sorted(docs, key=lambda d: d[1]["at"], reverse=True), ("at", "node", "who", "from", "outcome", "operation"),
+             lambda n, d: (d["at"][:19], n, d["who"], d["from"], int(d["outcome"]), d["operation"]))
     return finish(nodes)
 
 

@@ -151,6 +151,50 @@ START_TEST(test_where)
 }
 END_TEST
 
+/* --- what a reload changes --- */
+
+static void on_change(void *u, const char *path, bool reload)
+{
+	buf_printf(u, "%s%s ", path, reload ? "!" : "");
+}
+
+static const struct {
+	const char *before, *after, *changed;
+} changes[] = {
+	{ "", "", "" },
+	{ "", "log: {level: info}\n", "" },				/* the default, written */
+	{ "log: {level: info}\n", "log: {level: debug}\n", "log.level! " },
+	{ "", "workers: 2\nlog: {levels: {sip: debug}}\n", "workers log.levels! " },
+	{ "diameter: {identity: a.b, peers: [{identity: h.b}]}\n", "diameter: {identity: a.b, peers: [{identity: h.b, port: 3869}]}\n",
+	  "diameter.peers " },
+	{ "dns: {servers: [192.0.2.1]}\n", "dns: {servers: [192.0.2.1, 192.0.2.2]}\n", "dns.servers " },
+	{ "rest: {token: a}\n", "rest: {token: b}\n", "rest.token " },
+	{ "domain: x.example\n", "", "domain " },
+};
+
+START_TEST(test_changes)
+{
+	static const char head[] = "plmn: {mcc: '001', mnc: '01'}\nsip: {listen: ['udp:127.0.0.1:5060']}\n";
+	const struct cfg_row *const common[] = { cfg_common_schema, NULL };
+	struct cfg *c[2];
+	struct buf b, text;
+
+	buf_init(&b, 65536);
+	for (int i = 0; i < 2; i++) {
+		buf_init(&text, 65536);
+		buf_puts(&text, head);
+		buf_puts(&text, i ? changes[_i].after : changes[_i].before);
+		ck_assert_msg(cfg_load_text(buf_str(&text), "t.yaml", common, &c[i], &b) == 0, "%.*s", STR_ARG(buf_str(&b)));
+		buf_fini(&text);
+	}
+	cfg_changes(c[0], c[1], on_change, &b);
+	ck_assert_msg(str_eq_c(buf_str(&b), changes[_i].changed), "%d: %.*s", _i, STR_ARG(buf_str(&b)));
+	buf_fini(&b);
+	cfg_unref(c[0]);
+	cfg_unref(c[1]);
+}
+END_TEST
+
 /* --- normal form --- */
 
 static const char *const pairs[] = { "least", "full", "odd" };
@@ -354,4 +398,4 @@ END_TEST
 
 TEST_MAIN("config", TEST_ONE(test_values), TEST_ROWS(test_default, ints), TEST_ROWS(test_domain, domains), TEST_ONE(test_where),
 	  TEST_ROWS(test_normal, pairs), TEST_ONE(test_include), TEST_ONE(test_include_mistakes), TEST_ONE(test_sample),
-	  TEST_ONE(test_json_schema))
+	  TEST_ONE(test_json_schema), TEST_ROWS(test_changes, changes))

@@ -87,6 +87,7 @@ static const struct http_route routes[] = {
 };
 
 #define AUTH "Authorization: Bearer " TOKEN "\r\n"
+#define AS(t) "Authorization: Bearer " t "\r\n"
 static const struct { const char *name, *method, *path, *headers; int body; unsigned status; const char *has; } rows[] = {
 	{ "open without a token", "GET", "/healthz", "", 0, 200, "\"u\":\"ctx\"" },
 	{ "no token", "GET", "/api/v1/things/1", "", 0, 401, "WWW-Authenticate: Bearer" },
@@ -106,6 +107,15 @@ static const struct { const char *name, *method, *path, *headers; int body; unsi
 	{ "handler forgot", "GET", "/api/v1/nothing", AUTH, 0, 500, "NO_ANSWER" },
 	{ "page", "GET", "/api/v1/things?limit=7", AUTH, 0, 200, "{\"items\":[],\"page\":{\"nextCursor\":\"7\"}}" },
 	{ "limit 0", "GET", "/api/v1/things?limit=0", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
+	{ "role: a viewer views", "GET", "/api/v1/things/1", AS("view-token"), 0, 200, "\"id\":\"1\"" },
+	{ "role: a viewer changes nothing", "POST", "/api/v1/things", AS("view-token"), 10, 403, "INSUFFICIENT_ROLE" },
+	{ "role: an operator operates", "POST", "/api/v1/things", AS("operate-token"), 10, 204, "" },
+	{ "role: an operator is no admin", "DELETE", "/api/v1/things/1", AS("operate-token"), 0, 403, "olga has the role operate" },
+	{ "role: the audit log is for admins", "GET", "/api/v1/audit", AS("operate-token"), 0, 403, "INSUFFICIENT_ROLE" },
+	{ "audit log", "GET", "/api/v1/audit", AUTH, 0, 200, "\"nextCursor\":null" },
+	{ "ETag", "GET", "/api/v1/things/1", AUTH, 0, 200, "ETag: \"" },
+	{ "If-None-Match", "GET", "/api/v1/things/1", AUTH "If-None-Match: \"x\", *\r\n", 0, 304, "ETag: \"" },
+	{ "If-None-Match of something else", "GET", "/api/v1/things/1", AUTH "If-None-Match: \"x\"\r\n", 0, 200, "\"id\":\"1\"" },
 	{ "limit 1001", "GET", "/api/v1/things?limit=1001", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
 };
 
@@ -157,7 +167,8 @@ static void *client_main(void *arg)
 
 static struct http_server *serve(struct addr *a)
 {
-	struct http_config c = { .token = TOKEN, .nf = "test" };
+	static const struct http_token tokens[] = { { "view-token", HTTP_VIEW, NULL }, { "operate-token", HTTP_OPERATE, "olga" } };
+	struct http_config c = { .token = TOKEN, .tokens = tokens, .n_tokens = 2, .nf = "test" };
 	struct http_server *s = NULL;
 	int rc = -1;
 
@@ -168,6 +179,7 @@ static struct http_server *serve(struct addr *a)
 	}
 	ck_assert_int_eq(rc, 0);
 	http_server_routes(s, routes, (void *)"ctx");
+	http_server_routes(s, http_audit_routes, s);
 	*a = c.listen;
 	return s;
 }

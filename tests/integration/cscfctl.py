@@ -78,6 +78,19 @@ class Ctl:
         page = node.get("/api/v1/flows?limit=1")
         check(page["page"]["nextCursor"], "a page of one has no next")
 
+    def settings(self):
+        check("mcc:" in self.run("config"), "config show")
+        self.run("config", "validate", self.core.doc["configs"]["scscf"], "--node", "scscf", wanted=1)	# it has an include
+        path = os.path.join(self.core.dir, "wrong.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("wrokers: 1\n")
+        check(f"{path}:1:1: " in self.run("config", "validate", path, "--node", "scscf", wanted=1), "no line of the mistake")
+        equal(self.json("config", "reload", "--node", "scscf")["items"], [], "nothing changed")
+        rows = self.json("log", "set", "reg=debug", "--revert-after", "60", "--node", "scscf")["items"]
+        equal((rows[0]["categories"]["reg"], rows[0]["categories"]["sip"]), ("debug", "info"), "levels")
+        equal(self.json("alarms")["items"], [], "alarms of a healthy core")
+        check(any(r["operation"] == "PATCH /api/v1/logging" for r in self.json("audit", "--node", "scscf")["items"]), "audit")
+
     def refusals(self):
         self.run("flow", "no such call", wanted=4)
         self.run("registrations", "show", "sip:nobody@nowhere.example", wanted=4)
@@ -117,7 +130,7 @@ class Ctl:
         """In order."""
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
-                ("exit status", self.refusals), ("--watch", self.watch),
+                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("exit status", self.refusals), ("--watch", self.watch),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends)]
 
 

@@ -1,0 +1,229 @@
+/* common/daemon/rest_open.c - the REST server by the configuration: tokens with roles, TLS, the unix socket. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/daemon/private.h"
+#include "common/log/log.h"
+
+#define MAX_FILE_BYTES (256u * 1024)
+
+struct rest_files {			/* texts on the heap */
+	char *tokens, *cert, *key, *client_ca;
+	struct http_token token[HTTP_MAX_TOKENS];	/* slices of tokens */
+	size_t n_tokens;
+	bool open_to_all;		/* the file of tokens can be read by everybody */
+};
+
+static void files_free(struct rest_files *f)
+{
+	char *const all[] = { f->tokens, f->cert, f->key, f->client_ca };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (all[i])
+			explicit_bzero(all[i], strlen(all[i]));
+		free(all[i]);
+	}
+}
+
+/* 0, -errno, -EFBIG. */
+static int slurp(const char *path, char **ret, bool *ret_open_to_all)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	struct stat st;
+	size_t l = 0;
+	ssize_t n;
+	char *text;
+
+	if (fd < 0)
+		return -errno;
+	text = calloc(1, MAX_FILE_BYTES + 1);
+	if (!text)
+		rc = -ENOMEM;
+	while (rc == 0 && (n = read(fd, text + l, MAX_FILE_BYTES - l)) != 0) {
+		if (n < 0)
+			rc = -errno;
+		else if ((l += (size_t)n) == MAX_FILE_BYTES)
+			rc = -EFBIG;
+	}
+	if (ret_open_to_all)
+		*ret_open_to_all = fstat(fd, &st) == 0 && (st.st_mode & S_IROTH);
+	close(fd);
+	if (rc < 0) {
+		free(text);
+		return rc;
+	}
+	*ret = text;
+	return 0;
+}
+
+/* The next word of *line, NUL-terminated in place; NULL at its end. */
+static char *word(char **line)
+{
+	char *w = *line + strspn(*line, " \t\r");
+	size_t l = strcspn(w, " \t\r");
+
+	if (l == 0)
+		return NULL;
+	*line = w + l;
+	if (**line)
+		*(*line)++ = '\0';
+	return w;
+}
+
+/* NULL, or what is wrong with a line. */
+static const char *token_line(struct rest_files *f, char *line)
+{
+	char *token = word(&line), *role = token ? word(&line) : NULL, *name = role ? word(&line) : NULL;
+	struct http_token *t = &f->token[f->n_tokens];
+
+	if (!token || token[0] == '#')
+		return NULL;
+	if (f->n_tokens == HTTP_MAX_TOKENS)
+		return "has too many tokens";
+	*t = (struct http_token){ token, HTTP_ADMIN, name ? name : "token" };
+	if (role && http_role_from_name(str_from_c(role), &t->role) < 0)
+		return "names a role that is not view, operate or admin";
+	f->n_tokens++;
+	return NULL;
+}
+
+static const char *read_tokens(struct rest_files *f)
+{
+	char *line = f->tokens, *next;
+	const char *why = NULL;
+
+	for (; line && !why; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		why = token_line(f, line);
+	}
+	return why ? why : f->n_tokens ? NULL : "holds no token";
+}
+
+/* NULL, or what is wrong, with the key that it is about. */
+static const char *read_files(const struct cfg_node *r, struct rest_files *f, const char **ret_key)
+{
+	const struct { const char *key; char **to; } pem[] = {
+		{ "rest.tls.cert_file", &f->cert }, { "rest.tls.key_file", &f->key }, { "rest.tls.client_ca_file", &f->client_ca } };
+	int rc;
+
+	*ret_key = "rest.token_file";
+	if (cfg_has(r, "rest.token_file")) {
+		if ((rc = slurp(cfg_cstr(r, "rest.token_file"), &f->tokens, &f->open_to_all)) < 0)
+			return strerror(-rc);
+		if (read_tokens(f))
+			return "holds no token, or one with an unknown role";
+	}
+	for (size_t i = 0; cfg_has(r, "rest.tls") && i < sizeof(pem) / sizeof(pem[0]); i++) {
+		*ret_key = pem[i].key;
+		if (!cfg_has(r, pem[i].key))
+			continue;
+		if ((rc = slurp(cfg_cstr(r, pem[i].key), pem[i].to, NULL)) < 0)
+			return strerror(-rc);
+		if (!strstr(*pem[i].to, "-----BEGIN "))
+			return "is no PEM";
+	}
+	return NULL;
+}
+
+void rest_check_config(const struct cfg *c, struct buf *errors)
+{
+	const struct cfg_node *r = cfg_root(c);
+	struct rest_files f = { 0 };
+	const char *key, *why = read_files(r, &f, &key);
+
+	/* A token file that is made later is no mistake of the configuration; a wrong one is. */
+	if (why && (strcmp(key, "rest.token_file") != 0 || f.tokens))
+		cfg_error(r, key, errors, "%s: %s %s", key, cfg_cstr(r, key), why);
+	files_free(&f);
+}
+
+int daemon_rest_token(const struct cfg_node *r, char **ret)
+{
+	const char *file = cfg_cstr(r, "rest.token_file"), *direct = cfg_cstr(r, "rest.token");
+	struct rest_files f = { 0 };
+	int rc;
+
+	*ret = NULL;
+	if (direct && *direct) {
+		*ret = strdup(direct);
+		return *ret ? 0 : -ENOMEM;
+	}
+	if (!file || !*file)
+		return 0;
+	rc = slurp(file, &f.tokens, NULL);
+	if (rc == 0 && read_tokens(&f))
+		rc = -ENODATA;
+	if (rc == 0 && !(*ret = strdup(f.token[0].token)))
+		rc = -ENOMEM;
+	files_free(&f);
+	if (rc < 0)
+		log_error(LOG_REST, "the token file cannot be used", LOG_C("file", file), LOG_C("error", strerror(-rc)));
+	return rc;
+}
+
+static void settings(const struct stack *s, const struct rest_files *f, struct http_config *c)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+
+	c->nf = s->daemon->name;
+	c->unix_socket = cfg_has(r, "rest.unix_socket") ? cfg_cstr(r, "rest.unix_socket") : NULL;
+	c->token = cfg_has(r, "rest.token") ? cfg_cstr(r, "rest.token") : NULL;
+	c->tokens = f->token;
+	c->n_tokens = f->n_tokens;
+	c->requests_per_s = (unsigned)cfg_int(r, "rest.requests_per_s");
+	c->tls_cert = f->cert;
+	c->tls_key = f->key;
+	c->tls_client_ca = f->client_ca;
+	c->client_role = HTTP_VIEW;
+	http_role_from_name(cfg_str(r, "rest.tls.client_role"), &c->client_role);
+	if (!addr_is_set(&c->listen))
+		return;
+	if (!c->token && !c->n_tokens && !c->tls_client_ca)
+		log_warn(LOG_REST, "no rest.token_file: over TCP only the open resources are served");
+	if (f->open_to_all)
+		log_warn(LOG_REST, "everybody can read rest.token_file: chmod o-r", LOG_C("file", cfg_cstr(r, "rest.token_file")));
+	if (!c->tls_cert && !addr_is_loopback(&c->listen))
+		log_warn(LOG_REST, "REST in clear beyond loopback: tokens can be read on the way; rest.tls");
+}
+
+int stack_rest_open(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+	struct rest_files f = { 0 };
+	struct http_config c = { 0 };
+	const char *key, *why;
+	int rc = 0;
+
+	if (!cfg_has(r, "rest"))
+		return 0;
+	why = read_files(r, &f, &key);
+	if (why || (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &c.listen) < 0)) {
+		log_error(LOG_REST, "a file of the REST interface cannot be used", LOG_C("key", key), LOG_C("error", why ? why : "rest.listen"));
+		rc = -EINVAL;
+	} else {
+		settings(s, &f, &c);
+		s->open_to_all = f.open_to_all;
+		rc = http_server_new(&s->http, s->main_loop, &c);
+		if (rc < 0)
+			log_error(LOG_REST, "the REST interface cannot be opened",
+				  LOG_C("listen", addr_is_set(&c.listen) ? cfg_cstr(r, "rest.listen") : c.unix_socket),
+				  LOG_C("error", strerror(-rc)));
+	}
+	files_free(&f);
+	if (rc < 0)
+		return rc;
+	http_server_routes(s->http, stack_routes, s);
+	http_server_routes(s->http, bans_routes, s);
+	http_server_routes(s->http, explain_routes, s);
+	http_server_routes(s->http, config_routes, s);
+	http_server_routes(s->http, alarms_routes, s);
+	http_server_routes(s->http, http_audit_routes, s->http);
+	if (s->ops->routes)
+		http_server_routes(s->http, s->ops->routes, s->u);
+	return 0;
+}

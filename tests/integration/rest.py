@@ -1,0 +1,273 @@
+"""rest.py BUILD NET - the REST interface of one daemon as an operator sees it, over TLS and the unix socket.  Rows O1-O3; U7, U14."""
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import warnings
+
+from cases import Cases, Fail, Skip, check, equal, wait_for
+from core import MCC, MNC, SANITIZER, Rest, RestError
+
+TOKENS = {"view": "v" * 32, "operate": "o" * 32, "admin": "a" * 32}
+START_S = 15
+
+
+def certificates(folder):
+    """CA, server and client certificates, and a client's of somebody else's CA: files by name."""
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed (package openssl)")
+
+    def run(*argv):
+        subprocess.run(["openssl", *argv], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    for ca in ("ca", "other"):
+        run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={ca}", "-keyout",
+            f"{ca}.key", "-out", f"{ca}.pem")
+    for name, ca, more in (("server", "ca", "subjectAltName=IP:{ip}"), ("client", "ca", "extendedKeyUsage=clientAuth"),
+                           ("stranger", "other", "extendedKeyUsage=clientAuth")):
+        with open(os.path.join(folder, "ext"), "w", encoding="ascii") as f:
+            f.write(more.format(ip=IP) + "\n")
+        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out",
+            f"{name}.csr")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", "2", "-extfile", "ext",
+            "-out", f"{name}.pem")
+
+
+class Daemon:
+    """A pcscfd that has no core behind it."""
+
+    def __init__(self, build, folder, rest):
+        self.dir, self.rest = folder, rest
+        self.program = os.path.join(os.path.abspath(build), "pcscf", "pcscfd")
+        self.conf, self.log = os.path.join(folder, "pcscf.yaml"), os.path.join(folder, "log")
+        self.p = None
+
+    def text(self, more=""):
+        """Its configuration."""
+        return (f'plmn: {{mcc: "{MCC}", mnc: "{MNC}"}}\nsip: {{listen: ["udp:{IP}:5060"]}}\nstate: {{dir: {self.dir}/state}}\n'
+                f"rest: {{{self.rest}}}\n{more}")
+
+    def write(self, more=""):
+        """Writes it."""
+        with open(self.conf, "w", encoding="utf-8") as f:
+            f.write(self.text(more))
+
+    def __enter__(self):
+        self.write()
+        with open(self.log, "ab") as log:
+            self.p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for(lambda: "ready" in self.said() or self.p.poll() is not None, START_S, "the daemon")
+        if self.p.poll() is not None:
+            raise SystemExit("not ok - start: " + self.said()[-1000:])
+        return self
+
+    def __exit__(self, *_):
+        self.p.terminate()
+        try:
+            self.p.wait(20)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+
+    def said(self):
+        """Its log."""
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+
+class Cased:
+    """The cases over TLS."""
+
+    def __init__(self, d):
+        self.d, self.root = d, f"https://{IP}:8443"
+        self.ca = os.path.join(d.dir, "ca.pem")
+        self.local = Rest(f"unix:{d.dir}/sock")
+
+    def who(self, role):
+        """The client that has this role's token."""
+        return Rest(self.root, TOKENS.get(role), self.ca)
+
+    def status(self, role, method, path, body=None):
+        """Status and cause."""
+        code, doc = self.who(role).call(method, path, body)
+        return code, doc.get("cause", "") if isinstance(doc, dict) else ""
+
+    def roles(self):
+        for role, method, path, body, wanted in (
+                (None, "GET", "/healthz", None, 200), (None, "GET", "/api/v1/info", None, 401), ("view", "GET", "/api/v1/info", None, 200),
+                ("view", "PATCH", "/api/v1/logging", {}, 403), ("operate", "PATCH", "/api/v1/logging", {}, 200),
+                ("operate", "POST", "/api/v1/config/reload", None, 403), ("admin", "POST", "/api/v1/config/reload", None, 200),
+                ("operate", "GET", "/api/v1/audit", None, 403), ("admin", "GET", "/api/v1/audit", None, 200)):
+            equal(self.status(role, method, path, body)[0], wanted, f"{role} {method} {path}")
+        equal(self.status("view", "DELETE", "/api/v1/bans/192.0.2.1")[1], "INSUFFICIENT_ROLE", "the cause")
+
+    def unix_socket(self):
+        equal(self.local.call("PATCH", "/api/v1/logging", {})[0], 200, "no token over the unix socket")
+        equal(oct(os.stat(self.d.dir + "/sock").st_mode & 0o777), "0o660", "its mode")
+
+    def every_operation(self):
+        """What the document says is there, needs what it says, and every error is a problem."""
+        doc = self.who("view").get("/api/v1/openapi.json")
+        equal(doc["openapi"], "3.1.0", "version")
+        seen = set()
+        for path, item in doc["paths"].items():
+            for method, op in item.items():
+                check(op["operationId"] not in seen, f"{op['operationId']} twice")
+                seen.add(op["operationId"])
+                at = re.sub(r"\{\w+\}", "nobody", path)
+                code, answer = self.local.call(method.upper(), at, {} if method in ("post", "patch", "put") else None)
+                check(code not in (401, 403, 405, 500), f"{method} {at}: {code}")
+                if code >= 400:
+                    check(isinstance(answer, dict) and answer.get("cause") and answer["status"] == code, f"{method} {at}: {answer}")
+                if op["x-role"] != "open":
+                    equal(Rest(self.root, None, self.ca).call(method.upper(), at)[0] in (401, 429), True, f"{method} {at} without a token")
+        check(len(seen) > 15, seen)
+
+    def clear_text(self):
+        s = socket.create_connection((IP, 8443), 5)
+        s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        s.settimeout(5)
+        try:
+            check(not s.recv(100).startswith(b"HTTP"), "it is answered in clear")
+        except OSError:
+            pass
+        s.close()
+
+    def old_tls(self):
+        c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")		# that it is old is the point
+            c.maximum_version = ssl.TLSVersion.TLSv1_1
+        try:
+            with socket.create_connection((IP, 8443), 5) as s, c.wrap_socket(s):
+                raise Fail("TLS 1.1 is taken")
+        except (ssl.SSLError, OSError):
+            pass
+
+    def certificate(self, name):
+        """A client that shows this one."""
+        path = os.path.join(self.d.dir, name)
+        return Rest(self.root, None, self.ca, (path + ".pem", path + ".key"))
+
+    def client_certificates(self):
+        equal(self.certificate("client").call("PATCH", "/api/v1/logging", {})[0], 200, "a certificate of ours: operate")
+        equal(self.certificate("client").call("POST", "/api/v1/config/reload")[0], 403, "it is no admin")
+        try:
+            code = self.certificate("stranger").call("GET", "/api/v1/info")[0]
+        except RestError:
+            code = 401			# refused in the handshake is as good
+        equal(code, 401, "a certificate of others")
+
+    def etag(self):
+        code, headers, _ = self.who("view").exchange("GET", "/api/v1/info")
+        check(code == 200 and headers["ETag"], "no ETag")
+        code, again, body = self.who("view").exchange("GET", "/api/v1/info", more={"If-None-Match": headers["ETag"]})
+        equal((code, again["ETag"], body), (304, headers["ETag"], ""), "If-None-Match")
+        equal(self.who("view").exchange("GET", "/api/v1/info", more={"If-None-Match": '"other"'})[0], 200, "another one")
+        check(not [h for h in headers if h.lower().startswith("access-control")], "CORS headers")
+
+    def config(self):
+        admin = self.who("admin")
+        code, text = self.who("view").call("GET", "/api/v1/config")
+        check(code == 200 and "mcc: " in text and "timers:" in text, text)
+        equal(admin.call("GET", "/api/v1/config/schema")[1]["type"], "object", "the schema")
+        equal(admin.send("POST", "/api/v1/config/validate", self.d.text()), {"valid": True, "findings": []}, "a good one")
+        doc = admin.send("POST", "/api/v1/config/validate", self.d.text("workers: many\nlgo: {}\n"))
+        equal((doc["valid"], sorted(f["line"] for f in doc["findings"])), (False, [5, 6]), f"a bad one: {doc}")
+        check(any("log" in f["message"] for f in doc["findings"]), doc)
+        equal(self.status("admin", "POST", "/api/v1/config/validate", "include: /etc/shadow\n")[1], "INCLUDE_REFUSED", "include")
+        for no in ("v" * 32, "o" * 32, "a" * 32):
+            check(no not in text, "a token is shown")
+
+    def reload(self):
+        admin = self.who("admin")
+        self.d.write("log: {level: debug}\nworkers: 2\n")
+        doc = admin.send("POST", "/api/v1/config/reload")
+        equal({c["key"]: c["takesEffect"] for c in doc["changed"]}, {"log.level": "now", "workers": "at the next start"}, "changes")
+        equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "level")
+        self.d.write("log: {level: warn}\nnonsense: 1\n")
+        code, doc = admin.call("POST", "/api/v1/config/reload")
+        equal((code, doc["cause"], doc["findings"][0]["line"]), (422, "CONFIG_INVALID", 6), f"{doc}")
+        equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "level after a bad one")
+        self.d.write()
+        equal(len(admin.send("POST", "/api/v1/config/reload")["changed"]), 2, "back")
+
+    def logging(self):
+        op = self.who("operate")
+        doc = op.send("PATCH", "/api/v1/logging", {"level": "warn", "categories": {"reg": "debug"}, "revertAfterS": 1})
+        equal((doc["categories"]["reg"], doc["categories"]["sip"], doc["reverts"]), ("debug", "warn", True), "levels")
+        for body, cause in (({"level": "loud"}, "INVALID_LEVEL"), ({"categories": {"x": "info"}}, "INVALID_CATEGORY"),
+                            ({"categories": {"sip": 1}}, "INVALID_LEVEL"), ({"revertAfterS": 0}, "INVALID_TIME")):
+            equal(self.status("operate", "PATCH", "/api/v1/logging", body), (422, cause), str(body))
+        wait_for(lambda: op.get("/api/v1/logging")["categories"]["sip"] == "info", 5, "the levels to come back")
+
+    def alarms(self):
+        ids = [a["alarmId"] for a in self.who("view").items("/api/v1/alarms")]
+        check("token-file" in ids, f"a token file that all can read: {ids}")
+        check(all(a["perceivedSeverity"] and a["specificProblem"] for a in self.who("view").items("/api/v1/alarms")), "words")
+
+    def audit(self):
+        rows = self.who("admin").items("/api/v1/audit")
+        check(any(r["who"] == "olga" and r["operation"] == "PATCH /api/v1/logging" and r["outcome"] == 200 for r in rows), rows[:5])
+        check(any(r["who"] == "vera" and r["outcome"] == 403 for r in rows), "a refused attempt")
+        check(any(r["who"] == "client" for r in rows), "a certificate's name")
+        check(any(r["who"].startswith("uid ") for r in rows), "the unix socket")
+        page = self.who("admin").get("/api/v1/audit?limit=1")
+        check(page["page"]["nextCursor"] and page["items"][0]["at"] >= rows[-1]["at"], page)
+        check("audit" in self.d.said() and not any(t in self.d.said() for t in TOKENS.values()), "the log")
+
+    def guessing(self):
+        """Somebody who guesses tokens hears 429 after a while; who knows one is served all the same."""
+        codes = [Rest(self.root, f"guess {n}", self.ca).call("GET", "/api/v1/info")[0] for n in range(30)]
+        check(codes[-1] == 429 and set(codes) <= {401, 429}, codes)
+        equal(self.status("view", "GET", "/api/v1/info")[0], 200, "a right token")
+
+    def rows(self):
+        """In order; who guesses comes last."""
+        return [("roles (O3)", self.roles), ("unix socket", self.unix_socket), ("clear text on the TLS port", self.clear_text),
+                ("TLS 1.1", self.old_tls), ("client certificates", self.client_certificates), ("ETag, no CORS", self.etag),
+                ("configuration: read, schema, validate", self.config), ("reload: all or nothing", self.reload),
+                ("log levels, and back", self.logging), ("alarms", self.alarms), ("audit log", self.audit),
+                ("every operation of the document (U7)", self.every_operation), ("guessing", self.guessing)]
+
+
+def limited(build, folder):
+    """Requests per second of one address."""
+    with Daemon(build, folder, f'listen: "{IP}:8080", token: {TOKENS["admin"]}, requests_per_s: 5'):
+        rest = Rest(f"http://{IP}:8080", TOKENS["admin"])
+        codes = [rest.call("GET", "/healthz")[0] for _ in range(40)]
+        check(codes[:5] == [200] * 5 and 429 in codes, codes)
+
+
+def main():
+    """The script."""
+    cases, folder = Cases(), tempfile.mkdtemp(prefix="cscf-test-")
+    try:
+        certificates(folder)
+        tokens = os.path.join(folder, "tokens")
+        with open(tokens, "w", encoding="utf-8") as f:
+            f.write(f"# who may what\n{TOKENS['view']} view vera\n{TOKENS['operate']}\toperate olga\n\n{TOKENS['admin']}\n")
+        os.chmod(tokens, 0o644)
+        with Daemon(sys.argv[1], folder, f'listen: "{IP}:8443", token_file: {tokens}, unix_socket: {folder}/sock, tls: {{cert_file: '
+                    f"{folder}/server.pem, key_file: {folder}/server.key, client_ca_file: {folder}/ca.pem, client_role: operate}}") as d:
+            for case in Cased(d).rows():
+                cases.run(*case)
+        other = os.path.join(folder, "limited")
+        os.mkdir(other)
+        cases.run("limit of requests", limited, sys.argv[1], other)
+        cases.run("no sanitizer report", lambda: check(not SANITIZER.search(d.said()), d.said()[-3000:]))
+    except Skip as e:
+        print(f"skipped: {e}")
+        sys.exit(77)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    cases.end()
+
+
+IP = f"{sys.argv[2]}.10"
+main()
