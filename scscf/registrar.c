@@ -13,11 +13,21 @@
 
 static METRIC_DEF(m_outcomes, "cscf_registrar_outcomes_total", METRIC_COUNTER, "Registrations and de-registrations by kind and cause.",
 		  "kind", "cause");
+static METRIC_DEF(m_attempts, "cscf_register_attempts_total", METRIC_COUNTER, "REGISTERs that were judged, challenges apart, by kind.", "kind", NULL);
+static METRIC_DEF(m_success, "cscf_register_success_total", METRIC_COUNTER, "REGISTERs that went well, by kind.", "kind", NULL);
+static METRIC_DEF(m_failures, "cscf_register_failures_total", METRIC_COUNTER, "REGISTERs that failed, by cause.", "cause", NULL);
 static METRIC_DEF(m_now, "cscf_registrations", METRIC_GAUGE, "Private identities registered now.", NULL, NULL);
 
 void registration_outcome(const char *kind, const char *cause)
 {
 	metric_add(&m_outcomes, kind, cause, 1);
+	if (strcmp(cause, "challenged") == 0 || strcmp(kind, "network") == 0)
+		return;
+	metric_add(&m_attempts, kind, NULL, 1);
+	if (strcmp(cause, "ok") == 0)
+		metric_add(&m_success, kind, NULL, 1);
+	else
+		metric_add(&m_failures, cause, NULL, 1);
 }
 
 /* ---- the table ---- */
@@ -412,6 +422,9 @@ struct registrar *registrar_new(struct scscf_worker *sw)
 	}
 	metrics_register(&m_outcomes);
 	metrics_register(&m_now);
+	metrics_register(&m_attempts);
+	metrics_register(&m_success);
+	metrics_register(&m_failures);
 	return r;
 }
 

@@ -44,20 +44,15 @@ static void add_peers(cJSON *items, const struct stack *s)
 	}
 }
 
-static void add_overload(cJSON *items, const struct stack *s)
+static void add_overload(cJSON *items, struct stack *s)
 {
-	unsigned least = 100;
+	unsigned admitted = stack_admitted_percent(s);
 	char problem[96];
 
-	for (unsigned i = 0; i < s->n_workers; i++) {
-		unsigned now = atomic_load_explicit(&((struct stack *)(uintptr_t)s)->workers[i].shown_percent, memory_order_relaxed);
-
-		least = now < least ? now : least;
-	}
-	if (least == 100)
+	if (admitted == 100)
 		return;
-	snprintf(problem, sizeof(problem), "only %u %% of new requests are let in", least);
-	add(items, s, &(struct alarm){ "overload", least < 50 ? "major" : "minor", "CONGESTION", problem,
+	snprintf(problem, sizeof(problem), "only %u %% of new requests are let in", admitted);
+	add(items, s, &(struct alarm){ "overload", admitted < 50 ? "major" : "minor", "CONGESTION", problem,
 				       "More workers or a larger machine; cscfctl metrics overload says how much is refused.", 0 });
 }
 

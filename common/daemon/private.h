@@ -91,6 +91,7 @@ int certificates_use(struct stack *s, const struct cfg *c);	/* 0 or -EINVAL, log
 /* To `user` (NULL or empty: stay who we are), with state_dir given to it.  0 or -errno with the reason logged. */
 int privileges_drop(const char *user, const char *state_dir);
 bool stack_ready(struct stack *s, struct buf *why);
+unsigned stack_admitted_percent(struct stack *s);	/* of new requests, at the busiest worker */
 void config_rest_init(struct stack *s);			/* config_rest.c: the timer that takes log levels back */
 /* rest_open.c */
 int stack_rest_open(struct stack *s);			/* by rest.*; 0 or -errno, logged */

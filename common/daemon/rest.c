@@ -77,6 +77,37 @@ void daemon_rest_metrics(void *u, struct http_req *r)
 	buf_fini(&out);
 }
 
+static METRIC_DEF(m_build, "cscf_build_info", METRIC_GAUGE, "1; the labels say which daemon of which version this is.", "nf", "version");
+static METRIC_DEF(m_peer, "cscf_diameter_peer_up", METRIC_GAUGE, "Is the connection to this Diameter peer open?", "peer", NULL);
+static METRIC_DEF(m_overload, "cscf_overload_level", METRIC_GAUGE, "Percent of new requests that are refused now, of the busiest worker.", NULL,
+		  NULL);
+
+unsigned stack_admitted_percent(struct stack *s)
+{
+	unsigned least = 100;
+
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		unsigned now = atomic_load_explicit(&s->workers[i].shown_percent, memory_order_relaxed);
+
+		least = now < least ? now : least;
+	}
+	return least;
+}
+
+/* What is known when somebody asks only. */
+static void get_metrics(void *u, struct http_req *r)
+{
+	struct dia_peer_view v[16];
+	struct stack *s = u;
+	size_t n = s->diameter ? dia_peers(v, 16) : 0;
+
+	metric_set(&m_build, s->daemon->name, daemon_version(), 1);
+	for (size_t i = 0; i < n; i++)
+		metric_set(&m_peer, v[i].identity, NULL, v[i].open);
+	metric_set(&m_overload, NULL, NULL, 100 - (int64_t)stack_admitted_percent(s));
+	daemon_rest_metrics(u, r);
+}
+
 static void get_openapi(void *u, struct http_req *r)
 {
 	struct stack *s = u;
@@ -286,7 +317,7 @@ static void get_flows(void *u, struct http_req *r)
 const struct http_route stack_routes[] = {
 	{ "GET", "/healthz", HTTP_OPEN, get_healthz, "Is the process alive?" },
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?  With the reason when not." },
-	{ "GET", "/metrics", HTTP_OPEN, daemon_rest_metrics, "Prometheus text." },
+	{ "GET", "/metrics", HTTP_OPEN, get_metrics, "Prometheus text." },
 	{ "GET", "/api/v1/openapi.json", HTTP_OPEN, get_openapi, "This document." },
 	{ "GET", "/api/v1/info", HTTP_VIEW, get_info, "Name, version, listeners." },
 	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Diameter peers and their states." },

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include "common/dialog/dialog.h"
 #include "common/log/log.h"
+#include "common/metrics/metrics.h"
 #include "common/util/clock.h"
+
+static METRIC_DEF(m_setup, "cscf_session_setup_seconds", METRIC_HISTOGRAM, "From an INVITE to its 200.", NULL, NULL);
 
 #define TABLE_MAX_PER_CALL 64u		/* forks of one call; more are not watched */
 #define TABLE_LINGER_MS 32000u		/* 64*T1: losers of a fork after the 2xx, and a BYE that nobody answers */
@@ -190,6 +193,7 @@ struct dialog_table *dialog_table_new(struct wheel *w, uint32_t max_dialogs, uin
 {
 	struct dialog_table *t = calloc(1, sizeof(*t));
 
+	metrics_register(&m_setup);
 	if (!t)
 		return NULL;
 	if (htab_init(&t->calls, 64)) {
@@ -419,6 +423,8 @@ static void invite_response(struct dialog_table *t, struct call *c, const struct
 	e = entry_for(t, c, m);
 	if (!e || m->status < 200)
 		return;
+	if (m->method == SIP_INVITE && e->state != ENTRY_CONFIRMED)
+		metric_observe_us(&m_setup, NULL, NULL, clock_wall_us() - e->started_wall_us);
 	e->state = ENTRY_CONFIRMED;
 	e->answered_wall_us = clock_wall_us();
 	entry_age(e);

@@ -17,7 +17,7 @@
 
 static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "Diameter requests by command and result.", "command",
 		  "result");
-static METRIC_DEF(m_seconds, "cscf_diameter_request_seconds", METRIC_HISTOGRAM, "Time until the answer.", "command", NULL);
+static METRIC_DEF(m_seconds, "cscf_diameter_seconds", METRIC_HISTOGRAM, "Time until the answer.", "command", NULL);
 static METRIC_DEF(m_waiting, "cscf_diameter_waiting", METRIC_GAUGE, "Requests that wait for others to be answered.", NULL, NULL);
 static METRIC_DEF(m_late, "cscf_diameter_late_answers_total", METRIC_COUNTER, "Answers that came after the deadline.", "command",
 		  NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include "common/metrics/metrics.h"
 #include "common/resolver/private.h"
 
 struct dns_fd {
@@ -235,6 +236,17 @@ unsigned dns_read(uint16_t type, const uint8_t *p, int n, struct rec rec[DNS_MAX
 	return read_hosts(p, n, type, rec);
 }
 
+static METRIC_DEF(m_queries, "cscf_dns_queries_total", METRIC_COUNTER, "DNS queries by type and what came; cached answers are not counted.", "type",
+		  "result");
+
+static void count(int type, int status, unsigned records)
+{
+	const char *result = status == ARES_SUCCESS ? records ? "answer" : "nothing" : status == ARES_ENODATA || status == ARES_EBADNAME ? "nothing" :
+			     status == ARES_ENOTFOUND ? "no_such_name" : status == ARES_ETIMEOUT ? "timeout" : "error";
+
+	metric_add(&m_queries, type == DNS_SRV ? "SRV" : type == DNS_NAPTR ? "NAPTR" : type == DNS_AAAA ? "AAAA" : "A", result, 1);
+}
+
 static void on_answer(void *arg, int status, int timeouts, unsigned char *p, int n)
 {
 	struct answer *a = arg;
@@ -253,6 +265,7 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *p, int
 	} else if (status != ARES_ENODATA && status != ARES_ENOTFOUND && status != ARES_EBADNAME) {
 		err = -ECONNREFUSED;
 	}
+	count(a->type, status, k);
 	cache_done(a, err, rec, k, ttl);
 }
 
