@@ -21,7 +21,7 @@ static void on_drain(void *u)
 int main(int argc, char **argv)
 {
 	static struct program g = {
-		.d = { .name = "pcscf", .schema = pcscf_schema, .check = pcscf_config_check, .drain = on_drain, .u = &g },
+		.d = { .name = "pcscf", .schema = pcscf_schema, .check = pcscf_config_check, .doctor = pcscf_doctor, .drain = on_drain, .u = &g },
 	};
 	int rc = daemon_init(&g.d, argc, argv);
 

@@ -113,6 +113,7 @@ void pcscf_refuse(struct pcscf_req *r, unsigned status, const char *why, struct 
 
 extern const struct str pcscf_capabilities;		/* header lines of a 200 to OPTIONS */
 
+void pcscf_doctor(struct doctor *d, const struct cfg *c);	/* doctor.c */
 extern struct metric pcscf_registrations;		/* register.c */
 
 /* ---- the procedures: each consumes the request (answers, forwards or drops it) ---- */

@@ -294,10 +294,11 @@ static void raise_descriptor_limit(void)
 static void usage(const struct daemon *d, FILE *out)
 {
 	fprintf(out,
-		"usage: %sd -c FILE [-t]\n"
+		"usage: %sd -c FILE [-t | --doctor]\n"
 		"       %sd -s | -V | -h\n"
 		"  -c FILE  configuration\n"
 		"  -t       check the configuration and exit: 0, or 78 with one line per mistake\n"
+		"  --doctor look for what would keep it from working on this machine, with fixes: 0, or 1 when something is broken\n"
 		"  -s       print a sample configuration with every key\n"
 		"  -V       version\n"
 		"  -h       this text\n",
@@ -335,9 +336,22 @@ static int check_only_or_load(struct daemon *d, bool check_only)
 	return status;
 }
 
+static int see_doctor(const struct daemon *d)
+{
+	struct doctor doc = { 0 };
+
+	if (!d->common)
+		doctor_common(&doc, d->config);
+	if (d->doctor)
+		d->doctor(&doc, d->config);
+	printf("%u ok, %u warnings, %u broken\n", doc.good, doc.doubtful, doc.broken);
+	return doc.broken ? EXIT_FAILURE : 0;
+}
+
 int daemon_init(struct daemon *d, int argc, char **argv)
 {
-	bool check_only = false;
+	static const struct option options[] = { { "doctor", no_argument, NULL, 'd' }, { 0 } };
+	bool check_only = false, doctor = false;
 	int opt, rc;
 
 	d->priv = calloc(1, sizeof(*d->priv));
@@ -345,13 +359,16 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 		return EXIT_FAILURE;
 	d->priv->schemas[0] = d->common ? d->common : cfg_common_schema;
 	d->priv->schemas[1] = d->schema;
-	while ((opt = getopt(argc, argv, "c:tsVh")) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:tsVh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			d->config_file = optarg;
 			break;
 		case 't':
 			check_only = true;
+			break;
+		case 'd':
+			doctor = true;
 			break;
 		case 'V':
 			printf("%sd %s\n", d->name, daemon_version());
@@ -374,6 +391,8 @@ int daemon_init(struct daemon *d, int argc, char **argv)
 	rc = check_only_or_load(d, check_only);
 	if (rc != DAEMON_GO)
 		return rc;
+	if (doctor)
+		return see_doctor(d);
 	log_open(d->name, str_eq_c(cfg_str(cfg_root(d->config), "log.format"), "json") ? LOG_JSON : LOG_TEXT, LOG_INFO);
 	apply_log_levels(d->config);
 	start_wall_us = clock_wall_us();

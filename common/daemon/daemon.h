@@ -1,10 +1,12 @@
 /* common/daemon/daemon.h - what every main() does: options, configuration, log, privileges, signals, readiness, stop.
  *
  *   -c FILE  configuration (required)   -t  check it and exit (0, or 78 with one line per mistake)
+ *   --doctor (with -c)  look for what would keep it from working on this machine, with fixes: 0, or 1 when something is broken
  *   -s  print a sample configuration   -V  version   -h  usage
  * SIGTERM, SIGINT: drain and stop; SIGHUP: reload; SIGUSR2: nothing; SIGPIPE ignored. */
 #pragma once
 #include "common/config/config.h"
+#include "common/daemon/doctor.h"
 #include "common/loop/loop.h"
 
 #define DAEMON_GO 1000				/* not an exit status */
@@ -17,6 +19,7 @@ struct daemon {
 	/* Checks what a schema cannot (references, names); appends mistakes with cfg_error().  May be NULL. */
 	void (*check)(const struct cfg *c, struct buf *errors);
 	bool needs_diameter;				/* a file without `diameter` is refused */
+	void (*doctor)(struct doctor *d, const struct cfg *c);	/* --doctor, what only this daemon needs.  May be NULL */
 	void (*reload)(void *u, const struct cfg *c);	/* SIGHUP, after the new file was found good */
 	void (*drain)(void *u);				/* SIGTERM: must end in daemon_stopped() */
 	void *u;
