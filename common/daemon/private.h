@@ -46,6 +46,7 @@ struct stack {
 	unsigned n_listeners;
 	char *name;				/* host:port of our own URIs */
 	struct token_key token_key;
+	uint64_t owner_seed;			/* who owns which key: the same after a restart, for subscriptions hang on it */
 	struct store *store;			/* NULL: nothing is kept */
 	struct sources *sources;		/* NULL: nobody is limited */
 	struct http_server *http;

@@ -1,6 +1,7 @@
 /* common/daemon/stack.c - builds the workers from the configuration, starts and stops them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -83,7 +84,7 @@ struct worker *stack_worker_of_call(struct stack *s, struct str call_id)
 
 struct worker *stack_owner(struct stack *s, struct str key)
 {
-	return &s->workers[hash_str(key) % s->n_workers].w;
+	return &s->workers[hash_seeded(key, s->owner_seed) % s->n_workers].w;
 }
 
 bool stack_is_self(const struct stack *s, const struct sip_uri *uri)
@@ -174,6 +175,19 @@ static int load_token_key(struct stack *s)
 		log_error(LOG_CORE, "the routing-token key cannot be read or made", LOG_C("file", path),
 			  LOG_C("error", strerror(-rc)));
 	return rc;
+}
+
+/* Of the same secret as the tokens: while that stays and the number of workers, a Call-ID of ours leads to the worker that made it. */
+static int make_owner_seed(struct stack *s)
+{
+	unsigned char text[5 + sizeof(s->token_key.k)] = "owner", digest[EVP_MAX_MD_SIZE];
+
+	memcpy(text + 5, s->token_key.k, sizeof(s->token_key.k));
+	if (EVP_Digest(text, sizeof(text), digest, NULL, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+	memcpy(&s->owner_seed, digest, sizeof(s->owner_seed));
+	transport_group_seed(s->group, s->owner_seed);
+	return 0;
 }
 
 static int open_store(struct stack *s)
@@ -320,7 +334,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	d->stack = s;
 	d->stack_reload = on_reload;
 	d->stack_alive = all_turn;
-	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0 ||
+	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0 || (rc = make_owner_seed(s)) < 0 ||
 	    (rc = open_store(s)) < 0)
 		return rc;
 	if (ops->uses_diameter && (rc = start_diameter(s)) < 0)

@@ -52,9 +52,14 @@ struct tls_context *group_tls(struct transport_group *g)
 	return t;
 }
 
+void transport_group_seed(struct transport_group *g, uint64_t seed)
+{
+	g->seed = seed;
+}
+
 unsigned transport_worker_of(const struct transport_group *g, struct str call_id)
 {
-	return g->n_workers == 1 ? 0 : (unsigned)(hash_str(call_id) % g->n_workers);
+	return g->n_workers == 1 ? 0 : (unsigned)(hash_seeded(call_id, g->seed) % g->n_workers);
 }
 
 /* ---- our addresses: only ever added to, read without the lock ---- */

@@ -57,6 +57,7 @@ struct local {
 
 struct transport_group {
 	unsigned n_workers;
+	uint64_t seed;			/* of who owns a Call-ID */
 	pthread_mutex_t lock;		/* of adding to local[], and of tls */
 	struct tls_context *tls;	/* for new connections; NULL: no TLS */
 	atomic_uint n_local;

@@ -33,6 +33,8 @@ struct transport_ops {
 };
 
 struct transport_group *transport_group_new(unsigned n_workers);
+/* Which worker owns which Call-ID hangs on it; 0 at first.  A secret, before any message: who knew it could aim at one worker. */
+void transport_group_seed(struct transport_group *g, uint64_t seed);
 void transport_group_free(struct transport_group *g);
 /* For connections from now on; takes a reference of its own.  NULL: TLS is neither served nor dialled.  Any thread. */
 struct tls_context;

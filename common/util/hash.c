@@ -21,6 +21,11 @@ uint64_t hash_str(struct str s)
 	return XXH3_64bits_withSeed(s.l ? s.p : "", s.l, seed);
 }
 
+uint64_t hash_seeded(struct str s, uint64_t of_caller)
+{
+	return XXH3_64bits_withSeed(s.l ? s.p : "", s.l, of_caller);
+}
+
 uint64_t hash_istr(struct str s)
 {
 	char small[256];

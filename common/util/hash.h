@@ -6,6 +6,7 @@
 #include "common/util/str.h"
 
 uint64_t hash_str(struct str s);			/* same value everywhere in this process, never across processes */
+uint64_t hash_seeded(struct str s, uint64_t seed);	/* with a seed of the caller's: the same in another process that has it */
 uint64_t hash_istr(struct str s);			/* ASCII case folded */
 uint64_t hash_mix(uint64_t a, uint64_t b);
 
