@@ -16,7 +16,7 @@ struct kept {
 	uint64_t id, registered_wall_us, ends_ms;	/* ends: store time */
 	struct str impi, contact, user_agent, remote, local;
 	uint32_t spi_s;			/* of its associations; 0: in clear */
-	uint8_t proto, auth;
+	uint8_t proto, auth, outbound;
 	struct binding *b;
 };
 static const struct field kept_fields[] = {
@@ -31,6 +31,7 @@ static const struct field kept_fields[] = {
 	FIELD(9, FIELD_U32, struct kept, spi_s),
 	FIELD(10, FIELD_U8, struct kept, proto),
 	FIELD(11, FIELD_U8, struct kept, auth),
+	FIELD(12, FIELD_U8, struct kept, outbound),
 	{ 0 },
 };
 
@@ -49,6 +50,7 @@ void stored_phone(struct store_port *port, const struct binding *b, uint64_t lef
 		.contact = b->contact, .user_agent = b->user_agent, .remote = str_from_c(addr_fmt(&b->flow.remote, remote)),
 		.local = addr_is_set(&b->flow.local) ? str_from_c(addr_fmt(&b->flow.local, local)) : STR_NONE,
 		.spi_s = b->sa ? b->sa->k.mine.spi_s : 0, .proto = (uint8_t)b->flow.proto, .auth = (uint8_t)b->auth,
+		.outbound = b->outbound,
 	};
 	buf_init(&out, STORED_MAX_BYTES);
 	fields_write(kept_fields, &k, &out);
@@ -93,6 +95,7 @@ static int fill(struct pcscf *p, struct binding *b, const struct kept *k, struct
 		return -EBADMSG;
 	b->id = k->id;
 	b->auth = (enum binding_auth)k->auth;
+	b->outbound = k->outbound;
 	b->flow.proto = (enum sip_proto)k->proto;
 	b->flow_closed = sip_proto_is_reliable(b->flow.proto);		/* its connection went with the process */
 	b->impi = arena_dup(b->arena, k->impi);

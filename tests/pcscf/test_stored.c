@@ -124,6 +124,27 @@ START_TEST(test_stream)
 }
 END_TEST
 
+/* RFC 5626 §5.3.1: of a phone that keeps its flows it is not; the S-CSCF tries another flow, or waits for the next. */
+START_TEST(test_outbound)
+{
+	struct rig_sent *s;
+	char path[256];
+
+	begin(NULL);
+	rig_request_as(&r, "tcp:10.9.0.2:40000", "REGISTER", "sip:home", "From: <sip:bob@home>;tag=r\nTo: <sip:bob@home>\n", "r1",
+		       "Contact: <sip:bob@10.9.0.2:5062;transport=tcp>;+sip.instance=\"<urn:uuid:1>\";reg-id=1\nSupported: outbound\n");
+	s = rig_expect(&r, "REGISTER", DOOR);
+	snprintf(path, sizeof(path), "%s", rig_hdr(s, "Path"));
+	rig_reply(&r, s, 200, "Contact: <sip:bob@10.9.0.2:5062;transport=tcp>;expires=600\nRequire: outbound\n"
+		  "Service-Route: <sip:o@10.0.0.30:6060;lr>\nP-Associated-URI: <sip:bob@home>\n");
+	rig_expect_status(&r, 200, "tcp:10.9.0.2:40000");
+	restart(NULL, 0);
+	to_bob(path);
+	rig_expect_status(&r, 430, SCSCF);
+	end();
+}
+END_TEST
+
 /* ---- sets of associations ---- */
 
 static struct sa_set *make_set(struct sec_list *client)
@@ -265,5 +286,5 @@ START_TEST(test_cut)
 END_TEST
 
 static const int others[] = { 0, 1, 2 };
-TEST_MAIN("stored", TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_stream), TEST_ONE(test_set),
+TEST_MAIN("stored", TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ONE(test_set),
 	  TEST_ROWS(test_set_of_others, others), TEST_ONE(test_cut))
