@@ -72,12 +72,14 @@ struct binding *binding_new(size_t hint_bytes)
 	return b;
 }
 
-bool binding_early_take(struct binding *b, uint32_t max)
+uint32_t binding_early(const struct binding *b)
 {
-	if (atomic_fetch_add_explicit(&b->load->early, 1, memory_order_relaxed) < max)
-		return true;
-	binding_early_give(b);
-	return false;
+	return atomic_load_explicit(&b->load->early, memory_order_relaxed);
+}
+
+void binding_early_add(struct binding *b)
+{
+	atomic_fetch_add_explicit(&b->load->early, 1, memory_order_relaxed);
 }
 
 void binding_early_give(struct binding *b)

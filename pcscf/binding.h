@@ -21,7 +21,7 @@ enum binding_auth { BINDING_AUTH_NONE, BINDING_AUTH_DIGEST, BINDING_AUTH_AKA };
 /* What a phone has going on, whatever registers it anew: shared by its bindings. */
 struct phone_load {
 	struct obj o;
-	_Atomic(uint32_t) early;	/* calls it has begun and nobody has answered */
+	_Atomic(uint32_t) early;	/* calls it has begun and nobody has answered for a while */
 };
 
 struct sa_set;
@@ -52,8 +52,9 @@ struct binding {
 #define BINDING_KEY_SOS "|sos"		/* how the key of an emergency registration ends */
 bool binding_is_emergency(const struct binding *b);
 struct binding *binding_new(size_t hint_bytes);			/* one reference; NULL when out of memory */
-/* One more early call, when there are fewer than max; any thread. */
-bool binding_early_take(struct binding *b, uint32_t max);
+/* Calls of its own that hang unanswered; any thread. */
+uint32_t binding_early(const struct binding *b);
+void binding_early_add(struct binding *b);
 void binding_early_give(struct binding *b);
 /* -ENOSPC, -ENOMEM, -ENOTSUP (no address of record).  value: as in P-Associated-URI. */
 int binding_add_identity(struct binding *b, struct str value);

@@ -26,7 +26,8 @@ const struct cfg_row pcscf_schema[] = {
 	{ "access.max_contacts", CFG_INT, 1, 32, "4", NULL, 0, NULL, "Contact values in one REGISTER." },
 	{ "access.max_sessions", CFG_INT, 1, 10000000, "100000", NULL, 0, NULL,
 	  "Answered calls that can be ended from here; what is beyond passes all the same." },
-	{ "access.max_early_calls", CFG_INT, 1, 1000, "4", NULL, 0, NULL, "Calls of one phone that nobody has answered yet; more get 486." },
+	{ "access.max_early_calls", CFG_INT, 1, 1000, "4", NULL, 0, NULL, "Calls of one phone that hang unanswered; while there are so many the next one gets 486." },
+	{ "access.early_grace_s", CFG_INT, 0, 60, "2", NULL, 0, "s", "A call hangs when it is not answered so long: short ones do not count." },
 	{ "access.max_ringing_s", CFG_INT, 10, 3600, "300", NULL, 0, "s", "A call that is not answered so long is cancelled, whatever it hears." },
 	{ "access.keep_s", CFG_INT, 0, 600, "30", NULL, 0, "s",
 	  "Keep-alives that a phone behind a NAT offers: how often (RFC 6223); 0: it is not told to." },
@@ -128,6 +129,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->max_contacts = (uint32_t)cfg_int(r, "access.max_contacts");
 	c->max_sessions = (uint32_t)cfg_int(r, "access.max_sessions");
 	c->max_early_calls = (uint32_t)cfg_int(r, "access.max_early_calls");
+	c->early_grace_s = (uint32_t)cfg_int(r, "access.early_grace_s");
 	c->max_ringing_s = (uint32_t)cfg_int(r, "access.max_ringing_s");
 	c->keep_s = (uint32_t)cfg_int(r, "access.keep_s");
 	c->retry_after_s = (uint32_t)cfg_int(r, "access.retry_after_s");

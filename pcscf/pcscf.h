@@ -40,7 +40,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	uint32_t max_contacts;			/* of one REGISTER */
 	uint32_t max_sessions;			/* that are watched, all workers */
 	uint32_t keep_s;			/* RFC 6223; 0: not asked for */
-	uint32_t max_early_calls, max_ringing_s;
+	uint32_t max_early_calls, early_grace_s, max_ringing_s;
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
 	struct security_config security;	/* access.ipsec */

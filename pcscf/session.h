@@ -29,11 +29,13 @@ size_t sessions_count(const struct sessions *ss);
 struct ringing {
 	struct list link;
 	struct timer timer;
-	struct proxy *p;
+	struct sessions *ss;
+	struct proxy *p;		/* NULL: over */
 	struct binding *b;		/* borrowed from who embeds this; NULL: unknown phone, nothing ends with it */
-	bool emergency, counted;
+	bool emergency, limited;	/* limited: it counts for its originator once it has hung for a while */
+	bool hangs, counted;
 };
-/* An initial INVITE goes out.  false: its originator has too many that are not answered (access.max_early_calls). */
+/* An initial INVITE goes out.  false: its originator has too many that hang unanswered (access.max_early_calls). */
 bool ringing_begin(struct sessions *ss, struct ringing *g, struct proxy *p, struct binding *b, bool from_phone, bool emergency);
 void ringing_end(struct ringing *g);			/* answered, or gone; harmless again */
 

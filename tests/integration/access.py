@@ -14,6 +14,7 @@ A, B, NOBODY = Sub(1), Sub(2), Sub(3)
 ECSCF = 70
 EXTRA = """access:
   hide_topology: true
+  early_grace_s: 0
   emergency:
     ecscf: "sip:{net}.70:7060"
     numbers: ["112", "110=sos.police"]
