@@ -117,6 +117,7 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "rest.token", CFG_STR, 1, 512, NULL, NULL, CFG_SECRET, NULL, "The bearer token itself; token_file is better." },
 	{ "rest.unix_socket", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Unix socket for cscfctl; its file mode is the key, it needs no token." },
 	{ "rest.requests_per_s", CFG_INT, 0, 1000000, "500", NULL, 0, NULL, "Requests per second of one address; 0: no limit." },
+	{ "rest.console_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "The web console's page, served at /console (deploy/console/index.html)." },
 	{ "rest.tls", CFG_MAP, .help = "Certificate, when it is served over TLS." },
 	{ "rest.tls.cert_file", CFG_FILE, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Certificate chain, PEM." },
 	{ "rest.tls.key_file", CFG_FILE, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Private key, PEM." },

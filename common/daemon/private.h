@@ -54,6 +54,7 @@ struct stack {
 	atomic_bool draining;
 	struct timer drain_timer;
 	struct timer log_revert;		/* levels changed by REST for a while */
+	char *console;				/* the page at /console; NULL: none */
 	bool open_to_all;			/* others can read rest.token_file */
 	uint64_t drain_until_ms;
 	atomic_uint drain_busy, drain_asked;

@@ -11,7 +11,7 @@
 #define MAX_FILE_BYTES (256u * 1024)
 
 struct rest_files {			/* texts on the heap */
-	char *tokens, *cert, *key, *client_ca;
+	char *tokens, *cert, *key, *client_ca, *console;
 	struct http_token token[HTTP_MAX_TOKENS];	/* slices of tokens */
 	size_t n_tokens;
 	bool open_to_all;		/* the file of tokens can be read by everybody */
@@ -19,7 +19,7 @@ struct rest_files {			/* texts on the heap */
 
 static void files_free(struct rest_files *f)
 {
-	char *const all[] = { f->tokens, f->cert, f->key, f->client_ca };
+	char *const all[] = { f->tokens, f->cert, f->key, f->client_ca, f->console };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i])
@@ -107,8 +107,9 @@ static const char *read_tokens(struct rest_files *f)
 /* NULL, or what is wrong, with the key that it is about. */
 static const char *read_files(const struct cfg_node *r, struct rest_files *f, const char **ret_key)
 {
-	const struct { const char *key; char **to; } pem[] = {
-		{ "rest.tls.cert_file", &f->cert }, { "rest.tls.key_file", &f->key }, { "rest.tls.client_ca_file", &f->client_ca } };
+	const struct { const char *key; char **to; } pem[] = {		/* the last one is none */
+		{ "rest.tls.cert_file", &f->cert }, { "rest.tls.key_file", &f->key }, { "rest.tls.client_ca_file", &f->client_ca },
+		{ "rest.console_file", &f->console } };
 	int rc;
 
 	*ret_key = "rest.token_file";
@@ -118,13 +119,13 @@ static const char *read_files(const struct cfg_node *r, struct rest_files *f, co
 		if (read_tokens(f))
 			return "holds no token, or one with an unknown role";
 	}
-	for (size_t i = 0; cfg_has(r, "rest.tls") && i < sizeof(pem) / sizeof(pem[0]); i++) {
+	for (size_t i = 0; i < sizeof(pem) / sizeof(pem[0]); i++) {
 		*ret_key = pem[i].key;
 		if (!cfg_has(r, pem[i].key))
 			continue;
 		if ((rc = slurp(cfg_cstr(r, pem[i].key), pem[i].to, NULL)) < 0)
 			return strerror(-rc);
-		if (!strstr(*pem[i].to, "-----BEGIN "))
+		if (pem[i].to != &f->console && !strstr(*pem[i].to, "-----BEGIN "))
 			return "is no PEM";
 	}
 	return NULL;
@@ -165,6 +166,23 @@ int daemon_rest_token(const struct cfg_node *r, char **ret)
 		log_error(LOG_REST, "the token file cannot be used", LOG_C("file", file), LOG_C("error", strerror(-rc)));
 	return rc;
 }
+
+/* ---- the console: one page, read once, nothing secret in it ---- */
+
+static void get_console(void *u, struct http_req *r)
+{
+	const struct stack *s = u;
+
+	if (s->console)
+		http_reply(r, 200, "text/html; charset=utf-8", str_from_c(s->console));
+	else
+		http_problem(r, 404, "NO_CONSOLE", "rest.console_file names no page");
+}
+
+static const struct http_route console_routes[] = {
+	{ "GET", "/console", HTTP_OPEN, get_console, "The web console; it asks for a token." },
+	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
+};
 
 static void settings(const struct stack *s, const struct rest_files *f, struct http_config *c)
 {
@@ -208,6 +226,8 @@ int stack_rest_open(struct stack *s)
 	} else {
 		settings(s, &f, &c);
 		s->open_to_all = f.open_to_all;
+		s->console = f.console;
+		f.console = NULL;
 		rc = http_server_new(&s->http, s->main_loop, &c);
 		if (rc < 0)
 			log_error(LOG_REST, "the REST interface cannot be opened",
@@ -220,6 +240,7 @@ int stack_rest_open(struct stack *s)
 	http_server_routes(s->http, stack_routes, s);
 	http_server_routes(s->http, bans_routes, s);
 	http_server_routes(s->http, explain_routes, s);
+	http_server_routes(s->http, console_routes, s);
 	http_server_routes(s->http, config_routes, s);
 	http_server_routes(s->http, alarms_routes, s);
 	http_server_routes(s->http, http_audit_routes, s->http);

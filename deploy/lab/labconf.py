@@ -5,6 +5,8 @@ import secrets
 
 from labnet import DNS_PORT, REST_PORT, SIP_PORTS
 
+CONSOLE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "console", "index.html"))
+
 
 class LabDir:
     """Where the files of one lab are."""
@@ -61,7 +63,7 @@ def cscf_part(net, labdir, node):
     listen = ", ".join(f'"{proto}:{ip}:{SIP_PORTS[node]}"' for ip in net.sip_ips(node) for proto in ("udp", "tcp"))
     text = ("include: common.yaml\n"
             f'sip:\n  listen: [{listen}]\n  name: {net.name(node)}\n'
-            f'rest: {{listen: "{net.ip(node)}:{REST_PORT}", token_file: {labdir.token_file}}}\n'
+            f'rest: {{listen: "{net.ip(node)}:{REST_PORT}", token_file: {labdir.token_file}, console_file: {CONSOLE}}}\n'
             f"state: {{dir: {labdir.state(node)}}}\n")
     if node == "pcscf":
         trusted = ", ".join(f'"{ip.strip("[]")}"' for n in ("icscf", "scscf") for ip in net.sip_ips(n))

@@ -78,6 +78,11 @@ class Ctl:
         page = node.get("/api/v1/flows?limit=1")
         check(page["page"]["nextCursor"], "a page of one has no next")
 
+    def console(self):
+        for node in ("pcscf", "icscf", "scscf"):
+            code, headers, text = self.core.rest(node).exchange("GET", "/console")
+            check(code == 200 and headers["Content-Type"].startswith("text/html") and "</html>" in text, f"{node}: {code}")
+
     def settings(self):
         check("mcc:" in self.run("config"), "config show")
         self.run("config", "validate", self.core.doc["configs"]["scscf"], "--node", "scscf", wanted=1)	# it has an include
@@ -130,7 +135,7 @@ class Ctl:
         """In order."""
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
-                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("exit status", self.refusals), ("--watch", self.watch),
+                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends)]
 
 

@@ -131,6 +131,21 @@ class One:
         status, out = self.run("-t", "-c", self.conf)
         check(status == EXIT_CONFIG and "circle" in out, out)
 
+    def doctor(self):
+        """What would keep it from working, each with a fix (row Y2): nobody listens where the HSS should be; a foreign address."""
+        self.write(self.text())
+        status, out = self.run("--doctor", "-c", self.conf)
+        equal(status, 0 if self.node == "pcscf" else 1, f"exit status ({out})")
+        check(f"ok    SIP listener {self.ip}:{self.port} can be opened" in out, out)
+        if self.node != "pcscf":
+            check("BAD   Diameter peer hss.example.org" in out and "Connection refused\n      fix: start the HSS" in out, out)
+        self.write(self.text().replace(f"udp:{self.ip}", "udp:192.0.2.1"))
+        status, out = self.run("--doctor", "-c", self.conf)
+        equal(status, 1, "exit status for a foreign address")
+        check("BAD   SIP listener 192.0.2.1" in out and "no such address\n      fix: " in out, out)
+        status, out = self.run("--doctor")
+        check(status not in (0, EXIT_CONFIG) and "usage:" in out, out)
+
     def life(self):
         """Start, readiness, reload, stop, as systemd sees them."""
         if not os.access(self.program, os.X_OK):
@@ -262,6 +277,7 @@ class One:
                 ("-t with mistakes: 78 and file:line:column", self.bad), ("-t with what is no configuration", self.broken),
                 ("READY, readyz, SIGHUP good and bad, SIGTERM", self.life)]
         if self.port:
+            rows.insert(2, ("--doctor (Y2)", self.doctor))
             rows.insert(2, ("-s prints a sample that -t reads", self.sample))
         if self.node == "scscf":
             rows.append(("WATCHDOG=1 while all workers turn", self.watchdog))
