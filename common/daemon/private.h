@@ -79,6 +79,7 @@ void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
 extern const struct http_route config_routes[];		/* config_rest.c; u is struct stack */
 extern const struct http_route alarms_routes[];		/* alarms.c; u is struct stack */
+extern const struct http_route sip_rest_routes[];		/* sip_rest.c; u is struct stack */
 extern const struct http_route explain_routes[];		/* explain.c; u is struct stack */
 /* correlation.c: the log's correlation id for a message: its ICID when the sender is believed, else that of its Call-ID, else the
  * Call-ID; keep: what the role has set meanwhile (the P-CSCF makes ICIDs) is that of the Call-ID from now on. */

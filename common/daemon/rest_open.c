@@ -240,6 +240,7 @@ int stack_rest_open(struct stack *s)
 	http_server_routes(s->http, stack_routes, s);
 	http_server_routes(s->http, bans_routes, s);
 	http_server_routes(s->http, explain_routes, s);
+	http_server_routes(s->http, sip_rest_routes, s);
 	http_server_routes(s->http, console_routes, s);
 	http_server_routes(s->http, config_routes, s);
 	http_server_routes(s->http, alarms_routes, s);

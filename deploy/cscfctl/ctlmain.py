@@ -39,6 +39,7 @@ VERBS = {
         ("--no-notes", {"action": "store_true", "help": "messages only, without the daemons' decisions"})]),
     "explain": (ctlverbs.explain, "why did it fail, what to try, and which clause", [
         ("who", {"metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"})]),
+    "resolve": (ctlverbs.resolve, "where a URI or domain leads from each daemon (DNS, next hops)", [("uri", {"metavar": "URI"})]),
     "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
     "config": (ctlverbs.config, "the configuration: show, check, reload", [
         ("action", {"nargs": "?", "default": "show", "choices": ("show", "schema", "validate", "reload")}),

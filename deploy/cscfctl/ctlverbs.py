@@ -250,6 +250,16 @@ def say_explanation(screen, doc):
     screen.line(f"  See:  cscfctl flow '{f['callId']}'"[:WIDTH])
 
 
+# ---- where a URI leads ----
+
+def resolve(nodes, out, args):
+    """RFC 3263 as each daemon does it; exit status 1 when one finds no way."""
+    uri = args.uri if ":" in args.uri else "sip:" + args.uri
+    docs = nodes.each(lambda r: r.get("/api/v1/sip/resolve?" + urllib.parse.urlencode({"uri": uri})))
+    out.rows(docs, ("node", "uri", "targets"), lambda n, d: (n, d["uri"], " ".join(d["targets"])))
+    return finish(nodes)
+
+
 # ---- metrics ----
 
 def metrics(nodes, out, args):

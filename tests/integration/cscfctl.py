@@ -78,6 +78,13 @@ class Ctl:
         page = node.get("/api/v1/flows?limit=1")
         check(page["page"]["nextCursor"], "a page of one has no next")
 
+    def resolve(self):
+        rows = self.json("resolve", self.core.domain)["items"]
+        equal({r["node"]: r["targets"][0] for r in rows}, {n: f"udp:{self.core.doc['sip']['icscf']}" for n in ("pcscf", "icscf", "scscf")}, "the home domain")
+        self.run("resolve", "nowhere.example", wanted=1)
+        self.run("resolve", "http://x", wanted=1)
+        equal([x["address"] for x in self.core.rest("scscf").items("/api/v1/sip/listeners")], [self.core.doc["sip"]["scscf"]] * 2, "listeners")
+
     def console(self):
         for node in ("pcscf", "icscf", "scscf"):
             code, headers, text = self.core.rest(node).exchange("GET", "/console")
@@ -135,7 +142,7 @@ class Ctl:
         """In order."""
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
-                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
+                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends)]
 
 
