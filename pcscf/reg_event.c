@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/proxy/uac.h"
+#include "common/sip/body.h"
 #include "common/sip/reginfo.h"
 #include "common/store/dialog_fields.h"
 #include "common/util/clock.h"
@@ -521,18 +522,17 @@ unsigned reg_events_count(const struct reg_events *es)
 
 static void read_document(struct watch *x, struct sip_msg *m)
 {
-	struct str type, params;
+	struct body_part part;
 	struct arena *a;
 	struct reginfo doc;
 	int rc;
 
-	str_cut(sip_msg_value(m, SIP_H_CONTENT_TYPE), ';', &type, &params);
-	if (m->body.l == 0 || !str_ieq_c(str_trim(type), REGINFO_TYPE))
+	if (!body_find(m, REGINFO_TYPE, &part) || part.text.l == 0)
 		return;
 	a = arena_new(4096);
 	if (!a)
 		return;
-	rc = reginfo_read(m->body, a, &doc);
+	rc = reginfo_read(part.text, a, &doc);
 	if (rc < 0) {
 		log_warn(LOG_REG, "a registration document cannot be read", LOG_S("impi", str_make(x->impi, x->l)), LOG_I("errno", -rc));
 		metric_add(&m_notifies, "malformed", NULL, 1);

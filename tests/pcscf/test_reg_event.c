@@ -247,6 +247,26 @@ START_TEST(test_document)
 }
 END_TEST
 
+START_TEST(test_document_in_parts_RFC_5621)
+{
+	char from_to[512], extra[2048];
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	subscribed(&r, s);
+	snprintf(from_to, sizeof(from_to), "From: <sip:alice@home>;tag=T\nTo: %s\n", rig_hdr(s, "From"));
+	snprintf(extra, sizeof(extra), "Event: reg\nSubscription-State: active\nContact: <sip:10.0.0.30:6060>\nContent-Type: multipart/mixed;"
+		 "boundary=b\n\n--b\n\ntext\n--b\nContent-Type: " REGINFO_TYPE "\n\n%s\n--b--\n", documents[1].xml);
+	rig_request_as(&r, SCSCF, "NOTIFY", "sip:pcscf.home", from_to, rig_hdr(s, "Call-ID"), extra);
+	rig_expect_status(&r, 200, SCSCF);
+	rig_run(&r, REG_EVENT_GRACE_S * 1000 + 100);
+	ck_assert_uint_eq(bound(&r), 0);
+	rig_fini(&r);
+}
+END_TEST
+
 /* REG-01: who is not the notifier, and what belongs to no subscription, is refused before anything of it is parsed. */
 static const struct { const char *name, *from; bool call_id, tag; unsigned status; } strangers[] = {
 	{ "another Call-ID", SCSCF, false, true, 481 },
@@ -279,4 +299,4 @@ END_TEST
 
 TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused),
 	  TEST_ONE(test_ended_before), TEST_ONE(test_crossed), TEST_ONE(test_registers_anew), TEST_ONE(test_every_status_reg_20),
-	  TEST_ROWS(test_document, documents), TEST_ROWS(test_strangers_reg_01, strangers))
+	  TEST_ROWS(test_document, documents), TEST_ONE(test_document_in_parts_RFC_5621), TEST_ROWS(test_strangers_reg_01, strangers))
