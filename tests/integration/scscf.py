@@ -289,6 +289,15 @@ def gruu_S13(core):
     equal(second.message(gruus[1]["temp-gruu"]), 404, "a temporary one that serves no more")
 
 
+def in_time(send):
+    """What came of a request, asked again when the HSS of a busy machine was late (504)."""
+    for _ in range(5):
+        came = send()
+        if came != 504:
+            break
+    return came
+
+
 def restoration_TS_23_380(core):
     """A S-CSCF that has forgotten everything serves calls to, and from, a user whose registration the HSS kept."""
     p = Phone(core, DIGEST_IMSI, "secret")
@@ -297,15 +306,15 @@ def restoration_TS_23_380(core):
     core.restart()
     equal(core.registration(p.impi)[0], 404, "forgotten")
     by_icscf = f"Route: <sip:{core.net}.30:6060;lr>\r\n"		# as the I-CSCF does, whom the HSS had named us
-    equal(p.message(p.impu, by_icscf), f"MESSAGE {own} SIP/2.0", "a call to the user")
+    equal(in_time(lambda: p.message(p.impu, by_icscf)), f"MESSAGE {own} SIP/2.0", "a call to the user")
     equal([c["uri"] for c in core.registration(p.impi)[1]["contacts"]], [own], "contacts")
     core.restart()
     mine = f"Route: {service_route}\r\nP-Asserted-Identity: <{p.impu}>\r\n"
-    check(p.message(f"sip:somebody@{DOMAIN}", mine) != 504, "the user has to register again")		# no I-CSCF is here: it ends in another way
+    check(in_time(lambda: p.message(f"sip:somebody@{DOMAIN}", mine)) != 504, "the user has to register again")	# no I-CSCF: it ends otherwise
     equal([c["uri"] for c in core.registration(p.impi)[1]["contacts"]], [own], "contacts, after a call from the user")
     equal(p.register(0), 200, "leaving")
     core.restart()
-    equal(p.message(p.impu, by_icscf), 480, "nothing is kept of who has left")
+    equal(in_time(lambda: p.message(p.impu, by_icscf)), 480, "nothing is kept of who has left")
 
 
 def wrong_password(core):
