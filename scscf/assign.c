@@ -84,6 +84,34 @@ bool assign_wanted(const struct scscf *s, enum cx_sar_type t)
 	return borne[s->hss] >> t & 1;
 }
 
+/* ---- which HSS: TS 29.228 §6.1, row D12 ---- */
+
+struct str hss_host(const struct registration *g)
+{
+	return g->hss ? str_from_c(atomic_load(&registration_scscf(g)->hss_name[g->hss - 1])) : STR_NONE;
+}
+
+/* A name once learned stays: all workers read it. */
+void hss_learn(struct registration *g, struct str host)
+{
+	struct scscf *s = registration_scscf(g);
+
+	g->hss = 0;
+	for (unsigned i = 0; host.l && i < SCSCF_MAX_HSS; i++) {
+		char *have = atomic_load(&s->hss_name[i]), *fresh;
+
+		if (!have && (fresh = str_dup(host)) && !atomic_compare_exchange_strong(&s->hss_name[i], &have, fresh))
+			free(fresh);		/* another worker was faster; have is its */
+		have = atomic_load(&s->hss_name[i]);
+		if (!have)
+			return;
+		if (!str_ieq_c(host, have))
+			continue;
+		g->hss = (uint8_t)(i + 1);
+		return;
+	}
+}
+
 /* ---- SAR ---- */
 
 /* What could break the header is left out: Open5GS sends a bare word. */
@@ -126,6 +154,24 @@ static void read_profile(const struct registration *g, const struct cx_saa *a, s
 	r->why = "the profile that the HSS sent cannot be used";
 }
 
+/* The HSS that answered before is away: any other one of the realm may.  true: it is asked. */
+static bool asked_by_realm(struct registration *g, const struct cx_saa *a)
+{
+	char *impu = g->asking.impu;
+	bool away = impu && (a->result.err == -ENOTCONN || (a->result.err == 0 && !a->result.experimental && a->result.code == DIA_UNABLE_TO_DELIVER));
+
+	g->asking.impu = NULL;
+	if (away) {
+		g->hss = 0;
+		if (g->asking.job)
+			assign_register(g->asking.job, g->asking.type, g->asking.fn);
+		else
+			assign_send(g, g->asking.type, str_from_c(impu), g->asking.fn, g->asking.arg);
+	}
+	free(impu);
+	return away;
+}
+
 static void on_saa(void *arg, const struct cx_saa *a)
 {
 	struct registration *g = arg;
@@ -134,6 +180,10 @@ static void on_saa(void *arg, const struct cx_saa *a)
 	const struct str charging[] = { a->primary_ccf, a->secondary_ccf, a->primary_ecf, a->secondary_ecf };
 	char *pcfa = NULL;
 
+	if (asked_by_realm(g, a))
+		return;
+	if (a->result.err == 0)
+		hss_learn(g, a->origin_host);
 	if (a->n_features)
 		atomic_store_explicit(&registration_scscf(g)->hss_features, cx_features(a->n_features, a->features), memory_order_relaxed);
 	if (r.status == 0) {
@@ -146,17 +196,21 @@ static void on_saa(void *arg, const struct cx_saa *a)
 	free(pcfa);
 }
 
-static void send_sar(struct registration *g, const struct cx_sar *sar, assign_fn fn, void *arg)
+static void send_sar(struct registration *g, const struct cx_sar *sar, struct reg_job *job, assign_fn fn, void *arg)
 {
 	struct scscf *s = registration_scscf(g);
 
 	g->asking.type = (enum cx_sar_type)sar->type;
 	g->asking.fn = fn;
 	g->asking.arg = arg;
+	g->asking.job = job;
+	g->asking.impu = sar->dest_host.l ? str_dup(sar->impus.v[0]) : NULL;
 	if (s->cx->sar(g->r->sw->w->dia, sar, on_saa, g) == 0) {
 		struct cx_verdict v = no_answer(-ENOMEM);
 		struct assign_result r = { v.status, v.retry_after, v.cause, v.why, NULL, NULL, { -ENOMEM, 0, false } };
 
+		free(g->asking.impu);
+		g->asking.impu = NULL;
 		fn(arg, &r);
 	}
 }
@@ -166,6 +220,7 @@ static struct cx_sar make(const struct registration *g, enum cx_sar_type t, stru
 	const struct scscf *s = registration_scscf(g);
 
 	return (struct cx_sar){ .impi = str_from_c(g->impi), .impus = { 1, { impu } }, .server_name = s->server_name, .type = t,
+				.dest_host = hss_host(g),
 				.user_data_available = t != CX_SAR_REGISTRATION && g->profile };
 }
 
@@ -173,7 +228,7 @@ void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, as
 {
 	struct cx_sar sar = make(g, t, impu);
 
-	send_sar(g, &sar, fn, arg);
+	send_sar(g, &sar, NULL, fn, arg);
 }
 
 void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn)
@@ -187,7 +242,7 @@ void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn)
 	}
 	if (a)
 		restoration_make(job, a, &sar.restoration[sar.n_restorations++]);
-	send_sar(job->g, &sar, fn, job);
+	send_sar(job->g, &sar, job, fn, job);
 	arena_unref(a);
 }
 

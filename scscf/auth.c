@@ -6,6 +6,7 @@
  * same reason, and so that a flood of REGISTERs costs the HSS one MAR and moves the SQN once (reliability row SEC-10), a challenge
  * that nobody answered yet is sent again for challenge_reuse_s.  §5.4.1.2.1 step 3 lets us select the vector.  A phone that had consumed
  * it already says AUTS, and gets a new one. */
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,7 +200,13 @@ static void send_challenge(struct reg_job *job, struct challenge *c, bool stale,
 
 /* ---- asking the HSS: TS 29.228 §6.3 ---- */
 
-static void ask_by_the_old_name(struct reg_job *job);
+static void ask_again(struct reg_job *job);
+
+/* The HSS that answered before is away: any other one of the realm may. */
+static bool is_away(const struct registration *g, const struct dia_result *r)
+{
+	return g->hss && (r->err == -ENOTCONN || (r->err == 0 && !r->experimental && r->code == DIA_UNABLE_TO_DELIVER));
+}
 
 static void on_maa(void *arg, const struct cx_maa *m)
 {
@@ -208,8 +215,16 @@ static void on_maa(void *arg, const struct cx_maa *m)
 	struct cx_verdict v = cx_judge(&m->result, registration_scscf(g)->hss);
 	struct challenge *c;
 
+	if (is_away(g, &m->result) && !job->resync) {
+		g->hss = 0;
+		ask_again(job);
+		return;
+	}
+	if (m->result.err == 0)
+		hss_learn(g, m->origin_host);
 	if (v.status && strcmp(v.cause, "scheme") == 0 && job->auth.algorithm == AUTH_AKAV2_SHA256 && !job->scheme_refused) {
-		ask_by_the_old_name(job);
+		job->scheme_refused = true;
+		ask_again(job);
 	} else if (v.status) {
 		if (v.retry_after)
 			reg_job_answer_later(job, v.status, v.cause, v.why);
@@ -249,7 +264,7 @@ static void ask(struct reg_job *job, const struct verdict *v)
 	struct scscf *s = registration_scscf(job->g);
 	uint8_t rand_auts[16 + AUTS_BYTES];
 	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = s->reg->vectors,
-			      .item = { .scheme = scheme_of(job) } };
+			      .item = { .scheme = scheme_of(job) }, .dest_host = hss_host(job->g) };
 	size_t n;
 
 	if (v->step == RESYNC) {		/* TS 29.228 §6.3: RAND || AUTS */
@@ -259,16 +274,16 @@ static void ask(struct reg_job *job, const struct verdict *v)
 		mar.item.authorization = str_make((const char *)rand_auts, sizeof(rand_auts));
 	}
 	job->stale = v->stale;
+	job->resync = v->step == RESYNC;
 	job->reason = v->cause;
 	if (s->cx->mar(job->g->r->sw->w->dia, &mar, on_maa, job) == 0)
 		refuse_broken(job, 503, "failed", "out of memory");
 }
 
-static void ask_by_the_old_name(struct reg_job *job)
+static void ask_again(struct reg_job *job)
 {
 	struct verdict again = { .step = CHALLENGE, .stale = job->stale, .cause = job->reason };
 
-	job->scheme_refused = true;
 	ask(job, &again);
 }
 

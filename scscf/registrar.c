@@ -135,6 +135,7 @@ static void free_registration(struct registration *g)
 	registration_tell(g, NULL);
 	obj_unref(g->profile);
 	free(g->pcfa);
+	free(g->asking.impu);
 	list_del(&g->link);
 	htab_del(&g->r->by_impi, &g->node);
 	free(g);

@@ -75,6 +75,7 @@ struct registration {
 	uint64_t id;			/* random; in our Service-Route token */
 	uint32_t impu_hash;		/* of the identity that it began with, canonical */
 	uint8_t n_spare;
+	uint8_t hss;			/* which HSS answered for this user: index into scscf.hss_name from 1; 0: not known */
 	uint8_t set;			/* which of its private identity's: the lowest number that was free */
 	bool emergency;			/* TS 24.229 §5.4.8: a registration of its own, beside the others */
 	struct reg_work *current;
@@ -86,6 +87,8 @@ struct registration {
 		enum cx_sar_type type;
 		assign_fn fn;
 		void *arg;
+		struct reg_job *job;	/* of assign_register(); else NULL */
+		char *impu;		/* sent to the HSS by its name, so that it can be asked by realm; else NULL */
 	} asking;
 	struct profile *profile;	/* NULL: not registered */
 	struct list bindings;
@@ -165,6 +168,7 @@ struct reg_job {
 	const char *kind;		/* "initial", "refresh", "deregistration", "fetch" */
 	uint64_t began_us;
 	bool stale;			/* auth.c: the challenge that the HSS's vector is for */
+	bool resync;			/* auth.c: the HSS was asked with AUTS */
 	bool scheme_refused;		/* auth.c: the HSS does not know AKAv2 by name */
 	char *auth_info;		/* line of the 200: what the server proves; NULL: none */
 	const char *reason;
@@ -204,6 +208,9 @@ bool auth_pending(const struct registration *g);	/* a challenge waits for its an
 bool assign_wanted(const struct scscf *s, enum cx_sar_type t);		/* does this HSS bear it? */
 /* One completion, perhaps at once when nothing could be sent. */
 void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, assign_fn fn, void *arg);
+/* Destination-Host, TS 29.228 §6.1: who answered for the user before is asked again; empty: the realm is.  hss_learn: what an answer said. */
+struct str hss_host(const struct registration *g);
+void hss_learn(struct registration *g, struct str host);
 /* The SAR of a REGISTER that is about to bind its contacts. */
 void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn);
 /* Value of P-Charging-Function-Addresses (RFC 7315 §4.5) from primary and secondary CCF, ECF.  malloc'd; NULL: none. */

@@ -62,6 +62,8 @@ int scscf_new(struct scscf **ret, const struct cfg *c)
 
 void scscf_free(struct scscf *s)
 {
+	for (unsigned i = 0; s && i < SCSCF_MAX_HSS; i++)
+		free(atomic_load(&s->hss_name[i]));
 	if (!s)
 		return;
 	reg_directory_free(s->dir);

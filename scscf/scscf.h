@@ -20,6 +20,7 @@ struct scscf_cx {			/* the way to the HSS; tests put their own in its place */
 	uint64_t (*mar)(struct dia_client *c, const struct cx_mar *r, cx_maa_fn fn, void *arg);
 	uint64_t (*sar)(struct dia_client *c, const struct cx_sar *r, cx_saa_fn fn, void *arg);
 };
+#define SCSCF_MAX_HSS 15u		/* whose names are learned; users of others are asked for by realm */
 #define AS_MAX_HELD 64u			/* application servers that failed just now */
 struct scscf {
 	const struct scscf_cx *cx;
@@ -34,6 +35,7 @@ struct scscf {
 	const struct reg_config *reg;	/* registrar.* of the configuration */
 	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
+	_Atomic(char *) hss_name[SCSCF_MAX_HSS];	/* Diameter identities that answered us, as they came: assign.c */
 	_Atomic uint32_t hss_features;	/* CX_FEATURE_...: what the HSS said last */
 	enum hss_profile hss;		/* diameter.hss_profile: which HSS it is, where it differs (assign.c) */
 };

@@ -162,6 +162,11 @@ static void get_peers(void *u, struct http_req *r)
 		cJSON_AddNumberToObject(o, "inStateMs", (double)(clock_mono_ms() - v[i].since_ms));
 		if (v[i].reason[0])
 			cJSON_AddStringToObject(o, "reason", v[i].reason);
+		cJSON_AddNumberToObject(o, "answers", (double)v[i].answers);
+		cJSON_AddNumberToObject(o, "errors", (double)v[i].errors);
+		cJSON_AddNumberToObject(o, "timeouts", (double)v[i].timeouts);
+		cJSON_AddNumberToObject(o, "meanMs", v[i].mean_us / 1000.0);
+		cJSON_AddNumberToObject(o, "longestMs", v[i].longest_us / 1000.0);
 		cJSON_AddItemToArray(items, o);
 	}
 	http_reply_page(r, items, NULL);

@@ -31,6 +31,9 @@ struct dia_peer_view {
 	bool open;
 	uint64_t since_ms;			/* in that state, clock_mono_ms() */
 	char reason[128];			/* why not open; may be empty */
+	uint64_t answers, errors;		/* of our requests: all it answered; protocol errors among them (3xxx, RFC 6733 §7.1.3) */
+	uint64_t timeouts;			/* it never answered */
+	uint32_t mean_us, longest_us;		/* until the answer: lately (each new one counts an eighth), and ever */
 };
 size_t dia_peers(struct dia_peer_view *ret, size_t max);	/* any thread */
 bool dia_any_open(void);					/* any thread */
@@ -44,6 +47,7 @@ void dia_client_cancel(struct dia_client *c, uint64_t request);	/* no callback f
 uint32_t dia_client_outstanding(const struct dia_client *c);
 
 struct dia_peer_request;		/* an open request of a peer: ends with the answer, cx.h, rx.h */
+bool dia_request_retransmitted(const struct dia_peer_request *q);	/* T flag: it may have been asked before, RFC 6733 §3 */
 void dia_request_drop(struct dia_peer_request *q);	/* plays dead: nothing is answered, ever */
 
 /* TS 29.229 §6.2, TS 29.214 §5.5: Result-Code or Experimental-Result-Code with vendor 10415. */

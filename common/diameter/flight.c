@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "common/diameter/private.h"
+#include "common/util/clock.h"
 #include "common/util/list.h"
 #include "common/util/obj.h"
 
@@ -24,7 +25,7 @@ struct mailbox {
 struct flight {				/* with the library */
 	struct list link;		/* flights */
 	struct mailbox *box;
-	uint64_t id;
+	uint64_t id, began_us;
 	enum dia_command_id cmd;
 };
 
@@ -128,6 +129,8 @@ static void read_answer(struct msg *m, const struct flight *f, struct arena *a, 
 	if (rc == 0)
 		rc = codec_read_result(m, r);
 	r->err = rc;
+	if (from)
+		node_answered(from, clock_mono_us() - f->began_us, rc < 0 || (!r->experimental && r->code / 1000 == 3));
 }
 
 static void post(struct flight *f, struct msg *m, int err)
@@ -167,8 +170,9 @@ static void on_answer(void *data, struct msg **m)
 
 static void on_expiry(void *data, DiamId_t to, size_t len, struct msg **m)
 {
-	(void)to;
 	(void)len;
+	if (to)
+		node_timed_out(to);
 	post(data, NULL, -ETIMEDOUT);
 	fd_msg_free(*m);
 	*m = NULL;
@@ -186,7 +190,7 @@ int flight_start(struct mailbox *box, uint64_t id, enum dia_command_id cmd, stru
 		fd_msg_free(m);
 		return -ENOMEM;
 	}
-	*f = (struct flight){ .box = obj_ref(box), .id = id, .cmd = cmd };
+	*f = (struct flight){ .box = obj_ref(box), .id = id, .cmd = cmd, .began_us = clock_mono_us() };
 	flight_begin(f);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += timeout_ms / 1000 + LIBRARY_GRACE_S;

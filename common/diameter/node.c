@@ -30,7 +30,8 @@ static struct {
 	size_t n;
 	struct past {
 		char identity[256], reason[128];
-		uint64_t since_ms;
+		uint64_t since_ms, answers, errors, timeouts;
+		uint32_t mean_us, longest_us;
 	} v[MAX_PEERS];
 } past = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -58,20 +59,60 @@ __attribute__((format(printf, 2, 0))) static void on_log(int level, const char *
 
 /* ---- peers ---- */
 
-static void remember(const char *identity, const char *reason)
+/* Under the lock; NULL: too many. */
+static struct past *past_of(const char *identity)
 {
 	size_t i;
 
-	pthread_mutex_lock(&past.lock);
 	for (i = 0; i < past.n && strcmp(past.v[i].identity, identity) != 0; i++)
 		;
-	if (i == past.n && past.n < MAX_PEERS)
-		past.n++;
-	if (i < past.n) {
+	if (i == MAX_PEERS)
+		return NULL;
+	if (i == past.n) {
+		past.v[i] = (struct past){ 0 };
 		snprintf(past.v[i].identity, sizeof(past.v[i].identity), "%s", identity);
-		snprintf(past.v[i].reason, sizeof(past.v[i].reason), "%s", reason);
-		past.v[i].since_ms = clock_mono_ms();
+		past.n++;
 	}
+	return &past.v[i];
+}
+
+static void remember(const char *identity, const char *reason)
+{
+	struct past *p;
+
+	pthread_mutex_lock(&past.lock);
+	p = past_of(identity);
+	if (p) {
+		snprintf(p->reason, sizeof(p->reason), "%s", reason);
+		p->since_ms = clock_mono_ms();
+	}
+	pthread_mutex_unlock(&past.lock);
+}
+
+void node_answered(const char *identity, uint64_t us, bool error)
+{
+	uint32_t took = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+	struct past *p;
+
+	pthread_mutex_lock(&past.lock);
+	p = past_of(identity);
+	if (p) {
+		p->mean_us = p->answers ? p->mean_us - p->mean_us / 8 + took / 8 : took;
+		p->longest_us = took > p->longest_us ? took : p->longest_us;
+		p->answers++;
+		p->errors += error;
+	}
+	pthread_mutex_unlock(&past.lock);
+}
+
+void node_timed_out(const char *identity)
+{
+	struct past *p;
+
+	pthread_mutex_lock(&past.lock);
+	p = past_of(identity);
+	if (p)
+		p->timeouts++;
 	pthread_mutex_unlock(&past.lock);
 }
 
@@ -82,6 +123,11 @@ static void recall(struct dia_peer_view *v)
 		if (strcmp(past.v[i].identity, v->identity) != 0)
 			continue;
 		v->since_ms = past.v[i].since_ms;
+		v->answers = past.v[i].answers;
+		v->errors = past.v[i].errors;
+		v->timeouts = past.v[i].timeouts;
+		v->mean_us = past.v[i].mean_us;
+		v->longest_us = past.v[i].longest_us;
 		if (!v->open)
 			snprintf(v->reason, sizeof(v->reason), "%s", past.v[i].reason);
 	}

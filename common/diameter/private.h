@@ -45,6 +45,8 @@ struct dia_node {
 const struct dia_node *dia_node(void);
 
 /* ---- server.c ---- */
+void node_answered(const char *identity, uint64_t us, bool error);	/* any thread; a request of ours */
+void node_timed_out(const char *identity);
 int server_register(void);		/* dispatch callbacks, before fd_core_start() */
 
 /* ---- request.c ---- */

@@ -135,6 +135,13 @@ ANSWER(rx_sta_send, rx_sta, RX_ST)
 ANSWER(rx_asa_send, rx_asa, RX_AS)
 ANSWER(rx_raa_send, rx_raa, RX_RA)
 
+bool dia_request_retransmitted(const struct dia_peer_request *q)
+{
+	struct msg_hdr *h;
+
+	return q->msg && fd_msg_hdr(q->msg, &h) == 0 && (h->msg_flags & CMD_FLAG_RETRANSMIT);
+}
+
 void dia_request_drop(struct dia_peer_request *q)
 {
 	if (q->msg)

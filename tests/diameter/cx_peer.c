@@ -1,18 +1,21 @@
 /* tests/diameter/cx_peer.c - a HSS in one file for test_node: answers each command with every field set, as the private
  * identity asks.  A process of its own, so that tests can kill it.
  *
- *   cx_peer PORT        prints "ready" when it listens
+ *   cx_peer PORT [IDENTITY]        prints "ready" when it listens
  *
- * Private (LIR: public) identity: "silent" is not answered, "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
+ * Private (LIR: public) identity: "silent" is not answered, "one" by all peers but hss.test (Server-Name is "again"
+ * with the T flag), "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
  * before it answers. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "common/diameter/cx.h"
 #include "common/log/log.h"
 
 static struct dia_client *client;
 static struct dia_peer_request *waiting;
 static unsigned pushes;
+static bool mute;			/* "one" */
 
 static bool unusual(struct str id, struct dia_result *r)
 {
@@ -30,7 +33,9 @@ static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 	struct cx_uaa a = { .result = { 0, CX_FIRST_REGISTRATION, true } };
 
 	(void)u;
-	if (str_eq(r->impi, STR("silent"))) {
+	if (str_eq(r->impi, STR("one")))
+		a.server_name = dia_request_retransmitted(q) ? STR("again") : STR("first");
+	if (str_eq(r->impi, STR("silent")) || (str_eq(r->impi, STR("one")) && mute)) {
 		dia_request_drop(q);
 		return;
 	}
@@ -135,7 +140,10 @@ int main(int argc, char **argv)
 	struct dia_config c = { .identity = "hss.test", .realm = "test", .request_timeout_ms = 60000, .max_outstanding = 16,
 				.watchdog_s = 6, .any_peer = true };
 
-	if (argc != 2 || !l)
+	if (argc == 3)
+		c.identity = argv[2];
+	mute = strcmp(c.identity, "hss.test") == 0;
+	if (argc < 2 || argc > 3 || !l)
 		return 2;
 	log_open("hss", LOG_TEXT, LOG_WARN);
 	addr_parse(STR("0.0.0.0"), (uint16_t)strtoul(argv[1], NULL, 10), &c.listen);

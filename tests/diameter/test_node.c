@@ -25,26 +25,33 @@ static int last_err;
 static uint32_t last_code;
 static bool last_experimental;
 
-static void start_peer(void)
+static pid_t start_another(unsigned at, const char *identity)
 {
 	char text[16], line[8] = "";
 	const char *path = "tests/diameter/cx_peer";
+	pid_t pid;
 	int out[2];
 
-	if (!port)
-		port = test_free_port();
 	ck_assert_int_eq(pipe(out), 0);
-	snprintf(text, sizeof(text), "%u", port);
-	peer = fork();
-	if (peer == 0) {
+	snprintf(text, sizeof(text), "%u", at);
+	pid = fork();
+	if (pid == 0) {
 		dup2(out[1], 1);
 		close(out[0]);
-		execl(path, path, text, (char *)NULL);
+		execl(path, path, text, identity, (char *)NULL);
 		_exit(127);
 	}
 	close(out[1]);
 	ck_assert_msg(read(out[0], line, sizeof(line)) > 0 && strncmp(line, "ready", 5) == 0, "the peer did not start");
 	close(out[0]);
+	return pid;
+}
+
+static void start_peer(void)
+{
+	if (!port)
+		port = test_free_port();
+	peer = start_another(port, "hss.test");
 }
 
 static void kill_peer(void)
@@ -339,6 +346,60 @@ START_TEST(test_the_peer_dies_and_comes_back)
 }
 END_TEST
 
+/* D12: a HSS dies while it owes answers: the other one is asked, with the T flag, and nobody waits for the deadline.  And what REST says
+ * of each. */
+static unsigned first, again;
+
+static void on_either(void *arg, const struct cx_uaa *a)
+{
+	(void)arg;
+	note(&a->result);
+	ck_assert_msg(a->result.err == 0 && str_eq(a->origin_host, STR("hss2.test")), "%d", a->result.err);
+	first += str_eq(a->server_name, STR("first"));
+	again += str_eq(a->server_name, STR("again"));
+}
+
+START_TEST(test_the_second_peer_takes_over_D12)
+{
+	struct cx_uar uar = { .impi = STR("one"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	enum { N = 40 };
+	unsigned second = test_free_port();
+	struct dia_peer_config p[2];
+	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = p, .n_peers = 2, .request_timeout_ms = 8000,
+				.max_outstanding = N, .watchdog_s = 6 };
+	struct dia_peer_view v[2] = { 0 };
+	uint64_t began;
+	pid_t other;
+
+	start_peer();
+	other = start_another(second, "hss2.test");
+	p[0] = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
+	p[1] = (struct dia_peer_config){ "hss2.test", NULL, "127.0.0.1", (uint16_t)second };
+	log_open("test", LOG_TEXT, LOG_ERROR);
+	loop = loop_new();
+	ck_assert_int_eq(dia_start(&c), 0);
+	client = dia_client_new(loop, 8000, N, MAX_WAITING);
+	AWAIT(dia_peers(v, 2) == 2 && v[0].open && v[1].open);
+	for (unsigned i = 0; i < N; i++)
+		cx_uar_send(client, &uar, on_either, NULL);
+	loop_run_for(loop, 500);
+	ck_assert_uint_eq(again, 0);
+	ck_assert_msg(dia_client_outstanding(client) > 0 && dia_client_outstanding(client) == N - first, "all went to one peer");
+	kill_peer();
+	began = clock_mono_ms();
+	AWAIT(answers == N);
+	ck_assert_msg(clock_mono_ms() - began < 5000, "took over after %lu ms", (unsigned long)(clock_mono_ms() - began));
+	ck_assert_msg(first + again == N && again > 0, "%u at first, %u again", first, again);
+	dia_peers(v, 2);
+	for (unsigned i = 0; i < 2; i++)
+		if (strcmp(v[i].identity, "hss2.test") == 0)
+			ck_assert(v[i].answers == N && v[i].errors == 0 && v[i].mean_us > 0 && v[i].longest_us >= v[i].mean_us);
+	end();
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+END_TEST
+
 static char watched[256];
 
 static void on_watch(void *u, const char *name, const struct dia_result *r, struct str correlation)
@@ -389,5 +450,5 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
+TEST_MAIN("node", TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))

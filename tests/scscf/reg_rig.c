@@ -24,6 +24,13 @@ static void note(const char *what)
 	snprintf(the_rig->cx + l, sizeof(the_rig->cx) - l, "%s ", what);
 }
 
+static void note_host(struct str host)
+{
+	size_t l = strlen(the_rig->hosts);
+
+	snprintf(the_rig->hosts + l, sizeof(the_rig->hosts) - l, "%.*s ", STR_ARG(host.l ? host : STR("-")));
+}
+
 static uint64_t hss_mar(struct dia_client *c, const struct cx_mar *m, cx_maa_fn fn, void *arg)
 {
 	struct rig_pending *p = &the_rig->pending[the_rig->n_pending++];
@@ -36,6 +43,7 @@ static uint64_t hss_mar(struct dia_client *c, const struct cx_mar *m, cx_maa_fn 
 	if (p->auts_l)
 		memcpy(p->auts, m->item.authorization.p, p->auts_l);
 	str_copy(m->item.scheme, the_rig->scheme, sizeof(the_rig->scheme));
+	note_host(m->dest_host);
 	note(p->auts_l ? "MAR+auts" : "MAR");
 	return 1;
 }
@@ -58,6 +66,7 @@ static uint64_t hss_sar(struct dia_client *c, const struct cx_sar *m, cx_saa_fn 
 		snprintf(the_rig->restored[i], sizeof(the_rig->restored[i]), "%.*s %.*s %.*s %u", STR_ARG(one->path), STR_ARG(one->contact),
 			 STR_ARG(one->call_id), one->cseq);
 	}
+	note_host(m->dest_host);
 	snprintf(text, sizeof(text), "SAR%u", m->type);
 	note(text);
 	return 1;
@@ -74,7 +83,7 @@ static void sqn_octets(uint64_t sqn, uint8_t out[6])
 static void answer_mar(struct reg_rig *r, const struct rig_pending *p)
 {
 	static const uint8_t amf[2] = { 0x80, 0 };
-	struct cx_maa a = { .result = r->maa };
+	struct cx_maa a = { .result = r->maa, .origin_host = str_from_c(r->hss) };
 	struct aka_vector v[CX_MAX_VECTORS];
 	uint8_t rnd[16], sqn[6];
 	char ha1[AUTH_HEX_MAX];
@@ -117,7 +126,7 @@ static void answer_mar(struct reg_rig *r, const struct rig_pending *p)
 void rig_answer(struct reg_rig *r)
 {
 	struct rig_pending p = r->pending[0];
-	struct cx_saa a = { .result = r->saa };
+	struct cx_saa a = { .result = r->saa, .origin_host = str_from_c(r->hss) };
 
 	ck_assert_uint_gt(r->n_pending, 0);
 	memmove(r->pending, r->pending + 1, --r->n_pending * sizeof(p));

@@ -44,6 +44,8 @@ struct reg_rig {
 	char cx[1024];			/* what was asked: "MAR MAR+auts SAR1 SAR9 " */
 	char scheme[64];		/* of the last MAR */
 	const char *unknown_scheme;	/* the HSS refuses it */
+	const char *hss;		/* Origin-Host of its answers */
+	char hosts[512];		/* Destination-Host of each request, "-": none */
 	uint32_t features;		/* of its SAAs, 0: it says nothing of them */
 	unsigned n_restored;		/* contacts in the last SAR that had any */
 	char restored[8][512];		/* "PATH CONTACT CALL-ID CSEQ" */

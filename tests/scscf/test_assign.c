@@ -225,7 +225,58 @@ START_TEST(test_stop_while_waiting)
 }
 END_TEST
 
-TEST_MAIN("assign", TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
+/* D12, TS 29.228 §6.1: who answered is asked again, by its name; when it is away, the realm is. */
+START_TEST(test_destination_host_is_learned_D12)
+{
+	struct reg_rig hss;
+	struct rig_phone phone;
+
+	rig_init(&hss);
+	phone_init(&phone);
+	hss.hss = "hss1.test";
+	hss.max_vectors = 1;
+	phone.integrity = "yes";
+	hss.cfg->challenge_every = 1;
+	hss.cfg->sar_on_refresh = true;
+	ck_assert_uint_eq(phone_register(&hss, &phone), 200);
+	ck_assert_str_eq(hss.hosts, "- hss1.test ");
+	hss.hss = "hss2.test";					/* a front end of the same realm */
+	ck_assert_uint_eq(phone_register(&hss, &phone), 200);
+	ck_assert_str_eq(hss.hosts, "- hss1.test hss1.test hss2.test ");
+	hss.hosts[0] = '\0';
+	hss.hold = true;
+	phone.expires = 0;
+	phone_begin(&phone);
+	phone_send(&hss, &phone);
+	hss.maa = (struct dia_result){ -ENOTCONN, 0, false };
+	rig_answer(&hss);					/* away: by realm */
+	hss.maa = (struct dia_result){ 0, DIA_SUCCESS, false };
+	rig_answer(&hss);
+	ck_assert_uint_eq(hss.status, 401);
+	ck_assert_str_eq(hss.hosts, "hss2.test - ");
+	ck_assert_int_eq(phone_solve(&hss, &phone), 0);
+	phone_send(&hss, &phone);
+	hss.saa = (struct dia_result){ 0, DIA_UNABLE_TO_DELIVER, false };
+	rig_answer(&hss);
+	hss.saa = (struct dia_result){ 0, DIA_SUCCESS, false };
+	rig_answer(&hss);
+	ck_assert_uint_eq(hss.status, 200);
+	ck_assert_str_eq(hss.hosts, "hss2.test - hss2.test - ");
+	ck_assert_uint_eq(hss.n_pending, 0);
+	rig_fini(&hss);
+	rig_init(&hss);						/* all are away: asked once, and once by realm */
+	phone_init(&phone);
+	hss.hss = "hss1.test";
+	phone_send(&hss, &phone);
+	hss.saa = (struct dia_result){ -ENOTCONN, 0, false };
+	ck_assert_int_eq(phone_solve(&hss, &phone), 0);
+	ck_assert_uint_eq(phone_send(&hss, &phone), 504);
+	ck_assert_str_eq(hss.hosts, "- hss1.test - ");
+	rig_fini(&hss);
+}
+END_TEST
+
+TEST_MAIN("assign", TEST_ONE(test_destination_host_is_learned_D12), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
 	  TEST_ROWS(test_profile_row_S8_S10, profiles), TEST_ONE(test_too_much_data_S7), TEST_ROWS(test_charging_row_S10, charging),
 	  TEST_ROWS(test_types_row_S7, bear), TEST_ONE(test_refresh_without_change_costs_nothing),
 	  TEST_ONE(test_answer_after_the_phone_gave_up), TEST_ONE(test_stop_while_waiting))
