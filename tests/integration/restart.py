@@ -138,6 +138,7 @@ class Restart:
         equal(self.subscriptions(), 4 * len(PAIRS), "subscriptions")
         self.figures[-1] += f", first re-INVITE {a.does('hold', 'held') * 1000:.0f} ms"
         a.does("resume", "resumed")
+        a.does("info", "response")		# behind the ACK: what b begins now crosses nothing
         b.does("hold", "held")
         b.does("resume", "resumed")
         b.does("hangup", "ended")
