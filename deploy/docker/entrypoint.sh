@@ -5,7 +5,8 @@
 #   entrypoint.sh --print    writes the configuration to standard output and ends
 #
 # Of docker_open5gs: MCC MNC; PCSCF_IP ICSCF_IP SCSCF_IP DNS_IP; {P,I,S}CSCF_BIND_PORT; PYHSS_IP PYHSS_BIND_PORT, or with
-# HSS_CX=open5gs HSS_IP HSS_BIND_PORT; UE_IPV4_IMS UE_IPV4_INTERNET UPF_IP (routes).
+# HSS_CX=open5gs HSS_IP HSS_BIND_PORT; DEPLOY_MODE=4G with PCRF_IP PCRF_BIND_PORT (bearers by Rx; in 5G none are asked for);
+# UE_IPV4_IMS UE_IPV4_INTERNET UPF_IP (routes).
 # Of our own: CSCF_WORKERS (1), CSCF_LOG_LEVEL (info), CSCF_REST_TOKEN (made at random and printed in the log when absent),
 # CSCF_REST_ADDRESS (127.0.0.1), CSCF_IPSEC (prefer, require, off), CSCF_EXTRA (a file with more YAML that wins).
 set -eu
@@ -70,6 +71,18 @@ diameter:
 END
 }
 
+# Calls run without bearers of their own when the PCRF refuses or is silent: a lab is to work before it is perfect.
+rx() {
+	cat <<END
+diameter:
+  identity: pcscf.$ims
+  listen: "$ip:$diameter"
+  destination_realm: $epc
+  peers: [{identity: pcrf.$epc, realm: $epc, address: "${PCRF_IP:?entrypoint: PCRF_IP is not set}", port: ${PCRF_BIND_PORT:-3873}}]
+policy: {mode: rx, on_refused: go_on, on_silence: go_on, rx: {realm: $epc}}
+END
+}
+
 pcscf() {
 	echo "access:"
 	echo "  trusted: [\"$ICSCF_IP\", \"$SCSCF_IP\"]"
@@ -85,7 +98,14 @@ pcscf() {
 config() {
 	common
 	case $node in
-	pcscf) pcscf ;;
+	pcscf)
+		pcscf
+		case ${DEPLOY_MODE:-} in
+		4G) rx ;;
+		5G | "") ;;
+		*) fail "DEPLOY_MODE is 4G or 5G, not '$DEPLOY_MODE'" ;;
+		esac
+		;;
 	icscf)
 		hss
 		echo "selection: {default_server: \"sip:scscf.$ims:6060\"}"

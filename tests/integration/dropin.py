@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 from cases import Cases, Fail, Skip, check, equal, wait_for
 from core import K, OPC, SANITIZER, TOP, Rest
@@ -82,7 +83,7 @@ class DropIn:
     def entry(self):
         """Every combination of variables gives a configuration that -t takes; wrong ones are named, with status 78."""
         for node in NODES:
-            for more in ({}, {"HSS_CX": "open5gs"}, {"CSCF_IPSEC": "require"}, {"CSCF_IPSEC": "prefer", "MNC": "070", "MCC": "901"}):
+            for more in ({}, {"HSS_CX": "open5gs"}, {"DEPLOY_MODE": "4G"}, {"DEPLOY_MODE": "5G"}, {"CSCF_IPSEC": "require"}, {"CSCF_IPSEC": "prefer", "MNC": "070", "MCC": "901"}):
                 os.makedirs(os.path.join(self.dir, node), exist_ok=True)
                 self.write(os.path.join(node, "token"), "a test\n")
                 status, out = self.printed(node, **more)
@@ -97,6 +98,33 @@ class DropIn:
             check(status == 78 and "entrypoint: " in out, f"{node} {more}: {status} {out}")
         status, out = self.printed("icscf", PCSCF_IP="")
         check(status != 0 and "PCSCF_IP is not set" in out, f"no PCSCF_IP: {status} {out}")
+
+    def pages(self):
+        """The YAML of deploy/open5gs/*.md, over what the entry point writes for that node, is a configuration that -t takes."""
+        seen = 0
+        for page, node, before in (("volte", "pcscf", ""), ("pyhss", "scscf", ""), ("phone", "pcscf", ""), ("vowifi", "pcscf", "volte")):
+            text = (self.blocks(before) if before else "") + self.blocks(page)
+            check(text, f"{page}.md has no configuration")
+            os.makedirs(os.path.join(self.dir, node), exist_ok=True)
+            token = self.write(os.path.join(node, "token"), "a test\n")
+            base = self.write(f"{page}.base.yaml", self.printed(node)[1])
+            parts = ""
+            for n, part in enumerate(re.split(r"(?m)^(?=\S)", text)):
+                if part.strip():		# a file for each first-level key: two pages may both speak of one
+                    parts = self.write(f"{page}.{n}.yaml", f"include: {os.path.basename(parts or base)}\n{part}")
+            p = subprocess.run([os.path.join(self.build, node, node + "d"), "-t", "-c", parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, check=False)
+            equal(p.returncode, 0, f"{page}.md: {p.stdout}")
+            os.unlink(token)
+            seen += 1
+        equal(seen, 4, "pages")
+
+    def blocks(self, page):
+        """The YAML blocks of a page: indented, beginning with a first-level key."""
+        with open(os.path.join(TOP, "deploy", "open5gs", page + ".md"), encoding="utf-8") as f:
+            found = re.findall(r"(?m)(?:^ {4,}\S.*\n)+", f.read())
+        found = [textwrap.dedent(b) for b in found]
+        return "".join(b for b in found if re.match(r"(access|policy|diameter|selection):\n", b))
 
     def up(self):
         """DNS, a HSS in PyHSS' place, the three containers' processes; ready with the HSS."""
@@ -174,6 +202,7 @@ def main():
         for node in NODES:
             cases.run(f"S18 {node}.service", d.units, node)
         cases.run("Y4 the entry point's configurations", d.entry)
+        cases.run("Y4 the pages' configurations", d.pages)
         if cases.run("Y4 the three containers come up by docker_open5gs' .env", d.up):
             cases.run("Y4 registration, message and call as in that network", d.call)
         cases.run("they stop as `docker stop` asks", d.stop)
