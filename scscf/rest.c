@@ -335,6 +335,8 @@ const struct http_route scscf_routes[] = {
 	  "De-registration by the network: the HSS is told (SAR ADMINISTRATIVE_DEREGISTRATION)." },
 	{ "POST", "/api/v1/registrations/{id}/reauthenticate", HTTP_OPERATE, reauthenticate,
 	  "Network-initiated re-authentication: the contacts are shortened to registrar.reauth_expires_s." },
+	{ "DELETE", "/api/v1/dialogs/{id}", HTTP_OPERATE, ending_route,
+	  "Ends the confirmed sessions of a Call-ID: BYE to both ends; cause= of the SIP Reason, 480 when absent." },
 	{ "GET", "/api/v1/routing/routes", HTTP_VIEW, breakout_list, "The rows of sessions.routes, as they stand in the configuration." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

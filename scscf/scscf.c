@@ -109,6 +109,7 @@ int scscf_worker_new(void *u, struct worker *w, void **ret_role)
 	sw->s = s;
 	sw->w = w;
 	list_init(&sw->fetches);
+	ending_watch(sw);
 	sw->registrar = registrar_new(sw);
 	sw->subscriptions = subscriptions_new(sw);
 	return sw->registrar && sw->subscriptions ? 0 : -ENOMEM;

@@ -41,7 +41,7 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	struct session_route *routes;
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
-	uint32_t as_wait_ms, as_hold_s;
+	uint32_t as_wait_ms, as_hold_s, max_session_s;
 };
 struct http_req;
 extern const struct cfg_row scscf_session_schema[];
@@ -175,6 +175,12 @@ void border_service(struct scscf_worker *sw, struct session_in *in);
 bool wildcard_is(const struct profile_identity *id);
 bool wildcard_fits(struct str wildcard, struct str aor);		/* "sip:chat-!.*!@home": is aor one of them? */
 const struct profile_identity *wildcard_find(const struct profile *p, struct str aor);
+
+/* ---- ending.c: sessions ended by the network, TS 24.229 §5.4.5 ---- */
+void ending_watch(struct scscf_worker *sw);			/* keeps what it takes; sessions.max_session_s */
+/* Ends every confirmed session of a Call-ID.  reason: value of Reason (RFC 3326).  Returns how many. */
+unsigned ending_call(struct scscf_worker *sw, struct str call_id, struct str reason);
+void ending_route(void *u, struct http_req *r);			/* DELETE /api/v1/dialogs/{callId} */
 
 /* ---- held.c: servers that failed just now, for all workers ---- */
 void held_set(struct scscf_worker *sw, struct str server, uint32_t hold_s);

@@ -62,6 +62,16 @@ void dialog_table_final(struct dialog_table *t, const struct sip_msg *invite, un
 /* This 2xx to INVITE or UPDATE sets the session timer (RFC 4028); session_s 0: there is none (any more). */
 void dialog_table_session(struct dialog_table *t, const struct sip_msg *m, uint32_t session_s, bool refresher_uas);
 uint64_t dialog_table_expired(const struct dialog_table *t);	/* sessions that ended because nobody refreshed them */
+/* Ending dialogs by BYEs of our own (ends.h): what that takes is kept from now on.  For a node that is on the route of its calls. */
+void dialog_table_keep_ends(struct dialog_table *t);
+/* The next confirmed dialog of that Call-ID behind `after`; 0: none. */
+uint64_t dialog_table_of_call(const struct dialog_table *t, struct str call_id, uint64_t after);
+/* Makes BYEs for the caller [0] and the callee [1], without Via; the dialog is over then.  One that cannot be made is NULL.
+ * 0, -ENOENT (no such confirmed dialog), -EPROTO (neither end is known). */
+int dialog_table_release(struct dialog_table *t, struct str call_id, uint64_t id, struct str reason, struct bytes *ret[2]);
+/* fn hears of each dialog that has been confirmed for limit_s; 0: of none. */
+typedef void (*dialog_limit_fn)(void *arg, struct str call_id, uint64_t id);
+void dialog_table_limit(struct dialog_table *t, uint32_t limit_s, dialog_limit_fn fn, void *arg);
 uint32_t dialog_table_count(const struct dialog_table *t);
 /* In order of id, those above after_id, at most max. */
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,

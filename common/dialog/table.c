@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "common/dialog/dialog.h"
+#include "common/dialog/ends.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/clock.h"
@@ -42,6 +43,8 @@ struct entry {
 	bool refresher_uas;
 	char *from_tag, *to_tag;	/* to_tag "": no response with a tag yet */
 	char *from_uri, *to_uri, *icid;
+	struct dialog_ends *ends;	/* NULL: not kept */
+	struct timer limit;
 };
 
 struct dialog_table {
@@ -51,6 +54,10 @@ struct dialog_table {
 	uint32_t n, max, max_age_s;
 	uint32_t hidden;		/* of n: attempts that do not show */
 	uint64_t last_id, expired;
+	bool keep_ends;
+	uint32_t limit_s;
+	dialog_limit_fn limit_fn;
+	void *limit_arg;
 };
 
 static bool call_eq(const struct hnode *n, const void *key)
@@ -102,6 +109,7 @@ static void entry_texts_free(struct entry *e)
 	free(e->from_uri);
 	free(e->to_uri);
 	free(e->icid);
+	dialog_ends_free(e->ends);
 	free(e);
 }
 
@@ -116,6 +124,7 @@ static void entry_free(struct entry *e)
 	struct dialog_table *t = e->t;
 
 	timer_stop(&e->timer);
+	timer_stop(&e->limit);
 	t->hidden -= e->has_dialogs;
 	list_del(&e->in_call);
 	list_del(&e->in_table);
@@ -123,6 +132,14 @@ static void entry_free(struct entry *e)
 	t->n--;
 	call_drop_empty(t, c);
 	entry_texts_free(e);
+}
+
+static void on_limit(struct timer *tm)
+{
+	struct entry *e = container_of(tm, struct entry, limit);
+
+	if (e->state == ENTRY_CONFIRMED && e->t->limit_fn)
+		e->t->limit_fn(e->t->limit_arg, str_from_c(e->call->call_id), e->id);
 }
 
 static void on_timer(struct timer *tm)
@@ -181,6 +198,7 @@ static struct entry *entry_new(struct dialog_table *t, struct str call_id, struc
 	c->n++;
 	t->n++;
 	timer_init(&e->timer, on_timer);
+	timer_init(&e->limit, on_limit);
 	entry_age(e);
 	return e;
 fail:
@@ -257,6 +275,12 @@ static bool is_early_of(const struct entry *e, const struct sip_msg *m)
 
 /* ---- what passes ---- */
 
+/* Did the callee send the request, or is it answered by the caller? */
+static bool from_callee(const struct entry *e, const struct sip_msg *m)
+{
+	return !str_eq_c(m->from_tag, e->from_tag);
+}
+
 static void bye_seen(struct entry *e)
 {
 	e->state = ENTRY_TERMINATED;
@@ -282,6 +306,8 @@ void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8
 		e = c ? find_dialog(c, m) : NULL;
 		if (!e || e->state == ENTRY_TERMINATED)
 			return;
+		if (e->ends)
+			dialog_ends_request(e->ends, from_callee(e, m), m);
 		if (m->method == SIP_BYE)
 			bye_seen(e);
 		else if (e->state == ENTRY_CONFIRMED)
@@ -301,6 +327,8 @@ void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8
 	e->side = side;
 	e->invite_cseq = m->cseq;
 	e->open = 1;
+	if (t->keep_ends)
+		e->ends = dialog_ends_new(m);
 }
 
 /* The attempt, or when it is over another dialog that the same INVITE made. */
@@ -337,6 +365,7 @@ static struct entry *entry_for(struct dialog_table *t, struct call *c, const str
 	e->invite_cseq = sibling->invite_cseq;
 	e->started_wall_us = sibling->started_wall_us;
 	e->branch = hash_str(m->via.branch);
+	e->ends = dialog_ends_copy(sibling->ends);
 	if (is_attempt(sibling) && !sibling->has_dialogs) {
 		sibling->has_dialogs = true;
 		t->hidden++;
@@ -412,6 +441,8 @@ static void invite_response(struct dialog_table *t, struct call *c, const struct
 			entry_free(e);
 		else if (m->status < 300 && e->state == ENTRY_CONFIRMED)
 			entry_age(e);
+		if (m->status >= 200 && m->status < 300 && e->ends)	/* who answers is not who asked */
+			dialog_ends_response(e->ends, !from_callee(e, m), m);
 		return;
 	}
 	if (m->status >= 300 || m->status == 199) {
@@ -427,6 +458,10 @@ static void invite_response(struct dialog_table *t, struct call *c, const struct
 		metric_observe_us(&m_setup, NULL, NULL, clock_wall_us() - e->started_wall_us);
 	e->state = ENTRY_CONFIRMED;
 	e->answered_wall_us = clock_wall_us();
+	if (e->ends)
+		dialog_ends_answered(e->ends, m);
+	if (t->limit_s)
+		timer_start(t->wheel, &e->limit, (uint64_t)t->limit_s * 1000);
 	entry_age(e);
 	losers_linger(c, m);
 }
@@ -452,6 +487,72 @@ void dialog_table_response(struct dialog_table *t, const struct sip_msg *m, uint
 		entry_free(e);
 	else if (m->method == SIP_BYE && m->status >= 200)
 		bye_challenged(e);
+}
+
+/* ---- ended by us: TS 24.229 §5.4.5 ---- */
+
+void dialog_table_keep_ends(struct dialog_table *t)
+{
+	t->keep_ends = true;
+}
+
+void dialog_table_limit(struct dialog_table *t, uint32_t limit_s, dialog_limit_fn fn, void *arg)
+{
+	t->limit_s = limit_s;
+	t->limit_fn = fn;
+	t->limit_arg = arg;
+}
+
+uint64_t dialog_table_of_call(const struct dialog_table *t, struct str call_id, uint64_t after)
+{
+	struct call *c = call_find(t, call_id);
+	uint64_t id = 0;
+	struct list *i;
+
+	if (!c)
+		return 0;
+	list_for_each(i, &c->entries) {
+		const struct entry *e = list_entry(i, const struct entry, in_call);
+
+		if (e->state == ENTRY_CONFIRMED && e->id > after && (id == 0 || e->id < id))
+			id = e->id;
+	}
+	return id;
+}
+
+static struct entry *find_confirmed(const struct dialog_table *t, struct str call_id, uint64_t id)
+{
+	struct call *c = call_find(t, call_id);
+	struct list *i;
+
+	if (!c)
+		return NULL;
+	list_for_each(i, &c->entries) {
+		struct entry *e = list_entry(i, struct entry, in_call);
+
+		if (e->id == id)
+			return e->state == ENTRY_CONFIRMED ? e : NULL;
+	}
+	return NULL;
+}
+
+int dialog_table_release(struct dialog_table *t, struct str call_id, uint64_t id, struct str reason, struct bytes *ret[2])
+{
+	struct entry *e = find_confirmed(t, call_id, id);
+	struct dialog_names n;
+
+	if (!e)
+		return -ENOENT;
+	if (!e->ends)
+		return -EPROTO;
+	n = (struct dialog_names){ .call_id = str_from_c(e->call->call_id), .uri = { str_from_c(e->from_uri), str_from_c(e->to_uri) },
+				   .tag = { str_from_c(e->from_tag), str_from_c(e->to_tag) } };
+	for (unsigned to = 0; to < 2; to++)
+		ret[to] = dialog_ends_bye(e->ends, to, &n, reason);
+	if (!ret[0] && !ret[1])
+		return -EPROTO;
+	bye_seen(e);
+	return 0;
 }
 
 uint32_t dialog_table_count(const struct dialog_table *t)

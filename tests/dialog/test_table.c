@@ -1,4 +1,5 @@
 /* tests/dialog/test_table.c - dialogs as a proxy sees them pass: RFC 3261 §12.1, §12.3, §13.2.2.4, §15. */
+#include <errno.h>
 #include <stdio.h>
 #include "common/dialog/dialog.h"
 #include "tests/check.h"
@@ -254,5 +255,132 @@ START_TEST(test_pages)
 }
 END_TEST
 
+/* ---- ended by us: RFC 3261 §12.2.1.1, §15.1; TS 24.229 §5.4.5 ---- */
+
+/* A message with more lines; LF becomes CRLF. */
+static void pass_text(const char *start, const char *from, const char *to, unsigned cseq, const char *method, const char *more)
+{
+	char text[2048], crlf[4096], *at = crlf;
+	struct sip_parse_error err;
+	struct sip_msg *m;
+
+	snprintf(text, sizeof(text), "%s\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@x>;tag=%s\nTo: <sip:b@x>%s%s\nCall-ID: c\nCSeq: %u %s\n"
+		 "%sContent-Length: 0\n\n", start, from, *to ? ";tag=" : "", to, cseq, method, more);
+	for (const char *p = text; *p; p++) {
+		if (*p == '\n')
+			*at++ = '\r';
+		*at++ = *p;
+	}
+	*at = '\0';
+	ck_assert_msg(sip_msg_parse_copy(str_from_c(crlf), NULL, &m, &err) == 0, "%s: %s", start, err.why);
+	if (m->request)
+		dialog_table_request(t, m, 1, STR("icid1"));
+	else
+		dialog_table_response(t, m, 0);
+	sip_msg_unref(m);
+}
+
+static void has(const struct bytes *b, const char *line)
+{
+	ck_assert_msg(b && str_find(bytes_str(b), str_from_c(line)) >= 0, "%s is not in %.*s", line, STR_ARG(bytes_str(b)));
+}
+
+static void call_begins(void)
+{
+	setup(10, 100000);
+	dialog_table_keep_ends(t);
+	pass_text("INVITE sip:b@x SIP/2.0", "A", "", 7, "INVITE", "Contact: <sip:a@10.0.0.1:5066>\nRecord-Route: <sip:p2;lr>, <sip:p1;lr>\n");
+	pass_text("INVITE sip:b@x SIP/2.0", "A", "", 7, "INVITE",		/* the same on its way back through us */
+		  "Contact: <sip:a@10.0.0.1:5066>\nRecord-Route: <sip:us;lr>\nRecord-Route: <sip:p2;lr>, <sip:p1;lr>\n");
+	pass_text("SIP/2.0 180 X", "A", "B", 7, "INVITE", "Contact: <sip:early@10.0.0.2>\n");
+	pass_text("SIP/2.0 200 X", "A", "B", 7, "INVITE", "Contact: \"x\" <sip:b@10.0.0.2:5066;transport=tcp>;q=1\n"
+		  "Record-Route: <sip:p4;lr>\nRecord-Route: <sip:p3;lr>, <sip:us2;lr>, <sip:us;lr>, <sip:p2;lr>, <sip:p1;lr>\n");
+}
+
+START_TEST(test_release)		/* each end gets its BYE along the route set, as the other one would have sent it */
+{
+	struct bytes *bye[2];
+	uint64_t id;
+
+	call_begins();
+	id = dialog_table_of_call(t, STR("c"), 0);
+	ck_assert_uint_gt(id, 0);
+	ck_assert_uint_eq(dialog_table_of_call(t, STR("c"), id), 0);
+	ck_assert_uint_eq(dialog_table_of_call(t, STR("d"), 0), 0);
+	ck_assert_int_eq(dialog_table_release(t, STR("d"), id, STR("x"), bye), -ENOENT);
+	pass_text("INFO sip:b@x SIP/2.0", "A", "B", 9, "INFO", "");
+	pass_text("UPDATE sip:a@x SIP/2.0", "B", "A", 101, "UPDATE", "Contact: <sip:b@10.0.0.3>\n");
+	ck_assert_int_eq(dialog_table_release(t, STR("c"), id, STR("SIP;cause=480"), bye), 0);
+	has(bye[0], "BYE sip:a@10.0.0.1:5066 SIP/2.0\r\n");
+	has(bye[0], "\r\nRoute: <sip:p2;lr>, <sip:p1;lr>\r\n");
+	has(bye[0], "\r\nFrom: <sip:b@x>;tag=B\r\nTo: <sip:a@x>;tag=A\r\nCall-ID: c\r\nCSeq: 102 BYE\r\nReason: SIP;cause=480\r\n");
+	has(bye[1], "BYE sip:b@10.0.0.3 SIP/2.0\r\n");
+	has(bye[1], "\r\nRoute: <sip:us2;lr>, <sip:p3;lr>, <sip:p4;lr>\r\n");
+	has(bye[1], "\r\nFrom: <sip:a@x>;tag=A\r\nTo: <sip:b@x>;tag=B\r\nCall-ID: c\r\nCSeq: 10 BYE\r\n");
+	bytes_unref(bye[0]);
+	bytes_unref(bye[1]);
+	ck_assert_int_eq(dialog_table_release(t, STR("c"), id, STR("x"), bye), -ENOENT);		/* over */
+	ck_assert_uint_eq(dialog_table_of_call(t, STR("c"), 0), 0);
+	dialog_table_free(t);
+}
+END_TEST
+
+START_TEST(test_release_unknown_end)	/* an end that cannot be reached: the other one is */
+{
+	struct bytes *bye[2];
+
+	setup(10, 100000);
+	dialog_table_keep_ends(t);
+	pass_text("INVITE sip:b@x SIP/2.0", "A", "", 7, "INVITE", "Contact: <sip:a@10.0.0.1>\n");
+	pass_text("SIP/2.0 200 X", "A", "B", 7, "INVITE", "Contact: <sip:b@10.0.0.2>\n");	/* we are on no route */
+	ck_assert_int_eq(dialog_table_release(t, STR("c"), dialog_table_of_call(t, STR("c"), 0), STR("x"), bye), 0);
+	ck_assert(bye[0] && !bye[1]);
+	ck_assert_int_lt(str_find(bytes_str(bye[0]), STR("Route:")), 0);
+	bytes_unref(bye[0]);
+	dialog_table_free(t);
+
+	setup(10, 100000);			/* and where nothing is kept none can */
+	pass_text("INVITE sip:b@x SIP/2.0", "A", "", 7, "INVITE", "Contact: <sip:a@10.0.0.1>\n");
+	pass_text("SIP/2.0 200 X", "A", "B", 7, "INVITE", "Contact: <sip:b@10.0.0.2>\n");
+	ck_assert_int_eq(dialog_table_release(t, STR("c"), dialog_table_of_call(t, STR("c"), 0), STR("x"), bye), -EPROTO);
+	dialog_table_free(t);
+}
+END_TEST
+
+static unsigned over;
+
+static void on_limit(void *arg, struct str call_id, uint64_t id)
+{
+	struct bytes *bye[2];
+
+	(void)arg;
+	over++;
+	ck_assert_int_eq(dialog_table_release(t, call_id, id, STR("x"), bye), 0);
+	bytes_unref(bye[0]);
+	bytes_unref(bye[1]);
+}
+
+START_TEST(test_limit)			/* the longest duration counts from the answer; one that ended before is left alone */
+{
+	over = 0;
+	call_begins();
+	dialog_table_free(t);
+	setup(10, 100000);
+	dialog_table_keep_ends(t);
+	dialog_table_limit(t, 60, on_limit, NULL);
+	pass_text("INVITE sip:b@x SIP/2.0", "A", "", 7, "INVITE", "Contact: <sip:a@10.0.0.1>\n");
+	wheel_advance(&w, w.now_ms + 50000);
+	pass_text("SIP/2.0 200 X", "A", "B", 7, "INVITE", "Contact: <sip:b@10.0.0.2>\nRecord-Route: <sip:us;lr>\n");
+	wheel_advance(&w, w.now_ms + 59000);
+	ck_assert_uint_eq(over, 0);
+	wheel_advance(&w, w.now_ms + 2000);
+	ck_assert_uint_eq(over, 1);
+	wheel_advance(&w, w.now_ms + 120000);
+	ck_assert_uint_eq(over, 1);
+	dialog_table_free(t);
+}
+END_TEST
+
 TEST_MAIN("dialog table", TEST_ROWS(test_row, rows), TEST_ONE(test_losers), TEST_ONE(test_bye_unanswered),
-	  TEST_ONE(test_max_age), TEST_ONE(test_session_timer), TEST_ONE(test_limits), TEST_ONE(test_pages))
+	  TEST_ONE(test_max_age), TEST_ONE(test_session_timer), TEST_ONE(test_limits), TEST_ONE(test_pages),
+	  TEST_ONE(test_release), TEST_ONE(test_release_unknown_end), TEST_ONE(test_limit))

@@ -173,6 +173,19 @@ class Services:
             self.b2bua.got("BYE")
         self.b2bua.nothing("INVITE")
 
+    def released(self):
+        """Row T18, TS 24.229 §5.4.5: an operator ends a call; both phones and the server between them hear BYE."""
+        da, _, _ = call(self.phone["proxied"], self.phone["b"], self.to_b)
+        self.proxy.got("INVITE")
+        rest = self.core.rest("scscf")
+        rest.send("DELETE", f"/api/v1/dialogs/{da.call_id}?cause=503")
+        for name in ("proxied", "b"):
+            bye = self.phone[name].incoming("BYE")
+            check("cause=503" in bye.get("Reason"), f"Reason is {bye.get('Reason')!r}")
+            self.phone[name].reply(bye, 200)
+        self.proxy.got("BYE")
+        wait_for(lambda: not rest.items("/api/v1/dialogs"), 3, "the end of the dialog")
+
     def diverted(self):
         """Row T3: another target; then only the services of case ORIGINATING_CDIV."""
         da, db, _ = call(self.phone["a"], self.phone["b"], self.core.number(self.subs["diverted"]))
@@ -288,7 +301,8 @@ class Services:
         return [
             ("everybody registers", self.register), ("a server hears of a registration", self.third_party),
             ("a server hears of a re-registration", self.third_party_again), ("a server that may end a registration", self.third_party_fails),
-            ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("a server that diverts", self.diverted),
+            ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("a call ended over REST", self.released),
+            ("a server that diverts", self.diverted),
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
             ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
             ("a dead server that ends sessions", self.dead_ends), ("SMS over IP, both ways", self.sms_both_ways),

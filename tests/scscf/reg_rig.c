@@ -238,6 +238,7 @@ void rig_init(struct reg_rig *r)
 	r->stack.main_loop = loop_new();
 	wheel_init(&r->wheel, 1000);
 	r->worker.w = (struct worker){ .stack = &r->stack, .loop = loop_new(), .wheel = &r->wheel };
+	r->worker.w.dialogs = dialog_table_new(&r->wheel, 10, 3600);
 	r->worker.w.tx = tx_layer_new(&r->wheel, &ops, r, 0);
 	tx_layer_set_agent(r->worker.w.tx, &(const struct tx_agent){ .name = str_from_c(r->stack.name), .fe = "s-cscf" });
 	ck_assert_int_eq(scscf_new(&r->s, r->config), 0);
@@ -250,6 +251,7 @@ void rig_fini(struct reg_rig *r)
 {
 	sip_msg_unref(r->m);
 	tx_layer_free(r->worker.w.tx);
+	dialog_table_free(r->worker.w.dialogs);
 	scscf_worker_free(&r->worker.w, r->worker.w.role);
 	scscf_free(r->s);
 	loop_free(r->worker.w.loop);
