@@ -85,7 +85,7 @@ static bool method_fits(const struct trigger *t, const struct criteria_query *q)
 	return t->id != SIP_REGISTER || t->number == 0 || (t->number & q->registration);
 }
 
-static bool trigger_fits(const struct trigger *t, const struct criteria_query *q)
+bool criteria_trigger_fits(const struct trigger *t, const struct criteria_query *q)
 {
 	struct body_part p;
 	bool fits = false;
@@ -126,7 +126,7 @@ static bool criterion_fits(const struct criterion *k, const struct criteria_quer
 		bool fits = !k->cnf;
 
 		for (; i < k->group_end[g] && fits != k->cnf; i++)
-			fits = trigger_fits(&k->trigger[k->member[i]], q);
+			fits = criteria_trigger_fits(&k->trigger[k->member[i]], q);
 		i = k->group_end[g];
 		if (fits != k->cnf)		/* CNF: nothing in this group; DNF: all of it */
 			return !k->cnf;

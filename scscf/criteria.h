@@ -88,6 +88,7 @@ int criteria_compile(const struct criteria_store *s, struct criteria *c);
  * nobody.  *ret one reference.  0; -EBADMSG (not well-formed), -ENOMEM, -EFBIG. */
 int criteria_get(struct criteria_store *s, struct str text, struct criteria **ret);
 /* The first criterion at or behind `from` that wants the request; CRITERIA_NONE. */
+bool criteria_trigger_fits(const struct trigger *t, const struct criteria_query *q);	/* one by itself: dryrun.c */
 unsigned criteria_next(const struct criteria *c, unsigned from, const struct criteria_query *q);
 
 /* Canonical XML, as elements come from a reader: no attributes, no blanks around texts, no comments, no prefixes. */

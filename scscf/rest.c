@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/util/clock.h"
+#include "scscf/dryrun.h"
 #include "scscf/registration.h"
 #include "scscf/session.h"
 
@@ -337,6 +338,8 @@ const struct http_route scscf_routes[] = {
 	  "Network-initiated re-authentication: the contacts are shortened to registrar.reauth_expires_s." },
 	{ "DELETE", "/api/v1/dialogs/{id}", HTTP_OPERATE, ending_route,
 	  "Ends the confirmed sessions of a Call-ID: BYE to both ends; cause= of the SIP Reason, 480 when absent." },
+	{ "POST", "/api/v1/profiles/{impu}/ifc/dry-run", HTTP_VIEW, dryrun_route,
+	  "What the filter criteria of a user would do with a request, trigger by trigger; nothing is sent." },
 	{ "GET", "/api/v1/routing/routes", HTTP_VIEW, breakout_list, "The rows of sessions.routes, as they stand in the configuration." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 from cases import Cases, check, equal, wait_for
 from core import Core, Sub
@@ -173,6 +174,15 @@ class Services:
             self.b2bua.got("BYE")
         self.b2bua.nothing("INVITE")
 
+    def dry_run(self):
+        """POST .../ifc/dry-run: what the criteria would do, without a request that goes anywhere (row D15)."""
+        path = "/api/v1/profiles/" + urllib.parse.quote(self.core.impu(self.subs["texting"]), safe="") + "/ifc/dry-run"
+        for method, invoked in (("MESSAGE", [f"sip:{self.sms.ip}"]), ("INVITE", [])):
+            body = {"sessionCase": "originating-registered", "request": {"method": method, "requestUri": "tel:+49301"}}
+            r = self.core.rest("scscf").send("POST", path, body)
+            equal(r["invoked"], invoked, method)
+            equal([t["result"] for t in r["chain"][0]["triggers"]], [method == "MESSAGE", True, True], "its triggers")
+
     def released(self):
         """Row T18, TS 24.229 §5.4.5: an operator ends a call; both phones and the server between them hear BYE."""
         da, _, _ = call(self.phone["proxied"], self.phone["b"], self.to_b)
@@ -301,7 +311,8 @@ class Services:
         return [
             ("everybody registers", self.register), ("a server hears of a registration", self.third_party),
             ("a server hears of a re-registration", self.third_party_again), ("a server that may end a registration", self.third_party_fails),
-            ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("a call ended over REST", self.released),
+            ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("filter criteria tried over REST", self.dry_run),
+            ("a call ended over REST", self.released),
             ("a server that diverts", self.diverted),
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
             ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
