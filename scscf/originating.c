@@ -167,6 +167,8 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 {
 	struct session *s;
 
+	if (!limits_take(sw, in, c->view->id, SIDE_ORIGINATING))
+		return;
 	assert_identity(in, c);
 	border_service(sw, in);
 	s = session_new(sw, in, SIDE_ORIGINATING, str_from_c(c->id->aor));

@@ -47,8 +47,9 @@ int scscf_new(struct scscf **ret, const struct cfg *c)
 	s->dir = reg_directory_new();
 	s->criteria = criteria_store_new();
 	s->as_calls = cmap_new();
+	s->session_counts = cmap_new();
 	s->watch = watch_index_new();
-	if (!s->criteria || !s->as_calls || !s->watch)
+	if (!s->criteria || !s->as_calls || !s->session_counts || !s->watch)
 		return -ENOMEM;
 	if ((rc = load_shared(s, c)) < 0)
 		return rc;
@@ -68,6 +69,7 @@ void scscf_free(struct scscf *s)
 		return;
 	reg_directory_free(s->dir);
 	cmap_free(s->as_calls);
+	cmap_free(s->session_counts);
 	criteria_store_free(s->criteria);
 	watch_index_free(s->watch);
 	session_config_free((struct session_config *)(uintptr_t)s->sessions);

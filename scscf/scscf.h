@@ -28,6 +28,7 @@ struct scscf {
 	struct reg_directory *dir;	/* published registrations, all workers */
 	struct criteria_store *criteria;	/* filter criteria that users share; NULL: nobody shares */
 	struct cmap *as_calls;		/* services.c: what application servers have in hand, all workers */
+	struct cmap *session_counts;	/* limits.c: sessions of each user, all workers */
 	struct as_held {		/* services.c: not asked until then, by any worker */
 		_Atomic uint64_t server, until_ms;
 	} as_held[AS_MAX_HELD];

@@ -41,7 +41,7 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	struct session_route *routes;
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
-	uint32_t as_wait_ms, as_hold_s, max_session_s;
+	uint32_t as_wait_ms, as_hold_s, max_session_s, max_per_user;
 };
 struct http_req;
 extern const struct cfg_row scscf_session_schema[];
@@ -181,6 +181,10 @@ void ending_watch(struct scscf_worker *sw);			/* keeps what it takes; sessions.m
 /* Ends every confirmed session of a Call-ID.  reason: value of Reason (RFC 3326).  Returns how many. */
 unsigned ending_call(struct scscf_worker *sw, struct str call_id, struct str reason);
 void ending_route(void *u, struct http_req *r);			/* DELETE /api/v1/dialogs/{callId} */
+
+/* ---- limits.c: sessions.max_per_user ---- */
+/* A place for an INVITE of that registration.  false: there is none left, it was refused. */
+bool limits_take(struct scscf_worker *sw, struct session_in *in, uint64_t id, enum session_side side);
 
 /* ---- held.c: servers that failed just now, for all workers ---- */
 void held_set(struct scscf_worker *sw, struct str server, uint32_t hold_s);

@@ -38,6 +38,8 @@ const struct cfg_row scscf_session_schema[] = {
 	  "A request other than INVITE that a phone does not answer is given up; below 64 T1 of who waits (RFC 4320)." },
 	{ "sessions.max_session_s", CFG_INT, 0, 31536000, "0", NULL, 0, "s",
 	  "A session that has lasted so long is ended by BYEs to both ends (TS 24.229 §5.4.5); 0: none is." },
+	{ "sessions.max_per_user", CFG_INT, 0, 10000, "0", NULL, 0, NULL,
+	  "Sessions that a registration may have at a time, both ways; one more gets 403, or 486 when it is called; 0: any number." },
 	{ "sessions.as_wait_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms",
 	  "An application server that says nothing for so long has failed: default handling (TS 24.229 §5.4.3.2)." },
 	{ "sessions.as_hold_s", CFG_INT, 0, 3600, "10", NULL, 0, "s",
@@ -150,6 +152,7 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	s->non_invite_wait_ms = (uint32_t)cfg_int(r, "sessions.non_invite_wait_ms");
 	s->as_wait_ms = (uint32_t)cfg_int(r, "sessions.as_wait_ms");
 	s->as_hold_s = (uint32_t)cfg_int(r, "sessions.as_hold_s");
+	s->max_per_user = (uint32_t)cfg_int(r, "sessions.max_per_user");
 	s->max_session_s = (uint32_t)cfg_int(r, "sessions.max_session_s");
 	s->routes = calloc(n ? n : 1, sizeof(*s->routes));
 	for (; s->routes && s->n_routes < n; s->n_routes++) {

@@ -363,6 +363,8 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 		session_refuse(in, 404, "no such user", STR_NONE);
 		return;
 	}
+	if (!limits_take(sw, in, v->id, SIDE_TERMINATING))
+		return;
 	s = session_new(sw, in, SIDE_TERMINATING, str_from_c(id->aor));
 	if (!s)
 		return;

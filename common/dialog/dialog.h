@@ -6,6 +6,7 @@
 #include "common/loop/wheel.h"
 #include "common/sip/out.h"
 #include "common/util/hash.h"
+#include "common/util/obj.h"
 
 /* ---- one end ---- */
 struct dialog;
@@ -72,6 +73,8 @@ int dialog_table_release(struct dialog_table *t, struct str call_id, uint64_t id
 /* fn hears of each dialog that has been confirmed for limit_s; 0: of none. */
 typedef void (*dialog_limit_fn)(void *arg, struct str call_id, uint64_t id);
 void dialog_table_limit(struct dialog_table *t, uint32_t limit_s, dialog_limit_fn fn, void *arg);
+/* Keeps a reference of o for as long as this INVITE, or a dialog that it made, is watched.  which: 0 or 1, one of each. */
+void dialog_table_attach(struct dialog_table *t, const struct sip_msg *invite, unsigned which, struct obj *o);
 uint32_t dialog_table_count(const struct dialog_table *t);
 /* In order of id, those above after_id, at most max. */
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,

@@ -45,6 +45,7 @@ struct entry {
 	char *from_uri, *to_uri, *icid;
 	struct dialog_ends *ends;	/* NULL: not kept */
 	struct timer limit;
+	struct obj *held[2];		/* dialog_table_attach() */
 };
 
 struct dialog_table {
@@ -110,6 +111,8 @@ static void entry_texts_free(struct entry *e)
 	free(e->to_uri);
 	free(e->icid);
 	dialog_ends_free(e->ends);
+	obj_unref(e->held[0]);
+	obj_unref(e->held[1]);
 	free(e);
 }
 
@@ -366,6 +369,8 @@ static struct entry *entry_for(struct dialog_table *t, struct call *c, const str
 	e->started_wall_us = sibling->started_wall_us;
 	e->branch = hash_str(m->via.branch);
 	e->ends = dialog_ends_copy(sibling->ends);
+	e->held[0] = obj_ref(sibling->held[0]);
+	e->held[1] = obj_ref(sibling->held[1]);
 	if (is_attempt(sibling) && !sibling->has_dialogs) {
 		sibling->has_dialogs = true;
 		t->hidden++;
@@ -494,6 +499,17 @@ void dialog_table_response(struct dialog_table *t, const struct sip_msg *m, uint
 void dialog_table_keep_ends(struct dialog_table *t)
 {
 	t->keep_ends = true;
+}
+
+void dialog_table_attach(struct dialog_table *t, const struct sip_msg *invite, unsigned which, struct obj *o)
+{
+	struct call *c = call_find(t, invite->call_id);
+	struct entry *e = c ? find_attempt(c, invite) : NULL;
+
+	if (!e)
+		return;
+	obj_unref(e->held[which]);
+	e->held[which] = obj_ref(o);
 }
 
 void dialog_table_limit(struct dialog_table *t, uint32_t limit_s, dialog_limit_fn fn, void *arg)

@@ -206,7 +206,24 @@ static void on_request(void *u, struct tx_server *st, struct sip_msg *m)
 {
 	struct rig *r = u;
 
+	dialog_table_request(r->w.dialogs, m, 0, STR_NONE);
 	scscf_request(&r->w, st, m);
+}
+
+static void on_observe(void *u, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m)
+{
+	struct rig *r = u;
+
+	(void)sent, (void)flow, (void)wire;
+	if (m && !m->request)
+		dialog_table_response(r->w.dialogs, m, 0);
+}
+
+static void on_invite_final(void *u, const struct sip_msg *invite, unsigned status)
+{
+	struct rig *r = u;
+
+	dialog_table_final(r->w.dialogs, invite, status);
 }
 
 static void on_ack(void *u, struct sip_msg *m)
@@ -223,7 +240,8 @@ static void on_cancel(void *u, struct tx_server *invite, struct sip_msg *cancel)
 		proxy_cancel(proxy_of(invite), cancel);
 }
 
-static const struct tx_ops transaction_ops = { .send = tx_send, .request = on_request, .ack = on_ack, .cancel = on_cancel };
+static const struct tx_ops transaction_ops = { .send = tx_send, .request = on_request, .ack = on_ack, .cancel = on_cancel,
+					      .observe = on_observe, .invite_final = on_invite_final };
 
 /* ---- life ---- */
 
@@ -263,6 +281,9 @@ void rig_init(struct rig *r, const char *sessions)
 	ck_assert(r->s.watch && r->sw.subscriptions);
 	r->w.wheel = &r->wheel;
 	r->w.resolver = (struct resolver *)r;		/* see resolver_lookup() above */
+	r->w.dialogs = dialog_table_new(&r->wheel, 100, 3600);
+	r->s.session_counts = cmap_new();
+	ck_assert(r->w.dialogs && r->s.session_counts);
 	r->w.tx = tx_layer_new(&r->wheel, &transaction_ops, r, 0);
 	tx_layer_set_agent(r->w.tx, &(const struct tx_agent){ .name = STR(RIG_NAME), .fe = "s-cscf" });
 	env.tx = r->w.tx;
@@ -276,6 +297,9 @@ void rig_fini(struct rig *r)
 {
 	proxy_layer_free(r->w.proxy);
 	tx_layer_free(r->w.tx);
+	dialog_table_free(r->w.dialogs);
+	ck_assert_uint_eq(cmap_count(r->s.session_counts), 0);		/* every place was given back */
+	cmap_free(r->s.session_counts);
 	subscriptions_free(r->sw.subscriptions);
 	watch_index_free(r->s.watch);
 	reg_directory_free(r->s.dir);
@@ -440,9 +464,9 @@ void rig_request(struct rig *r, const char *method, const char *ruri, const char
 	char text[8192];
 
 	snprintf(text, sizeof(text), "%s %s SIP/2.0\nVia: SIP/2.0/UDP 10.1.1.1:5060;branch=z9hG4bKup%u%s\n%s"
-		 "From: <sip:somebody@else.example>;tag=A\nTo: <sip:bob@home.example>%s%s\nCall-ID: call\nCSeq: 7 %s\n%s",
+		 "From: <sip:somebody@else.example>;tag=A\nTo: <sip:bob@home.example>%s%s\nCall-ID: call\nCSeq: %u %s\n%s",
 		 method, ruri, r->turn, method, extra && strstr(extra, "Max-Forwards") ? "" : "Max-Forwards: 70\n",
-		 to_tag ? ";tag=" : "", to_tag ? to_tag : "", method, extra ? extra : "");
+		 to_tag ? ";tag=" : "", to_tag ? to_tag : "", 7 + r->cseq, method, extra ? extra : "");
 	input_text(r, text);
 }
 

@@ -43,6 +43,8 @@ struct rig {
 	unsigned enum_asked, enum_cancelled;
 	void (*enum_fn)(void *arg, const struct enum_result *res);
 	void *enum_arg;
+	unsigned cseq;				/* added to the CSeq of requests: another INVITE of the same call
+						 * is another attempt */
 	unsigned turn;				/* in the branch: another one is another request */
 };
 

@@ -247,6 +247,37 @@ START_TEST(test_service_row)
 }
 END_TEST
 
+START_TEST(test_session_limit)		/* row T18: as many as allowed, and a place for the next one once one has ended */
+{
+	char extra[512];
+	struct rig r;
+
+	rig_init(&r, "{max_per_user: 2}");
+	rig_users(&r);
+	snprintf(extra, sizeof(extra), "Route: %s\nP-Asserted-Identity: <sip:alice@home.example>\n", rig_route(&r, TOKEN_SERVICE_ROUTE, 0, ID_ALICE));
+	for (unsigned i = 0; i < 2; i++) {
+		r.turn++;
+		r.cseq++;
+		rig_request(&r, "INVITE", "sip:bob@home.example", NULL, extra);
+		ck_assert_ptr_nonnull(rig_req(&r, "INVITE", i));
+	}
+	r.turn++;
+	r.cseq++;
+	rig_request(&r, "INVITE", "sip:bob@home.example", NULL, extra);
+	ck_assert_uint_eq(rig_status(&r), 403);
+	ck_assert_ptr_null(rig_req(&r, "INVITE", 2));
+	r.turn++;
+	rig_request(&r, "MESSAGE", "sip:bob@home.example", NULL, extra);	/* is no session */
+	ck_assert_ptr_nonnull(rig_req(&r, "MESSAGE", 0));
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 486, "");
+	r.turn++;
+	r.cseq++;
+	rig_request(&r, "INVITE", "sip:bob@home.example", NULL, extra);
+	ck_assert_ptr_nonnull(rig_req(&r, "INVITE", 2));
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_border_in_dialog)	/* the token of our Record-Route remembers that the far end is outside */
 {
 	char route[256], extra[1024];
@@ -391,6 +422,6 @@ END_TEST
 
 TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_restoration), TEST_ONE(test_forgotten_registration_is_asked_for),
 	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ROWS(test_privacy_row, privacy_rows),
-	  TEST_ROWS(test_service_row, service_rows), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
+	  TEST_ROWS(test_service_row, service_rows), TEST_ONE(test_session_limit), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
 	  TEST_ONE(test_charging_response), TEST_ONE(test_icid_made), TEST_ROWS(test_final_row, final_rows),
 	  TEST_ONE(test_next_hop_unknown), TEST_ONE(test_cancel), TEST_ROWS(test_as_row, as_rows))
