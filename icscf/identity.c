@@ -3,6 +3,7 @@
  *   tel:+N                     as it is: a user with a number has the tel form (TS 23.228 §4.3.3.0)
  *   sip:+N@home;user=phone     the tel form, as §5.3.2.1 replaces it; then the sip form
  *   sip:+N@home                the sip form; then the tel form, for subscribers that have no other
+ *   sip:N@home                 as it is; then tel:N;phone-context=home, a short number of ours (RFC 3966 §5.1.5); and the other way round
  *   sip:name@home              as it is
  *   an alias of the home domain, or this node's address, stands for the home domain
  *
@@ -52,6 +53,35 @@ static unsigned add(struct str form[ASK_MAX_FORMS], unsigned n, struct str one)
 	return n;
 }
 
+static bool is_digits(struct str s)
+{
+	for (size_t i = 0; i < s.l; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.l > 0;
+}
+
+/* A number that is not global: it may be provisioned either way. */
+static unsigned local_forms(const struct icscf *i, struct arena *ar, struct str aor, struct str form[ASK_MAX_FORMS])
+{
+	struct str scheme, number, rest, context, home = i->home_domain;
+	unsigned n = add(form, 0, aor);
+
+	str_cut(aor, ':', &scheme, &number);
+	if (i->hss == HSS_OPEN5GS)
+		return n;
+	if (str_eq_c(scheme, "tel")) {
+		str_cut(number, ';', &number, &rest);
+		if (is_digits(number) && sip_param_get(rest, "phone-context", &context) && str_ieq(context, home))
+			n = add(form, n, arena_printf(ar, "sip:%.*s@%.*s", STR_ARG(number), STR_ARG(home)));
+	} else {
+		str_cut(number, '@', &number, &rest);
+		if (is_digits(number))
+			n = add(form, n, arena_printf(ar, "tel:%.*s;phone-context=%.*s", STR_ARG(number), STR_ARG(home)));
+	}
+	return n;
+}
+
 unsigned icscf_identity_forms(const struct icscf *i, struct arena *ar, const struct sip_uri *u, struct str form[ASK_MAX_FORMS])
 {
 	bool phone, is_tel = u->scheme == SIP_SCHEME_TEL;
@@ -69,7 +99,7 @@ unsigned icscf_identity_forms(const struct icscf *i, struct arena *ar, const str
 		return 0;
 	number = number_of(aor);
 	if (!number.l)
-		return add(form, 0, aor);
+		return local_forms(i, ar, aor, form);
 	if (i->hss == HSS_OPEN5GS) {
 		struct str bare = str_from(number, 1);
 

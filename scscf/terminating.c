@@ -34,7 +34,11 @@ static bool each_number(struct str home, const struct number *n, spelling_fn fn,
 		if (fn(arg, str_from_c(text)))
 			return true;
 	}
-	return false;
+	if (n->s.p[0] == '+')
+		return false;
+	/* RFC 3966 §5.1.5: a short number of the home network as a tel URI. */
+	snprintf(text, sizeof(text), "tel:%.*s;phone-context=%.*s", STR_ARG(digits), STR_ARG(home));
+	return fn(arg, str_from_c(text));
 }
 
 static bool spell_temporary(struct scscf_worker *sw, const struct sip_uri *uri, spelling_fn fn, void *arg)

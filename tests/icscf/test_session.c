@@ -149,8 +149,14 @@ static const struct {
 	  NULL, "404" },
 	{ "a foreign number has a next hop", "tel:+4930", DEFAULT "numbers: {next_hop: \"sip:gw1\"}\n", "standard", 1, false, "tel:+4930",
 	  "tel:+4930", "<sip:gw1;lr>", "" },
-	{ "a local number too", "tel:112233;phone-context=home", DEFAULT "numbers: {next_hop: \"gw1\"}\n", "standard", 1, false,
-	  "tel:112233;phone-context=home", "tel:112233;phone-context=home", "<sip:gw1;lr>", "" },
+	{ "a local number too", "tel:112233;phone-context=home", DEFAULT "numbers: {next_hop: \"gw1\"}\n", "standard", 2, false,
+	  "tel:112233;phone-context=home sip:112233@home", "tel:112233;phone-context=home", "<sip:gw1;lr>", "" },
+	{ "a short number, known as sip, RFC 3966 §5.1.5", "tel:1001;phone-context=home", DEFAULT, "standard", 1, true,
+	  "tel:1001;phone-context=home sip:1001@home", "sip:1001@home", "<sip:s2:6060;lr>", "" },
+	{ "a short number, known as tel", "sip:1001@home", DEFAULT, "standard", 1, true, "sip:1001@home tel:1001;phone-context=home",
+	  "tel:1001;phone-context=home", "<sip:s2:6060;lr>", "" },
+	{ "another network's short number", "tel:1001;phone-context=far", DEFAULT, "standard", 1, false, "tel:1001;phone-context=far", NULL,
+	  NULL, "404" },
 };
 
 START_TEST(test_form_row)

@@ -52,6 +52,22 @@ START_TEST(test_row)
 }
 END_TEST
 
+START_TEST(test_short_number)		/* row C3: provisioned as a tel URI of the home network, however it is written */
+{
+	static const char *const spellings[] = { "tel:10-02;phone-context=home.example", "sip:1002@home.example", "sip:1002@home.example;user=phone",
+						 "sip:1002;phone-context=home.example@home.example;user=phone" };
+	struct rig r;
+
+	for (unsigned i = 0; i < 4; i++) {
+		rig_init(&r, NULL);
+		rig_user(&r, 0x88, "<PublicIdentity><Identity>tel:1002;phone-context=home.example</Identity></PublicIdentity>", "sip:x@10.8.0.9");
+		rig_request(&r, "INVITE", spellings[i], NULL, "Route: <sip:scscf.home.example:6060;lr>\n");
+		ck_assert_msg(strcmp(rig_down(&r), "INVITE@10.0.0.9") == 0, "%s: %s %u", spellings[i], rig_down(&r), rig_status(&r));
+		rig_fini(&r);
+	}
+}
+END_TEST
+
 START_TEST(test_unknown)		/* nobody sent it here: 404 */
 {
 	struct rig r;
@@ -386,6 +402,6 @@ START_TEST(test_emergency_row_S20)
 END_TEST
 
 TEST_MAIN("terminating", TEST_ROWS(test_emergency_row_S20, sos_rows), TEST_ONE(test_flows_of_a_phone_S12_RFC_5626), TEST_ROWS(test_gruu_row_S13, gruu_rows), TEST_ONE(test_temporary_gruu_S13),
-	  TEST_ROWS(test_row, rows), TEST_ONE(test_unknown), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
+	  TEST_ROWS(test_row, rows), TEST_ONE(test_short_number), TEST_ONE(test_unknown), TEST_ONE(test_request_out), TEST_ONE(test_long_path), TEST_ONE(test_shared),
 	  TEST_ONE(test_fork_answered), TEST_ROWS(test_fork_row, fork_rows), TEST_ONE(test_silence_after_100), TEST_ONE(test_q_order), TEST_ONE(test_cancel),
 	  TEST_ONE(test_timer_c))
