@@ -5,6 +5,8 @@
 #include "common/proxy/private.h"
 #include "common/sip/oc.h"
 
+const struct resolver_result proxy_unresolved;
+
 static void on_timer_c(struct timer *t);
 static void on_timer_wait(struct timer *t);
 static void on_timer_answer(struct timer *t);
@@ -127,7 +129,7 @@ static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const ch
 /* §18.1.1: too large for a datagram, and nobody fixed the transport. */
 static bool wants_tcp(const struct proxy_branch *b, const struct sip_flow *to, const struct bytes *wire)
 {
-	return to->proto == SIP_UDP && !b->has_flow && !b->res.explicit_proto && !b->tcp_refused &&
+	return to->proto == SIP_UDP && !b->has_flow && !b->res->explicit_proto && !b->tcp_refused &&
 	       wire->l > b->p->layer->env.udp_max_bytes;
 }
 
@@ -163,7 +165,7 @@ static void timers_start(struct proxy_branch *b)
 		timer_start(env->wheel, &b->timer_c, env->timer_c_ms);
 	if (b->wait_ms && !timer_pending(&b->timer_wait))
 		timer_start(env->wheel, &b->timer_wait, b->wait_ms);
-	if (env->response_wait_ms && !b->has_flow && b->next + 1 < b->res.n)
+	if (env->response_wait_ms && !b->has_flow && b->next + 1 < b->res->n)
 		timer_start(env->wheel, &b->timer_answer, env->response_wait_ms);
 }
 
@@ -186,7 +188,7 @@ static void held_back(struct proxy_branch *b, const struct sip_flow *to)
 	log_debug(LOG_PROXY, "held back for a next hop that is overloaded", LOG_C("to", sip_flow_fmt(to, text)),
 		  LOG_S("call_id", b->p->m->call_id));
 	b->p->held = true;
-	if (!b->has_flow && b->next + 1 < b->res.n) {
+	if (!b->has_flow && b->next + 1 < b->res->n) {
 		b->next++;
 		attempt(b);
 	} else {
@@ -197,7 +199,7 @@ static void held_back(struct proxy_branch *b, const struct sip_flow *to)
 /* Sends to the address in turn. */
 static void attempt(struct proxy_branch *b)
 {
-	struct sip_flow to = b->has_flow ? b->flow : b->res.target[b->next];
+	struct sip_flow to = b->has_flow ? b->flow : b->res->target[b->next];
 	char branch[PROXY_BRANCH_STRLEN], text[SIP_FLOW_STRLEN];
 	struct bytes *wire = NULL;
 	int rc;
@@ -237,11 +239,11 @@ static void target_blame(struct proxy_branch *b, int err)
 	bool trial = b->tcp_trial && err != -ETIMEDOUT && err != -EBUSY;
 	char to[SIP_FLOW_STRLEN];
 
-	if (!trial && b->next < b->res.n)
+	if (!trial && b->next < b->res->n)
 		log_info(LOG_PROXY, "next hop failed", LOG_C("why", err == -ETIMEDOUT ? "no answer" : err == -EBUSY ? "503" : strerror(-err)),
-			 LOG_C("to", sip_flow_fmt(&b->res.target[b->next], to)), LOG_S("call_id", b->p->m->call_id));
-	if (!b->has_flow && !trial && b->next < b->res.n)
-		resolver_target_failed(b->p->layer->env.resolver, &b->res.target[b->next], PROXY_TARGET_HOLD_S);
+			 LOG_C("to", sip_flow_fmt(&b->res->target[b->next], to)), LOG_S("call_id", b->p->m->call_id));
+	if (!b->has_flow && !trial && b->next < b->res->n)
+		resolver_target_failed(b->p->layer->env.resolver, &b->res->target[b->next], PROXY_TARGET_HOLD_S);
 }
 
 /* Takes the next address of the same target, if there is one: RFC 3263 §4.3.  err: -errno of the transport,
@@ -251,14 +253,14 @@ bool branch_failover(struct proxy_branch *b, int err)
 	struct proxy_layer *l = b->p->layer;
 
 	target_blame(b, err);
-	if (b->has_flow || b->cancelled || b->p->no_more || !b->p->st || b->next >= b->res.n)
+	if (b->has_flow || b->cancelled || b->p->no_more || !b->p->st || b->next >= b->res->n)
 		return false;
 	timer_stop(&b->timer_c);
 	timer_stop(&b->timer_answer);
 	if (b->tcp_trial && err != -ETIMEDOUT && err != -EBUSY) {	/* §18.1.1: back to UDP */
 		b->tcp_refused = true;
 	} else {
-		if (b->next + 1 >= b->res.n)
+		if (b->next + 1 >= b->res->n)
 			return false;
 		b->next++;
 		b->tcp_refused = false;
@@ -275,6 +277,18 @@ bool branch_failover(struct proxy_branch *b, int err)
 	return true;
 }
 
+/* No more of it than there is: a branch lives as long as its call rings. */
+static bool targets_keep(struct proxy_branch *b, const struct resolver_result *res)
+{
+	size_t bytes = offsetof(struct resolver_result, target) + res->n * sizeof(res->target[0]);
+	struct resolver_result *keep = arena_alloc(b->p->m->arena, bytes);
+
+	if (keep)
+		memcpy(keep, res, bytes);
+	b->res = keep ? keep : &proxy_unresolved;
+	return keep != NULL;
+}
+
 static void on_resolved(void *arg, const struct resolver_result *res)
 {
 	struct proxy_branch *b = arg;
@@ -284,12 +298,13 @@ static void on_resolved(void *arg, const struct resolver_result *res)
 	if (b->state != BRANCH_RESOLVING)
 		return;
 	proxy_enter(p);
-	b->res = *res;
 	b->next = 0;
 	if (res->err || !res->n) {
 		log_info(LOG_PROXY, "next hop not resolved", LOG_C("why", res->why ? res->why : "no address"),
 			 LOG_S("call_id", p->m->call_id));
 		branch_end(b, 503, NULL, NULL);
+	} else if (!targets_keep(b, res)) {
+		branch_end(b, 500, NULL, NULL);
 	} else {
 		attempt(b);
 	}

@@ -57,8 +57,8 @@ struct proxy_branch {
 	struct sip_msg *rewritten;		/* the request as rewritten for a strict router; plan.m then */
 	struct sip_out *cur;			/* inside ops.branch */
 	struct resolver_query *query;
-	struct resolver_result res;
-	unsigned next;				/* index into res.target of the address in use */
+	const struct resolver_result *res;	/* with as many targets as it says, in the arena of the request */
+	unsigned next;				/* index into res->target of the address in use */
 	struct tx_client *ct;
 	struct timer timer_c, timer_wait, timer_answer;
 	/* early dialogs on it that a 199 may end (RFC 6228 §6): To tags, in the arena of the request */
@@ -111,6 +111,7 @@ static inline bool proxy_is_invite(const struct proxy *p)
 	return p->m->method == SIP_INVITE;
 }
 /* branch.c */
+extern const struct resolver_result proxy_unresolved;	/* no targets */
 void branch_start(struct proxy_branch *b);
 void branch_end(struct proxy_branch *b, unsigned status, struct sip_msg *m, const struct sip_out *o);
 void branch_cancel(struct proxy_branch *b, struct str reason);

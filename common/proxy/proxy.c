@@ -168,6 +168,7 @@ int proxy_target_add(struct proxy *p, const struct proxy_target *t)
 	if (t->flow)
 		b->flow = *t->flow;
 	b->urgent = p->in_failed;
+	b->res = &proxy_unresolved;
 	branch_timers_init(b);
 	list_add_tail(&p->branches, &b->link);
 	p->n_branches++;

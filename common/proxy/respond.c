@@ -344,7 +344,7 @@ static void on_response(void *user, struct tx_client *ct, struct sip_msg *m)
 		return;
 	proxy_enter(p);
 	if (b->side == TX_CORE)
-		proxy_oc_heard(p->layer, b->has_flow ? &b->flow : &b->res.target[b->next], &m->via);
+		proxy_oc_heard(p->layer, b->has_flow ? &b->flow : &b->res->target[b->next], &m->via);
 	if (m->status < 200)
 		heard_provisional(b, m->status);
 	if (m->status == 100)			/* §16.7 step 5 */

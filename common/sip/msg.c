@@ -3,14 +3,14 @@
 #include "common/sip/lines.h"
 #include "common/sip/private.h"
 
-#define FIRST_HDRS 40u			/* room before the table grows; an IMS INVITE has 20 to 35 lines */
+#define USUAL_HDRS 40u			/* an IMS INVITE has 20 to 35 lines */
 #define MAX_FORWARDS_MAX 255u		/* RFC 3261 §20.22 */
 
 struct parse {
 	struct sip_msg *m;
 	struct sip_parse_error err;	/* the first one; why == NULL: none */
 	uint16_t last[SIP_N_HDRS];	/* tail of each id's chain, so that appending is O(1) */
-	unsigned room;
+	unsigned room, n_lines;		/* of the table of headers; lines known to come, so that it is no larger than need be */
 };
 
 /* Keeps the first mistake and lets the parse go on, as far as a response needs it. */
@@ -91,7 +91,7 @@ static void request_line(struct parse *p, struct str line)
 static bool more_room(struct parse *p)
 {
 	struct sip_msg *m = p->m;
-	unsigned room = p->room ? p->room * 2 : FIRST_HDRS;
+	unsigned room = p->room ? p->room * 2 : p->n_lines;
 	struct sip_hdr *more = arena_alloc(m->arena, room * sizeof(*more));
 
 	if (!more)
@@ -155,6 +155,7 @@ static int header_lines(struct parse *p, struct sip_lines *lines, bool *ret_end,
 	size_t start = lines->start;
 
 	*ret_end = false;
+	p->n_lines = lines->n;
 	do {
 		for (unsigned i = lines->i; i < lines->n; i++) {
 			struct sip_line l = sip_line_at(raw, start, lines->lf[i]);
@@ -384,7 +385,7 @@ int sip_msg_parse(struct arena *a, struct str raw, const struct sip_flow *flow, 
 
 int sip_msg_parse_copy(struct str raw, const struct sip_flow *flow, struct sip_msg **ret, struct sip_parse_error *reterr)
 {
-	struct arena *a = arena_new(raw.l + 1 + sizeof(struct sip_msg) + FIRST_HDRS * sizeof(struct sip_hdr) + 256);
+	struct arena *a = arena_new(raw.l + 1 + sizeof(struct sip_msg) + USUAL_HDRS * sizeof(struct sip_hdr) + 256);
 	struct str copy;
 	int rc;
 

@@ -18,7 +18,7 @@
 #define SIP_MSG_MAX_HDRS 512u		/* lines; more: 400 (RFC 3261 gives no number; named limit) */
 
 /* Room of an arena for a message of so many octets: the text, what it is parsed into, a few edits. */
-#define SIP_ARENA_BYTES(octets) ((octets) + (octets) / 2 + 4096u)
+#define SIP_ARENA_BYTES(octets) ((octets) + 3840u)
 
 struct sip_hdr {
 	struct str name;		/* as written */

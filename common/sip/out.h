@@ -55,3 +55,5 @@ struct bytes *sip_reply_make(const struct sip_msg *req, unsigned status, const c
  * reason: value of a Reason header to add (RFC 3326), or empty.  NULL when out of memory. */
 struct bytes *sip_ack_make(struct str invite_wire, const struct sip_msg *response);
 struct bytes *sip_cancel_make(struct str invite_wire, struct str reason);
+/* What sip_ack_make() and sip_cancel_make() need of it, for an INVITE that is not sent again.  NULL when out of memory. */
+struct bytes *sip_invite_shrink(struct str invite_wire);

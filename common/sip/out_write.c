@@ -384,7 +384,7 @@ int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret)
 	return -ENOENT;
 }
 
-int sip_out_write(const struct sip_out *o, struct bytes **ret)
+static int write_plan(const struct sip_out *o, struct bytes **ret)
 {
 	struct plan p;
 	struct str body = o->body_set ? o->body : o->m->body;
@@ -417,4 +417,13 @@ int sip_out_write(const struct sip_out *o, struct bytes **ret)
 	}
 	*ret = b;
 	return 0;
+}
+
+int sip_out_write(const struct sip_out *o, struct bytes **ret)
+{
+	struct arena_mark scratch = arena_mark(o->arena);
+	int rc = write_plan(o, ret);
+
+	arena_rewind(o->arena, scratch);
+	return rc;
 }

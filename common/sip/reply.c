@@ -199,3 +199,8 @@ struct bytes *sip_cancel_make(struct str invite_wire, struct str reason)
 {
 	return sibling(invite_wire, "CANCEL", NULL, reason);
 }
+
+struct bytes *sip_invite_shrink(struct str invite_wire)
+{
+	return sibling(invite_wire, "INVITE", NULL, STR_NONE);
+}

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include "common/transaction/private.h"
 
+#define SHRINK_BYTES 1024u			/* smaller ones stay as they are */
+
 static void resend(void *ctx, void *arg)		/* timer A doubles without a bound, §17.1.1.2 */
 {
 	struct tx *t = ctx;
@@ -31,12 +33,23 @@ static void send_cancel(struct tx_client *ct)
 	bytes_unref(a.wire);
 }
 
+/* It is not sent again: what ACK and CANCEL are made from is enough, while a call may ring for minutes. */
+static void shrink(struct tx *t)
+{
+	struct bytes *less = t->wire && t->wire->l > SHRINK_BYTES ? sip_invite_shrink(bytes_str(t->wire)) : NULL;
+
+	if (less)
+		tx_keep_wire(t, less);
+	bytes_unref(less);
+}
+
 static void first_provisional(void *ctx, void *arg)
 {
 	struct tx_client *ct = ctx;
 
 	timer_stop(&ct->t.retry);
 	timer_stop(&ct->t.life);
+	shrink(&ct->t);
 	if (ct->cancel_wanted)
 		send_cancel(ct);
 	else if (!ct->ops)

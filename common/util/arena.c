@@ -79,7 +79,7 @@ void arena_unref(struct arena *a)
 
 static bool grow(struct arena *a, size_t bytes)
 {
-	size_t size = a->taken / 2 > MIN_CHUNK ? a->taken / 2 : MIN_CHUNK;
+	size_t size = a->taken / 4 > MIN_CHUNK ? a->taken / 4 : MIN_CHUNK;
 	struct chunk *c;
 
 	if (size < bytes)
@@ -116,6 +116,25 @@ void *arena_alloc(struct arena *a, size_t bytes)
 	a->pos += room;
 	ASAN_UNPOISON_MEMORY_REGION(p, bytes);
 	return p;
+}
+
+struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){ a->pos, a->end, a->more };
+}
+
+void arena_rewind(struct arena *a, struct arena_mark m)
+{
+	while (a->more != m.more) {
+		struct chunk *c = a->more;
+
+		a->more = c->next;
+		a->taken -= c->size;
+		block_put(c, c->size);
+	}
+	a->pos = m.pos;
+	a->end = m.end;
+	ASAN_POISON_MEMORY_REGION(a->pos, (size_t)(a->end - a->pos));
 }
 
 void *arena_zalloc(struct arena *a, size_t bytes)

@@ -14,6 +14,13 @@ void *arena_alloc(struct arena *a, size_t bytes);	/* 16-byte aligned, not cleare
 void *arena_zalloc(struct arena *a, size_t bytes);
 struct str arena_dup(struct arena *a, struct str s);	/* copy, NUL-terminated behind; empty p == NULL when out of memory */
 struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What was allocated since the mark is given back: for scratch of a function that keeps none of it. */
+struct arena_mark {
+	char *pos, *end;
+	void *more;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark m);
 size_t arena_bytes(const struct arena *a);		/* taken from the heap so far */
 #define ARENA_LIMIT_BYTES (1u << 20)			/* one message never costs more */
 

@@ -357,6 +357,33 @@ START_TEST(test_ack_and_cancel)
 }
 END_TEST
 
+/* What is left of an INVITE while it rings makes the same ACK and the same CANCEL. */
+START_TEST(test_shrunk_invite)
+{
+	static const char invite[] = HEAD "Route: <sip:p1;lr>,<sip:p2;lr>\r\nRoute: <sip:p3;lr>\r\nContact: <sip:a@1>\r\n"
+				     "Content-Length: 4\r\n\r\nv=0\n";
+	struct sip_msg *r = parse("SIP/2.0 486 Busy Here\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n"
+				  "To: <sip:b@h>;tag=9\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n", NULL);
+	struct bytes *less = sip_invite_shrink(str_from_c(invite)), *a, *b;
+
+	ck_assert_ptr_nonnull(less);
+	ck_assert(str_find(bytes_str(less), STR("v=0")) < 0 && str_find(bytes_str(less), STR("Contact")) < 0);
+	a = sip_ack_make(str_from_c(invite), r);
+	b = sip_ack_make(bytes_str(less), r);
+	ck_assert(str_eq(bytes_str(a), bytes_str(b)));
+	bytes_unref(a);
+	bytes_unref(b);
+	a = sip_cancel_make(str_from_c(invite), STR("SIP;cause=200"));
+	b = sip_cancel_make(bytes_str(less), STR("SIP;cause=200"));
+	ck_assert(str_eq(bytes_str(a), bytes_str(b)));
+	bytes_unref(a);
+	bytes_unref(b);
+	bytes_unref(less);
+	sip_msg_unref(r);
+}
+END_TEST
+
 TEST_MAIN("out", TEST_ROWS(test_edit_row, rows), TEST_ONE(test_untouched_is_verbatim), TEST_ONE(test_ruri_body_fork),
+	  TEST_ONE(test_shrunk_invite),
 	  TEST_ONE(test_lf_lines_leave_with_crlf), TEST_ONE(test_too_large), TEST_ONE(test_too_many_lines), TEST_ROWS(test_via_row, via_rows),
 	  TEST_ONE(test_reply_100), TEST_ONE(test_reply_to_a_broken_request), TEST_ONE(test_ack_and_cancel))

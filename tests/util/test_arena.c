@@ -93,4 +93,25 @@ START_TEST(test_pieces)
 }
 END_TEST
 
-TEST_MAIN("arena", TEST_ONE(test_pieces), TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text))
+START_TEST(test_rewind)
+{
+	struct arena *a = arena_new(4096);
+	struct str kept = arena_dup(a, STR("kept"));
+	struct arena_mark m = arena_mark(a);
+	size_t before = arena_bytes(a);
+	char *p = arena_alloc(a, 100), *again;
+
+	for (int i = 0; i < 50; i++)
+		ck_assert_ptr_nonnull(memset(arena_alloc(a, 1000), 'x', 1000));
+	ck_assert_uint_gt(arena_bytes(a), before + 40000);
+	arena_rewind(a, m);
+	ck_assert_uint_eq(arena_bytes(a), before);	/* further blocks are given back too */
+	ck_assert_str_eq(kept.p, "kept");
+	again = arena_alloc(a, 100);
+	ck_assert_ptr_eq(again, p);
+	memset(again, 'y', 100);
+	arena_unref(a);
+}
+END_TEST
+
+TEST_MAIN("arena", TEST_ONE(test_pieces), TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text), TEST_ONE(test_rewind))
