@@ -35,6 +35,7 @@ struct binding {
 	struct str contact_aor;		/* "user@host:port" of it, to find the sender of other requests */
 	struct addr contact_addr;	/* when its host is a literal; else unset */
 	struct str user_agent;
+	struct str access;		/* P-Access-Network-Info of the REGISTER; empty: none */
 	struct sip_flow flow;		/* what the REGISTER came on */
 	bool flow_closed;		/* it was a connection, which is gone */
 	bool outbound;			/* RFC 5626: reached by this flow or not at all */

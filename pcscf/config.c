@@ -65,6 +65,31 @@ const struct cfg_row pcscf_schema[] = {
 	  "A normal registration does not do: 380 asks the phone for an emergency registration first." },
 	{ "access.reg_event", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Subscribe to each user's registration state and follow it (TS 24.229 §5.2.3)." },
+	{ "policy", CFG_MAP, .help = "Who is asked about the bearers of calls (TS 29.214).  Without this section nobody is." },
+	{ "policy.mode", CFG_ENUM, 0, 0, "off", "off|rx", 0, NULL, "For phones that no entry of policy.access means; rx: a PCRF." },
+	{ "policy.access", CFG_LIST, .help = "Phones with a mode of their own; the first entry that fits counts." },
+	{ "policy.access[].network", CFG_STR, 3, 80, NULL, NULL, 0, NULL, "Phones in this ADDRESS/BITS; else any." },
+	{ "policy.access[].type", CFG_STR, 1, 64, NULL, NULL, 0, NULL,
+	  "Phones whose P-Access-Network-Info begins so when they register (\"IEEE-802.11\"); else any." },
+	{ "policy.access[].mode", CFG_ENUM, 0, 0, NULL, "off|rx", CFG_REQUIRED, NULL, "Their mode." },
+	{ "policy.wait_ms", CFG_INT, 50, 20000, "2000", NULL, 0, "ms",
+	  "So long a message with an SDP answer waits for policy control." },
+	{ "policy.on_refused", CFG_ENUM, 0, 0, "refuse", "refuse|go_on|retry", 0, NULL,
+	  "When the answer is no: refuse the call (488 or 503), let it go on without a bearer, or ask once more if the no is for now." },
+	{ "policy.on_silence", CFG_ENUM, 0, 0, "go_on", "refuse|go_on|retry", 0, NULL, "When there is no answer in time, or no peer." },
+	{ "policy.on_loss", CFG_ENUM, 0, 0, "release", "release|go_on", 0, NULL,
+	  "When the bearer of a call is lost or was not made (video alone never ends a call)." },
+	{ "policy.media", CFG_STR_LIST, 4, 16, NULL, NULL, 0, NULL,
+	  "Types of media that are asked about; else audio and video.  There are PCRFs that refuse all others." },
+	{ "policy.location", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "Ask where the phone is (NetLoc) and tell the core in P-Access-Network-Info." },
+	{ "policy.max_calls", CFG_INT, 1, 1000000, "50000", NULL, 0, NULL, "Calls at a time, per worker; more go on unasked." },
+	{ "policy.max_call_s", CFG_INT, 60, 604800, "86400", NULL, 0, "s", "A call without session timer that nobody ends is forgotten then." },
+	{ "policy.rx", CFG_MAP, .help = "The PCRF.  Its address is in diameter.peers." },
+	{ "policy.rx.realm", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Destination-Realm of the first AAR; else the realm of this node." },
+	{ "policy.rx.host", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Destination-Host of the first AAR; later ones go to who answered." },
+	{ "policy.rx.application", CFG_STR, 1, 253, "IMS Services", NULL, 0, NULL, "AF-Application-Identifier." },
+	{ "policy.rx.mps", CFG_STR, 1, 253, NULL, NULL, 0, NULL, "MPS-Identifier of calls with Resource-Priority; else none." },
 	{ 0 },
 };
 
@@ -98,6 +123,7 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 		cfg_error(r, "access.icscf", errors, "access.icscf: not a SIP URI");
 	security_config_check(r, errors);
 	emergency_config_check(r, errors);
+	policy_config_check(r, errors);
 }
 
 char *pcscf_route_of_uri(struct str uri)
@@ -139,6 +165,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	c->visited_network = cfg_has(r, "access.visited_network") ? cfg_str(r, "access.visited_network") : cfg_home_domain(cfg);
 	security_config_read(&c->security, r);
 	c->path_host = sip_name;		/* the stack's: lives longer than we do */
+	policy_config_read(&c->policy, r);
 	if (emergency_config_read(&c->emergency, r) < 0)
 		return -ENOMEM;
 	if (!cfg_has(r, "access.icscf"))

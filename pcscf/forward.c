@@ -2,7 +2,7 @@
  * phone hears when the core is silent and the core when a phone is.  TS 24.229 §5.2.6.3, §5.2.6.4; RFC 4320; rows P12, R10. */
 #include <stdlib.h>
 #include "common/log/log.h"
-#include "pcscf/pcscf.h"
+#include "pcscf/policy.h"
 #include "pcscf/session.h"
 #include "pcscf/trust.h"
 
@@ -18,6 +18,7 @@ struct forward {			/* user of the proxy */
 	unsigned n_rr;
 	struct ringing ringing;		/* an INVITE that nobody has answered */
 	bool challenged;		/* a BYE that ends nothing yet */
+	uint64_t phone_id;		/* of the binding, also when that has ended; 0: nobody knows */
 };
 
 static uint64_t binding_id(const struct forward *f)
@@ -135,6 +136,28 @@ static void note_answer(struct forward *f, const struct sip_msg *req, const stru
 			.emergency = f->emergency, .record_route = f->rr[0] });
 }
 
+/* The call that this request belongs to, when calls are kept (policy control). */
+static struct call *call_of(const struct forward *f, const struct sip_msg *req)
+{
+	return f->pw->calls ? call_find(f->pw->calls, req->call_id, f->phone_id) : NULL;
+}
+
+static enum proxy_verdict ask_policy(struct forward *f, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+{
+	const struct sip_msg *req = proxy_request(p);
+	struct call *c = call_of(f, req);
+
+	if (!c)
+		return PROXY_PASS;
+	if ((m->status == 481 || m->status == 408) && req->to_tag.l && (req->method == SIP_INVITE || req->method == SIP_UPDATE)) {
+		call_end(c, "the dialog is gone");	/* RFC 3261 §12.2.1.2 */
+		return PROXY_PASS;
+	}
+	if (m->status / 100 == 2 && (req->method == SIP_INVITE || req->method == SIP_UPDATE))
+		call_answered(c, req, m);
+	return policy_response(c, p, b, m, o, f->to_phone);
+}
+
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct forward *f = user;
@@ -160,7 +183,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 			topology_hide_response(f->pw, o, f->rr[0], f->rr[f->n_rr - 1]);
 		trust_strip(&f->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 	}
-	return PROXY_PASS;
+	return ask_policy(f, p, b, m, o);
 }
 
 /* What we say when the next hop said nothing (rows R10, R14); what a peer said passes, but for a 503, which would be about us
@@ -181,8 +204,11 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	struct forward *f = user;
 	struct sip_msg *req = proxy_request(p);
 	unsigned own = own_status(f, req, status, m != NULL);
+	struct call *c = call_of(f, req);
 
 	correlate(f);
+	if (c && c->invite == p)
+		call_invite_over(c);
 	if (own == status)
 		return false;
 	tx_refuse(proxy_server(p), &(const struct refusal){
@@ -194,10 +220,17 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 static void on_gone(void *user, struct proxy *p)
 {
 	struct forward *f = user;
+	struct call *c = call_of(f, proxy_request(p));
+
 
 	ringing_end(&f->ringing);
 	if (proxy_request(p)->method == SIP_BYE && !f->challenged)
 		session_over(f->pw->sessions, proxy_request(p), binding_id(f));
+	correlate(f);
+	if (c)
+		policy_proxy_gone(c, p);
+	if (c && c->invite == p)
+		call_invite_over(c);
 	obj_unref(f->b);
 	free(f);
 }
@@ -205,6 +238,41 @@ static void on_gone(void *user, struct proxy *p)
 static const struct proxy_ops ops = { .branch = on_branch, .response = on_response, .final = on_final, .gone = on_gone };
 
 /* ---- sending ---- */
+
+static uint64_t phone_id(const struct pcscf_req *r)
+{
+	return r->b ? r->b->id : r->has_token ? r->token.id : 0;
+}
+
+/* What passes within a call, or begins one.  true: the request waits for policy control. */
+static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
+{
+	struct call *c;
+
+	if (!r->pw->calls)
+		return false;
+	if (r->m->method == SIP_INVITE && !r->m->to_tag.l) {
+		call_begin(r, p, f->to_phone);
+		return false;
+	}
+	c = call_of(f, r->m);
+	if (!c)
+		return false;
+	if (r->m->method == SIP_BYE) {
+		call_end(c, "BYE");
+		return false;
+	}
+	return policy_request(c, p, r->m, f->to_phone);
+}
+
+/* An ACK may carry the answer to an offer in the 2xx; it waits for nobody. */
+static void watch_ack(struct pcscf_req *r, bool to_phone)
+{
+	struct call *c = r->pw->calls ? call_find(r->pw->calls, r->m->call_id, phone_id(r)) : NULL;
+
+	if (c)
+		policy_request(c, NULL, r->m, to_phone);
+}
 
 static void forward(struct pcscf_req *r, const struct forward *what, const struct proxy_target *t)
 {
@@ -218,6 +286,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 	}
 	*f = *what;
 	f->b = obj_ref(r->b);
+	f->phone_id = phone_id(r);
 	sip_out_copy(proxy_out(p), &r->out);
 	if (what->to_phone && r->pw->p->cfg.hide_topology)
 		proxy_hide_via(p);
@@ -228,7 +297,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 		proxy_reject(p, &(const struct refusal){ .status = 486, .why = "too many calls that nobody has answered" });
 	else if (proxy_target_add(p, t) < 0)
 		proxy_reject(p, &(const struct refusal){ .status = 500, .why = "out of memory" });
-	else
+	else if (!watch_call(r, f, p))
 		proxy_start(p);
 }
 
@@ -237,10 +306,12 @@ void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
 	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn, .emergency = r->emergency, .icid = r->icid };
 	const struct proxy_target t = { .side = TX_CORE };
 
-	if (r->st)
+	if (r->st) {
 		forward(r, &what, &t);
-	else
+	} else {
+		watch_ack(r, false);
 		proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, NULL);
+	}
 }
 
 void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
@@ -265,6 +336,7 @@ void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 		forward(r, &what, &t);
 		return;
 	}
+	watch_ack(r, true);
 	if (r->pw->p->cfg.hide_topology)
 		sip_out_drop(&r->out, SIP_H_VIA);
 	proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, t.flow);

@@ -1,5 +1,6 @@
 /* pcscf/main.c - start and stop of the P-CSCF; what it does is in libpcscf.a. */
 #include "pcscf/pcscf.h"
+#include "pcscf/policy.h"
 
 struct program {
 	struct daemon d;
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
 	if (rc != DAEMON_GO)
 		return daemon_exit(&g.d, rc);
 	rc = pcscf_init(&g.p);
+	rx_start(&g.p);
 	if (rc == 0)
 		rc = stack_start(&g.p.stack, &g.d, &pcscf_ops, &g.p);
 	if (rc == 0) {

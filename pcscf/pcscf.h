@@ -3,9 +3,11 @@
  * struct pcscf is read-only once the workers run (its directories lock for themselves); struct pcscf_worker belongs to its
  * thread.  README.md follows a request through the files. */
 #pragma once
+#include <stdatomic.h>
 #include "common/daemon/stack.h"
 #include "common/util/cmap.h"
 #include "pcscf/binding.h"
+#include "pcscf/policy_config.h"
 #include "pcscf/security.h"
 
 #define PCSCF_MAX_TRUSTED 64u			/* entries of access.trusted */
@@ -44,6 +46,8 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	uint32_t udp_max_bytes;			/* sip.udp_max_bytes */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
 	struct security_config security;	/* access.ipsec */
+	struct policy_config policy;		/* policy.* */
+
 	struct emergency_config emergency;
 	char *icscf_text;			/* its memory */
 };
@@ -60,6 +64,8 @@ struct pcscf {
 		size_t n, room;
 	} stored;
 	struct ipsec_port *test_port;		/* instead of a helper */
+	const struct policy_backend *test_policy;	/* instead of rx.c */
+	atomic_bool rx_ready;			/* all workers stand: what a PCRF asks can be delivered */
 };
 
 struct pcscf_worker {				/* worker.role */
@@ -70,6 +76,9 @@ struct pcscf_worker {				/* worker.role */
 	struct ipsec_port *port;		/* to the helper */
 	struct sessions *sessions;		/* calls that pass: session.h */
 	struct reg_events *reg_events;		/* and our subscriptions to their registration: reg_event.h */
+	struct calls *calls;			/* call.h; NULL: nobody is asked about bearers */
+	struct rx_sessions *rx;			/* rx.h; likewise */
+	const struct policy_backend *policy;	/* policy.h; likewise */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
 };

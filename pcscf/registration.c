@@ -175,6 +175,7 @@ int registration_binding(const struct registration *reg, const struct sip_msg *m
 	b->contact = arena_dup(b->arena, reg->contact.uri.text);
 	b->contact_aor = binding_contact_aor(b->arena, &reg->contact.uri);
 	b->user_agent = arena_dup(b->arena, sip_msg_value(m, SIP_H_USER_AGENT));
+	b->access = arena_dup(b->arena, sip_msg_value(m, SIP_H_PAANI));
 	sip_uri_host_addr(&reg->contact.uri, &b->contact_addr);
 	b->contact_proto = reg->contact.uri.scheme == SIP_SCHEME_SIPS ? SIP_TLS : SIP_UDP;
 	if (sip_uri_param(&reg->contact.uri, "transport", &transport))

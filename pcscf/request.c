@@ -5,6 +5,8 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/policy.h"
+#include "pcscf/rx.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/session.h"
 #include "pcscf/stored.h"
@@ -224,6 +226,7 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 		pcscf_release_phone(pw, (struct binding *)b, why);
 	if (pw->sets && b->sa)
 		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
+	calls_phone_gone(pw, b->id);
 	if (bindings_of_impi(pw->bindings, b->impi) <= 1)	/* this is the last one */
 		reg_event_left(pw->reg_events, b->impi);
 }
@@ -260,7 +263,17 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
 	bindings_store(pw->bindings, w->store);
-	return security_worker_start(pw);
+	if (p->cfg.policy.used || p->test_policy) {
+		pw->policy = p->test_policy ? p->test_policy : &rx_backend;
+		pw->calls = calls_new(pw, p->cfg.policy.max_calls, p->cfg.policy.max_call_s);
+		pw->rx = rx_sessions_new();
+		if (!pw->calls || !pw->rx)
+			return -ENOMEM;
+	}
+	rc = security_worker_start(pw);
+	if (rc == 0 && w->id + 1u == stack_n_workers(w->stack))
+		atomic_store(&p->rx_ready, true);
+	return rc;
 }
 
 static void worker_free(struct worker *w, void *role)
@@ -268,6 +281,10 @@ static void worker_free(struct worker *w, void *role)
 	struct pcscf_worker *pw = role;
 
 	(void)w;
+	rx_serve_end();
+	calls_free(pw->calls);
+	rx_sessions_free(pw->rx);
+	pw->calls = NULL;
 	reg_events_free(pw->reg_events);
 	pw->reg_events = NULL;
 	bindings_free(pw->bindings);
@@ -280,14 +297,19 @@ static bool ready(void *u, struct buf *why)
 {
 	struct pcscf *p = u;
 
-	if (!p->helper || ipsec_helper_alive(p->helper))
-		return true;
-	buf_puts(why, "the ipsec helper has ended: no phone can register with IPsec");
-	return false;
+	if (p->helper && !ipsec_helper_alive(p->helper)) {
+		buf_puts(why, "the ipsec helper has ended: no phone can register with IPsec");
+		return false;
+	}
+	if (p->cfg.policy.used && p->cfg.policy.on_silence == POLICY_REFUSE && !dia_any_open()) {
+		buf_puts(why, "no PCRF is connected: calls are refused (policy.on_silence)");
+		return false;
+	}
+	return true;
 }
 
 const struct role_ops pcscf_ops = {
-	.ready = ready,
+	.ready = ready, .uses_diameter = true, .uses_rx = true,
 	.restore = stored_restore,
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
 	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/util/clock.h"
-#include "pcscf/pcscf.h"
+#include "pcscf/policy.h"
 #include "pcscf/session.h"
 
 static void add(cJSON *o, const char *name, struct str s)
@@ -264,6 +264,33 @@ static void release_dialogs(void *u, struct http_req *r)
 	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "callId"), ask_release);
 }
 
+/* ---- policy control ---- */
+
+static void list_call(void *arg, struct call *c)
+{
+	struct gather *g = arg;
+
+	if (!c->policy || c->id <= g->after)
+		return;
+	if (g->limit == 0) {
+		g->more = true;
+		return;
+	}
+	cJSON_AddItemToArray(g->items, policy_to_json(c));
+	g->last = c->id;
+	g->limit--;
+}
+
+static void gather_policy(struct worker *w, struct gather *g)
+{
+	calls_each(pcscf_of(w)->calls, list_call, g);
+}
+
+static void get_policy(void *u, struct http_req *r)
+{
+	stack_gather_page(((struct pcscf *)u)->stack, r, gather_policy, STR_NONE);
+}
+
 const struct http_route pcscf_routes[] = {
 	{ "DELETE", "/api/v1/dialogs/{callId}", HTTP_OPERATE, release_dialogs,
 	  "Ends the calls of that Call-ID: BYE both ways, or CANCEL and 503 while nobody has answered." },
@@ -271,5 +298,6 @@ const struct http_route pcscf_routes[] = {
 	{ "GET", "/api/v1/registrations/{impu}", HTTP_VIEW, get_one, "One phone by identity, private identity, contact or id." },
 	{ "DELETE", "/api/v1/registrations/{impu}", HTTP_OPERATE, delete_one,
 	  "Forgets a phone locally and ends its calls; it must register again.  The S-CSCF is not told." },
+	{ "GET", "/api/v1/policy-sessions", HTTP_VIEW, get_policy, "Calls that policy control is asked about, with their flows." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

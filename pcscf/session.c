@@ -1,15 +1,18 @@
 /* pcscf/session.c - see session.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/proxy/uac.h"
 #include "common/util/hash.h"
+#include "pcscf/call.h"
 #include "pcscf/session.h"
 
 #define SESSION_AGE_S (24u * 3600)	/* nothing passed so long: forgotten.  As the dialog table */
 #define SESSION_GRACE_S 32u		/* after a session timer (RFC 4028 §8.3) */
 #define BYE_MAX_BYTES 8192u
+#define BYE_REASON_BYTES 160u
 
 static METRIC_DEF(m_sessions, "cscf_pcscf_sessions", METRIC_GAUGE, "Answered calls.", NULL, NULL);
 static METRIC_DEF(m_released, "cscf_pcscf_sessions_released_total", METRIC_COUNTER, "Calls that this node ended by itself, by reason.",
@@ -381,7 +384,7 @@ static void on_bye(void *arg, unsigned status, const struct sip_msg *m)
 }
 
 /* TS 24.229 §5.2.8.1: as if the other end had said it. */
-static void bye(struct session *s, int to, const struct sip_flow *flow, const char *why)
+static void bye(struct session *s, int to, const struct sip_flow *flow, struct str reason)
 {
 	const struct end *e = &s->end[to], *from = &s->end[!to];
 	struct proxy_layer *l = s->ss->pw->w->proxy;
@@ -389,15 +392,16 @@ static void bye(struct session *s, int to, const struct sip_flow *flow, const ch
 
 	buf_init(&b, BYE_MAX_BYTES);
 	buf_printf(&b, "BYE %s SIP/2.0\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u BYE\r\nMax-Forwards: 70\r\n%s"
-		   "Reason: SIP;cause=503;text=\"%s\"\r\nContent-Length: 0\r\n\r\n", e->target, from->who, e->who, s->call_id,
-		   from->cseq + 1, e->route, why);
+		   "Reason: %.*s\r\nContent-Length: 0\r\n\r\n", e->target, from->who, e->who, s->call_id,
+		   from->cseq + 1, e->route, STR_ARG(reason));
 	if (b.failed || !uac_send_to(l, buf_str(&b), flow, flow ? TX_UE : TX_CORE, 0, on_bye, NULL))
 		log_warn(LOG_SESS, "a call cannot be ended", LOG_C("call_id", s->call_id), LOG_C("to", to == CALLER ? "caller" : "callee"));
 	buf_fini(&b);
 }
 
-static void release(struct session *s, const struct binding *b, const char *why)
+static void release(struct session *s, const struct binding *b, const char *why, struct str reason)
 {
+	char text[BYE_REASON_BYTES];
 	struct sip_flow flow;
 	int phone = s->phone_called ? CALLEE : CALLER;
 
@@ -407,8 +411,11 @@ static void release(struct session *s, const struct binding *b, const char *why)
 		pcscf_access_path(b, &flow);
 	else
 		flow = s->flow;
-	bye(s, !phone, NULL, why);
-	bye(s, phone, b || (!s->binding_id && !s->phone_called) ? &flow : NULL, why);
+	if (!reason.l)
+		reason = str_make(text, (size_t)snprintf(text, sizeof(text), "SIP;cause=503;text=\"%s\"", why));
+	bye(s, !phone, NULL, reason);
+	bye(s, phone, b || (!s->binding_id && !s->phone_called) ? &flow : NULL, reason);
+	calls_over(s->ss->pw->calls, str_from_c(s->call_id), s->binding_id, why);
 	session_free(s);
 }
 
@@ -435,7 +442,7 @@ static void release_phone(struct worker *w, void *arg)
 	struct hnode *n;
 
 	while ((n = htab_find(&ss->by_phone, j->b->id, is_of_phone, &j->b->id)))
-		release(container_of(n, struct session, by_phone), j->b, j->why);
+		release(container_of(n, struct session, by_phone), j->b, j->why, STR_NONE);
 	list_for_each_safe(i, tmp, &ss->ringing) {
 		struct ringing *g = list_entry(i, struct ringing, link);
 
@@ -464,19 +471,26 @@ void pcscf_release_phone(struct pcscf_worker *pw, struct binding *b, const char 
 	}
 }
 
-unsigned sessions_release_call(struct sessions *ss, struct str call_id, const char *why)
+unsigned sessions_release_answered(struct sessions *ss, struct str call_id, uint64_t binding_id, const char *why, struct str reason)
 {
-	const struct call_key all = { .call_id = call_id };
-	struct list *i, *tmp;
+	const struct call_key these = { .call_id = call_id, .binding_id = binding_id };
 	struct session *s;
 	unsigned n = 0;
 
-	for (; (s = find(ss, &all)); n++) {
+	for (; (s = find(ss, &these)); n++) {
 		struct binding *b = phone_by_id(ss->pw->p->phones, s->binding_id);
 
-		release(s, b, why);
+		release(s, b, why, reason);
 		obj_unref(b);
 	}
+	return n;
+}
+
+unsigned sessions_release_call(struct sessions *ss, struct str call_id, const char *why)
+{
+	unsigned n = sessions_release_answered(ss, call_id, 0, why, STR_NONE);
+	struct list *i, *tmp;
+
 	list_for_each_safe(i, tmp, &ss->ringing) {
 		struct ringing *g = list_entry(i, struct ringing, link);
 

@@ -44,3 +44,6 @@ void ringing_end(struct ringing *g);			/* answered, or gone; harmless again */
 void pcscf_release_phone(struct pcscf_worker *pw, struct binding *b, const char *why);
 /* All dialogs of a Call-ID of this worker, each leg by itself.  How many; 0: there are none. */
 unsigned sessions_release_call(struct sessions *ss, struct str call_id, const char *why);
+/* The same for those that are answered: who still rings hears BYE behind the 200.  binding_id: the leg of one phone, 0: all.
+ * reason: a value of Reason, empty: made of why. */
+unsigned sessions_release_answered(struct sessions *ss, struct str call_id, uint64_t binding_id, const char *why, struct str reason);

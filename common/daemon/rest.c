@@ -14,7 +14,7 @@ bool stack_ready(struct stack *s, struct buf *why)
 		buf_puts(why, "draining");
 		ok = false;
 	}
-	if (s->diameter && !dia_any_open()) {
+	if (s->diameter && !s->ops->uses_rx && !dia_any_open()) {
 		struct dia_peer_view v[16];
 		size_t n = dia_peers(v, 16);
 

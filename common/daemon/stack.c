@@ -224,7 +224,7 @@ static int start_diameter(struct stack *s)
 {
 	const struct cfg_node *r = cfg_root(s->config);
 	struct dia_peer_config peers[16];
-	struct dia_config c = { .peers = peers };
+	struct dia_config c = { .peers = peers, .rx = s->ops->uses_rx };
 	int rc;
 
 	if (!cfg_has(r, "diameter"))

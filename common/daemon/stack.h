@@ -70,6 +70,7 @@ struct role_ops {
 	/* The worker's listeners of sip.listen are open: the role opens its own.  0 or -errno, logged.  NULL: none. */
 	int (*listen)(struct worker *w);
 	bool uses_diameter;
+	bool uses_rx;					/* its Diameter node speaks Rx, not Cx; it can do without a peer */
 	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */
 	const struct http_route *routes;		/* the role's REST table; `u` below is its argument */

@@ -174,13 +174,14 @@ static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_cl
 static void on_diameter(void *u, const char *name, const struct dia_result *r, struct str correlation)
 {
 	struct worker *w = u;
+	const char *peer = w->stack->ops->uses_rx ? "pcrf" : "hss";
 
 	if (!r)
-		trace_add(w->trace, TRACE_DIA_OUT, correlation, correlation, "hss", "%s", name);
+		trace_add(w->trace, TRACE_DIA_OUT, correlation, correlation, peer, "%s", name);
 	else if (r->err)
-		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, "hss", "%s: none, %s", name, strerror(-r->err));
+		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, peer, "%s: none, %s", name, strerror(-r->err));
 	else
-		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, "hss", "%s %u %s", name, r->code,
+		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, peer, "%s %u %s", name, r->code,
 			  cx_result_name(r->code, r->experimental));
 }
 

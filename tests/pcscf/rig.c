@@ -176,7 +176,7 @@ void rig_use_store(struct store *s)
 
 static int kernel_submit(struct ipsec_port *p, enum ipsec_op op, const struct ipsec_set *s, struct ipsec_req *req);
 
-static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool ipsec)
+static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool ipsec, const struct policy_backend *policy)
 {
 	memset(r, 0, sizeof(*r));
 	r->kernel.port.submit = kernel_submit;
@@ -189,6 +189,7 @@ static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool
 	ck_assert_int_eq(pcscf_init(&r->p), 0);
 	if (ipsec)
 		r->p.test_port = &r->kernel.port;
+	r->p.test_policy = policy;
 	for (unsigned i = 0; i < n_workers; i++)
 		worker_make(r, i);
 }
@@ -251,12 +252,17 @@ void rig_init_ipsec(struct rig *r, const char *ipsec, const char *access)
 	char text[4096];
 
 	snprintf(text, sizeof(text), "  ipsec: %s\n%s", ipsec, access ? access : "");
-	rig_make(r, text, 1, true);
+	rig_make(r, text, 1, true, NULL);
 }
 
 void rig_init(struct rig *r, const char *access, unsigned n_workers)
 {
-	rig_make(r, access, n_workers, false);
+	rig_make(r, access, n_workers, false, NULL);
+}
+
+void rig_init_policy(struct rig *r, const char *access, unsigned n_workers, const struct policy_backend *policy)
+{
+	rig_make(r, access, n_workers, false, policy);
 }
 
 void rig_fini(struct rig *r)
@@ -376,6 +382,62 @@ void rig_reply(struct rig *r, const struct rig_sent *to, unsigned status, const 
 	ck_assert_ptr_nonnull(wire);
 	input(r, bytes_str(wire), to->where);
 	bytes_unref(wire);
+}
+
+static void put_lines(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			buf_putc(b, '\r');
+		buf_putc(b, *text);
+	}
+}
+
+void rig_request_body(struct rig *r, const char *from, const char *method, const char *ruri, const char *from_to, const char *call_id,
+		      const char *extra, const char *type, const char *body)
+{
+	struct sip_flow f = flow_of(from);
+	char at[ADDR_STRLEN];
+	struct buf b, inner;
+
+	r->cseq++;
+	buf_init(&b, 65000);
+	buf_init(&inner, 32000);
+	put_lines(&inner, body);
+	buf_printf(&b, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bK%u\r\nMax-Forwards: 70\r\n", method, ruri, sip_proto_name(f.proto),
+		   addr_fmt(&f.remote, at), r->cseq);
+	put_lines(&b, from_to);
+	buf_printf(&b, "Call-ID: %s\r\nCSeq: %u %s\r\n", call_id, r->cseq, method);
+	put_lines(&b, extra);
+	put_lines(&b, type);
+	buf_printf(&b, "Content-Length: %zu\r\n\r\n", inner.l);
+	buf_put(&b, buf_str(&inner));
+	ck_assert(!b.failed && !inner.failed);
+	input(r, buf_str(&b), from);
+	buf_fini(&b);
+	buf_fini(&inner);
+}
+
+void rig_reply_body(struct rig *r, const struct rig_sent *to, unsigned status, const char *tag, const char *extra, const char *type,
+		    const char *body)
+{
+	struct bytes *wire;
+	struct buf head, inner;
+	struct str kind, rest;
+
+	buf_init(&head, 32000);
+	buf_init(&inner, 32000);
+	put_lines(&head, extra);
+	put_lines(&inner, body);
+	str_cut(str_from_c(type), '\n', &kind, &rest);
+	if (kind.l)
+		kind = str_from(kind, strlen("Content-Type: "));
+	wire = sip_reply_make(to->m, status, NULL, str_from_c(tag), buf_str(&head), kind, buf_str(&inner));
+	ck_assert_ptr_nonnull(wire);
+	input(r, bytes_str(wire), to->where);
+	bytes_unref(wire);
+	buf_fini(&head);
+	buf_fini(&inner);
 }
 
 /* ---- out ---- */

@@ -52,6 +52,8 @@ struct rig {
 void rig_init(struct rig *r, const char *access, unsigned n_workers);
 /* With access.ipsec as `ipsec` says ("{policy: prefer}"), one worker, and the kernel above instead of the helper. */
 void rig_init_ipsec(struct rig *r, const char *ipsec, const char *access);
+/* The same with somebody to ask about bearers (policy.h); access may go on with other sections, "policy:" among them. */
+void rig_init_policy(struct rig *r, const char *access, unsigned n_workers, const struct policy_backend *policy);
 void rig_fini(struct rig *r);
 void rig_use_store(struct store *s);			/* of rigs made from now on; NULL: none */
 void rig_run(struct rig *r, uint64_t ms);
@@ -63,6 +65,11 @@ void rig_request(struct rig *r, const char *from, const char *method, const char
 void rig_request_as(struct rig *r, const char *from, const char *method, const char *ruri, const char *from_to, const char *call_id,
 		    const char *extra);
 void rig_reply(struct rig *r, const struct rig_sent *to, unsigned status, const char *extra);
+/* With a body (LF becomes CRLF there too); type: the Content-Type line, or "" for none.  tag: of To. */
+void rig_request_body(struct rig *r, const char *from, const char *method, const char *ruri, const char *from_to, const char *call_id,
+		      const char *extra, const char *type, const char *body);
+void rig_reply_body(struct rig *r, const struct rig_sent *to, unsigned status, const char *tag, const char *extra, const char *type,
+		    const char *body);
 struct rig_sent *rig_next(struct rig *r);		/* fails the test when there is none */
 void rig_none(struct rig *r);				/* nothing more was sent */
 /* rig_next() must be that request to `where`, or that response. */

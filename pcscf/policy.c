@@ -1,0 +1,664 @@
+/* pcscf/policy.c - see policy.h: offers and answers of a call, one question at a time, and the messages that wait for it.
+ *
+ *   held, oldest first:   [183 with the answer: asks]  [180]  [200 with another answer: asks next]
+ *
+ * The first one that needs a question is asked about; when the verdict is there it goes, and what is behind it up to the next
+ * that needs one.  So nothing overtakes the message that carries an answer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "common/util/clock.h"
+#include "pcscf/policy.h"
+
+static METRIC_DEF(m_asked, "cscf_pcscf_policy_total", METRIC_COUNTER, "Questions of policy control by verdict and cause.", "verdict", "cause");
+static METRIC_DEF(m_seconds, "cscf_pcscf_policy_wait_seconds", METRIC_HISTOGRAM, "How long messages waited for policy control.", NULL, NULL);
+
+struct held {
+	struct list link;
+	struct proxy *p;		/* NULL: an ACK, which has gone; only its answer is here */
+	struct proxy_branch *b;		/* NULL: a request that has not started */
+	struct sip_msg *m;
+	struct sip_out out;
+	struct media_set *want;		/* NULL: nothing to ask about */
+	char tag[64];			/* of the dialog that `want` belongs to */
+	bool final;			/* of a 2xx, or in a confirmed call */
+	bool initial;			/* of the INVITE that makes the call */
+	bool asked;
+	uint64_t since_us;
+};
+struct late_offer {
+	char tag[64];
+	char *sdp;
+	size_t l;
+};
+struct policy_session {
+	struct call *c;
+	struct pcscf_worker *pw;
+	const struct policy_backend *backend;
+	void *peer;			/* the backend's */
+	struct media_set have;		/* what the peer has agreed to */
+	struct media_set without;	/* what goes on without it: not asked again */
+	bool opened, agreed, several;	/* asked once; agreed to once; told that there are several early dialogs */
+	bool ue_called;
+	char have_tag[64];		/* the dialog that `have` is of */
+	struct list held;
+	unsigned n_held, tries;
+	uint64_t waiting;		/* for the answer to that question; 0: for none */
+	struct timer budget;
+	struct media_set asked;
+	struct late_offer late[POLICY_MAX_LATE_OFFERS];
+	char cause[POLICY_CAUSE_BYTES];	/* of the last verdict */
+	char location[POLICY_LOCATION_BYTES];
+	uint64_t questions, refused;
+	unsigned busy;			/* calls in progress: freed by the last one */
+	bool dead;
+};
+
+/* ---- session descriptions in messages ---- */
+
+static struct str part_of(struct str body, struct str type)
+{
+	struct str boundary, rest = body, part, head, line;
+	char mark[80];
+	ssize_t at;
+
+	if (!sip_param_get(type, "boundary", &boundary))
+		return STR_NONE;
+	boundary = sip_unquote(boundary);
+	if (!boundary.l || boundary.l > 70)
+		return STR_NONE;
+	snprintf(mark, sizeof(mark), "--%.*s", STR_ARG(boundary));
+	while ((at = str_find(rest, str_from_c(mark))) >= 0) {
+		rest = str_from(rest, (size_t)at + strlen(mark));
+		at = str_find(rest, STR("\r\n\r\n"));
+		if (at < 0)
+			return STR_NONE;
+		head = str_head(rest, (size_t)at);
+		part = str_from(rest, (size_t)at + 4);
+		at = str_find(part, str_from_c(mark));
+		while (head.l) {
+			str_cut(head, '\n', &line, &head);
+			if (at >= 0 && str_istarts(line, STR("Content-Type:")) && str_ifind(line, STR("application/sdp")) >= 0)
+				return str_trim(str_head(part, (size_t)at));
+		}
+	}
+	return STR_NONE;
+}
+
+static struct str sdp_of(const struct sip_msg *m)
+{
+	struct str type = sip_msg_value(m, SIP_H_CONTENT_TYPE), ct, params;
+
+	if (!m->body.l)
+		return STR_NONE;
+	str_cut(type, ';', &ct, &params);
+	ct = str_trim(ct);
+	if (str_ieq(ct, STR("application/sdp")))
+		return m->body;
+	return str_istarts(ct, STR("multipart/")) ? part_of(m->body, params) : STR_NONE;
+}
+
+/* ---- offers that wait for an answer in a later request: RFC 3261 §13.2.1, RFC 3262 §5 ---- */
+
+static struct late_offer *late_find(struct policy_session *s, struct str tag)
+{
+	for (unsigned i = 0; i < POLICY_MAX_LATE_OFFERS; i++)
+		if (s->late[i].sdp && str_eq_c(tag, s->late[i].tag))
+			return &s->late[i];
+	return NULL;
+}
+
+static void late_drop(struct late_offer *l)
+{
+	free(l->sdp);
+	*l = (struct late_offer){ 0 };
+}
+
+static void late_put(struct policy_session *s, struct str tag, struct str sdp)
+{
+	struct late_offer *l = late_find(s, tag);
+
+	for (unsigned i = 0; i < POLICY_MAX_LATE_OFFERS && !l; i++)
+		if (!s->late[i].sdp)
+			l = &s->late[i];
+	if (!l)
+		return;
+	late_drop(l);
+	if (str_copy(tag, l->tag, sizeof(l->tag)) && (l->sdp = str_dup(sdp)))
+		l->l = sdp.l;
+}
+
+/* ---- what an answer means ---- */
+
+/* Types that nobody is asked about are left out (policy.media). */
+static void choose_media(const struct policy_config *c, struct media_set *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (c->media & 1u << s->c[i].type)
+			s->c[n++] = s->c[i];
+	s->n = n;
+}
+
+static struct media_set *agree(struct policy_session *s, struct str offer, struct str answer, bool ue_offered)
+{
+	struct media_set *set;
+	struct sdp *d = malloc(2 * sizeof(*d));
+
+	set = d ? malloc(sizeof(*set)) : NULL;
+	if (!set || sdp_parse(offer, &d[0], NULL) < 0 || sdp_parse(answer, &d[1], NULL) < 0) {
+		log_info(LOG_SESS, "a session description that cannot be read is not asked about", LOG_S("call_id", s->c->call_id));
+		free(set);
+		free(d);
+		return NULL;
+	}
+	media_derive(&d[!ue_offered], &d[ue_offered], ue_offered, set);
+	choose_media(&s->pw->p->cfg.policy, set);
+	free(d);
+	return set;
+}
+
+static bool same_media(const struct media_set *a, const struct media_set *b)
+{
+	struct media_set diff;
+
+	return media_diff(a, b, &diff) == 0;
+}
+
+/* ---- held messages ---- */
+
+static void held_free(struct policy_session *s, struct held *h)
+{
+	list_del(&h->link);
+	s->n_held--;
+	metric_observe_us(&m_seconds, NULL, NULL, clock_mono_us() - h->since_us);
+	sip_msg_unref(h->m);
+	free(h->want);
+	free(h);
+}
+
+static struct held *hold(struct policy_session *s, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, const struct sip_out *o,
+			 struct media_set *want)
+{
+	struct held *h = calloc(1, sizeof(*h));
+
+	if (!h) {
+		free(want);
+		return NULL;
+	}
+	h->p = p;
+	h->b = b;
+	h->m = sip_msg_ref(m);
+	if (o)
+		sip_out_copy(&h->out, o);
+	h->want = want;
+	str_copy(m->to_tag, h->tag, sizeof(h->tag));
+	h->initial = p && !proxy_request(p)->to_tag.l;
+	h->final = s->c->state == CALL_CONFIRMED || (!m->request && m->status / 100 == 2 && m->method == SIP_INVITE);
+	h->since_us = clock_mono_us();
+	list_add_tail(&s->held, &h->link);
+	s->n_held++;
+	return h;
+}
+
+/* A message of the phone's: TS 24.229 §5.2.6.3.3, §5.2.6.4.4. */
+static void add_location(const struct policy_session *s, struct sip_out *o, bool by_phone)
+{
+	if (by_phone && s->location[0])
+		sip_out_add(o, SIP_H_PAANI, arena_dup(o->arena, str_from_c(s->location)));
+}
+
+static void let_go(struct policy_session *s, struct held *h)
+{
+	struct proxy *p = h->p;
+	struct proxy_branch *b = h->b;
+	struct sip_msg *m = sip_msg_ref(h->m);
+	struct sip_out out = h->out;
+
+	if (b)
+		add_location(s, &out, s->ue_called);
+	held_free(s, h);
+	if (p && b)
+		proxy_resume(p, b, m, &out);
+	else if (p)
+		proxy_start(p);
+	sip_msg_unref(m);
+}
+
+/* ---- asking ---- */
+
+static void on_budget(struct timer *t);
+
+static bool put_question(struct policy_session *s, struct held *h)
+{
+	struct policy_question q = { .media = &s->asked, .first = !s->agreed, .final = h->final };
+	bool other = s->opened && s->have_tag[0] && strcmp(s->have_tag, h->tag) != 0;
+	static const struct media_set none;
+
+	/* Another early dialog: TS 29.214 annex A.3.  The peer keeps the most of both; the final answer says which one counts. */
+	q.several = other && !h->final;
+	media_diff(q.several || s->several ? &none : &s->have, h->want, &s->asked);
+	if (q.several)
+		s->several = true;
+	else if (h->final)
+		s->several = false;
+	if (!s->peer)
+		s->peer = s->backend->open(s->pw, s->c);
+	q.number = ++s->questions;
+	h->asked = true;
+	s->waiting = q.number;
+	s->opened = true;
+	if (!s->peer || !s->backend->ask(s->peer, &q))
+		return false;
+	timer_start(s->pw->w->wheel, &s->budget, s->pw->p->cfg.policy.wait_ms);
+	return true;
+}
+
+static bool needs_question(const struct policy_session *s, const struct held *h)
+{
+	bool settles = s->several && h->final;
+
+	return h->want && !h->asked && (settles || !same_media(&s->have, h->want)) && !same_media(&s->without, h->want) &&
+	       (s->opened || h->want->n);
+}
+
+static void session_free(struct policy_session *s)
+{
+	timer_stop(&s->budget);
+	for (unsigned i = 0; i < POLICY_MAX_LATE_OFFERS; i++)
+		late_drop(&s->late[i]);
+	free(s);
+}
+
+static void enter(struct policy_session *s)
+{
+	s->busy++;
+}
+
+static void leave(struct policy_session *s)
+{
+	if (--s->busy == 0 && s->dead)
+		session_free(s);
+}
+
+/* Runs until a question is under way or nothing is held. */
+static void advance(struct policy_session *s)
+{
+	static const struct policy_answer silent = { .verdict = POLICY_SILENT, .cause = "out of memory" };
+
+	enter(s);
+	while (!s->dead && !s->waiting && !list_empty(&s->held)) {
+		struct held *h = list_entry(s->held.next, struct held, link);
+
+		if (!needs_question(s, h))
+			let_go(s, h);
+		else if (!put_question(s, h))
+			policy_answered(s->c, s->waiting, &silent);
+	}
+	leave(s);
+}
+
+static void agreed(struct policy_session *s, const struct held *h)
+{
+	s->agreed = true;
+	s->tries = 0;
+	s->have = *h->want;
+	media_forget_texts(&s->have);
+	str_copy(str_from_c(h->tag), s->have_tag, sizeof(s->have_tag));
+}
+
+static const char *verdict_name(enum policy_verdict v)
+{
+	static const char *const names[] = { "yes", "no", "silent" };
+
+	return names[v];
+}
+
+/* The message that carried the answer is not let through, and what waits behind it neither. */
+static void refuse(struct policy_session *s, struct held *h, const struct policy_answer *a)
+{
+	unsigned status = a->verdict == POLICY_NO && a->media ? 488 : 503;
+	struct call *c = s->c;
+
+	s->refused++;
+	if (c->state == CALL_CONFIRMED && !h->initial) {	/* a change of a call that goes on: its bearers stay as they are */
+		log_warn(LOG_SESS, "a change of the media got no bearer", LOG_C("cause", a->cause), LOG_S("call_id", c->call_id));
+		s->without = *h->want;
+		media_forget_texts(&s->without);
+		advance(s);
+		return;
+	}
+	if (c->state == CALL_CONFIRMED)		/* the 2xx goes, so that the callee's end hears ACK and BYE */
+		while (s->c && !list_empty(&s->held))
+			let_go(s, list_entry(s->held.next, struct held, link));
+	if (s->c)
+		call_release(s->c, status, "policy control refuses the call", a->reason);
+}
+
+static void decide(struct policy_session *s, struct held *h, const struct policy_answer *a)
+{
+	const struct policy_config *cfg = &s->pw->p->cfg.policy;
+	enum policy_choice choice = a->verdict == POLICY_NO ? cfg->on_refused : cfg->on_silence;
+
+	if (a->verdict == POLICY_YES) {
+		agreed(s, h);
+		advance(s);
+		return;
+	}
+	log_info(LOG_SESS, "policy control does not agree", LOG_C("verdict", verdict_name(a->verdict)), LOG_C("cause", a->cause),
+		 LOG_U("code", a->code), LOG_S("call_id", s->c->call_id));
+	if (choice == POLICY_RETRY && s->tries++ == 0 && (a->verdict == POLICY_SILENT || a->later)) {
+		h->asked = false;
+		advance(s);
+	} else if (choice == POLICY_GO_ON) {
+		s->without = *h->want;
+		media_forget_texts(&s->without);
+		advance(s);
+	} else {
+		refuse(s, h, a);
+	}
+}
+
+void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a)
+{
+	struct policy_session *s = c->policy;
+	struct held *h;
+
+	if (!s)
+		return;
+	metric_add(&m_asked, verdict_name(a->verdict), a->verdict == POLICY_YES ? NULL : a->cause, 1);
+	str_copy(str_from_c(a->verdict == POLICY_YES ? "" : a->cause), s->cause, sizeof(s->cause));
+	if (number != s->waiting) {
+		log_info(LOG_SESS, "policy control answers late", LOG_C("verdict", verdict_name(a->verdict)), LOG_S("call_id", c->call_id));
+		return;
+	}
+	timer_stop(&s->budget);
+	s->waiting = 0;
+	enter(s);
+	h = list_empty(&s->held) ? NULL : list_entry(s->held.next, struct held, link);
+	if (h && h->asked)
+		decide(s, h, a);
+	else			/* its message has gone: the call was cancelled, its proxy ended */
+		advance(s);
+	leave(s);
+}
+
+/* The message has waited long enough.  The backend's answer may still come. */
+static void on_budget(struct timer *t)
+{
+	static const struct policy_answer silent = { .verdict = POLICY_SILENT, .cause = "no answer in time",
+						     .reason = { "SIP;cause=503;text=\"No answer of policy control\"", 48 } };
+	struct policy_session *s = container_of(t, struct policy_session, budget);
+
+	log_correlation(s->c->icid);
+	policy_answered(s->c, s->waiting, &silent);
+	log_correlation(STR_NONE);
+}
+
+/* ---- messages ---- */
+
+/* A reliable provisional response comes again until its PRACK, which cannot come before it has gone. */
+static bool is_held(const struct policy_session *s, const struct sip_msg *m)
+{
+	struct list *i;
+
+	list_for_each(i, &s->held) {
+		const struct held *h = list_entry(i, const struct held, link);
+
+		if (h->m->request == m->request && h->m->status == m->status && str_eq(h->m->to_tag, m->to_tag) &&
+		    str_eq(sip_msg_value(h->m, SIP_H_RSEQ), sip_msg_value(m, SIP_H_RSEQ)) && str_eq(h->m->via.branch, m->via.branch))
+			return true;
+	}
+	return false;
+}
+
+/* A refusal needs no bearer; what was on its way before it says nothing any more. */
+static void drop_provisional(struct policy_session *s, const struct proxy *p)
+{
+	struct list *i, *next;
+
+	list_for_each_safe(i, next, &s->held) {
+		struct held *h = list_entry(i, struct held, link);
+
+		if (h->p == p && h->b && h->m->status < 200)
+			held_free(s, h);
+	}
+}
+
+static struct media_set *answer_in(struct policy_session *s, const struct sip_msg *req, const struct sip_msg *m, bool to_phone)
+{
+	struct str offer = sdp_of(req), answer = sdp_of(m);
+
+	if (!answer.l)
+		return NULL;
+	if (offer.l && !(req->method == SIP_PRACK && late_find(s, req->to_tag)))
+		return agree(s, offer, answer, !to_phone);
+	if (req->method == SIP_INVITE)
+		late_put(s, m->to_tag, answer);
+	return NULL;
+}
+
+enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o, bool to_phone)
+{
+	struct policy_session *s = c->policy;
+	struct media_set *want;
+
+	if (!s)
+		return PROXY_PASS;
+	if (m->status >= 300) {
+		drop_provisional(s, p);
+		return PROXY_PASS;
+	}
+	if (is_held(s, m))
+		return PROXY_DROP;
+	want = answer_in(s, proxy_request(p), m, to_phone);
+	if (list_empty(&s->held)) {
+		struct held probe = { .want = want, .final = c->state == CALL_CONFIRMED };
+
+		if (!needs_question(s, &probe)) {
+			free(want);
+			add_location(s, o, to_phone);
+			return PROXY_PASS;
+		}
+	}
+	if (s->n_held >= POLICY_MAX_HELD && m->status < 200) {
+		free(want);
+		return PROXY_DROP;
+	}
+	if (!hold(s, p, b, m, o, want))
+		return PROXY_PASS;
+	enter(s);
+	if (s->n_held == 1 || !s->waiting)
+		advance(s);
+	leave(s);
+	return PROXY_HOLD;
+}
+
+bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone)
+{
+	struct policy_session *s = c->policy;
+	struct str sdp = s ? sdp_of(m) : STR_NONE, tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
+	struct late_offer *l = sdp.l && (m->method == SIP_PRACK || m->method == SIP_ACK) ? late_find(s, tag) : NULL;
+	struct media_set *want;
+	struct held *h;
+
+	if (!l)
+		return false;
+	want = agree(s, str_make(l->sdp, l->l), sdp, to_phone);		/* who gets the answer made the offer */
+	late_drop(l);
+	h = want ? hold(s, p, NULL, m, NULL, want) : NULL;
+	if (!h)
+		return false;
+	str_copy(tag, h->tag, sizeof(h->tag));
+	enter(s);
+	advance(s);
+	leave(s);
+	return p != NULL;
+}
+
+void policy_proxy_gone(struct call *c, struct proxy *p)
+{
+	struct policy_session *s = c->policy;
+	struct list *i, *next;
+
+	if (!s)
+		return;
+	list_for_each_safe(i, next, &s->held) {
+		struct held *h = list_entry(i, struct held, link);
+
+		if (h->p == p)
+			held_free(s, h);
+	}
+	if (!s->busy)
+		advance(s);
+}
+
+/* ---- what the network says by itself ---- */
+
+static const struct media_component *component(const struct media_set *set, uint32_t number)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (set->c[i].number == number)
+			return &set->c[i];
+	return NULL;
+}
+
+/* A call lives as long as something can be heard: a loss of video alone does not end it. */
+static bool is_vital(const struct policy_session *s, const uint32_t *components, unsigned n)
+{
+	bool audio = false;
+
+	for (unsigned i = 0; i < s->have.n; i++)
+		audio = audio || s->have.c[i].type == MEDIA_AUDIO;
+	for (unsigned i = 0; i < n; i++) {
+		const struct media_component *c = component(&s->have, components[i]);
+
+		if (c && (c->type == MEDIA_AUDIO || !audio))
+			return true;
+	}
+	return n == 0;
+}
+
+void policy_lost(struct call *c, const uint32_t *components, unsigned n, bool fatal, const char *why, struct str reason)
+{
+	struct policy_session *s = c->policy;
+
+	if (!s)
+		return;
+	str_copy(str_from_c(why), s->cause, sizeof(s->cause));
+	if (!fatal && (!s->pw->p->cfg.policy.release_on_loss || !is_vital(s, components, n))) {
+		log_warn(LOG_SESS, "a bearer is lost, the call goes on", LOG_C("why", why), LOG_S("call_id", c->call_id));
+		return;
+	}
+	call_release(c, 503, why, reason);
+}
+
+void policy_located(struct call *c, struct str value)
+{
+	if (c->policy)
+		str_copy(value, c->policy->location, sizeof(c->policy->location));
+}
+
+/* ---- life ---- */
+
+void policy_call_begins(struct pcscf_worker *pw, struct call *c)
+{
+	struct policy_session *s;
+
+	if (!pw->policy || policy_mode_of(&pw->p->cfg.policy, c->b) == POLICY_OFF)
+		return;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return;
+	s->c = c;
+	s->pw = pw;
+	s->backend = pw->policy;
+	s->ue_called = c->ue_called;
+	list_init(&s->held);
+	timer_init(&s->budget, on_budget);
+	metrics_register(&m_asked);
+	metrics_register(&m_seconds);
+	c->policy = s;
+}
+
+void policy_call_over(struct call *c, const char *why)
+{
+	struct policy_session *s = c->policy;
+
+	(void)why;
+	if (!s)
+		return;
+	c->policy = NULL;
+	s->dead = true;
+	timer_stop(&s->budget);
+	enter(s);
+	if (s->peer)
+		s->backend->end(s->peer);
+	while (!list_empty(&s->held)) {
+		struct held *h = list_entry(s->held.next, struct held, link);
+
+		if (h->p && (!h->b || h->m->status >= 200))
+			let_go(s, h);
+		else
+			held_free(s, h);
+	}
+	s->c = NULL;
+	leave(s);
+}
+
+/* ---- REST ---- */
+
+static void add_flows(cJSON *list, const struct media_component *m)
+{
+	char rule[MEDIA_RULE_STRLEN];
+
+	for (unsigned f = 0; f < m->n_flows; f++) {
+		cJSON *o = cJSON_CreateObject();
+
+		cJSON_AddNumberToObject(o, "media", m->number);
+		cJSON_AddStringToObject(o, "description", media_rule(&m->flow[f], true, rule));
+		cJSON_AddStringToObject(o, "status", media_way_name(m->way));
+		cJSON_AddStringToObject(o, "mediaType", media_type_name(m->type));
+		if (m->ul_bps != MEDIA_ABSENT)
+			cJSON_AddNumberToObject(o, "maxBandwidthUl", m->ul_bps);
+		if (m->dl_bps != MEDIA_ABSENT)
+			cJSON_AddNumberToObject(o, "maxBandwidthDl", m->dl_bps);
+		cJSON_AddItemToArray(list, o);
+	}
+}
+
+static const char *state_of(const struct policy_session *s)
+{
+	return s->waiting ? "asked" : s->agreed ? "agreed" : s->opened ? "not agreed" : "not asked";
+}
+
+static void add_text(cJSON *o, const char *name, struct str v)
+{
+	char *c = str_dup(v);
+
+	cJSON_AddStringToObject(o, name, c ? c : "");
+	free(c);
+}
+
+cJSON *policy_to_json(const struct call *c)
+{
+	const struct policy_session *s = c->policy;
+	cJSON *o = cJSON_CreateObject(), *flows;
+
+	cJSON_AddStringToObject(o, "id", s->peer ? s->backend->id(s->peer) : "");
+	cJSON_AddStringToObject(o, "interface", "rx");
+	cJSON_AddStringToObject(o, "kind", c->emergency ? "emergency" : "media");
+	cJSON_AddStringToObject(o, "state", state_of(s));
+	add_text(o, "impu", c->b->identity[0].aor);
+	add_text(o, "callId", c->call_id);
+	add_text(o, "icid", c->icid);
+	if (s->cause[0])
+		cJSON_AddStringToObject(o, "cause", s->cause);
+	cJSON_AddNumberToObject(o, "questions", (double)s->questions);
+	cJSON_AddNumberToObject(o, "held", s->n_held);
+	flows = cJSON_AddArrayToObject(o, "flows");
+	for (unsigned i = 0; i < s->have.n; i++)
+		add_flows(flows, &s->have.c[i]);
+	return o;
+}

@@ -1,0 +1,61 @@
+/* pcscf/policy.h - policy control of calls: who is asked about the bearers of a call, what is held meanwhile, and what becomes of a no.
+ * TS 24.229 §5.2.7, §5.2.8; TS 29.214 §4.4, annex A, annex B; rows Q1 to Q9, P18.
+ *
+ * policy.c says when a question is due and keeps the messages that wait for its answer.  A backend (rx.c) puts the question into its
+ * protocol and brings back what the network says.  Everything here is on the worker that owns the call. */
+#pragma once
+#include "common/sip/media.h"
+#include "pcscf/call.h"
+#include "pcscf/policy_config.h"
+
+#define POLICY_MAX_HELD 8u		/* messages of one call that wait; a provisional response more is dropped */
+#define POLICY_MAX_LATE_OFFERS 4u	/* offers that came in a response, until their answer */
+#define POLICY_CAUSE_BYTES 64u
+#define POLICY_LOCATION_BYTES 128u
+
+/* ---- the backend ---- */
+struct policy_question {
+	uint64_t number;		/* goes back with the answer */
+	const struct media_set *media;	/* what changed; removed ones too */
+	bool first;			/* of its session */
+	bool several;			/* early dialogs with different answers: all are meant */
+	bool final;			/* the answer is the one of the 2xx, or later */
+};
+enum policy_verdict { POLICY_YES, POLICY_NO, POLICY_SILENT };
+struct policy_answer {
+	enum policy_verdict verdict;
+	uint32_t code;			/* of the protocol; 0: none */
+	bool later;			/* the refusal is for now only: worth another try */
+	bool media;			/* what was asked for is not allowed; else the session as such */
+	char cause[POLICY_CAUSE_BYTES];	/* "IP-CAN_SESSION_NOT_AVAILABLE" */
+	struct str reason;		/* value of Reason (RFC 3326); borrowed; empty: none */
+};
+struct policy_backend {
+	/* A session for this call; NULL: out of memory. */
+	void *(*open)(struct pcscf_worker *pw, struct call *c);
+	/* One answer comes by policy_answered(), never from inside.  false: none will. */
+	bool (*ask)(void *session, const struct policy_question *q);
+	/* The call is over; the peer hears so whatever is still outstanding, again and again if need be. */
+	void (*end)(void *session);
+	const char *(*id)(const void *session);		/* for REST and the log */
+};
+void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a);
+/* The network says by itself: the bearer of these components is gone (none named: of all); fatal: the session is over there too. */
+void policy_lost(struct call *c, const uint32_t *components, unsigned n, bool fatal, const char *why, struct str reason);
+/* Where the phone is, as a value of P-Access-Network-Info. */
+void policy_located(struct call *c, struct str value);
+
+/* ---- the calls ---- */
+void policy_call_begins(struct pcscf_worker *pw, struct call *c);
+void policy_call_over(struct call *c, const char *why);		/* c->policy is gone */
+/* A response passes on its way upstream; o: its plan.  PROXY_HOLD: kept, and resumed later. */
+enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o, bool to_phone);
+/* A request within the call.  true: it waits, and proxy_start(p) is called later (p NULL: an ACK, which waits for nobody). */
+bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone);
+void policy_proxy_gone(struct call *c, struct proxy *p);
+cJSON *policy_to_json(const struct call *c);			/* c->policy is there */
+
+/* rx.c, rx_peer.c */
+extern const struct policy_backend rx_backend;
+void rx_start(struct pcscf *p);			/* serves ASR and RAR: before Diameter starts */
+struct str rx_location(struct str user_location, char dst[POLICY_LOCATION_BYTES]);	/* location.c: TS 29.274 §8.21; empty: not told */
