@@ -67,12 +67,28 @@ def cscf_part(net, labdir, node):
             f"state: {{dir: {labdir.state(node)}}}\n")
     if node == "pcscf":
         trusted = ", ".join(f'"{ip.strip("[]")}"' for n in ("icscf", "scscf") for ip in net.sip_ips(n))
-        return text + f"access: {{trusted: [{trusted}]}}\n"
+        return text + f"access: {{trusted: [{trusted}]}}\n" + policy_part(net)
     text += (f'diameter:\n  identity: {net.name(node)}\n  listen: "{net.ip(node)}:{net.diameter_port[node]}"\n'
              f'  peers: [{{identity: {net.hss["identity"]}, address: "{net.hss["address"]}", port: {net.hss["port"]}}}]\n')
     if node == "icscf":
         text += f'selection: {{default_server: "sip:{net.name("scscf")}:{SIP_PORTS["scscf"]}"}}\n'
     return text
+
+
+def policy_part(net):
+    """Whom the P-CSCF asks about bearers."""
+    if net.policy == "off":
+        return ""
+    return (f'diameter:\n  identity: {net.name("pcscf")}\n'
+            f'  peers: [{{identity: {net.name("pcrf")}, address: "{net.ip("pcrf")}", port: {net.diameter_port["pcrf"]}}}]\n'
+            f"policy: {{mode: {net.policy}}}\n")
+
+
+def pcrf_part(net, labdir):
+    """The lab PCRF."""
+    return (f'plmn: {{mcc: "{net.mcc}", mnc: "{net.mnc}"}}\n'
+            f'diameter: {{identity: {net.name("pcrf")}, listen: "{net.ip("pcrf")}:{net.diameter_port["pcrf"]}"}}\n'
+            f'rest: {{listen: "{net.ip("pcrf")}:{REST_PORT}", token_file: {labdir.token_file}}}\n')
 
 
 def hss_part(net, labdir, subscribers):
@@ -116,6 +132,9 @@ def write_all(net, labdir, subscribers, workers, with_dns, extra=None):
     if net.own_hss:
         configs["hss"] = labdir.conf("hss.yaml")
         write_private(configs["hss"], hss_part(net, labdir, subscribers))
+    if "pcrf" in net.peers():
+        configs["pcrf"] = labdir.conf("pcrf.yaml")
+        write_private(configs["pcrf"], pcrf_part(net, labdir))
     for node, text in (extra or {}).items():
         base = labdir.conf(f"{node}.lab.yaml")
         os.rename(configs[node], base)

@@ -14,13 +14,14 @@ from labproc import Process, boot_id, port_fault, start_time, stop_all
 from labrest import Rest, RestError
 from labsubs import default_subscribers, read_subscribers, write_subscribers
 
-PROGRAMS = {"pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd", "hss": "tests/hss/labhssd"}
+PROGRAMS = {"pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd", "hss": "tests/hss/labhssd",
+            "pcrf": "tests/pcrf/labpcrfd"}
 READY_WAIT_S = 30.0
 DNS_WAIT_S = 5.0
 POLL_S = 0.05
 TAIL_LINES = 12
 OUR_FILES = ("conf", "log", "state", "token", "lab.json")
-STOP_ORDER = ("pcscf", "icscf", "scscf", "hss", "dns")
+STOP_ORDER = ("pcscf", "icscf", "scscf", "pcrf", "hss", "dns")
 
 
 def quiet(_text):
@@ -63,7 +64,8 @@ class Lab:
 
     def __init__(self, labdir, doc):
         self.dir, self.doc = labdir, doc
-        self.net = LabNet(doc["net"], doc["plmn"]["mcc"], doc["plmn"]["mnc"], doc.get("foreignHss"), doc.get("ip6"))
+        self.net = LabNet(doc["net"], doc["plmn"]["mcc"], doc["plmn"]["mnc"], doc.get("foreignHss"), doc.get("ip6"),
+                          doc.get("policy", "off"))
         self.procs = {}
         self.wait_s = READY_WAIT_S
 
@@ -185,7 +187,7 @@ def check_ports(net, with_dns):
     """Nobody else on our addresses.  UDP sockets of ours share a port by SO_REUSEPORT, so this must be asked before."""
     wanted = [(kind, ip, p) for kind in ("udp", "tcp") for n, p in SIP_PORTS.items() for ip in net.sip_ips(n)]
     wanted += [("tcp", net.ip(n), REST_PORT) for n in net.daemons()]
-    wanted += [("tcp", "0.0.0.0", net.diameter_port[n]) for n in ("icscf", "scscf") + (("hss",) if net.own_hss else ())]
+    wanted += [("tcp", "0.0.0.0", net.diameter_port[n]) for n in net.diameter_nodes()]
     if with_dns:
         wanted.append(("udp", net.ip("dns"), DNS_PORT))
     faults = [f for f in (port_fault(*w) for w in wanted) if f]
@@ -254,10 +256,10 @@ def describe(net, labdir, configs, subs, build, made, ipsec):
         "build": os.path.abspath(build), "madeDir": made, "bootId": boot_id(), "ipsec": ipsec, "pids": {}, "started": {},
         "sip": {n: net.sip(n) for n in SIP_PORTS},
         "rest": {n: net.rest(n) for n in nodes},
-        "diameter": {n: f"{net.ip(n)}:{net.diameter_port[n]}" for n in ("icscf", "scscf") + (("hss",) if net.own_hss else ())},
+        "diameter": {n: f"{net.ip(n)}:{net.diameter_port[n]}" for n in net.diameter_nodes()},
         "token": token, "configs": configs,
         "logs": {n: labdir.log(n) for n in nodes + (["dns"] if "dns" in configs else [])},
-        "subscribers": subs,
+        "subscribers": subs, "policy": net.policy,
     }
     if not net.own_hss:
         doc["foreignHss"] = net.hss
@@ -276,9 +278,10 @@ def start_all(lab, configs, build, say):
         lab.start("dns", labdns.argv(labdns.find_dnsmasq(), configs["dns"]))
         lab.wait_dns()
         say(f"dns    ready   {lab.doc['dns']}")
+    net_peers = lab.net.peers()
     for node in lab.net.daemons():
         lab.start(node, [program(build, node), "-c", configs[node]])
-        if node == "hss":			# the others would only try again a second later
+        if node in net_peers:			# the others would only try again a second later
             lab.wait_ready(node)
     for node in lab.net.daemons():
         lab.wait_ready(node)

@@ -3,8 +3,8 @@
 import ipaddress
 import re
 
-DIAMETER_NODES = ("hss", "icscf", "scscf")
-HOSTS = {"pcscf": 10, "icscf": 20, "scscf": 30, "hss": 40, "dns": 53, "as": 60}
+DIAMETER_NODES = ("hss", "icscf", "scscf", "pcrf")
+HOSTS = {"pcscf": 10, "icscf": 20, "scscf": 30, "hss": 40, "pcrf": 45, "dns": 53, "as": 60}
 SIP_PORTS = {"pcscf": 5060, "icscf": 4060, "scscf": 6060}
 REST_PORT = 8080
 DNS_PORT = 53
@@ -36,7 +36,7 @@ def check_ip6(text):
 
 
 def diameter_base(net):
-    """First of the lab's three Diameter ports.
+    """First of the lab's four Diameter ports.
 
     A Diameter node of another make on this machine may bind every address: the well-known port for the default net, else one
     that the net says, below the ephemeral ports of Linux.
@@ -58,11 +58,12 @@ def parse_hss(text):
 class LabNet:
     """One lab's addresses.  `hss` is a foreign HSS from parse_hss(), or None for the lab's own.
 
+    `policy` is "rx" for a lab with a PCRF, which the P-CSCF asks about bearers.
     With `ip6`, a prefix, SIP is IPv6: the I- and the S-CSCF have nothing else, the P-CSCF serves phones of both families.
     REST, Diameter and DNS stay where they are.
     """
 
-    def __init__(self, net=DEFAULT_NET, mcc="001", mnc="01", hss=None, ip6=None):
+    def __init__(self, net=DEFAULT_NET, mcc="001", mnc="01", hss=None, ip6=None, policy="off"):
         self.net = check_net(net)
         self.ip6 = check_ip6(ip6) if ip6 else None
         self.mcc, self.mnc = mcc, mnc
@@ -70,6 +71,7 @@ class LabNet:
         base = diameter_base(self.net)
         self.diameter_port = {node: base + i for i, node in enumerate(DIAMETER_NODES)}
         self.own_hss = hss is None
+        self.policy = policy
         self.hss = hss or {"identity": self.name("hss"), "address": self.ip("hss"), "port": self.diameter_port["hss"]}
 
     def ip(self, node):
@@ -104,7 +106,15 @@ class LabNet:
 
     def daemons(self):
         """The daemons in the order in which they start."""
-        return (["hss"] if self.own_hss else []) + ["scscf", "icscf", "pcscf"]
+        return self.peers() + ["scscf", "icscf", "pcscf"]
+
+    def peers(self):
+        """The lab's own ends of Diameter, which the CSCFs connect to."""
+        return (["hss"] if self.own_hss else []) + (["pcrf"] if self.policy == "rx" else [])
+
+    def diameter_nodes(self):
+        """The nodes of the lab with a Diameter port."""
+        return ["icscf", "scscf"] + self.peers()
 
     def lanes(self):
         """Which node an address belongs to, for ladders: "127.0.77.10" -> "pcscf"."""

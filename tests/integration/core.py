@@ -51,9 +51,10 @@ class Core:
     ip6: a prefix; SIP is IPv6 then, and the P-CSCF has both.
     """
 
-    def __init__(self, build, net, subs, workers=1, extra=None, quiet_errors=(), more_subscribers="", ip6=None):
+    def __init__(self, build, net, subs, workers=1, extra=None, quiet_errors=(), more_subscribers="", ip6=None, policy="off"):
         self.build, self.net, self.subs, self.workers = os.path.abspath(build), net, subs, workers
         self.extra, self.quiet_errors, self.more_subscribers = extra or {}, quiet_errors, more_subscribers
+        self.policy = policy
         self.dir, self.ip6_prefix = tempfile.mkdtemp(prefix="cscf-test-"), ip6
         self.doc = {}
         self.own = []			# processes that a script started in place of the lab's
@@ -69,7 +70,7 @@ class Core:
 
     def __enter__(self):
         argv = [LAB, "up", "--json", "--net", self.net, "--dir", os.path.join(self.dir, "lab"), "--build", self.build,
-                "--workers", str(self.workers),
+                "--workers", str(self.workers), "--policy", self.policy,
                 "--subscribers", self._write("subscribers.yaml", "".join(s.yaml() for s in self.subs) + self.more_subscribers)]
         argv += ["--ip6", self.ip6_prefix] if self.ip6_prefix else []
         for node, text in self.extra.items():
@@ -200,7 +201,7 @@ class Core:
 
     def start_node(self, node):
         """Starts a daemon of this core again; it is stopped with the core.  Returns at once."""
-        programs = {"hss": "tests/hss/labhssd", "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
+        programs = {"hss": "tests/hss/labhssd", "pcrf": "tests/pcrf/labpcrfd", "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
         with open(self.doc["logs"][node], "ab") as log:
             p = subprocess.Popen([self.program(programs[node]), "-c", self.doc["configs"][node]], stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log, start_new_session=True)

@@ -35,7 +35,7 @@ class Net(unittest.TestCase):
         self.assertEqual(net.domain, "ims.mnc001.mcc001.3gppnetwork.org")
         self.assertEqual([net.sip(n) for n in ("pcscf", "icscf", "scscf")],
                          ["127.0.77.10:5060", "127.0.77.20:4060", "127.0.77.30:6060"])
-        self.assertEqual(net.diameter_port, {"hss": 3868, "icscf": 3869, "scscf": 3870})
+        self.assertEqual(net.diameter_port, {"hss": 3868, "icscf": 3869, "scscf": 3870, "pcrf": 3871})
 
     def test_only_loopback_nets(self):
         for bad in ("10.0.0", "127.0", "127.0.0.1", "127.0.256", "127.0.x", ""):
@@ -115,6 +115,15 @@ class Files(unittest.TestCase):
             text = read(labdir.conf("common.yaml"))
             self.assertIn(f'{net.domain}: "udp:127.0.78.20:4060"', text)
             self.assertNotIn("servers", text)
+
+    def test_policy_control_needs_a_pcrf(self):
+        with tempfile.TemporaryDirectory() as path:
+            net, labdir = LabNet("127.0.78", policy="rx"), LabDir(path)
+            configs = write_all(net, labdir, "subs", 1, False)
+            self.assertEqual(net.daemons(), ["hss", "pcrf", "scscf", "icscf", "pcscf"])
+            self.assertIn('listen: "127.0.78.45:', read(configs["pcrf"]))
+            self.assertIn("policy: {mode: rx}\n", read(configs["pcscf"]))
+            self.assertNotIn("policy:", cscf_part(LabNet("127.0.78"), labdir, "pcscf"))
 
     def test_the_zone_leads_to_the_icscf(self):
         zone = dnsmasq_part(LabNet("127.0.78"))

@@ -1,0 +1,344 @@
+"""policy.py BUILD NET WORKERS - policy control over Rx between real daemons and a PCRF that checks and misbehaves: TS 29.214 §4.4,
+TS 24.229 §5.2.7, §5.2.8."""
+
+import signal
+import sys
+import time
+
+from cases import Cases, check, equal, wait_for
+from core import Core, Sub
+from phone import Dialog, Phone, hang_up
+
+A, B = Sub(1), Sub(2)
+WAIT_MS = 700
+AUDIO, VIDEO = 0, 1
+LOSS, FAILED = 2, 9
+
+
+def sdp(ip, audio=40000, video=None, way="sendrecv"):
+    """An offer or answer; video 0 switches it off."""
+    text = (f"v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {audio} RTP/AVP 8\r\nb=AS:64\r\n"
+            f"a=rtpmap:8 PCMA/8000\r\na={way}\r\n")
+    if video is not None:
+        text += f"m=video {video} RTP/AVP 99\r\nb=AS:500\r\na=rtpmap:99 H264/90000\r\n"
+    return text
+
+
+class Policy:
+    """a and b are registered phones of one P-CSCF, so a call has two Rx sessions: one for each phone."""
+
+    def __init__(self, core):
+        self.core = core
+        self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
+
+    def register(self):
+        for phone in (self.a, self.b):
+            phone.must_register()
+        wait_for(lambda: self.core.rest("pcscf").items("/api/v1/diameter/peers")[0]["state"] == "open", 10, "the PCRF's connection")
+
+    # ---- the PCRF ----
+
+    def state(self):
+        return self.core.rest("pcrf").get("/api/v1/state")
+
+    def behave(self, *rules):
+        self.core.rest("pcrf").send("PUT", "/api/v1/behaviour", list(rules))
+
+    def events(self):
+        return [e["what"] for e in self.state()["events"]]
+
+    def fresh(self):
+        """Nothing is left of the case before; good behaviour, empty history."""
+        self.none_left()
+        self.behave()
+        self.core.rest("pcrf").send("DELETE", "/api/v1/events")
+
+    def none_left(self):
+        """Row Q4: every session that began has ended, and no AAR was wrong."""
+        wait_for(lambda: not self.state()["sessions"], 10, "the end of every session")
+        equal(self.core.rest("pcscf").items("/api/v1/policy-sessions"), [], "sessions at the P-CSCF")
+        equal([e for e in self.events() if e.startswith("violation")], [], "what the PCRF finds wrong")
+
+    def sessions(self, n):
+        return wait_for(lambda: (lambda s: s if len(s) == n else None)(self.state()["sessions"]), 10, f"{n} sessions")
+
+    # ---- calls ----
+
+    def ring(self, status=183, body=True, tag=None):
+        """a calls b, b answers with that 1xx: (INVITE of a, as b saw it)."""
+        inv = self.a.start("INVITE", self.core.number(B), None, sdp(self.a.ip))
+        seen = self.b.incoming("INVITE")
+        self.b.reply(seen, status, body=sdp(self.b.ip, 41000) if body else "", tag=tag)
+        return inv, seen
+
+    def answered(self, inv, seen, tag=None):
+        """200 and ACK: (dialog of a, dialog of b)."""
+        ok = self.b.reply(seen, 200, body=sdp(self.b.ip, 41000), tag=tag)
+        r = self.a.final(inv)
+        equal(r.status, 200, "the answer")
+        da = Dialog(self.a, inv, r, True)
+        da.ack(inv)
+        self.b.incoming("ACK")
+        return da, Dialog(self.b, seen, ok, False)
+
+    def call(self):
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        return self.answered(inv, seen)
+
+    def refused(self, inv, status):
+        r = self.a.final(inv)
+        equal(r.status, status, "what the caller hears")
+        return r
+
+    def cancel(self, inv):
+        """CANCEL of a; b hears it and gives up."""
+        via, cseq = inv.get("Via"), inv.get("CSeq").split()[0]
+        self.a.send(f"CANCEL {inv.uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: {inv.get('From')}\r\nTo: {inv.get('To')}\r\n"
+                    f"Call-ID: {inv.get('Call-ID')}\r\nCSeq: {cseq} CANCEL\r\nContent-Length: 0\r\n\r\n")
+        self.b.reply(self.b.incoming("CANCEL"), 200)
+
+    # ---- the cases ----
+
+    def timeline(self):
+        """Row P18: SDP, AAR, AAA, and only then the 183; alerting behind it; nothing said twice."""
+        self.fresh()
+        self.behave({"command": "AAR", "delayMs": 150})
+        inv, seen = self.ring()
+        self.b.reply(seen, 180)
+        began = time.monotonic()
+        r = self.a.answer_to(inv, 5, "a 1xx", lambda m: m.status > 100, again=False)
+        equal(r.status, 183, "what comes first")
+        check(time.monotonic() - began > 0.25, "the 183 waits for both answers of the PCRF")
+        self.a.provisional(inv, 180)
+        equal(self.events()[:4], ["AAR 1/0/2", "AAA SUCCESS", "AAR 1/0/2", "AAA SUCCESS"], "the history")
+        term, orig = self.sessions(2)
+        equal([s["address"] for s in (term, orig)], [self.b.ip, self.a.ip], "whose sessions")
+        check(orig["subscription"].startswith("sip:"), orig["subscription"])
+        equal(orig["icid"] != "" and orig["icid"], term["icid"], "one ICID")
+        equal(orig["media"][0]["flows"][:2], [f"permit out 17 from {self.b.ip} 41000 to {self.a.ip} 40000",
+                                              f"permit in 17 from {self.a.ip} 40000 to {self.b.ip} 41000"], "flows of the caller")
+        equal((orig["media"][0]["uplinkBps"], len(orig["media"][0]["flows"])), (64000, 4), "rate, RTP and RTCP")
+        listed = self.core.rest("pcscf").items("/api/v1/policy-sessions")
+        equal(sorted(s["state"] for s in listed), ["agreed", "agreed"], "the P-CSCF's list")
+        da, db = self.answered(inv, seen)
+        equal(len([e for e in self.events() if e.startswith("AAR")]), 2, "AARs: the 200 says nothing new")
+        hang_up(da, db)
+        self.none_left()
+        equal(self.events().count("STR"), 2, "STRs")
+
+    def change(self, dialog, other, body, answer):
+        """A re-INVITE of one side, answered by the other."""
+        inv = dialog.start("INVITE", None, body)
+        seen = other.phone.incoming("INVITE")
+        other.phone.reply(seen, 200, body=answer)
+        equal(dialog.phone.final(inv).status, 200, "re-INVITE")
+        dialog.ack(inv)
+        other.phone.incoming("ACK")
+
+    def changes(self):
+        """Row Q3: video added, hold, video dropped: what changed and no more."""
+        self.fresh()
+        da, db = self.call()
+        for audio_way, answer_way, video, want in (("sendrecv", "sendrecv", 42000, "AAR 2/1/2"), ("sendonly", "recvonly", 42000, None),
+                                                   ("sendrecv", "sendrecv", 0, None)):
+            self.core.rest("pcrf").send("DELETE", "/api/v1/events")
+            self.change(da, db, sdp(self.a.ip, 40000, video, audio_way), sdp(self.b.ip, 41000, video and video + 100, answer_way))
+            aars = [e for e in self.events() if e.startswith("AAR")]
+            equal(len(aars), 2, f"AARs, one for each phone: {aars}")
+            if want:
+                equal(aars, [want, want], "only the video")
+        media = [s["media"] for s in self.sessions(2)]
+        equal([[(m["type"], m["status"]) for m in s] for s in media], [[(AUDIO, 2)], [(AUDIO, 2)]], "what is left")
+        hang_up(da, db)
+        self.none_left()
+
+    def fork(self):
+        """TS 29.214 annex A.3: a second early dialog with another answer; the final one settles it."""
+        self.fresh()
+        inv, seen = self.ring(tag="one")
+        self.a.provisional(inv, 183)
+        self.b.reply(seen, 183, body=sdp(self.b.ip, 43000), tag="two")
+        self.a.provisional(inv, 183)
+        equal(len([e for e in self.events() if e.endswith("several")]), 2, "told as several")
+        da, db = self.answered(inv, seen, tag="one")
+        check(all("41000" in s["media"][0]["flows"][0] or "40000" in s["media"][0]["flows"][0] for s in self.sessions(2)), "the final one")
+        hang_up(da, db)
+        self.none_left()
+
+    def cancelled(self):
+        """CANCEL at each stage: before the answer, while the PCRF is asked, after the 183."""
+        self.fresh()
+        inv, seen = self.ring(180, False)
+        self.a.provisional(inv, 180)
+        self.cancel(inv)
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        self.refused(inv, 487)
+        equal(self.events(), [], "nothing was asked")
+        self.behave({"command": "AAR", "delayMs": 400})
+        inv, seen = self.ring()
+        wait_for(lambda: "AAR 1/0/2" in self.events(), 5, "the question")
+        self.cancel(inv)
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        self.refused(inv, 487)
+        self.none_left()			# the AAA comes after that, and the STR behind it
+        self.behave()
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        self.cancel(inv)
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        self.refused(inv, 487)
+        self.none_left()
+
+    def failures(self):
+        """580 of a phone passes and frees what was reserved (row P18)."""
+        self.fresh()
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        self.b.reply(seen, 580)
+        self.b.incoming("ACK")
+        self.refused(inv, 580)
+        self.none_left()
+
+    def no(self):
+        """Row Q7: no session, not allowed: the status and the reason."""
+        self.fresh()
+        for code, status, name in ((5065, 503, "IP-CAN_SESSION_NOT_AVAILABLE"), (5063, 488, "REQUESTED_SERVICE_NOT_AUTHORIZED")):
+            self.behave({"command": "AAR", "experimentalCode": code, "count": 1})
+            inv, seen = self.ring()
+            self.b.incoming("CANCEL")
+            self.b.reply(seen, 487)
+            self.b.incoming("ACK")
+            r = self.a.final(inv)
+            check(r.status in (status, 500, 480), f"{code}: {r}")		# a 503 of the far side is no 503 of ours (RFC 3261 §16.7)
+            self.none_left()
+        self.behave({"command": "AAR", "experimentalCode": 5063, "count": 2})
+        self.core.rest("pcrf").send("DELETE", "/api/v1/events")
+        check(name in self.rejected_in_the_200(), "the reason in BYE")
+        self.none_left()
+
+    def rejected_in_the_200(self):
+        """The answer is in the 200: it goes, and BYE follows; returns the Reason."""
+        inv = self.a.start("INVITE", self.core.number(B), None, sdp(self.a.ip))
+        seen = self.b.incoming("INVITE")
+        ok = self.b.reply(seen, 200, body=sdp(self.b.ip, 41000))
+        bye = self.b.incoming("BYE")
+        self.b.reply(bye, 200)
+        r = self.a.final(inv)
+        if r.status == 200:
+            Dialog(self.a, inv, r, True).ack(inv)
+            self.a.reply(self.a.incoming("BYE"), 200)
+        check(ok.status == 200, "ok")
+        return bye.get("Reason")
+
+    def silence(self):
+        """No answer: the call goes on when the time is over, and what the PCRF may have is ended."""
+        self.fresh()
+        self.behave({"command": "AAR", "silent": True})
+        began = time.monotonic()
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        check(2 * WAIT_MS / 1000 - 0.2 < time.monotonic() - began < 8, "both budgets")
+        da, db = self.answered(inv, seen)
+        self.behave()
+        hang_up(da, db)
+        self.none_left()
+
+    def revoked(self):
+        """Rows Q5, Q6: ASR and RAR end the call for both, with the reason."""
+        for verb, body in (("abort", {"cause": 0}), ("event", {"actions": [LOSS], "media": [1]}), ("event", {"actions": [FAILED]})):
+            self.fresh()
+            self.call()
+            number = self.sessions(2)[0]["number"]
+            doc = self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{number}/{verb}", body)
+            equal(doc["resultCode"], 2001, verb)
+            for phone in (self.a, self.b):
+                bye = phone.incoming("BYE")
+                check("cause=503" in bye.get("Reason"), f"Reason: {bye.get('Reason')}")
+                phone.reply(bye, 200)
+            self.none_left()
+
+    def video_lost(self):
+        """The loss of the video alone ends nothing; a place is noted."""
+        self.fresh()
+        da, db = self.call()
+        self.change(da, db, sdp(self.a.ip, 40000, 42000), sdp(self.b.ip, 41000, 42100))
+        number = self.sessions(2)[0]["number"]
+        doc = self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{number}/event", {"actions": [LOSS], "media": [2]})
+        equal(doc["resultCode"], 2001, "RAA")
+        hang_up(da, db)
+        self.none_left()
+
+    def unknown(self):
+        """ASR for a session that is none (any more): 5002."""
+        self.fresh()
+        da, db = self.call()
+        number = self.sessions(2)[0]["number"]
+        self.behave({"command": "STR", "resultCode": 5012, "count": 2})		# the PCRF keeps them
+        hang_up(da, db)
+        wait_for(lambda: self.events().count("STR") == 2, 5, "STRs")
+        doc = self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{number}/abort", {})
+        equal(doc["resultCode"], 5002, "ASA")
+
+    def phone_gone(self):
+        """A registration that ends takes its calls along: BYE, STR."""
+        self.call()
+        self.core.rest("pcscf").send("DELETE", "/api/v1/registrations/" + self.core.impi(B))
+        for phone in (self.a, self.b):
+            phone.reply(phone.incoming("BYE"), 200)
+        wait_for(lambda: not self.core.rest("pcscf").items("/api/v1/policy-sessions"), 5, "the P-CSCF's list is empty")
+        self.b.must_register()
+
+    def pcrf_gone(self):
+        """Killed within a call, there again after it: calls go on, and the end of the session is told (row Q4)."""
+        da, db = self.call()
+        self.core.stop_node("pcrf", signal.SIGKILL)
+        hang_up(da, db)
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        da, db = self.answered(inv, seen)
+        hang_up(da, db)
+        self.core.start_node("pcrf")
+        self.core.wait_ready("pcrf")
+        wait_for(lambda: self.events().count("STR") >= 2, 15, "STRs after it has come back")
+        self.fresh()
+        da, db = self.call()
+        self.sessions(2)
+        hang_up(da, db)
+        self.none_left()
+
+    def rows(self):
+        """What runs, in order."""
+        return [
+            ("registered, the PCRF connected", self.register),
+            ("P18 Q2 timeline: SDP, AAR, AAA, 183, 180", self.timeline),
+            ("Q3 video added, hold, video dropped", self.changes),
+            ("Q3 a fork", self.fork),
+            ("Q4 CANCEL at each stage", self.cancelled),
+            ("P18 580", self.failures),
+            ("Q7 the PCRF refuses", self.no),
+            ("Q7 the PCRF is silent", self.silence),
+            ("Q5 Q6 revoked", self.revoked),
+            ("Q6 the video's bearer is lost", self.video_lost),
+            ("Q5 ASR for nobody", self.unknown),
+            ("Q4 a phone that is gone", self.phone_gone),
+            ("Q4 Q7 the PCRF is killed and comes back", self.pcrf_gone),
+        ]
+
+
+def main():
+    """The script."""
+    build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    cases = Cases()
+    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true}}\ndiameter: {{request_timeout_ms: 1500}}\n"}
+    with Core(build, net, [A, B], workers, extra=extra, policy="rx") as core:
+        for case in Policy(core).rows():
+            cases.run(*case)
+    core.finish(cases)
+    cases.end()
+
+
+main()
