@@ -1,8 +1,10 @@
 /* pcscf/call.c - see call.h.  RFC 4028 §8.3; TS 24.229 §5.2.8. */
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/util/clock.h"
 #include "pcscf/call.h"
 #include "pcscf/policy.h"
+#include "pcscf/records.h"
 #include "pcscf/session.h"
 
 #define CALL_ARENA_BYTES 1024u
@@ -67,6 +69,7 @@ static void call_free(struct call *c)
 void call_end(struct call *c, const char *why)
 {
 	log_debug(LOG_SESS, "call over", LOG_C("why", why), LOG_S("call_id", c->call_id));
+	record_call(c->cs->pw->p->records, c, why);
 	policy_call_over(c, why);
 	call_free(c);
 }
@@ -109,6 +112,9 @@ void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
 	c->priority = arena_dup(c->a, sip_msg_value(r->m, SIP_H_RESOURCE_PRIORITY));
 	c->emergency = r->emergency;
 	c->service = service_of(c->a, r->out.ruri.l ? r->out.ruri : r->m->ruri_text);
+	c->from = arena_dup(c->a, r->m->from.uri.text);
+	c->to = arena_dup(c->a, r->m->to.uri.text);
+	c->started_wall_us = clock_wall_us();
 	c->id = ++cs->last_id;
 	timer_init(&c->life, on_life);
 	timer_start(r->pw->w->wheel, &c->life, (uint64_t)cs->max_age_s * 1000);
@@ -135,12 +141,17 @@ static void refreshed(struct call *c, const struct sip_msg *m)
 void call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m)
 {
 	refreshed(c, m);
-	if (!req->to_tag.l)
-		c->state = CALL_CONFIRMED;
+	if (req->to_tag.l || c->state == CALL_CONFIRMED)
+		return;
+	c->state = CALL_CONFIRMED;
+	c->status = m->status;
+	c->answered_wall_us = clock_wall_us();
 }
 
-void call_invite_over(struct call *c)
+void call_invite_over(struct call *c, unsigned status)
 {
+	if (status && c->state == CALL_EARLY)
+		c->status = status;
 	c->invite = NULL;
 	if (c->state == CALL_EARLY)
 		call_end(c, "failed");
@@ -219,6 +230,7 @@ void call_release(struct call *c, unsigned status, const char *why, struct str r
 			log_warn(LOG_SESS, "a call cannot be ended", LOG_C("why", why), LOG_S("call_id", call_id));
 		calls_over(pw->calls, call_id, id, why);
 	} else {
+		c->status = status;
 		log_info(LOG_SESS, "call released before it was answered", LOG_C("why", why), LOG_S("call_id", c->call_id));
 		call_end(c, why);	/* before: the proxy tells us of its end */
 		if (invite && reason.l)

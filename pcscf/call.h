@@ -1,8 +1,8 @@
-/* pcscf/call.h - a phone's part in a call, as policy control needs it: TS 24.229 §5.2.7, TS 29.214 §4.4.
+/* pcscf/call.h - a phone's part in a call, as policy control and call records need it: TS 24.229 §5.2.7, TS 29.214 §4.4.
  *
  * A call belongs to the worker of its Call-ID, one for each phone of ours in it: it is found by Call-ID and binding.  It stands from
- * the INVITE until BYE, failure, expiry or release.  Kept only with policy control (pcscf_worker.calls): without, nothing is
- * stored.  What it takes to end a call is in session.h. */
+ * the INVITE until BYE, failure, expiry or release.  Kept only for policy control and call records (pcscf_worker.calls):
+ * without, nothing is stored.  What it takes to end a call is in session.h. */
 #pragma once
 #include "pcscf/pcscf.h"
 
@@ -20,6 +20,9 @@ struct call {
 	struct str call_id, icid;
 	struct timer life;
 	uint64_t id;			/* in order of age */
+	uint64_t started_wall_us, answered_wall_us;
+	unsigned status;		/* the final one; 0: none yet */
+	struct str from, to;		/* URIs of the INVITE */
 	bool emergency;
 	struct str service;		/* of an emergency call: "sos.fire" */
 	struct str priority;		/* Resource-Priority of the INVITE; empty: none */
@@ -37,8 +40,8 @@ void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone);
 struct call *call_find(struct calls *cs, struct str call_id, uint64_t binding_id);	/* or NULL */
 /* A 2xx to INVITE or UPDATE passes. */
 void call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m);
-/* The INVITE is over. */
-void call_invite_over(struct call *c);
+/* The INVITE is over; status: its final response, 0 when that is known already or there is none. */
+void call_invite_over(struct call *c, unsigned status);
 /* It ends, for the reason given (a fixed phrase): policy is told; c is gone. */
 void call_end(struct call *c, const char *why);
 /* Ends it for both ends: BYE, or a final response with `status` and CANCEL while nobody has answered.  reason: a value of Reason

@@ -90,6 +90,10 @@ const struct cfg_row pcscf_schema[] = {
 	{ "policy.rx.host", CFG_STR, 1, 253, NULL, "@host", 0, NULL, "Destination-Host of the first AAR; later ones go to who answered." },
 	{ "policy.rx.application", CFG_STR, 1, 253, "IMS Services", NULL, 0, NULL, "AF-Application-Identifier." },
 	{ "policy.rx.mps", CFG_STR, 1, 253, NULL, NULL, 0, NULL, "MPS-Identifier of calls with Resource-Priority; else none." },
+	{ "records", CFG_MAP, .help = "Call records: a line of JSON per call of a phone and per registration, with the ICID." },
+	{ "records.file", CFG_FILE, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Where they go; the daemon's user must be able to make files beside it." },
+	{ "records.max_bytes", CFG_INT, 1024, 1099511627776, "104857600", NULL, 0, "octets", "The file becomes FILE.1 when it would grow above that." },
+	{ "records.keep", CFG_INT, 0, 1000, "10", NULL, 0, NULL, "So many old ones stay." },
 	{ 0 },
 };
 

@@ -208,7 +208,7 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 
 	correlate(f);
 	if (c && c->invite == p)
-		call_invite_over(c);
+		call_invite_over(c, own);
 	if (own == status)
 		return false;
 	tx_refuse(proxy_server(p), &(const struct refusal){
@@ -230,7 +230,7 @@ static void on_gone(void *user, struct proxy *p)
 	if (c)
 		policy_proxy_gone(c, p);
 	if (c && c->invite == p)
-		call_invite_over(c);
+		call_invite_over(c, 0);
 	obj_unref(f->b);
 	free(f);
 }

@@ -65,6 +65,7 @@ struct pcscf {
 	} stored;
 	struct ipsec_port *test_port;		/* instead of a helper */
 	const struct policy_backend *test_policy;	/* instead of rx.c */
+	struct call_records *records;		/* records.h; NULL: none are kept */
 	atomic_bool rx_ready;			/* all workers stand: what a PCRF asks can be delivered */
 };
 

@@ -662,3 +662,18 @@ cJSON *policy_to_json(const struct call *c)
 		add_flows(flows, &s->have.c[i]);
 	return o;
 }
+
+cJSON *policy_summary(const struct call *c)
+{
+	const struct policy_session *s = c->policy;
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "interface", "rx");
+	cJSON_AddStringToObject(o, "state", state_of(s));
+	cJSON_AddNumberToObject(o, "questions", (double)s->questions);
+	if (s->peer)
+		cJSON_AddStringToObject(o, "sessionId", s->backend->id(s->peer));
+	if (s->cause[0])
+		cJSON_AddStringToObject(o, "cause", s->cause);
+	return o;
+}

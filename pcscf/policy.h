@@ -53,7 +53,9 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 /* A request within the call.  true: it waits, and proxy_start(p) is called later (p NULL: an ACK, which waits for nobody). */
 bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone);
 void policy_proxy_gone(struct call *c, struct proxy *p);
-cJSON *policy_to_json(const struct call *c);			/* c->policy is there */
+/* c->policy is there. */
+cJSON *policy_to_json(const struct call *c);
+cJSON *policy_summary(const struct call *c);		/* for its record */
 
 /* rx.c, rx_peer.c */
 extern const struct policy_backend rx_backend;

@@ -9,6 +9,7 @@
 #include "common/sip/auth.h"
 #include "common/util/rand.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/records.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/registration.h"
 #include "pcscf/trust.h"
@@ -157,6 +158,8 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 	if (granted)
 		log_info(LOG_REG, "registered", LOG_S("impi", b->impi), LOG_S("impu", b->identity[0].aor),
 			 LOG_S("contact", b->contact), LOG_C("flow", sip_flow_fmt(&b->flow, from)), LOG_U("expires_s", granted));
+	if (granted)
+		record_registration(g->pw->p->records, b, "registered", g->icid, granted);
 	return publish(g, b, g->what.star ? PUBLISH_DEL_ALL : granted ? PUBLISH_PUT : PUBLISH_DEL, granted);
 }
 

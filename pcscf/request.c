@@ -6,6 +6,7 @@
 #include "common/metrics/metrics.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/policy.h"
+#include "pcscf/records.h"
 #include "pcscf/rx.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/session.h"
@@ -226,6 +227,7 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 		pcscf_release_phone(pw, (struct binding *)b, why);
 	if (pw->sets && b->sa)
 		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
+	record_registration(pw->p->records, b, why, STR_NONE, 0);
 	calls_phone_gone(pw, b->id);
 	if (bindings_of_impi(pw->bindings, b->impi) <= 1)	/* this is the last one */
 		reg_event_left(pw->reg_events, b->impi);
@@ -249,6 +251,9 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		if (rc < 0)
 			return rc;
 		pcscf_learn_static(p, stack_config(w->stack));
+		rc = call_records_open(&p->records, stack_main_loop(w->stack), cfg_root(stack_config(w->stack)));
+		if (rc < 0)
+			return rc;
 		rc = security_start(p);
 		if (rc < 0)
 			return rc;
@@ -263,11 +268,15 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
 	bindings_store(pw->bindings, w->store);
+	if (p->cfg.policy.used || p->test_policy || p->records) {
+		pw->calls = calls_new(pw, p->cfg.policy.max_calls, p->cfg.policy.max_call_s);
+		if (!pw->calls)
+			return -ENOMEM;
+	}
 	if (p->cfg.policy.used || p->test_policy) {
 		pw->policy = p->test_policy ? p->test_policy : &rx_backend;
-		pw->calls = calls_new(pw, p->cfg.policy.max_calls, p->cfg.policy.max_call_s);
 		pw->rx = rx_sessions_new();
-		if (!pw->calls || !pw->rx)
+		if (!pw->rx)
 			return -ENOMEM;
 	}
 	rc = security_worker_start(pw);
@@ -331,5 +340,6 @@ void pcscf_fini(struct pcscf *p)
 	stored_sets_free(p);
 	sa_pool_free(p->sas);
 	ipsec_helper_stop(p->helper);
+	call_records_close(p->records);
 	pcscf_config_fini(&p->cfg);
 }

@@ -1,8 +1,11 @@
 """policy.py BUILD NET WORKERS - policy control over Rx between real daemons and a PCRF that checks and misbehaves: TS 29.214 §4.4,
 TS 24.229 §5.2.7, §5.2.8."""
 
+import json
+import os
 import signal
 import sys
+import tempfile
 import time
 
 from cases import Cases, check, equal, wait_for
@@ -27,8 +30,8 @@ def sdp(ip, audio=40000, video=None, way="sendrecv"):
 class Policy:
     """a and b are registered phones of one P-CSCF, so a call has two Rx sessions: one for each phone."""
 
-    def __init__(self, core):
-        self.core = core
+    def __init__(self, core, file):
+        self.core, self.file = core, file
         self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
 
     def register(self):
@@ -310,6 +313,20 @@ class Policy:
         hang_up(da, db)
         self.none_left()
 
+    def records(self):
+        """Row G4: a record per call and phone, with the ICID that the PCRF was told."""
+        self.fresh()
+        da, db = self.call()
+        icid = self.sessions(2)[0]["icid"]
+        hang_up(da, db)
+
+        def mine():
+            with open(self.file, encoding="utf-8") as f:
+                return [r for r in map(json.loads, f) if r["type"] == "call" and r["icid"] == icid]
+        wait_for(lambda: len(mine()) == 2, 5, "two records")
+        equal(sorted((r["side"], r["status"], r["cause"], r["policy"]["state"]) for r in mine()),
+              [("orig", 200, "BYE", "agreed"), ("term", 200, "BYE", "agreed")], "what they say")
+
     def rows(self):
         """What runs, in order."""
         return [
@@ -323,6 +340,7 @@ class Policy:
             ("Q7 the PCRF is silent", self.silence),
             ("Q5 Q6 revoked", self.revoked),
             ("Q6 the video's bearer is lost", self.video_lost),
+            ("G4 call records", self.records),
             ("Q5 ASR for nobody", self.unknown),
             ("Q4 a phone that is gone", self.phone_gone),
             ("Q4 Q7 the PCRF is killed and comes back", self.pcrf_gone),
@@ -333,11 +351,15 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true}}\ndiameter: {{request_timeout_ms: 1500}}\n"}
+    top = tempfile.TemporaryDirectory()
+    records = os.path.join(top.name, "calls")
+    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true}}\ndiameter: {{request_timeout_ms: 1500}}\n"
+             f"records: {{file: {records}}}\n"}
     with Core(build, net, [A, B], workers, extra=extra, policy="rx") as core:
-        for case in Policy(core).rows():
+        for case in Policy(core, records).rows():
             cases.run(*case)
     core.finish(cases)
+    top.cleanup()
     cases.end()
 
 
