@@ -65,6 +65,11 @@ const struct cfg_row pcscf_schema[] = {
 	  "A normal registration does not do: 380 asks the phone for an emergency registration first." },
 	{ "access.reg_event", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Subscribe to each user's registration state and follow it (TS 24.229 §5.2.3)." },
+	{ "access.media", CFG_MAP, .help = "What an offer may ask for (TS 24.229 §6.2); else 488.  Emergency calls pass." },
+	{ "access.media.types", CFG_STR_LIST, 4, 16, NULL, NULL, 0, NULL, "Types of media (audio, video, message...); else every one." },
+	{ "access.media.codecs", CFG_STR_LIST, 3, 40, NULL, NULL, 0, NULL,
+	  "Codecs of RTP, NAME/CLOCK (\"AMR-WB/16000\"); else every one.  DTMF, comfort noise and redundancy always pass." },
+	{ "access.media.max_kbps", CFG_INT, 0, 1000000, "0", NULL, 0, "kbit/s", "b=AS of a media line at most; 0: no limit." },
 	{ "policy", CFG_MAP, .help = "Who is asked about the bearers of calls (TS 29.214).  Without this section nobody is." },
 	{ "policy.mode", CFG_ENUM, 0, 0, "off", "off|rx", 0, NULL, "For phones that no entry of policy.access means; rx: a PCRF." },
 	{ "policy.access", CFG_LIST, .help = "Phones with a mode of their own; the first entry that fits counts." },
@@ -128,6 +133,7 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 	security_config_check(r, errors);
 	emergency_config_check(r, errors);
 	policy_config_check(r, errors);
+	sdp_policy_check_config(r, errors);
 }
 
 char *pcscf_route_of_uri(struct str uri)
@@ -170,6 +176,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	security_config_read(&c->security, r);
 	c->path_host = sip_name;		/* the stack's: lives longer than we do */
 	policy_config_read(&c->policy, r);
+	sdp_policy_read(&c->media, r);
 	if (emergency_config_read(&c->emergency, r) < 0)
 		return -ENOMEM;
 	if (!cfg_has(r, "access.icscf"))

@@ -274,11 +274,29 @@ static void watch_ack(struct pcscf_req *r, bool to_phone)
 		policy_request(c, NULL, r->m, to_phone);
 }
 
+/* Row P16: an offer that asks for what is not allowed hears what is.  false: answered. */
+static bool media_allowed(struct pcscf_req *r)
+{
+	const struct sdp_policy *p = &r->pw->p->cfg.media;
+	struct sdp_fault f;
+
+	if (r->emergency || sdp_policy_allows(p, sdp_of_message(r->m), &f))
+		return true;
+	tx_refuse(r->st, &(const struct refusal){
+		.status = 488, .why = f.why, .content_type = STR("application/sdp"), .body = sdp_policy_body(p, r->m->arena),
+		.extra = arena_printf(r->m->arena, "Warning: %u %.*s \"%s\"\r\n", f.warning, STR_ARG(r->pw->p->cfg.path_host), f.why) });
+	return false;
+}
+
 static void forward(struct pcscf_req *r, const struct forward *what, const struct proxy_target *t)
 {
-	struct forward *f = malloc(sizeof(*f));
-	struct proxy *p = f ? proxy_new(r->pw->w->proxy, r->st, r->m, &ops, f) : NULL;
+	struct forward *f;
+	struct proxy *p;
 
+	if (!media_allowed(r))
+		return;
+	f = malloc(sizeof(*f));
+	p = f ? proxy_new(r->pw->w->proxy, r->st, r->m, &ops, f) : NULL;
 	if (!p) {
 		free(f);
 		pcscf_refuse(r, 500, "out of memory", STR_NONE);

@@ -8,6 +8,7 @@
 #include "common/util/cmap.h"
 #include "pcscf/binding.h"
 #include "pcscf/policy_config.h"
+#include "pcscf/sdp_policy.h"
 #include "pcscf/security.h"
 
 #define PCSCF_MAX_TRUSTED 64u			/* entries of access.trusted */
@@ -47,6 +48,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	uint32_t retry_after_s;			/* with 500 and 504 when the core is down or silent */
 	struct security_config security;	/* access.ipsec */
 	struct policy_config policy;		/* policy.* */
+	struct sdp_policy media;		/* access.media */
 
 	struct emergency_config emergency;
 	char *icscf_text;			/* its memory */

@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "pcscf/policy.h"
+#include "pcscf/sdp_policy.h"
 
 static METRIC_DEF(m_asked, "cscf_pcscf_policy_total", METRIC_COUNTER, "Questions of policy control by verdict and cause.", "verdict", "cause");
 static METRIC_DEF(m_seconds, "cscf_pcscf_policy_wait_seconds", METRIC_HISTOGRAM, "How long messages waited for policy control.", NULL, NULL);
@@ -53,50 +54,6 @@ struct policy_session {
 	unsigned busy;			/* calls in progress: freed by the last one */
 	bool dead;
 };
-
-/* ---- session descriptions in messages ---- */
-
-static struct str part_of(struct str body, struct str type)
-{
-	struct str boundary, rest = body, part, head, line;
-	char mark[80];
-	ssize_t at;
-
-	if (!sip_param_get(type, "boundary", &boundary))
-		return STR_NONE;
-	boundary = sip_unquote(boundary);
-	if (!boundary.l || boundary.l > 70)
-		return STR_NONE;
-	snprintf(mark, sizeof(mark), "--%.*s", STR_ARG(boundary));
-	while ((at = str_find(rest, str_from_c(mark))) >= 0) {
-		rest = str_from(rest, (size_t)at + strlen(mark));
-		at = str_find(rest, STR("\r\n\r\n"));
-		if (at < 0)
-			return STR_NONE;
-		head = str_head(rest, (size_t)at);
-		part = str_from(rest, (size_t)at + 4);
-		at = str_find(part, str_from_c(mark));
-		while (head.l) {
-			str_cut(head, '\n', &line, &head);
-			if (at >= 0 && str_istarts(line, STR("Content-Type:")) && str_ifind(line, STR("application/sdp")) >= 0)
-				return str_trim(str_head(part, (size_t)at));
-		}
-	}
-	return STR_NONE;
-}
-
-static struct str sdp_of(const struct sip_msg *m)
-{
-	struct str type = sip_msg_value(m, SIP_H_CONTENT_TYPE), ct, params;
-
-	if (!m->body.l)
-		return STR_NONE;
-	str_cut(type, ';', &ct, &params);
-	ct = str_trim(ct);
-	if (str_ieq(ct, STR("application/sdp")))
-		return m->body;
-	return str_istarts(ct, STR("multipart/")) ? part_of(m->body, params) : STR_NONE;
-}
 
 /* ---- offers that wait for an answer in a later request: RFC 3261 §13.2.1, RFC 3262 §5 ---- */
 
@@ -428,7 +385,7 @@ static void drop_provisional(struct policy_session *s, const struct proxy *p)
 
 static struct media_set *answer_in(struct policy_session *s, const struct sip_msg *req, const struct sip_msg *m, bool to_phone)
 {
-	struct str offer = sdp_of(req), answer = sdp_of(m);
+	struct str offer = sdp_of_message(req), answer = sdp_of_message(m);
 
 	if (!answer.l)
 		return NULL;
@@ -478,7 +435,7 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone)
 {
 	struct policy_session *s = c->policy;
-	struct str sdp = s ? sdp_of(m) : STR_NONE, tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
+	struct str sdp = s ? sdp_of_message(m) : STR_NONE, tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
 	struct late_offer *l = sdp.l && (m->method == SIP_PRACK || m->method == SIP_ACK) ? late_find(s, tag) : NULL;
 	struct media_set *want;
 	struct held *h;

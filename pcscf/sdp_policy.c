@@ -1,0 +1,193 @@
+/* pcscf/sdp_policy.c - see sdp_policy.h. */
+#include <stdio.h>
+#include "common/sip/media.h"
+#include "pcscf/sdp_policy.h"
+
+#define WARN_TYPE 304u			/* media type not available */
+#define WARN_FORMAT 305u		/* incompatible media format */
+#define WARN_BANDWIDTH 370u		/* insufficient bandwidth */
+
+/* They carry no media of their own, whatever is allowed. */
+static const char *const helpers[] = { "telephone-event", "CN", "red", "rtx", "ulpfec", "flexfec" };
+
+static int type_named(struct str name)
+{
+	for (int t = MEDIA_AUDIO; t <= MEDIA_OTHER; t++)
+		if (str_ieq_c(name, media_type_name((enum media_type)t)))
+			return t;
+	return -1;
+}
+
+void sdp_policy_check_config(const struct cfg_node *r, struct buf *errors)
+{
+	for (size_t i = 0; i < cfg_list_len(r, "access.media.types"); i++)
+		if (type_named(cfg_strs_at(r, "access.media.types", i)) < 0)
+			cfg_error(r, "access.media.types", errors, "access.media.types: %.*s is no type of media",
+				  STR_ARG(cfg_strs_at(r, "access.media.types", i)));
+	for (size_t i = 0; i < cfg_list_len(r, "access.media.codecs"); i++)
+		if (str_chr(cfg_strs_at(r, "access.media.codecs", i), '/') <= 0)
+			cfg_error(r, "access.media.codecs", errors, "access.media.codecs: %.*s is not NAME/CLOCK (\"AMR-WB/16000\")",
+				  STR_ARG(cfg_strs_at(r, "access.media.codecs", i)));
+	if (cfg_list_len(r, "access.media.codecs") > SDP_POLICY_MAX_CODECS)
+		cfg_error(r, "access.media.codecs", errors, "access.media.codecs: more than %u entries", SDP_POLICY_MAX_CODECS);
+}
+
+void sdp_policy_read(struct sdp_policy *p, const struct cfg_node *r)
+{
+	for (size_t i = 0; i < cfg_list_len(r, "access.media.types"); i++) {
+		int t = type_named(cfg_strs_at(r, "access.media.types", i));
+
+		p->types |= t < 0 ? 0 : 1u << t;
+	}
+	for (size_t i = 0; i < cfg_list_len(r, "access.media.codecs") && p->n_codecs < SDP_POLICY_MAX_CODECS; i++)
+		p->codec[p->n_codecs++] = cfg_strs_at(r, "access.media.codecs", i);
+	p->max_kbps = (uint32_t)cfg_int(r, "access.media.max_kbps");
+}
+
+/* "AMR-WB/16000" of a payload type; empty: neither a=rtpmap nor RFC 3551 tells. */
+static struct str codec_of(const struct sdp_media *m, struct str format)
+{
+	static const struct {
+		const char *format, *codec;
+	} fixed[] = { { "0", "PCMU/8000" }, { "3", "GSM/8000" }, { "4", "G723/8000" }, { "8", "PCMA/8000" }, { "9", "G722/8000" },
+		      { "13", "CN/8000" }, { "18", "G729/8000" }, { "34", "H263/90000" } };
+	struct str v, type, codec;
+	size_t pos = 0;
+
+	while (sdp_attr_next(m->text, "rtpmap", &pos, &v)) {
+		str_cut(v, ' ', &type, &codec);
+		if (str_eq(type, format))
+			return codec;
+	}
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (str_eq_c(format, fixed[i].format))
+			return str_from_c(fixed[i].codec);
+	return STR_NONE;
+}
+
+/* Name and clock; a number of channels does not matter. */
+static bool is_allowed(const struct sdp_policy *p, struct str codec)
+{
+	struct str name, clock, rest;
+
+	str_cut(codec, '/', &name, &rest);
+	str_cut(rest, '/', &clock, &rest);
+	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++)
+		if (str_ieq_c(name, helpers[i]))
+			return true;
+	for (unsigned i = 0; i < p->n_codecs; i++) {
+		struct str want, want_clock;
+
+		str_cut(p->codec[i], '/', &want, &want_clock);
+		if (str_ieq(name, want) && str_eq(clock, want_clock))
+			return true;
+	}
+	return false;
+}
+
+static bool has_only_allowed(const struct sdp_policy *p, const struct sdp_media *m)
+{
+	struct str rest = m->formats, format;
+
+	if (!p->n_codecs || str_ifind(m->proto, STR("RTP/")) < 0)
+		return true;
+	while (rest.l) {
+		str_cut(rest, ' ', &format, &rest);
+		if (format.l && !is_allowed(p, codec_of(m, format)))
+			return false;
+	}
+	return true;
+}
+
+static bool fault(struct sdp_fault *reterr, unsigned warning, const char *why)
+{
+	*reterr = (struct sdp_fault){ warning, why };
+	return false;
+}
+
+bool sdp_policy_allows(const struct sdp_policy *p, struct str text, struct sdp_fault *reterr)
+{
+	struct sdp s;
+
+	if ((!p->types && !p->n_codecs && !p->max_kbps) || !text.l || sdp_parse(text, &s, NULL) < 0)
+		return true;
+	for (unsigned i = 0; i < s.n_media; i++) {
+		const struct sdp_media *m = &s.media[i];
+		int t = type_named(m->type);
+
+		if (m->port == 0)
+			continue;
+		if (p->types && !(p->types & 1u << (t < 0 ? (int)MEDIA_OTHER : t)))
+			return fault(reterr, WARN_TYPE, "media type not allowed");
+		if (!has_only_allowed(p, m))
+			return fault(reterr, WARN_FORMAT, "codec not allowed");
+		if (p->max_kbps && m->as_kbps != UINT32_MAX && m->as_kbps > p->max_kbps)
+			return fault(reterr, WARN_BANDWIDTH, "too much bandwidth");
+	}
+	return true;
+}
+
+struct str sdp_policy_body(const struct sdp_policy *p, struct arena *a)
+{
+	static const char *const names[] = { "audio", "video", "data", "application", "control", "text", "message", "image" };
+	struct arena_text t = arena_text(a);
+
+	arena_text_put(&t, STR("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"));
+	for (int k = MEDIA_AUDIO; k <= MEDIA_OTHER; k++) {
+		if (p->types ? !(p->types & 1u << k) : k > MEDIA_VIDEO)
+			continue;
+		arena_text_put(&t, arena_printf(a, "m=%s 0 RTP/AVP", names[k]));
+		for (unsigned i = 0; i < (p->n_codecs ? p->n_codecs : 1); i++)
+			arena_text_put(&t, arena_printf(a, " %u", 96 + i));
+		arena_text_put(&t, STR("\r\n"));
+		if (p->max_kbps)
+			arena_text_put(&t, arena_printf(a, "b=AS:%u\r\n", p->max_kbps));
+		for (unsigned i = 0; i < p->n_codecs; i++)
+			arena_text_put(&t, arena_printf(a, "a=rtpmap:%u %.*s\r\n", 96 + i, STR_ARG(p->codec[i])));
+	}
+	return arena_text_str(&t);
+}
+
+/* ---- session descriptions in messages ---- */
+
+static struct str part_of(struct str body, struct str type)
+{
+	struct str boundary, rest = body, part, head, line;
+	char mark[80];
+	ssize_t at;
+
+	if (!sip_param_get(type, "boundary", &boundary))
+		return STR_NONE;
+	boundary = sip_unquote(boundary);
+	if (!boundary.l || boundary.l > 70)
+		return STR_NONE;
+	snprintf(mark, sizeof(mark), "--%.*s", STR_ARG(boundary));
+	while ((at = str_find(rest, str_from_c(mark))) >= 0) {
+		rest = str_from(rest, (size_t)at + strlen(mark));
+		at = str_find(rest, STR("\r\n\r\n"));
+		if (at < 0)
+			return STR_NONE;
+		head = str_head(rest, (size_t)at);
+		part = str_from(rest, (size_t)at + 4);
+		at = str_find(part, str_from_c(mark));
+		while (head.l) {
+			str_cut(head, '\n', &line, &head);
+			if (at >= 0 && str_istarts(line, STR("Content-Type:")) && str_ifind(line, STR("application/sdp")) >= 0)
+				return str_trim(str_head(part, (size_t)at));
+		}
+	}
+	return STR_NONE;
+}
+
+struct str sdp_of_message(const struct sip_msg *m)
+{
+	struct str type = sip_msg_value(m, SIP_H_CONTENT_TYPE), ct, params;
+
+	if (!m->body.l)
+		return STR_NONE;
+	str_cut(type, ';', &ct, &params);
+	ct = str_trim(ct);
+	if (str_ieq(ct, STR("application/sdp")))
+		return m->body;
+	return str_istarts(ct, STR("multipart/")) ? part_of(m->body, params) : STR_NONE;
+}
