@@ -86,6 +86,8 @@ const struct cfg_row pcscf_schema[] = {
 	  "When the bearer of a call is lost or was not made (video alone never ends a call)." },
 	{ "policy.media", CFG_STR_LIST, 4, 16, NULL, NULL, 0, NULL,
 	  "Types of media that are asked about; else audio and video.  There are PCRFs that refuse all others." },
+	{ "policy.registration", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "A session for the signalling of each registration too: the network tells when a phone is out of reach." },
 	{ "policy.location", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
 	  "Ask where the phone is (NetLoc) and tell the core in P-Access-Network-Info." },
 	{ "policy.max_calls", CFG_INT, 1, 1000000, "50000", NULL, 0, NULL, "Calls at a time, per worker; more go on unasked." },

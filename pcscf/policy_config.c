@@ -85,6 +85,7 @@ void policy_config_read(struct policy_config *c, const struct cfg_node *r)
 	c->on_refused = (enum policy_choice)index_of(cfg_str(r, "policy.on_refused"), choice_names, 3);
 	c->on_silence = (enum policy_choice)index_of(cfg_str(r, "policy.on_silence"), choice_names, 3);
 	c->release_on_loss = str_eq_c(cfg_str(r, "policy.on_loss"), "release");
+	c->registration = cfg_bool(r, "policy.registration");
 	c->location = cfg_bool(r, "policy.location");
 	c->wait_ms = (uint32_t)cfg_int(r, "policy.wait_ms");
 	c->max_calls = (uint32_t)cfg_int(r, "policy.max_calls");

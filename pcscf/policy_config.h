@@ -20,7 +20,7 @@ struct policy_config {			/* policy.*; names as in the configuration */
 	bool used;			/* some mode is not off */
 	enum policy_choice on_refused, on_silence;
 	bool release_on_loss;		/* policy.on_loss */
-	bool location;
+	bool location, registration;
 	uint32_t wait_ms, max_calls, max_call_s;
 	unsigned media;			/* bits by enum media_type: what is asked about */
 	struct str realm, host, application, mps;	/* policy.rx.*; realm, host empty: not said */

@@ -10,6 +10,7 @@
 #include "common/util/rand.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/records.h"
+#include "pcscf/rx.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/registration.h"
 #include "pcscf/trust.h"
@@ -74,6 +75,8 @@ static void publish_run(struct worker *owner, void *arg)
 		j->rc = bindings_put(bs, obj_ref(j->b), j->expires_s);
 		if (j->rc == 0)
 			reg_event_registered(pcscf_of(owner)->reg_events, j->b);
+		if (j->rc == 0)
+			rx_signalling_registered(pcscf_of(owner), j->b);
 		break;
 	case PUBLISH_DEL:
 		bindings_del(bs, j->b->key, "de-registered");

@@ -229,6 +229,7 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
 	record_registration(pw->p->records, b, why, STR_NONE, 0);
 	calls_phone_gone(pw, b->id);
+	rx_signalling_ended(pw, b);
 	if (bindings_of_impi(pw->bindings, b->impi) <= 1)	/* this is the last one */
 		reg_event_left(pw->reg_events, b->impi);
 }

@@ -1,4 +1,4 @@
-/* pcscf/rx.c - the AF's side of Rx: one Diameter session per call and phone.  TS 29.214 §4.4.1, §4.4.2, §4.4.4; rows Q2 Q3 Q4 Q8 Q9.
+/* pcscf/rx.c - the AF's side of Rx: one Diameter session per call and phone (and per registration: rx_signalling.c).  TS 29.214 §4.4.1, §4.4.2, §4.4.4; rows Q2 Q3 Q4 Q8 Q9.
  *
  *   (new) --AAR--> asking --AAA--> open --AAR, AAA...--> open --call over: STR--> ending --STA--> (gone)
  *
@@ -40,15 +40,14 @@ struct rx_session *rx_find(struct rx_sessions *t, struct str id)
 
 static void on_retry(struct timer *t);
 
-static void *rx_open(struct pcscf_worker *pw, struct call *c)
+struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b)
 {
 	struct rx_session *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->pw = pw;
-	s->call = c;
-	s->b = obj_ref(c->b);
+	s->b = obj_ref(b);
 	rx_session_id(s->id, pw->w->id);
 	timer_init(&s->retry, on_retry);
 	htab_add(&pw->rx->by_id, &s->node, hash_str(str_from_c(s->id)));
@@ -57,9 +56,20 @@ static void *rx_open(struct pcscf_worker *pw, struct call *c)
 	return s;
 }
 
+static void *rx_open(struct pcscf_worker *pw, struct call *c)
+{
+	struct rx_session *s = rx_session_new(pw, c->b);
+
+	if (s)
+		s->call = c;
+	return s;
+}
+
 static void rx_session_free(struct rx_session *s)
 {
 	timer_stop(&s->retry);
+	if (s->signalling)
+		htab_del(&s->pw->rx->by_phone, &s->by_phone);
 	htab_del(&s->pw->rx->by_id, &s->node);
 	list_del(&s->link);
 	metric_adjust(&m_sessions, NULL, NULL, -1);
@@ -107,17 +117,24 @@ static void send_str(struct rx_session *s)
 	timer_start(s->pw->w->wheel, &s->retry, STR_FIRST_RETRY_S * 1000);
 }
 
-static void rx_end(void *session)
+void rx_session_end(struct rx_session *s)
 {
-	struct rx_session *s = session;
-
+	s->over = true;
 	s->call = NULL;
+	if (s->signalling)
+		htab_del(&s->pw->rx->by_phone, &s->by_phone);
+	s->signalling = false;
 	if (s->outstanding)		/* rx_answered() goes on */
 		return;
 	if (s->asked)
 		send_str(s);
 	else
 		rx_session_free(s);
+}
+
+static void rx_end(void *session)
+{
+	rx_session_end(session);
 }
 
 /* ---- AAR ---- */
@@ -161,6 +178,7 @@ static void set_sub(struct rx_sub *out, const struct media_flow *f, unsigned num
 	out->number = number;
 	out->status = RX_ABSENT;
 	out->usage = f->rtcp ? RX_RTCP : RX_ABSENT;
+	out->protocol = 0;
 	out->flow[0].v = arena_dup(a, str_from_c(media_rule(f, true, rule)));
 	out->flow[1].v = arena_dup(a, str_from_c(media_rule(f, false, rule)));
 	out->n_flows = 2;
@@ -215,39 +233,47 @@ static void set_first(struct rx_aar *r, const struct rx_session *s)
 
 static void rx_answered(void *arg, const struct rx_aaa *a);
 
+bool rx_session_ask(struct rx_session *s, struct rx_aar *r, uint64_t number)
+{
+	struct rx_question *k = malloc(sizeof(*k));
+	uint8_t octets[18];
+
+	if (!k)
+		return false;
+	*k = (struct rx_question){ s, number };
+	r->session_id = str_from_c(s->id);
+	r->dest_realm = rx_realm(s);
+	r->dest_host = s->peer_host[0] ? str_from_c(s->peer_host) : s->pw->p->cfg.policy.host;
+	r->af_application = s->pw->p->cfg.policy.application;
+	set_address(r, &s->b->flow.remote, octets);
+	set_subscription(r, s->b);
+	if (!rx_aar_send(s->pw->w->dia, r, rx_answered, k)) {
+		free(k);
+		return false;
+	}
+	s->outstanding++;
+	s->asked = true;
+	return true;
+}
+
 static bool rx_ask(void *session, const struct policy_question *q)
 {
 	struct rx_session *s = session;
-	struct rx_question *k = malloc(sizeof(*k));
 	struct arena *a = arena_new(CODEC_ARENA_BYTES);
 	struct rx_aar *r = a ? arena_alloc(a, sizeof(*r)) : NULL;
-	uint8_t octets[18];
 	bool sent = false;
 
-	if (k && r) {
-		*k = (struct rx_question){ s, q->number };
+	if (r) {
 		rx_aar_init(r);
-		r->session_id = str_from_c(s->id);
-		r->dest_realm = rx_realm(s);
-		r->dest_host = s->peer_host[0] ? str_from_c(s->peer_host) : s->pw->p->cfg.policy.host;
-		r->af_application = s->pw->p->cfg.policy.application;
 		r->service_info_status = q->final ? 0 : 1;
 		r->request_type = q->first ? 0 : 1;
 		if (q->several)
 			r->forking = 1;
-		set_address(r, &s->b->flow.remote, octets);
-		set_subscription(r, s->b);
 		if (q->first)
 			set_first(r, s);
 		for (unsigned i = 0; i < q->media->n; i++)
 			set_media(&r->media[r->n_media++], &q->media->c[i], a);
-		sent = rx_aar_send(s->pw->w->dia, r, rx_answered, k) != 0;
-	}
-	if (sent) {
-		s->outstanding++;
-		s->asked = true;
-	} else {
-		free(k);
+		sent = rx_session_ask(s, r, q->number);
 	}
 	arena_unref(a);
 	return sent;
@@ -312,11 +338,17 @@ static void rx_answered(void *arg, const struct rx_aaa *a)
 		str_copy(a->origin_realm, s->peer_realm, sizeof(s->peer_realm));
 		rx_take_access(s, &a->access);
 	}
-	if (!s->call) {
-		rx_end(s);
+	if (s->over) {
+		rx_session_end(s);
 		return;
 	}
 	read_answer(a, &answer, reason);
+	if (s->signalling) {
+		s->agreed = answer.verdict == POLICY_YES;
+		if (!s->agreed)
+			log_info(LOG_REG, "no policy session for the signalling", LOG_C("cause", answer.cause), LOG_S("impi", s->b->impi));
+		return;
+	}
 	policy_answered(s->call, number, &answer);
 }
 
@@ -333,7 +365,10 @@ struct rx_sessions *rx_sessions_new(void)
 {
 	struct rx_sessions *t = calloc(1, sizeof(*t));
 
-	if (!t || htab_init(&t->by_id, 64) < 0) {
+	if (!t)
+		return NULL;
+	if (htab_init(&t->by_id, 64) < 0 || htab_init(&t->by_phone, 64) < 0) {
+		htab_fini(&t->by_id);
 		free(t);
 		return NULL;
 	}
@@ -350,5 +385,6 @@ void rx_sessions_free(struct rx_sessions *t)
 	while (!list_empty(&t->all))
 		rx_session_free(list_entry(t->all.next, struct rx_session, link));
 	htab_fini(&t->by_id);
+	htab_fini(&t->by_phone);
 	free(t);
 }

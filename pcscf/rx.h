@@ -7,7 +7,10 @@ struct rx_session {
 	struct hnode node;
 	struct list link;
 	struct pcscf_worker *pw;
-	struct call *call;		/* NULL: it is over, the end is under way */
+	bool over;			/* the end is under way */
+	struct call *call;		/* that it is for; NULL: the signalling of a registration, or it is over */
+	struct hnode by_phone;		/* rx_sessions.by_phone, of a registration's */
+	bool signalling, agreed;
 	struct binding *b;		/* a reference */
 	char id[RX_SESSION_ID_BYTES];
 	char peer_host[256], peer_realm[256];	/* of the PCRF that answered; empty: none yet */
@@ -19,11 +22,20 @@ struct rx_session {
 	char charging_id[64];		/* hexadecimal; empty: none */
 };
 struct rx_sessions {			/* of one worker */
-	struct htab by_id;
+	struct htab by_id, by_phone;
 	struct list all;
 };
 struct rx_sessions *rx_sessions_new(void);
 void rx_sessions_free(struct rx_sessions *t);	/* no STR is sent */
 struct rx_session *rx_find(struct rx_sessions *t, struct str id);
 struct str rx_realm(const struct rx_session *s);
+/* rx_signalling.c: the session of a registration, TS 29.214 §4.4.5.  At the worker of the private identity. */
+void rx_signalling_registered(struct pcscf_worker *pw, struct binding *b);
+void rx_signalling_ended(struct pcscf_worker *pw, const struct binding *b);
+void rx_signalling_lost(struct rx_session *s, const char *why);
+
+/* rx.c, for it */
+struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b);
+bool rx_session_ask(struct rx_session *s, struct rx_aar *r, uint64_t number);	/* fills in what every AAR has */
+void rx_session_end(struct rx_session *s);
 void rx_take_access(struct rx_session *s, const struct rx_access *x);

@@ -38,6 +38,7 @@ static void on_asr(void *u, struct dia_peer_request *q, const struct rx_asr *r)
 	struct rx_asa a = { .result = { 0, s ? DIA_SUCCESS : DIA_UNKNOWN_SESSION_ID, false } };
 	const char *why = rx_abort_name(r->cause);
 	struct call *c = s ? s->call : NULL;
+	bool signalling = s && s->signalling;
 	char text[128];
 
 	metric_add(&m_events, "abort", NULL, 1);
@@ -47,6 +48,8 @@ static void on_asr(void *u, struct dia_peer_request *q, const struct rx_asr *r)
 	rx_asa_send(q, &a);
 	if (c)
 		policy_lost(c, NULL, 0, true, why, reason_of(why, text));
+	else if (signalling)
+		rx_signalling_lost(s, why);
 	log_correlation(STR_NONE);
 }
 
@@ -73,6 +76,8 @@ static void obey(struct rx_session *s, const struct rx_rar *r, uint32_t action)
 	case RX_FAILED_ALLOCATION:
 		if (s->call)
 			policy_lost(s->call, number, n, false, why, reason_of(why, text));
+		else if (s->signalling && action != RX_FAILED_ALLOCATION && s->pw->p->cfg.policy.release_on_loss)
+			rx_signalling_lost(s, why);
 		break;
 	default:		/* recovery, access change, location: rx_take_access() has noted what came along */
 		break;

@@ -35,7 +35,7 @@ const char *rx_abort_name(uint32_t cause);			/* "bearer released" */
 #define RX_ABSENT UINT32_MAX		/* of numbers where 0 means something */
 #define RX_MAX_MEDIA 16
 #define RX_MAX_SUBS 2
-#define RX_MAX_FLOWS 2
+#define RX_MAX_FLOWS 4
 #define RX_MAX_CODECS 2
 #define RX_MAX_IDS 3
 #define RX_MAX_REPORTS 16
@@ -48,6 +48,7 @@ struct rx_sub {				/* Media-Sub-Component */
 	unsigned n_flows;
 	struct rx_text flow[RX_MAX_FLOWS];	/* Flow-Description, IPFilterRule */
 	uint32_t status, usage;		/* RX_ABSENT: absent */
+	uint32_t protocol;		/* AF-Signalling-Protocol, §5.3.26: 1 SIP; 0: absent */
 };
 struct rx_media {			/* Media-Component-Description */
 	uint32_t number;		/* of the m= line, from 1; 0: AF signalling */
@@ -73,7 +74,7 @@ struct rx_aar {
 	struct rx_id id[RX_MAX_IDS];
 	struct str af_application, af_charging, service_urn, mps;
 	uint32_t reservation_priority;	/* 0: absent */
-	uint32_t service_info_status, forking, request_type, signalling_protocol;	/* RX_ABSENT: absent */
+	uint32_t service_info_status, forking, request_type;	/* RX_ABSENT: absent */
 	struct cx_u32s actions, required_access;
 	struct rx_media media[RX_MAX_MEDIA];
 };

@@ -7,6 +7,7 @@ static const struct dia_row sub_rows[] = {
 	DIA_ROW_ITEMS(507, 3GPP, rx_sub, flow, n_flows, NULL),
 	DIA_ROW(511, 3GPP, U32_OR_MAX, rx_sub, status),
 	DIA_ROW(512, 3GPP, U32_OR_MAX, rx_sub, usage),
+	DIA_ROW(529, 3GPP, U32_OPT, rx_sub, protocol),
 	{ 0 },
 };
 static const struct dia_row media_rows[] = {
@@ -47,7 +48,6 @@ const struct dia_row rx_aar_rows[] = {
 	DIA_ROW(525, 3GPP, STR, rx_aar, service_urn),
 	DIA_ROW(528, 3GPP, STR, rx_aar, mps),
 	DIA_ROW(533, 3GPP, U32_OR_MAX, rx_aar, request_type),
-	DIA_ROW(529, 3GPP, U32_OR_MAX, rx_aar, signalling_protocol),
 	DIA_ROW(536, 3GPP, U32S, rx_aar, required_access),
 	{ 0 },
 };
@@ -202,5 +202,5 @@ void rx_media_init(struct rx_media *m)
 void rx_aar_init(struct rx_aar *a)
 {
 	memset(a, 0, sizeof(*a));
-	a->service_info_status = a->forking = a->request_type = a->signalling_protocol = RX_ABSENT;
+	a->service_info_status = a->forking = a->request_type = RX_ABSENT;
 }

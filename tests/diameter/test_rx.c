@@ -48,8 +48,8 @@ static void set_media(struct rx_media *m)
 	m->dl_bps = 0;
 	m->rr_bps = 2000;
 	m->n_subs = 2;
-	m->sub[0] = (struct rx_sub){ 1, 2, { { STR("permit out 17 from 10.0.0.1 1 to 10.0.0.2 2") }, { STR("permit in") } }, RX_ABSENT, RX_ABSENT };
-	m->sub[1] = (struct rx_sub){ 2, 1, { { STR("permit out") } }, RX_ENABLED, RX_RTCP };
+	m->sub[0] = (struct rx_sub){ 1, 2, { { STR("permit out 17 from 10.0.0.1 1 to 10.0.0.2 2") }, { STR("permit in") } }, RX_ABSENT, RX_ABSENT, 0 };
+	m->sub[1] = (struct rx_sub){ 2, 1, { { STR("permit out") } }, RX_ENABLED, RX_RTCP, 1 };
 	m->n_codecs = 2;
 	m->codec[0].v = STR("uplink\noffer\nm=audio 1 RTP/AVP 8\n");
 	m->codec[1].v = STR("downlink\nanswer\n");
@@ -92,14 +92,13 @@ START_TEST(test_aar)
 	ck_assert(str_eq(out.af_application, in.af_application) && str_eq(out.af_charging, in.af_charging));
 	ck_assert(str_eq(out.service_urn, in.service_urn) && str_eq(out.mps, in.mps));
 	ck_assert(out.reservation_priority == 3 && out.service_info_status == 0 && out.forking == 1 && out.request_type == 0);
-	ck_assert_uint_eq(out.signalling_protocol, RX_ABSENT);
 	ck_assert(out.actions.n == 2 && out.actions.v[1] == RX_ACCESS_NETWORK_INFO && out.required_access.n == 1);
 	ck_assert_uint_eq(out.n_media, 2);
 	ck_assert(out.media[0].number == 1 && out.media[0].type == RX_AUDIO && out.media[0].status == RX_ENABLED_UPLINK);
 	ck_assert(out.media[0].ul_bps == 41000 && out.media[0].dl_bps == 0 && out.media[0].rs_bps == RX_ABSENT && out.media[0].rr_bps == 2000);
 	ck_assert(out.media[0].reservation_priority == 7 && out.media[0].n_subs == 2 && out.media[0].n_codecs == 2);
 	ck_assert(out.media[0].sub[0].n_flows == 2 && str_eq(out.media[0].sub[0].flow[1].v, STR("permit in")));
-	ck_assert(out.media[0].sub[0].usage == RX_ABSENT && out.media[0].sub[1].usage == RX_RTCP && out.media[0].sub[1].number == 2);
+	ck_assert(out.media[0].sub[0].usage == RX_ABSENT && out.media[0].sub[1].usage == RX_RTCP && out.media[0].sub[1].number == 2 && out.media[0].sub[1].protocol == 1);
 	ck_assert(str_eq(out.media[0].codec[0].v, in.media[0].codec[0].v));
 	ck_assert(out.media[1].type == RX_OTHER && out.media[1].status == RX_REMOVED && out.media[1].n_subs == 0);
 	arena_unref(a);

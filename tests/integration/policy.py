@@ -35,14 +35,37 @@ class Policy:
         self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
 
     def register(self):
+        wait_for(lambda: self.core.rest("pcscf").items("/api/v1/diameter/peers")[0]["state"] == "open", 10, "the PCRF's connection")
         for phone in (self.a, self.b):
             phone.must_register()
-        wait_for(lambda: self.core.rest("pcscf").items("/api/v1/diameter/peers")[0]["state"] == "open", 10, "the PCRF's connection")
+
+    def signalling(self):
+        """Row Q1: a session for each registration, once; its end ends the registration, and the other way round."""
+        wait_for(lambda: len(self.state()["signalling"]) == 2, 5, "two sessions")
+        one = [s for s in self.state()["signalling"] if s["address"] == self.b.ip][0]
+        host, port = self.core.addr("pcscf")
+        equal(one["media"][0]["flows"][0], f"permit out 17 from {host} {port} to {self.b.ip} {self.b.port}", "the flow")
+        aars = self.state()["begun"]
+        self.b.must_register()
+        equal(self.state()["begun"], aars, "a refresh says nothing new")
+        self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{one['number']}/abort", {"cause": 0})
+        wait_for(lambda: not self.core.registered("pcscf", B), 5, "the end of the registration")
+        wait_for(lambda: len(self.state()["signalling"]) == 1, 5, "STR")
+        self.b.must_register()
+        wait_for(lambda: len(self.state()["signalling"]) == 2, 5, "a new session")
+        self.b.must_register(expires=0)
+        wait_for(lambda: len(self.state()["signalling"]) == 1, 5, "STR when it de-registers")
+        self.b.must_register()
+        wait_for(lambda: len(self.state()["signalling"]) == 2, 5, "and another")
 
     # ---- the PCRF ----
 
     def state(self):
-        return self.core.rest("pcrf").get("/api/v1/state")
+        """Sessions of calls; those of registrations are "signalling"."""
+        doc = self.core.rest("pcrf").get("/api/v1/state")
+        doc["signalling"] = [s for s in doc["sessions"] if s["media"] and s["media"][0]["number"] == 0]
+        doc["sessions"] = [s for s in doc["sessions"] if s not in doc["signalling"]]
+        return doc
 
     def behave(self, *rules):
         self.core.rest("pcrf").send("PUT", "/api/v1/behaviour", list(rules))
@@ -331,6 +354,7 @@ class Policy:
         """What runs, in order."""
         return [
             ("registered, the PCRF connected", self.register),
+            ("Q1 the session of a registration", self.signalling),
             ("P18 Q2 timeline: SDP, AAR, AAA, 183, 180", self.timeline),
             ("Q3 video added, hold, video dropped", self.changes),
             ("Q3 a fork", self.fork),
@@ -353,7 +377,7 @@ def main():
     cases = Cases()
     top = tempfile.TemporaryDirectory()
     records = os.path.join(top.name, "calls")
-    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true}}\ndiameter: {{request_timeout_ms: 1500}}\n"
+    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true, registration: true}}\ndiameter: {{request_timeout_ms: 1500}}\n"
              f"records: {{file: {records}}}\n"}
     with Core(build, net, [A, B], workers, extra=extra, policy="rx") as core:
         for case in Policy(core, records).rows():

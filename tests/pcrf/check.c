@@ -77,11 +77,29 @@ static bool has_codec(const struct rx_media *m, const char *head)
 	return false;
 }
 
+/* §4.4.5: component 0, flows that say what they are. */
+static void check_signalling(const struct check *c, const struct rx_media *m)
+{
+	bool out;
+
+	must(c, m->type == RX_CONTROL, "signalling whose Media-Type is not CONTROL");
+	must(c, m->n_subs > 0, "§4.4.5: signalling without flows");
+	for (unsigned i = 0; i < m->n_subs; i++) {
+		must(c, m->sub[i].usage == RX_AF_SIGNALLING && m->sub[i].protocol == 1, "§4.4.5: a flow that is not AF signalling, SIP");
+		for (unsigned f = 0; f < m->sub[i].n_flows; f++)
+			must(c, is_rule(m->sub[i].flow[f].v, &out), "§5.3.8: a Flow-Description is no IPFilterRule of the form that is read");
+	}
+}
+
 static void check_media(const struct check *c, const struct pcrf_session *s, const struct rx_aar *r, const struct rx_media *m)
 {
 	const struct pcrf_media *before = s ? media_find(s, m->number) : NULL;
 	struct pcrf_media now;
 
+	if (m->number == 0) {
+		check_signalling(c, m);
+		return;
+	}
 	must(c, m->number > 0, "§5.3.17: a component has the number of its m= line");
 	must(c, m->type != RX_NO_TYPE, "§5.3.19: Media-Type is missing, which some read as AUDIO");
 	must(c, m->status != RX_ABSENT, "§5.3.11: Flow-Status is missing");
@@ -126,7 +144,7 @@ void pcrf_check_aar(const struct pcrf_session *s, const struct rx_aar *r, pcrf_w
 	must(&c, r->request_type == (s ? 1u : 0u), "§5.3.24: Rx-Request-Type does not fit");
 	check_address(&c, r);
 	if (!s) {
-		must(&c, r->af_charging.l > 0, "§4.4.1: AF-Charging-Identifier is missing");
+		must(&c, r->af_charging.l > 0 || r->media[0].number == 0, "§4.4.1: AF-Charging-Identifier is missing");
 		must(&c, has_action(r, RX_LOSS_OF_BEARER) && has_action(r, RX_RELEASE_OF_BEARER), "§4.4.1: no interest in the bearer");
 	}
 	for (unsigned i = 0; i < r->n_media; i++) {

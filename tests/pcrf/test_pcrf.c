@@ -21,8 +21,8 @@ static void good(struct rx_aar *r)
 	m->type = RX_AUDIO;
 	m->status = RX_ENABLED;
 	m->n_subs = 2;
-	m->sub[0] = (struct rx_sub){ 1, 2, { { STR("permit out 17 from 10.0.0.9 4000 to 10.0.0.1 5000") }, { STR("permit in 17 from 10.0.0.1 5000 to 10.0.0.9 4000") } }, RX_ABSENT, RX_ABSENT };
-	m->sub[1] = (struct rx_sub){ 2, 2, { { STR("permit out 17 from any to 10.0.0.1 5001") }, { STR("permit in 17 from 10.0.0.1 5001 to any") } }, RX_ABSENT, RX_RTCP };
+	m->sub[0] = (struct rx_sub){ 1, 2, { { STR("permit out 17 from 10.0.0.9 4000 to 10.0.0.1 5000") }, { STR("permit in 17 from 10.0.0.1 5000 to 10.0.0.9 4000") } }, RX_ABSENT, RX_ABSENT, 0 };
+	m->sub[1] = (struct rx_sub){ 2, 2, { { STR("permit out 17 from any to 10.0.0.1 5001") }, { STR("permit in 17 from 10.0.0.1 5001 to any") } }, RX_ABSENT, RX_RTCP, 0 };
 	m->n_codecs = 2;
 	m->codec[0].v = STR("uplink\noffer\nm=audio\n");
 	m->codec[1].v = STR("downlink\nanswer\nm=audio\n");
