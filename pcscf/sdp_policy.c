@@ -1,5 +1,5 @@
 /* pcscf/sdp_policy.c - see sdp_policy.h. */
-#include <stdio.h>
+#include "common/sip/body.h"
 #include "common/sip/media.h"
 #include "pcscf/sdp_policy.h"
 
@@ -148,46 +148,9 @@ struct str sdp_policy_body(const struct sdp_policy *p, struct arena *a)
 	return arena_text_str(&t);
 }
 
-/* ---- session descriptions in messages ---- */
-
-static struct str part_of(struct str body, struct str type)
-{
-	struct str boundary, rest = body, part, head, line;
-	char mark[80];
-	ssize_t at;
-
-	if (!sip_param_get(type, "boundary", &boundary))
-		return STR_NONE;
-	boundary = sip_unquote(boundary);
-	if (!boundary.l || boundary.l > 70)
-		return STR_NONE;
-	snprintf(mark, sizeof(mark), "--%.*s", STR_ARG(boundary));
-	while ((at = str_find(rest, str_from_c(mark))) >= 0) {
-		rest = str_from(rest, (size_t)at + strlen(mark));
-		at = str_find(rest, STR("\r\n\r\n"));
-		if (at < 0)
-			return STR_NONE;
-		head = str_head(rest, (size_t)at);
-		part = str_from(rest, (size_t)at + 4);
-		at = str_find(part, str_from_c(mark));
-		while (head.l) {
-			str_cut(head, '\n', &line, &head);
-			if (at >= 0 && str_istarts(line, STR("Content-Type:")) && str_ifind(line, STR("application/sdp")) >= 0)
-				return str_trim(str_head(part, (size_t)at));
-		}
-	}
-	return STR_NONE;
-}
-
 struct str sdp_of_message(const struct sip_msg *m)
 {
-	struct str type = sip_msg_value(m, SIP_H_CONTENT_TYPE), ct, params;
+	struct body_part p;
 
-	if (!m->body.l)
-		return STR_NONE;
-	str_cut(type, ';', &ct, &params);
-	ct = str_trim(ct);
-	if (str_ieq(ct, STR("application/sdp")))
-		return m->body;
-	return str_istarts(ct, STR("multipart/")) ? part_of(m->body, params) : STR_NONE;
+	return m->body.l && body_find(m, "application/sdp", &p) ? p.text : STR_NONE;
 }
