@@ -340,6 +340,7 @@ START_TEST(test_target_limit)
 	rig_init(&r);
 	r.by_hand = true;
 	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	ck_assert_ptr_nonnull(r.p);
 	for (unsigned i = 0; i < 60; i++)
 		ck_assert_int_eq(proxy_target_add(r.p, &(struct proxy_target){ .q = 1 }), 0);
 	rc = proxy_target_add(r.p, &(struct proxy_target){ .q = 1 });
