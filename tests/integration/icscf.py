@@ -403,7 +403,7 @@ def run(build, workers):
         lost_hss(core, p, s1)
         reload(core, p)
         text = core.rest(20, "/metrics")[1]
-        for name in ("cscf_diameter_requests_total{command=\"UAR\"", "cscf_diameter_request_seconds_count{command=\"LIR\"",
+        for name in ("cscf_diameter_requests_total{command=\"UAR\"", "cscf_diameter_seconds_count{command=\"LIR\"",
                      "cscf_icscf_requests_total{procedure=\"register\"", "cscf_icscf_scscf_attempts_total{"):
             check(name in text, name + " is not in /metrics")
         check(core.end("icscf", signal.SIGTERM) == 0, "icscfd did not end well")
