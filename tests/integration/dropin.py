@@ -53,7 +53,7 @@ class DropIn:
     def env(self, node, **more):
         """What the container of that node sees."""
         path = ":".join(os.path.join(self.build, n) for n in NODES) + ":" + os.environ["PATH"]
-        return {**ENV, "PATH": path, "COMPONENT_NAME": node, "CSCF_DIR": os.path.join(self.dir, node), "CSCF_REST_TOKEN": "a test",
+        return {**ENV, "PATH": path, "COMPONENT_NAME": node, "CSCF_DIR": os.path.join(self.dir, node), "CSCF_REST_TOKEN": "a-test-token",
                 "CSCF_REST_ADDRESS": NODES.get(node, ""), "CSCF_IPSEC": "off", **more}
 
     def printed(self, node, **more):
@@ -85,7 +85,7 @@ class DropIn:
         for node in NODES:
             for more in ({}, {"HSS_CX": "open5gs"}, {"DEPLOY_MODE": "4G"}, {"DEPLOY_MODE": "5G"}, {"CSCF_IPSEC": "require"}, {"CSCF_IPSEC": "prefer", "MNC": "070", "MCC": "901"}):
                 os.makedirs(os.path.join(self.dir, node), exist_ok=True)
-                self.write(os.path.join(node, "token"), "a test\n")
+                self.write(os.path.join(node, "token"), "a-test-token\n")
                 status, out = self.printed(node, **more)
                 equal(status, 0, out)
                 path = self.write(f"{node}.print.yaml", out)
@@ -106,7 +106,7 @@ class DropIn:
             text = (self.blocks(before) if before else "") + self.blocks(page)
             check(text, f"{page}.md has no configuration")
             os.makedirs(os.path.join(self.dir, node), exist_ok=True)
-            token = self.write(os.path.join(node, "token"), "a test\n")
+            token = self.write(os.path.join(node, "token"), "a-test-token\n")
             base = self.write(f"{page}.base.yaml", self.printed(node)[1])
             parts = ""
             for n, part in enumerate(re.split(r"(?m)^(?=\S)", text)):
@@ -134,7 +134,7 @@ class DropIn:
         subs = self.write("subscribers.yaml", "".join(f'- {{imsi: "00101000000000{n}", msisdn: "4915200000{n}", k: "{K}", opc: "{OPC}", amf: "8000"}}\n'
                                                       for n in (1, 2)))
         hss = self.write("hss.yaml", f'plmn: {{mcc: "001", mnc: "01"}}\ndiameter: {{identity: hss.{IMS}, listen: "172.22.0.18:3875"}}\n'
-                         f'rest: {{listen: "172.22.0.18:8080", token: a test}}\nstate: {{dir: {self.dir}/hss}}\nsubscribers_file: {subs}\n')
+                         f'rest: {{listen: "172.22.0.18:8080", token: a-test-token}}\nstate: {{dir: {self.dir}/hss}}\nsubscribers_file: {subs}\n')
         self.start("dns", ["dnsmasq", "-k", "-C", self.write("dnsmasq.conf", ZONE)])
         self.start("hss", [os.path.join(self.build, "tests/hss/labhssd"), "-c", hss])
         for node in NODES:
@@ -146,7 +146,7 @@ class DropIn:
     def ready(self, ip):
         """/readyz says yes."""
         try:
-            return Rest(f"http://{ip}:8080", "a test").ready()[0]
+            return Rest(f"http://{ip}:8080", "a-test-token").ready()[0]
         except OSError:
             return False
 
@@ -172,7 +172,7 @@ class DropIn:
 
     def count(self, node):
         """Registrations that are listed."""
-        doc = Rest(f"http://{NODES[node]}:8080", "a test").items("/api/v1/registrations")
+        doc = Rest(f"http://{NODES[node]}:8080", "a-test-token").items("/api/v1/registrations")
         return len([r for r in doc if r.get("state") != "unregistered"])
 
     def stop(self):
