@@ -187,6 +187,9 @@ const struct explain_rule explain_rules[] = {
 	  "The application server {as} did not take the third-party registration, and its filter criterion ends the registration then.",
 	  { "Start the application server, or correct its address in the filter criteria of the HSS." }, "TS 24.229 §5.4.1.7" },
 	/* 19 */
+	{ "policy", 92, N, "policy control does not agree", NULL,
+	  "Policy control (PCRF, PCF) did not grant the media of the call: {verdict}, {cause}.",
+	  { "Look at the subscriber's IMS APN or DNN, its QoS and rules in the PCRF or PCF.", "cscfctl peers" }, "TS 29.214 §4.4.1, TS 24.229 §5.2.7.2" },
 	{ "policy", 88, D, "AAA: none", NULL, "Policy control (PCRF) did not answer: the media get no bearer, and preconditions are never met.",
 	  { "Is the PCRF running?  cscfctl peers" }, "TS 29.214 §4.4.1" },
 	/* 20 */

@@ -52,6 +52,8 @@ static const struct {
 	  "The callee callee@ims.example is not registered" },
 	{ "18", "scscf", TRACE_NOTE, "application server failed: the session ends as=sip:as.x:5060 priority=1", 504, "dead_as",
 	  "The application server sip:as.x:5060 does not answer, and the filter criterion says SESSION_TERMINATED" },
+	{ "19 refused", "pcscf", TRACE_NOTE, "policy control does not agree verdict=no cause=REQUESTED_SERVICE_NOT_AUTHORIZED code=5063", 403, "policy",
+	  "Policy control (PCRF, PCF) did not grant the media of the call: no, REQUESTED_SERVICE_NOT_AUTHORIZED." },
 	{ "19 absent", "pcscf", TRACE_DIA_IN, "AAA: none, Connection timed out", 500, "policy", "Policy control (PCRF) did not answer" },
 	{ "20", "pcscf", TRACE_SIP_IN, "488 Not Acceptable Here (INVITE)", 488, "codecs", "The other phone refused the media offer (488)" },
 	{ "a refusal that has no rule", "scscf", TRACE_NOTE, "483 by us: too many hops", 483, "refused",
