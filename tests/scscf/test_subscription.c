@@ -1,6 +1,7 @@
 /* tests/scscf/test_subscription.c - the reg event notifier: TS 24.229 §5.4.2.1; RFC 3680, RFC 6665; rows S14, S15, SEC-17. */
 #include "common/util/clock.h"
 #include "tests/scscf/rig.h"
+#include "tests/sip/reginfo_valid.h"
 
 #define ALICE "sip:alice@home.example"
 #define CONTACT "Contact: <sip:watcher@10.1.1.1:5070>\n"
@@ -102,6 +103,14 @@ static struct sip_msg *notify(struct rig *r, unsigned i)
 	return s ? s->m : NULL;
 }
 
+/* Ends a test: every document that was sent is valid by the schema (row S14; RFC 3680 §5, RFC 5628 §5). */
+static void end(struct rig *r)
+{
+	for (unsigned i = 0; notify(r, i); i++)
+		reginfo_validate(notify(r, i)->body);
+	rig_fini(r);
+}
+
 /* What the owner does: a new view of alice with these contacts, and word of it. */
 static void change(struct rig *r, unsigned n, struct reg_contact_view *c, const char *ended, enum reginfo_event event)
 {
@@ -152,7 +161,7 @@ START_TEST(test_dialog)			/* right dialog identifiers, and the whole state first
 	ck_assert(rig_has(n, "<registration aor=\"sip:alice@home.example\"") && rig_has(n, "aor=\"sip:+4930111@home.example\"") &&
 		  rig_has(n, "aor=\"tel:+4930111\"") && !rig_has(n, "alice-imsi"));
 	ck_assert(rig_has(n, "<uri>sip:alice@10.8.0.1:5066</uri>"));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -176,7 +185,7 @@ START_TEST(test_one_at_a_time)		/* changes while a NOTIFY is out are told togeth
 	ck_assert_ptr_null(notify(&r, 2));	/* nothing new */
 	change(&r, 1, two, NULL, REGINFO_NONE);
 	ck_assert(rig_has(notify(&r, 2), "version=\"2\"") && !rig_has(notify(&r, 2), "unregistered"));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -194,7 +203,7 @@ START_TEST(test_implicit)		/* §5.4.2.1.2: what came along is "created" */
 	ck_assert_int_lt(str_find(str_from(notify(&r, 1)->body, (size_t)at + 1), STR("event=\"registered\"")), 0);
 	ck_assert(rig_has(notify(&r, 1), "event=\"created\""));
 	ck_assert(rig_has(notify(&r, 1), "callid=\"cid\" cseq=\"1\"") && rig_has(notify(&r, 1), "<unknown-param name=\"+g.3gpp.smsip\">"));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -214,7 +223,7 @@ START_TEST(test_partial)		/* RFC 3680 §5.1: only what changed */
 	rig_reply(&r, rig_req(&r, "NOTIFY", 2), 200, "");
 	change(&r, 1, two, NULL, REGINFO_NONE);			/* the same again */
 	ck_assert_ptr_null(notify(&r, 3));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -231,7 +240,7 @@ START_TEST(test_gone)			/* nothing is registered any more: the subscription ends
 	rig_reply(&r, rig_req(&r, "NOTIFY", 1), 200, "");
 	subscribe(&r, "sip:" RIG_NAME, tag_of(&r), CONTACT "Expires: 0\n");	/* clients.md 8 */
 	ck_assert_uint_eq(rig_status(&r), 481);
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -254,7 +263,7 @@ START_TEST(test_refresh_and_end)
 	rig_reply(&r, rig_req(&r, "NOTIFY", 2), 200, "");
 	subscribe(&r, "sip:" RIG_NAME, tag, CONTACT "Expires: 600\n");
 	ck_assert_uint_eq(rig_status(&r), 481);
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -268,7 +277,7 @@ START_TEST(test_fetch)			/* RFC 6665 §4.4.3 */
 	ck_assert_uint_eq(rig_status(&r), 200);
 	ck_assert_str_eq(rig_hdr(notify(&r, 0), SIP_H_SUBSCRIPTION_STATE), "terminated;reason=timeout");
 	ck_assert(rig_has(notify(&r, 0), "state=\"full\""));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -282,7 +291,7 @@ START_TEST(test_expires)
 	ck_assert_ptr_null(notify(&r, 1));
 	rig_run(&r, 1100);
 	ck_assert_str_eq(rig_hdr(notify(&r, 1), SIP_H_SUBSCRIPTION_STATE), "terminated;reason=timeout");
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -296,6 +305,10 @@ static const struct {
 	{ "481", 481, "", false }, { "481, whatever it adds", 481, "Retry-After: 5\r\n", false }, { "489", 489, "", false },
 	{ "500", 500, "", false }, { "500, come again", 500, "Retry-After: 5\r\n", true }, { "503, come again", 503, "Retry-After: 5\r\n", true },
 	{ "503, next year", 503, "Retry-After: 31000000\r\n", false }, { "silence", 0, "", false },
+	{ "480, gone whatever it adds", 480, "Retry-After: 5\r\n", false }, { "486, come again", 486, "Retry-After: 5\r\n", true },
+	{ "408, come again", 408, "Retry-After: 5;duration=60 (soon)\r\n", true }, { "603, come again", 603, "Retry-After: 5\r\n", true },
+	{ "503, no number", 503, "Retry-After: soon\r\n", false }, { "503, nothing", 503, "", false },
+	{ "604, nowhere", 604, "Retry-After: 5\r\n", false },
 };
 
 START_TEST(test_failure_row)
@@ -311,7 +324,50 @@ START_TEST(test_failure_row)
 	ck_assert_ptr_null(notify(&r, 1));		/* not before the time asked for */
 	rig_run(&r, 5100);
 	ck_assert_msg((notify(&r, 1) != NULL) == failures[_i].lives, "%s", failures[_i].name);
-	rig_fini(&r);
+	end(&r);
+}
+END_TEST
+
+START_TEST(test_comes_again_S14_RFC_6665_4_2_2)	/* the whole state, as it is then, under the next version; refused again: again */
+{
+	struct rig r;
+	struct reg_contact_view two[] = { contact(phone1, 4, REGINFO_REFRESHED), contact(phone2, 1, REGINFO_REGISTERED) };
+
+	begin(&r);
+	r.reg.notify_partial = true;
+	rig_reply(&r, rig_req(&r, "NOTIFY", 0), 503, "Retry-After: 5\r\n");
+	change(&r, 2, two, NULL, REGINFO_NONE);
+	ck_assert_ptr_null(notify(&r, 1));
+	rig_run(&r, 5100);
+	ck_assert(rig_has(notify(&r, 1), "version=\"1\" state=\"full\"") && rig_has(notify(&r, 1), phone2));
+	ck_assert_str_eq(rig_hdr(notify(&r, 1), SIP_H_SUBSCRIPTION_STATE), "active;expires=595");
+	rig_reply(&r, rig_req(&r, "NOTIFY", 1), 503, "Retry-After: 20\r\n");
+	rig_run(&r, 19000);
+	ck_assert_ptr_null(notify(&r, 2));
+	rig_run(&r, 1100);
+	ck_assert(rig_has(notify(&r, 2), "version=\"2\" state=\"full\""));
+	rig_reply(&r, rig_req(&r, "NOTIFY", 2), 200, "");
+	change(&r, 1, two, phone2, REGINFO_EXPIRED);
+	ck_assert(rig_has(notify(&r, 3), "version=\"3\" state=\"partial\""));
+	end(&r);
+}
+END_TEST
+
+START_TEST(test_the_pause_does_not_outlive_it_S14)	/* the subscription's time runs on meanwhile */
+{
+	struct rig r;
+
+	begin(&r);
+	rig_reply(&r, rig_req(&r, "NOTIFY", 0), 200, "");
+	rig_run(&r, 500000);
+	change(&r, 1, (struct reg_contact_view[]){ contact(phone1, 4, REGINFO_REFRESHED) }, NULL, REGINFO_NONE);
+	rig_reply(&r, rig_req(&r, "NOTIFY", 1), 503, "Retry-After: 300\r\n");
+	rig_run(&r, 101000);
+	ck_assert_str_eq(rig_hdr(notify(&r, 2), SIP_H_SUBSCRIPTION_STATE), "terminated;reason=timeout");
+	rig_reply(&r, rig_req(&r, "NOTIFY", 2), 200, "");
+	rig_run(&r, 300000);
+	ck_assert_ptr_null(notify(&r, 3));
+	end(&r);
 }
 END_TEST
 
@@ -340,7 +396,7 @@ START_TEST(test_unregistered)		/* an application server watches a user who is no
 	ck_assert_uint_eq(rig_status(&r), 200);
 	ck_assert(rig_has(notify(&r, 0), "state=\"init\"") && !rig_has(notify(&r, 0), "<contact"));
 	ck_assert(str_starts(sip_msg_value(notify(&r, 0), SIP_H_SUBSCRIPTION_STATE), STR("active")));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -376,7 +432,7 @@ START_TEST(test_makes_room)
 		subscribe(&r, ALICE, NULL, BY("sip:alice@home.example") CONTACT);
 		ck_assert_uint_eq(rig_status(&r), 200);
 	}
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
@@ -396,11 +452,12 @@ START_TEST(test_gruus_are_told_S13_RFC_5628)
 	ck_assert(rig_has(rig_req(&r, "NOTIFY", 0)->m, "<gr:temp-gruu uri=\"sip:tgruu."));
 	ck_assert(rig_has(rig_req(&r, "NOTIFY", 0)->m, ";gr\" first-cseq=\"77\"/>"));
 	ck_assert(!rig_has(rig_req(&r, "NOTIFY", 0)->m, "tel:+4977;gr"));
-	rig_fini(&r);
+	end(&r);
 }
 END_TEST
 
 TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
 	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
 	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures), TEST_ONE(test_every_status_reg_20),
+	  TEST_ONE(test_comes_again_S14_RFC_6665_4_2_2), TEST_ONE(test_the_pause_does_not_outlive_it_S14),
 	  TEST_ONE(test_unregistered), TEST_ONE(test_comes_late), TEST_ONE(test_makes_room))
