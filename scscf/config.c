@@ -56,6 +56,8 @@ static const struct cfg_row rows[] = {
 	  "After the first NOTIFY tell only what changed (RFC 3680 §5.1); phones that miss one are better off without." },
 	{ "registrar.reauth_expires_s", CFG_INT, 1, 3600, "60", NULL, 0, "s",
 	  "Network-initiated re-authentication: so long the contacts stay unless the phone registers again (TS 24.229 §5.4.1.6)." },
+	{ "registrar.third_party_min_s", CFG_INT, 1, 3600, "30", NULL, 0, "s",
+	  "An application server that takes a third-party REGISTER for less time than the phone has is told again in time, but not sooner than this." },
 	{ 0 },
 };
 
@@ -123,6 +125,7 @@ void reg_config_read(struct reg_config *ret, const struct cfg *c)
 		.subscription_min_s = (uint32_t)cfg_int(r, "registrar.subscription_min_s"),
 		.subscription_max_s = (uint32_t)cfg_int(r, "registrar.subscription_max_s"),
 		.reauth_expires_s = (uint32_t)cfg_int(r, "registrar.reauth_expires_s"),
+		.third_party_min_s = (uint32_t)cfg_int(r, "registrar.third_party_min_s"),
 		.notify_refresh = cfg_bool(r, "registrar.notify_refresh"),
 		.notify_partial = cfg_bool(r, "registrar.notify_partial"),
 		.root = r,

@@ -30,6 +30,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */
 	uint32_t subscription_min_s, subscription_max_s;	/* to registration state */
 	uint32_t reauth_expires_s;	/* network-initiated re-authentication leaves contacts so long */
+	uint32_t third_party_min_s;	/* between two REGISTERs to an application server that takes it for less time */
 	bool notify_refresh;		/* a NOTIFY for a re-registration that changed nothing */
 	bool notify_partial;		/* only what changed, once the whole state was told */
 	const struct cfg_node *root;	/* registrar.reg_event_subscribers; NULL: none */

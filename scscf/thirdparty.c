@@ -3,7 +3,10 @@
  * On every registration, re-registration and end of one, whoever ends it, the filter criteria of each service profile are matched
  * against the REGISTER, and where there is none (expiry, network) against one as the phone would have sent it.  Each server that wants
  * it gets one of ours: From and Contact are this node, To is an identity of that profile, the time is what the phone has.  A server
- * that does not answer matters only when its criterion says SESSION_TERMINATED: then the registration is ended by the network. */
+ * that does not answer matters only when its criterion says SESSION_TERMINATED: then the registration is ended by the network.
+ *
+ * A server may take it for less time than it was offered (RFC 3261 §10.3, §10.2.4): it alone is told again before that time is over, with
+ * what the phone has left, until it says no or fails. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +19,7 @@
 
 #define MESSAGE_MAX_BYTES (60u * 1024)
 #define TAG_CHARS 10
+#define MAX_SHORT 16u			/* servers of a registration that took it for less; more: told with the phone's next REGISTER */
 
 static METRIC_DEF(m_sent, "cscf_scscf_third_party_registers_total", METRIC_COUNTER,
 		  "REGISTER requests to application servers, by kind and by what came of them.", "kind", "outcome");
@@ -23,6 +27,16 @@ static METRIC_DEF(m_sent, "cscf_scscf_third_party_registers_total", METRIC_COUNT
 struct thirdparty {			/* of a registration, from the first REGISTER to a server to its end */
 	char call_id[STACK_CALL_ID_STRLEN];
 	uint32_t cseq;
+	unsigned n_short;
+	struct list shorter;
+};
+struct shorter {			/* a server that took it for less time */
+	struct list link;
+	struct timer timer;		/* it is told again */
+	struct registration *g;
+	unsigned service;
+	int32_t priority;		/* of its criterion in that service profile */
+	char server[];
 };
 struct told {				/* a REGISTER that is out */
 	struct scscf *s;
@@ -31,6 +45,9 @@ struct told {				/* a REGISTER that is out */
 	uint64_t registration;		/* its id: another one is none of our business */
 	const char *kind;
 	bool terminate;
+	unsigned service;
+	int32_t priority;
+	uint32_t expires_s;		/* that it was offered */
 	char *server, *impi;
 };
 struct occasion {
@@ -57,19 +74,25 @@ static void told_free(struct told *t)
 	free(t);
 }
 
-/* §5.4.1.7: no answer, 408 or 5xx, and the criterion says SESSION_TERMINATED. */
-static void end_registration(const struct told *t)
+/* The registration that it was about; NULL: it has gone. */
+static struct registration *registration_of(const struct told *t)
 {
-	const struct profile_identity *id;
-	struct registration *g = NULL;
 	struct registration_sets s;
-	struct cx_strs impu = { 0 };
 
 	registration_sets(t->r, str_from_c(t->impi), &s);
 	for (unsigned i = 0; i < s.n; i++)
-		if (s.v[i]->id == t->registration)
-			g = s.v[i];
-	id = g && g->profile ? profile_default(g->profile) : NULL;
+		if (s.v[i]->id == t->registration && s.v[i]->profile)
+			return s.v[i];
+	return NULL;
+}
+
+/* §5.4.1.7: no answer, 408 or 5xx, and the criterion says SESSION_TERMINATED. */
+static void end_registration(const struct told *t)
+{
+	const struct registration *g = registration_of(t);
+	const struct profile_identity *id = g ? profile_default(g->profile) : NULL;
+	struct cx_strs impu = { 0 };
+
 	if (!id)
 		return;
 	impu.v[impu.n++] = str_from_c(id->aor);
@@ -78,17 +101,101 @@ static void end_registration(const struct told *t)
 		log_error(LOG_REG, "out of memory: a registration stands that should end", LOG_C("impi", t->impi));
 }
 
+/* ---- a server that took it for less time ---- */
+
+static void shorter_free(struct shorter *x)
+{
+	timer_stop(&x->timer);
+	list_del(&x->link);
+	free(x);
+}
+
+static struct shorter *shorter_find(const struct thirdparty *tp, struct str server, unsigned service, int32_t priority)
+{
+	struct list *pos;
+
+	list_for_each(pos, &tp->shorter) {
+		struct shorter *x = list_entry(pos, struct shorter, link);
+
+		if (x->service == service && x->priority == priority && str_eq_c(server, x->server))
+			return x;
+	}
+	return NULL;
+}
+
+static void on_shorter(struct timer *t);
+
+static struct shorter *shorter_get(struct registration *g, const struct told *t)
+{
+	struct shorter *x = shorter_find(g->thirdparty, str_from_c(t->server), t->service, t->priority);
+	size_t l = strlen(t->server) + 1;
+
+	if (x || g->thirdparty->n_short == MAX_SHORT)
+		return x;
+	x = calloc(1, sizeof(*x) + l);
+	if (!x)
+		return NULL;
+	x->g = g;
+	x->service = t->service;
+	x->priority = t->priority;
+	memcpy(x->server, t->server, l);
+	timer_init(&x->timer, on_shorter);
+	list_add_tail(&g->thirdparty->shorter, &x->link);
+	g->thirdparty->n_short++;
+	return x;
+}
+
+/* What a 2xx grants: our Contact's own time, else Expires; 0: it says nothing (RFC 3261 §10.2.4). */
+static uint32_t granted_s(const struct told *t, const struct sip_msg *m)
+{
+	struct sip_values it = sip_values(m, SIP_H_CONTACT);
+	struct str us = stack_sip_name(t->s->stack), v, text;
+	struct sip_nameaddr na;
+	struct sip_uri own;
+	char uri[300];
+	uint32_t n;
+
+	snprintf(uri, sizeof(uri), "sip:%.*s", STR_ARG(us));
+	while (sip_uri_parse(str_from_c(uri), &own, NULL) == 0 && sip_values_next(&it, &v))
+		if (sip_nameaddr_parse(v, &na) == 0 && !na.star && sip_uri_equal(&na.uri, &own) &&
+		    sip_nameaddr_param(&na, "expires", &text) && str_to_u32(text, &n) == 0)
+			return n;
+	return sip_msg_u32(m, SIP_H_EXPIRES, &n) == 0 ? n : 0;
+}
+
+/* As a phone does: TS 24.229 §5.1.1.4.1. */
+static uint32_t again_in_s(uint32_t granted, uint32_t least)
+{
+	uint32_t s = granted > 1200 ? granted - 600 : granted / 2;
+
+	return s > least ? s : least;
+}
+
+static void note_granted(const struct told *t, const struct sip_msg *m)
+{
+	struct registration *g = registration_of(t);
+	uint32_t granted = m ? granted_s(t, m) : 0;
+	struct shorter *x;
+
+	if (!g || !g->thirdparty || !granted || granted >= t->expires_s)
+		return;
+	x = shorter_get(g, t);
+	if (x)
+		timer_start(g->r->sw->w->wheel, &x->timer, (uint64_t)again_in_s(granted, t->s->reg->third_party_min_s) * 1000);
+}
+
 static void on_answer(void *arg, unsigned status, const struct sip_msg *m)
 {
 	struct told *t = arg;
 	bool failed = status == 408 || status / 100 == 5;
 
-	(void)m;
 	if (!uac_stopping(t->l)) {
 		metric_add(&m_sent, t->kind, failed ? "failed" : status < 300 ? "accepted" : "rejected", 1);
 		if (status >= 300)
 			log_info(LOG_REG, "application server did not take a third-party registration", LOG_C("as", t->server),
 				 LOG_C("kind", t->kind), LOG_U("status", status), LOG_C("impi", t->impi));
+		if (status < 300)
+			note_granted(t, m);
 		if (failed && t->terminate)
 			end_registration(t);
 	}
@@ -229,19 +336,22 @@ static bool state_make(struct registration *g)
 	if (g->thirdparty)
 		return true;
 	g->thirdparty = calloc(1, sizeof(*g->thirdparty));
-	if (g->thirdparty)
-		stack_call_id(g->r->sw->w, g->thirdparty->call_id);
-	return g->thirdparty != NULL;
+	if (!g->thirdparty)
+		return false;
+	list_init(&g->thirdparty->shorter);
+	stack_call_id(g->r->sw->w, g->thirdparty->call_id);
+	return true;
 }
 
-static struct told *told_new(const struct occasion *o, const struct criterion *k)
+static struct told *told_new(const struct occasion *o, const struct criterion *k, unsigned service)
 {
 	struct told *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	*t = (struct told){ .s = registration_scscf(o->g), .r = o->g->r, .l = o->g->r->sw->w->proxy, .registration = o->g->id, .kind = kind_of(o->type),
-			    .terminate = k->terminate && o->type != REGISTRATION_END, .server = str_dup(k->server), .impi = strdup(o->g->impi) };
+			    .terminate = k->terminate && o->type != REGISTRATION_END, .service = service, .priority = k->priority,
+			    .expires_s = o->expires_s, .server = str_dup(k->server), .impi = strdup(o->g->impi) };
 	if (t->server && t->impi)
 		return t;
 	told_free(t);
@@ -251,10 +361,13 @@ static struct told *told_new(const struct occasion *o, const struct criterion *k
 static void tell(struct occasion *o, const struct criterion *k, const struct profile_identity *to)
 {
 	const struct session_config *c = registration_scscf(o->g)->sessions;
-	struct told *t = state_make(o->g) ? told_new(o, k) : NULL;
+	struct told *t = state_make(o->g) ? told_new(o, k, to->service) : NULL;
+	struct shorter *x = t ? shorter_find(o->g->thirdparty, k->server, to->service, k->priority) : NULL;
 	struct uac *u = NULL;
 	struct buf b;
 
+	if (x)
+		timer_stop(&x->timer);		/* the answer says when again */
 	buf_init(&b, MESSAGE_MAX_BYTES);
 	if (t) {
 		put_request(&b, o, k, to);
@@ -311,21 +424,28 @@ static bool has_criteria(const struct profile *p)
 	return false;
 }
 
-void thirdparty_registered(struct registration *g, const struct reg_job *job, struct str answer)
+/* What the phone has: its contact that stays longest. */
+static uint32_t left_s(const struct registration *g)
 {
-	struct occasion o = { .g = g, .m = job->m, .job = job, .answer = answer };
 	uint64_t now = registration_now_ms(g), last = now;
 	struct list *pos;
 
-	if (!has_criteria(g->profile) || g->emergency)		/* TS 24.229 §5.4.8.2: nobody is told of it */
-		return;
-	o.type = strcmp(job->kind, "initial") == 0 ? REGISTRATION_INITIAL : REGISTRATION_AGAIN;
 	list_for_each(pos, &g->bindings) {
 		const struct binding *b = list_entry(pos, struct binding, link);
 
 		last = b->expires_ms > last ? b->expires_ms : last;
 	}
-	o.expires_s = (uint32_t)((last - now + 999) / 1000);
+	return (uint32_t)((last - now + 999) / 1000);
+}
+
+void thirdparty_registered(struct registration *g, const struct reg_job *job, struct str answer)
+{
+	struct occasion o = { .g = g, .m = job->m, .job = job, .answer = answer };
+
+	if (!has_criteria(g->profile) || g->emergency)		/* TS 24.229 §5.4.8.2: nobody is told of it */
+		return;
+	o.type = strcmp(job->kind, "initial") == 0 ? REGISTRATION_INITIAL : REGISTRATION_AGAIN;
+	o.expires_s = left_s(g);
 	tell_all(&o);
 	if (o.n)
 		keep_registration(g);		/* the next one counts on, after a restart too */
@@ -343,6 +463,7 @@ void thirdparty_restore(struct registration *g, const struct keep_record *k)
 {
 	if (!k->thirdparty_call_id.l || g->thirdparty || !(g->thirdparty = calloc(1, sizeof(*g->thirdparty))))
 		return;
+	list_init(&g->thirdparty->shorter);
 	/* Responses come to the worker of the Call-ID, which may have changed. */
 	if (stack_worker_of_call(registration_scscf(g)->stack, k->thirdparty_call_id) == g->r->sw->w)
 		str_copy(k->thirdparty_call_id, g->thirdparty->call_id, sizeof(g->thirdparty->call_id));
@@ -388,8 +509,33 @@ void thirdparty_ended(struct registration *g, const struct reg_job *job)
 	thirdparty_forget(g);
 }
 
+/* Its time runs out: the criterion that named it, when the profile still has it, and that server alone. */
+static void on_shorter(struct timer *t)
+{
+	struct shorter *x = container_of(t, struct shorter, timer);
+	struct occasion o = { .g = x->g, .type = REGISTRATION_AGAIN, .expires_s = left_s(x->g) };
+	const struct profile *p = x->g->profile;
+	const struct criteria *c = p && x->service < p->n_services ? p->criteria[x->service] : NULL;
+	const struct profile_identity *to = c ? identity_for(&o, x->service) : NULL;
+	struct sip_msg *m = to && o.expires_s ? make_register(x->g) : NULL;
+
+	o.m = m;
+	for (unsigned i = 0; m && !o.n && i < c->n; i++)
+		if (c->v[i].priority == x->priority && str_eq_c(c->v[i].server, x->server))
+			tell(&o, &c->v[i], to);
+	sip_msg_unref(m);
+	if (o.n)
+		keep_registration(x->g);
+}
+
 void thirdparty_forget(struct registration *g)
 {
+	struct list *pos, *next;
+
+	if (!g->thirdparty)
+		return;
+	list_for_each_safe(pos, next, &g->thirdparty->shorter)
+		shorter_free(list_entry(pos, struct shorter, link));
 	free(g->thirdparty);
 	g->thirdparty = NULL;
 }

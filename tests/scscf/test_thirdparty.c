@@ -278,6 +278,118 @@ START_TEST(test_late_failure)
 }
 END_TEST
 
+/* ---- a server that takes it for less time: RFC 3261 §10.3, §10.2.4 ---- */
+
+static void grant(unsigned i, const char *headers)
+{
+	struct sip_parse_error err;
+	struct sip_msg *m;
+	char text[512];
+	uac_fn fn = sent[i].fn;
+
+	snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>;tag=2\r\n"
+		 "Call-ID: c\r\nCSeq: 1 REGISTER\r\n%s\r\n", headers);
+	ck_assert_int_eq(sip_msg_parse_copy(str_from_c(text), NULL, &m, &err), 0);
+	sent[i].fn = NULL;
+	fn(sent[i].arg, 200, m);
+	sip_msg_unref(m);
+}
+
+#define US "<sip:127.0.31.30:6060>"
+static const struct { const char *name, *headers; unsigned again_s; } grants[] = {	/* 600 s are offered; 0: not told again before that */
+	{ "as much as the phone has", "Expires: 600\r\n", 0 }, { "more", "Expires: 7200\r\n", 0 }, { "nothing said", "", 0 },
+	{ "Expires", "Expires: 200\r\n", 100 }, { "our Contact", "Contact: " US ";expires=100\r\n", 50 },
+	{ "our Contact before Expires", "Contact: <sip:x@h>;expires=80, " US ";expires=300\r\nExpires: 120\r\n", 150 },
+	{ "another's Contact", "Contact: <sip:x@h>;expires=80\r\n", 0 }, { "our Contact without a time", "Contact: " US "\r\nExpires: 80\r\n", 40 },
+	{ "very short", "Expires: 2\r\n", 30 }, { "not at all", "Expires: 0\r\n", 0 }, { "no number", "Expires: soon\r\n", 0 },
+};
+
+START_TEST(test_granted_less_S19)
+{
+	struct rig_phone p;
+	struct reg_rig r;
+	unsigned at = grants[_i].again_s;
+
+	begin(&r, &p, XML(IFC("1", ON(TYPE("0")), AS("1", "<ServiceInfo>x</ServiceInfo>" REQUEST))));
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	grant(0, grants[_i].headers);
+	rig_run(&r, (at ? at : 590) * 1000 - 1000);
+	ck_assert_msg(n_sent == 1, "%s: too early", grants[_i].name);
+	rig_run(&r, 1100);
+	ck_assert_msg(n_sent == (at ? 2 : 1), "%s: %u", grants[_i].name, n_sent);
+	if (at) {
+		ck_assert_msg(expires(1) == 600 - at, "%s: %u", grants[_i].name, expires(1));	/* what the phone has left */
+		ck_assert(str_eq(sent[0].m->call_id, sent[1].m->call_id) && sent[1].m->cseq > sent[0].m->cseq);
+		ck_assert(str_eq(sent[0].m->to.uri.text, sent[1].m->to.uri.text) && has(1, "<service-info>x<") && !has(1, "message/sip"));
+	}
+	end(&r);
+}
+END_TEST
+
+START_TEST(test_each_server_its_time_S19)	/* one of two; the phone's own re-registration begins anew; the end ends it */
+{
+	struct rig_phone p;
+	struct reg_rig r;
+
+	begin(&r, &p, XML(IFC("1", ON(""), AS("1", "")) IFC("2", ON(""), AS("2", ""))));
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	grant(0, "");
+	grant(1, "Expires: 200\r\n");
+	rig_run(&r, 101000);
+	ck_assert_uint_eq(n_sent, 3);
+	ck_assert(str_eq(sent[2].m->ruri_text, STR("sip:10.0.0.62")));
+	grant(2, "Expires: 200\r\n");
+	rig_run(&r, 50000);
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_uint_eq(n_sent, 5);			/* both */
+	rig_run(&r, 60000);
+	ck_assert_uint_eq(n_sent, 5);			/* its answer is not there: its old time means nothing */
+	grant(4, "Expires: 200\r\n");
+	rig_run(&r, 99000);
+	ck_assert_uint_eq(n_sent, 5);
+	rig_run(&r, 1100);
+	ck_assert_uint_eq(n_sent, 6);
+	answer(5, 403);					/* it does not want it any more: not told again but with the phone's next */
+	rig_run(&r, 200000);
+	ck_assert_uint_eq(n_sent, 6);
+	p.expires = 0;
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_uint_eq(n_sent, 8);
+	rig_run(&r, 300000);
+	ck_assert_uint_eq(n_sent, 8);
+	end(&r);
+}
+END_TEST
+
+START_TEST(test_granted_less_and_lost_S19)	/* an answer that comes when the registration has gone; and one that fails when told again */
+{
+	struct rig_phone p;
+	struct reg_rig r;
+
+	begin(&r, &p, XML(IFC("1", ON(""), AS("1", "<DefaultHandling>1</DefaultHandling>"))));
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	p.expires = 0;
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_uint_eq(n_sent, 2);
+	grant(0, "Expires: 60\r\n");
+	rig_run(&r, 61000);
+	ck_assert_uint_eq(n_sent, 2);
+	p.expires = 600;
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	grant(2, "Expires: 60\r\n");
+	rig_run(&r, 30100);
+	ck_assert_uint_eq(n_sent, 4);
+	answer(3, 503);
+	rig_serve(&r);
+	ck_assert(strstr(r.cx, "SAR8"));		/* its criterion says SESSION_TERMINATED */
+	end(&r);
+}
+END_TEST
+
 /* REG-20: whatever a server says, without any header that one might expect in it. */
 START_TEST(test_every_status_reg_20)
 {
@@ -305,4 +417,5 @@ END_TEST
 
 TEST_MAIN("thirdparty", TEST_ONE(test_register_refresh_leave), TEST_ONE(test_expiry), TEST_ONE(test_ended_by_the_network),
 	  TEST_ONE(test_types), TEST_ONE(test_nobody_wants_it), TEST_ROWS(test_bodies, bodies), TEST_ROWS(test_default_handling, failures),
-	  TEST_ONE(test_late_failure), TEST_ONE(test_every_status_reg_20))
+	  TEST_ONE(test_late_failure), TEST_ROWS(test_granted_less_S19, grants), TEST_ONE(test_each_server_its_time_S19),
+	  TEST_ONE(test_granted_less_and_lost_S19), TEST_ONE(test_every_status_reg_20))
