@@ -345,6 +345,7 @@ START_TEST(test_registration_call_and_kill)
 	ck_assert_msg(!strstr(body, "465b5ce8") && !strstr(body, "cd63cb71"), "a key is shown");
 
 	stop_hss(SIGKILL);
+	AWAIT(!dia_any_open());		/* the loss is noticed; before, the old connection would count as open */
 	start_hss();
 	AWAIT(dia_any_open());
 	expect(lir(), DIA_SUCCESS, false);

@@ -218,9 +218,9 @@ class Core:
         wait_for(lambda: self.ready(node)[0], seconds, f"{node} ready")
 
     def rss_kib(self, node):
-        """Resident memory."""
+        """Resident memory of its own.  Mapped pages of files (the state, programs) are the kernel's cache, which takes them back as it needs."""
         with open(f"/proc/{self.pid(node)}/status", encoding="ascii", errors="replace") as f:
-            return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+            return sum(int(n) for n in re.findall(r"Rss(?:Anon|Shmem):\s+(\d+)", f.read()))
 
 
 def settle(seconds):
