@@ -3,7 +3,8 @@
 
 void hss_lir(struct hss *h, const struct cx_lir *r, struct cx_lia *a)
 {
-	struct sub *b = subs_by_impu(h->subs, r->impu, NULL);
+	const struct sub_impu *id = NULL;
+	struct sub *b = subs_by_impu(h->subs, r->impu, &id);
 
 	if (r->impu.l == 0) {
 		a->result = res_base(DIA_MISSING_AVP);
@@ -14,6 +15,8 @@ void hss_lir(struct hss *h, const struct cx_lir *r, struct cx_lia *a)
 		return;
 	}
 	b->n.lir++;
+	if (id->wild)				/* §6.1.4.1: the I-CSCF tells the S-CSCF which one it was */
+		*(b->psi ? &a->wildcarded_psi : &a->wildcarded_impu) = str_from_c(id->uri);
 	if (b->d.state != SUB_NOT_REGISTERED && b->d.server_name) {
 		a->result = res_base(DIA_SUCCESS);
 		a->server_name = str_from_c(b->d.server_name);

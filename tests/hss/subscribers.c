@@ -34,6 +34,7 @@ const struct sub_field_def sub_fields[N_SUB_FIELDS] = {
 	[F_OPTIONAL] = { "optional_capabilities", "optionalCapabilities", true, false, false },
 	[F_UNREGISTERED] = { "unregistered_services", "unregisteredServices", false, false, false },
 	[F_MAY_REGISTER] = { "may_register", "mayRegister", false, false, false },
+	[F_PSI] = { "psi", "psi", false, false, true },
 	[F_COUNT] = { "count", "count", false, true, false },
 	[F_FIRST_IMSI] = { "first_imsi", "firstImsi", false, true, false },
 	[F_FIRST_MSISDN] = { "first_msisdn", "firstMsisdn", false, true, false },
@@ -53,7 +54,8 @@ int subs_new(struct subs **ret, struct str domain)
 	if (!s)
 		return -ENOMEM;
 	str_copy(domain, s->domain, sizeof(s->domain));
-	if (htab_init(&s->by_impi, 1024) < 0 || htab_init(&s->by_impu, 1024) < 0 || htab_init(&s->names, 16) < 0) {
+	if (htab_init(&s->by_impi, 1024) < 0 || htab_init(&s->by_impu, 1024) < 0 || htab_init(&s->wild, 16) < 0 ||
+	    htab_init(&s->names, 16) < 0) {
 		subs_free(s);
 		return -ENOMEM;
 	}
@@ -81,6 +83,7 @@ void subs_free(struct subs *s)
 	htab_fini(&s->names);
 	htab_fini(&s->by_impi);
 	htab_fini(&s->by_impu);
+	htab_fini(&s->wild);
 	free(s);
 }
 
@@ -131,14 +134,35 @@ static int canonical(struct str uri, char *dst, size_t size, struct str *ret)
 	return sip_uri_aor(&u, dst, size, ret);
 }
 
+/* The few wildcarded identities are all of one hash: each is asked. */
+#define WILD_HASH 0u
+
+static bool wild_fits(const struct hnode *n, const void *key)
+{
+	return sub_wild_fits(str_from_c(container_of(n, struct sub_impu, node)->aor), *(const struct str *)key);
+}
+
+/* By that very text, whatever wildcarded identity it fits. */
+static struct hnode *own(const struct subs *s, struct str aor)
+{
+	if (sub_wild_is(aor))
+		return htab_find(&s->wild, WILD_HASH, impu_is, &aor);
+	return htab_find(&s->by_impu, hash_str(aor), impu_is, &aor);
+}
+
 struct sub *subs_by_impu(const struct subs *s, struct str impu, const struct sub_impu **ret_impu)
 {
 	char text[URI_MAX];
 	struct str aor;
 	struct hnode *n = NULL;
 
-	if (canonical(impu, text, sizeof(text), &aor) == 0)
-		n = htab_find(&s->by_impu, hash_str(aor), impu_is, &aor);
+	if (sub_wild_is(impu))
+		n = own(s, impu);
+	if (!n && canonical(impu, text, sizeof(text), &aor) == 0) {
+		n = own(s, aor);
+		if (!n)
+			n = htab_find(&s->wild, WILD_HASH, wild_fits, &aor);
+	}
 	if (n && ret_impu)
 		*ret_impu = container_of(n, struct sub_impu, node);
 	return n ? container_of(n, struct sub_impu, node)->sub : NULL;
@@ -167,7 +191,7 @@ static void take_out(struct subs *s, struct sub *b)
 	s->n--;
 	htab_del(&s->by_impi, &b->node);
 	for (unsigned k = 0; k < b->n_impus; k++)
-		htab_del(&s->by_impu, &b->impu[k].node);
+		htab_del(b->impu[k].wild ? &s->wild : &s->by_impu, &b->impu[k].node);
 }
 
 void subs_del(struct subs *s, struct sub *b)
@@ -191,8 +215,12 @@ static int put_in(struct subs *s, struct sub *b)
 	b->id = ++s->last_id;
 	s->v[s->n++] = b;
 	htab_add(&s->by_impi, &b->node, hash_istr(str_from_c(b->impi)));
-	for (unsigned i = 0; i < b->n_impus; i++)
-		htab_add(&s->by_impu, &b->impu[i].node, hash_str(str_from_c(b->impu[i].aor)));
+	for (unsigned i = 0; i < b->n_impus; i++) {
+		if (b->impu[i].wild)
+			htab_add(&s->wild, &b->impu[i].node, WILD_HASH);
+		else
+			htab_add(&s->by_impu, &b->impu[i].node, hash_str(str_from_c(b->impu[i].aor)));
+	}
 	return 0;
 }
 
@@ -201,7 +229,7 @@ static bool is_free(const struct subs *s, const struct sub *b)
 	if (subs_by_impi(s, str_from_c(b->impi)))
 		return false;
 	for (unsigned i = 0; i < b->n_impus; i++)
-		if (subs_by_impu(s, str_from_c(b->impu[i].aor), NULL))
+		if (own(s, str_from_c(b->impu[i].aor)))
 			return false;
 	return true;
 }
@@ -319,7 +347,7 @@ static void take_keys(struct maker *m)
 	m->b.aka = k && opc;
 	if (given(m, F_K) != (given(m, F_OPC) || given(m, F_OP)))
 		mistake(m, given(m, F_K) ? F_K : F_OPC, "k and opc (or op) belong together");
-	else if (!given(m, F_K) && !given(m, F_PASSWORD))
+	else if (!given(m, F_K) && !given(m, F_PASSWORD) && !m->b.psi)
 		mistake(m, N_SUB_FIELDS, "neither k and opc (AKA) nor password (SIP Digest)");
 	m->b.digest = AUTH_MD5;
 	if (str_eq(one(m, F_DIGEST_ALGORITHM), STR("SHA-256")))
@@ -370,6 +398,15 @@ static void take_impi(struct maker *m)
 	}
 }
 
+/* As it is: its expression may be no URI. */
+static int take_wild(struct maker *m, unsigned i, struct str uri)
+{
+	if (!sub_wild_can(uri) || uri.l >= URI_MAX)
+		return -EBADMSG;
+	m->aor[i] = uri;
+	return 0;
+}
+
 static void add_impu(struct maker *m, enum sub_field f, struct str uri)
 {
 	unsigned i = m->b.n_impus;
@@ -379,7 +416,7 @@ static void add_impu(struct maker *m, enum sub_field f, struct str uri)
 		mistake(m, f, "more than %u public identities", SUB_MAX_IMPUS);
 		return;
 	}
-	rc = canonical(uri, m->aor_text[i], URI_MAX, &m->aor[i]);
+	rc = sub_wild_is(uri) ? take_wild(m, i, uri) : canonical(uri, m->aor_text[i], URI_MAX, &m->aor[i]);
 	if (rc < 0) {
 		mistake(m, f, "\"%.*s\" is no sip or tel URI", STR_ARG(uri));
 		return;
@@ -391,7 +428,7 @@ static void add_impu(struct maker *m, enum sub_field f, struct str uri)
 			mistake(m, f, "\"%.*s\" stands twice", STR_ARG(uri));
 			return;
 		}
-	if (htab_find(&m->s->by_impu, hash_str(m->aor[i]), impu_is, &m->aor[i])) {
+	if (own(m->s, m->aor[i])) {
 		mistake(m, f, "\"%.*s\" belongs to another subscriber", STR_ARG(uri));
 		return;
 	}
@@ -456,7 +493,8 @@ static void take_impus(struct maker *m)
 	for (unsigned i = 0; i < barred->n; i++) {
 		bool found = false;
 
-		if (canonical(barred->v[i], text, sizeof(text), &aor) == 0)
+		aor = barred->v[i];
+		if (sub_wild_is(aor) || canonical(barred->v[i], text, sizeof(text), &aor) == 0)
 			for (unsigned k = 0; k < m->b.n_impus; k++)
 				if (str_eq(m->aor[k], aor))
 					found = m->barred[k] = true;
@@ -560,7 +598,7 @@ static void lay_out(struct maker *m, struct block *k)
 
 		if (impu)
 			impu[i] = (struct sub_impu){ .sub = b, .uri = uri, .aor = aor, .barred = m->barred[i],
-						     .alias_group = m->group[i] };
+						     .wild = sub_wild_is(m->uri[i]), .alias_group = m->group[i] };
 	}
 	for (unsigned i = 0; i < visited->n; i++) {
 		text = take_str(k, visited->v[i]);
@@ -588,13 +626,14 @@ int subs_add(struct subs *s, const struct sub_spec *spec, sub_mistake_fn fn, voi
 		mistake(&m, N_SUB_FIELDS, "more than %u subscribers", SUBS_MAX);
 		return -ENOSPC;
 	}
+	m.b.psi = take_bool(&m, F_PSI, false);
 	take_impi(&m);
 	take_keys(&m);
 	take_sqn(&m);
 	take_impus(&m);
 	take_ifc(&m);
-	m.b.unregistered_services = take_bool(&m, F_UNREGISTERED, false);
-	m.b.may_register = take_bool(&m, F_MAY_REGISTER, true);
+	m.b.unregistered_services = take_bool(&m, F_UNREGISTERED, m.b.psi);
+	m.b.may_register = take_bool(&m, F_MAY_REGISTER, !m.b.psi);
 	m.caps.n_mandatory = take_numbers(&m, F_MANDATORY, m.caps.mandatory);
 	m.caps.n_optional = take_numbers(&m, F_OPTIONAL, m.caps.optional);
 	if (m.impi.l && subs_by_impi(s, m.impi)) {

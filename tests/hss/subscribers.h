@@ -1,7 +1,8 @@
 /* tests/hss/subscribers.h - who the lab HSS knows: a table by private and by public identity, read from YAML or REST.
  *
  * A subscriber is one private identity with one implicit registration set: registration state, S-CSCF name and SQN belong to
- * all of its public identities together.  A public identity belongs to one subscriber.  One heap block per subscriber, so
+ * all of its public identities together.  A public identity belongs to one subscriber; a wildcarded one stands for all that fit
+ * and are nobody's own.  One heap block per subscriber, so
  * that 100,000 of them are cheap. */
 #pragma once
 #include "common/sip/auth.h"
@@ -16,11 +17,11 @@ enum sub_state { SUB_NOT_REGISTERED, SUB_REGISTERED, SUB_UNREGISTERED };	/* TS 2
 
 struct sub;
 struct sub_impu {
-	struct hnode node;		/* subs.by_impu */
+	struct hnode node;		/* subs.by_impu, or subs.wild */
 	struct sub *sub;
 	const char *uri, *aor;		/* as provisioned; canonical (sip_uri_aor) */
 	uint8_t alias_group;		/* 0: alone */
-	bool barred;
+	bool barred, wild;		/* wild: uri is a wildcarded identity, aor the same text */
 };
 
 struct sub_caps {			/* Server-Capabilities for the I-CSCF's choice */
@@ -64,11 +65,12 @@ struct sub {
 	bool aka;			/* has K and OPc */
 	bool unregistered_services;	/* calls to it are served while it is not registered */
 	bool may_register;
+	bool psi;			/* its identities are public service identities: TS 23.003 §13.5 */
 	bool by_rest;			/* stays when the file is read again */
 };
 
 struct subs {
-	struct htab by_impi, by_impu, names;
+	struct htab by_impi, by_impu, wild, names;
 	struct sub **v;			/* by id */
 	size_t n, cap;
 	uint64_t last_id;
@@ -78,7 +80,8 @@ struct subs {
 int subs_new(struct subs **ret, struct str domain);		/* 0 or -ENOMEM */
 void subs_free(struct subs *s);
 struct sub *subs_by_impi(const struct subs *s, struct str impi);
-struct sub *subs_by_impu(const struct subs *s, struct str impu, const struct sub_impu **ret_impu);	/* any spelling */
+/* Any spelling; one that is nobody's own by the wildcarded identity that it fits; a wildcarded one by its text. */
+struct sub *subs_by_impu(const struct subs *s, struct str impu, const struct sub_impu **ret_impu);
 /* First index of v[] whose id is above `id`. */
 size_t subs_after(const struct subs *s, uint64_t id);
 void subs_del(struct subs *s, struct sub *b);
@@ -91,6 +94,7 @@ const char *subs_intern(struct subs *s, struct str text);	/* NULL when out of me
 enum sub_field {
 	F_IMSI, F_MSISDN, F_IMPI, F_K, F_OPC, F_OP, F_AMF, F_SQN, F_PASSWORD, F_DIGEST_ALGORITHM, F_REALM, F_DISPLAY_NAME,
 	F_IMPU, F_BARRED, F_IFC, F_VISITED, F_SERVER_NAME, F_SERVER_NAMES, F_MANDATORY, F_OPTIONAL, F_UNREGISTERED, F_MAY_REGISTER,
+	F_PSI,
 	F_COUNT, F_FIRST_IMSI, F_FIRST_MSISDN,
 	N_SUB_FIELDS
 };
@@ -119,3 +123,9 @@ int subs_generate(struct subs *s, struct sub_spec *spec, sub_mistake_fn fn, void
 /* Reads a YAML file; one "file:line:column: message" per mistake into errors.  0, -EINVAL. */
 int subs_read_file(struct subs *s, const char *file, struct buf *errors);
 int subs_read_text(struct subs *s, struct str text, const char *name, struct buf *errors);
+
+/* ---- wildcard.c: wildcarded identities, "sip:+4930555!.*!@home": TS 23.003 §13.4A, §13.5 ---- */
+
+bool sub_wild_is(struct str uri);				/* two exclamation marks */
+bool sub_wild_can(struct str wild);				/* its expression (POSIX ERE) compiles, its scheme is sip or tel */
+bool sub_wild_fits(struct str wild, struct str aor);		/* aor: canonical */

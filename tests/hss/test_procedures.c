@@ -18,7 +18,9 @@ static const char people[] =
 	"   mandatory_capabilities: [1, 2], optional_capabilities: [3], server_names: [\"sip:x\"], visited_networks: [good.test]}\n"
 	"- {imsi: \"3\", password: pw, digest_algorithm: SHA-256, may_register: false}\n"
 	"- {imsi: \"4\", msisdn: \"494\", password: pw, barred: [\"sip:4@home\"], server_name: \"sip:named\"}\n"
-	"- {imsi: \"5\", password: pw, barred: [\"sip:5@home\"]}\n";
+	"- {imsi: \"5\", password: pw, barred: [\"sip:5@home\"]}\n"
+	"- {imsi: \"6\", password: pw, impu: [\"sip:6@home\", \"sip:+4960![0-9]*!@home\"]}\n"
+	"- {impi: chat@home, psi: true, impu: [\"sip:chat-!.*!@home\"]}\n";
 
 enum cmd { END, UAR, LIR, MAR, SAR, DROP_NAMES };
 struct step {
@@ -79,6 +81,12 @@ static const struct { const char *name; struct step s[MAX_STEPS]; } scripts[] = 
 		{ LIR, "1@home", "sip:1@home", 0, "", 2001, false, A, UNREG }, { UAR, "1@home", "sip:1@home", 1, "v", 2001, false, A, UNREG },
 		{ SAR, "1@home", "sip:1@home", 2, A, 2001, false, "", REG }, { .cmd = DROP_NAMES },
 		{ SAR, "1@home", "sip:1@home", 7, A, 2004, E, "", NOT } } },
+	{ "wildcarded public identity: of the registration that it is in, TS 23.003 §13.4A", {
+		{ LIR, "6@home", "sip:+496012@home", 0, "", 5003, E, "", NOT }, { SAR, "6@home", "sip:6@home", 1, A, 2001, false, "", REG },
+		{ LIR, "6@home", "sip:+496012@home", 0, "", 2001, false, A, REG }, { LIR, "6@home", "sip:+496x@home", 0, "", 5001, E, "", REG } } },
+	{ "wildcarded service identity: served, never registered, TS 23.003 §13.5", {
+		{ LIR, "chat@home", "sip:chat-a@home", 0, "", 2003, E, "", NOT }, { SAR, "chat@home", "sip:chat-a@home", 3, A, 2001, false, "", UNREG },
+		{ LIR, "chat@home", "sip:chat-b@home", 0, "", 2001, false, A, UNREG }, { UAR, "chat@home", "sip:chat-a@home", 0, "v", 5003, false, "", UNREG } } },
 	{ "every way out", {
 		{ SAR, "1@home", "sip:1@home", 1, A, 2001, false, "", REG }, { SAR, "1@home", "", 8, A, 2001, false, "", NOT },
 		{ SAR, "1@home", "sip:1@home", 1, A, 2001, false, "", REG }, { SAR, "1@home", "tel:+491", 11, A, 2001, false, "", NOT },
@@ -147,6 +155,23 @@ static struct dia_result do_step(const struct step *s, char name[128])
 		return (struct dia_result){ 0 };
 	}
 }
+
+START_TEST(test_lia_names_the_wildcard)		/* TS 29.228 §6.1.4.1; row T10 */
+{
+	static const struct { const char *impu, *wild_impu, *wild_psi; } rows[] = {
+		{ "sip:+496012@home", "sip:+4960![0-9]*!@home", "" }, { "sip:chat-a@home", "", "sip:chat-!.*!@home" }, { "sip:6@home", "", "" } };
+
+	open_hss();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cx_lir r = { .impu = str_from_c(rows[i].impu), .session_priority = UINT32_MAX };
+		struct cx_lia a = { 0 };
+
+		hss_lir(&h, &r, &a);
+		ck_assert_msg(str_eq_c(a.wildcarded_impu, rows[i].wild_impu) && str_eq_c(a.wildcarded_psi, rows[i].wild_psi), "%s", rows[i].impu);
+	}
+	subs_free(h.subs);
+}
+END_TEST
 
 START_TEST(test_script)
 {
@@ -314,5 +339,5 @@ START_TEST(test_the_server_that_lost_the_user_is_told)
 }
 END_TEST
 
-TEST_MAIN("procedures", TEST_ROWS(test_script, scripts), TEST_ONE(test_capabilities_of_the_answers), TEST_ONE(test_emergency_registration_is_let_in),
+TEST_MAIN("procedures", TEST_ROWS(test_script, scripts), TEST_ONE(test_lia_names_the_wildcard), TEST_ONE(test_capabilities_of_the_answers), TEST_ONE(test_emergency_registration_is_let_in),
 	  TEST_ROWS(test_scheme_rows_S2_S4, schemes), TEST_ONE(test_resynchronisation_in_a_MAR), TEST_ONE(test_the_server_that_lost_the_user_is_told))

@@ -41,6 +41,31 @@ START_TEST(test_read_back)
 }
 END_TEST
 
+START_TEST(test_wildcarded_read_back)		/* annex B: IdentityType 1, 2, 4; the S-CSCF knows them by their text */
+{
+	struct subs *s = people("- {imsi: \"1\", password: x, impu: [\"sip:1@home\", \"sip:+49!.*!@home\"]}\n"
+				"- {impi: chat@home, psi: true, impu: [\"sip:chat-!.*!@home\", \"sip:lobby@home\"]}\n");
+	static const struct { const char *uri; unsigned type; } want[2][2] = {
+		{ { "sip:1@home", PROFILE_PUBLIC_USER_IDENTITY }, { "sip:+49!.*!@home", PROFILE_WILDCARDED_IMPU } },
+		{ { "sip:chat-!.*!@home", PROFILE_WILDCARDED_PSI }, { "sip:lobby@home", 1 } } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct profile *p;
+		struct buf b;
+
+		buf_init(&b, 65536);
+		profile_xml(s->v[i], &b);
+		ck_assert_int_eq(profile_parse(buf_str(&b), NULL, &p, NULL), 0);
+		ck_assert_uint_eq(p->n_identities, 2);
+		for (unsigned k = 0; k < 2; k++)
+			ck_assert_msg(strcmp(p->identity[k].uri, want[i][k].uri) == 0 && p->identity[k].type == want[i][k].type, "%s", want[i][k].uri);
+		obj_unref(p);
+		buf_fini(&b);
+	}
+	subs_free(s);
+}
+END_TEST
+
 START_TEST(test_the_least_there_can_be)
 {
 	struct subs *s = people("- {impi: a@home, password: x}\n");
@@ -57,4 +82,4 @@ START_TEST(test_the_least_there_can_be)
 }
 END_TEST
 
-TEST_MAIN("profile_xml", TEST_ONE(test_read_back), TEST_ONE(test_the_least_there_can_be))
+TEST_MAIN("profile_xml", TEST_ONE(test_read_back), TEST_ONE(test_wildcarded_read_back), TEST_ONE(test_the_least_there_can_be))

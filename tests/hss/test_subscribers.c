@@ -95,6 +95,30 @@ START_TEST(test_generate)
 }
 END_TEST
 
+START_TEST(test_wildcarded_identities)		/* TS 23.003 §13.4A, §13.5: an own identity comes first; its text finds it too */
+{
+	struct subs *s = read_good("- {imsi: \"1\", " KEYS ", impu: [\"sip:1@h\", \"sip:+4930555![0-9]{2}!@h\", \"tel:+4930555!.*!\"], barred: [\"tel:+4930555!.*!\"]}\n"
+				   "- {impi: chat@h, psi: true, impu: [\"sip:chat-!.+!@h\"]}\n- {imsi: \"3\", " KEYS ", impu: [\"sip:+493055511@h\"]}\n");
+	static const struct { const char *impu; int of, at; } rows[] = {
+		{ "sip:+493055512@H;user=phone", 0, 1 }, { "sip:+493055511@h", 2, 0 }, { "sip:+4930555123@h", -1, 0 }, { "sip:+493055512@other", -1, 0 },
+		{ "tel:+49-30-555-7", 0, 2 }, { "tel:+4930555", 0, 2 }, { "sip:chat-a.b@h", 1, 0 }, { "sip:chat-@h", -1, 0 },
+		{ "sip:chat-!.+!@h", 1, 0 }, { "sip:chat-!.*!@h", 1, 0 }, { "tel:+4930556!.*!", -1, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct sub_impu *id = NULL;
+		struct sub *b = subs_by_impu(s, str_from_c(rows[i].impu), &id);
+
+		ck_assert_msg(b == (rows[i].of < 0 ? NULL : s->v[rows[i].of]) && (!b || id == &b->impu[rows[i].at]), "%s", rows[i].impu);
+	}
+	ck_assert(s->v[0]->impu[2].barred && !s->v[0]->impu[1].barred && !s->v[0]->psi);
+	ck_assert(s->v[1]->psi && s->v[1]->unregistered_services && !s->v[1]->may_register);
+	subs_del(s, s->v[0]);
+	ck_assert_ptr_null(subs_by_impu(s, STR("tel:+49305557"), NULL));
+	subs_free(s);
+}
+END_TEST
+
 START_TEST(test_an_empty_file_is_nobody)
 {
 	struct subs *s = read_good("# later\n");
@@ -105,6 +129,9 @@ START_TEST(test_an_empty_file_is_nobody)
 END_TEST
 
 static const struct { const char *text, *want; } bad[] = {
+	{ "- {imsi: \"1\", " KEYS ", impu: [\"sip:!(!@h\"]}\n", "impu: \"sip:!(!@h\" is no sip or tel URI" },
+	{ "- {imsi: \"1\", " KEYS ", impu: [\"sip:!.*!@h\", \"sip:!.*!@h\"]}\n", "stands twice" },
+	{ "- {imsi: \"1\", " KEYS ", impu: [\"sip:!.*!@h\"]}\n- {impi: a@h, psi: true, impu: [\"sip:!.*!@h\"]}\n", "belongs to another" },
 	{ "imsi: 1\n", "f:1:1: the file must be a list" },
 	{ "- nobody\n", "f:1:3: an entry must be a section" },
 	{ "- {imsi: \"1\", " KEYS ", opk: x}\n", "unknown key \"opk\"; did you mean \"op" },
@@ -197,5 +224,5 @@ START_TEST(test_what_came_by_rest_survives_the_file)
 END_TEST
 
 TEST_MAIN("subscribers", TEST_ONE(test_identities_are_derived), TEST_ONE(test_everything_that_can_be_said), TEST_ONE(test_generate),
-	  TEST_ONE(test_an_empty_file_is_nobody), TEST_ROWS(test_mistake, bad), TEST_ONE(test_all_mistakes_are_reported),
+	  TEST_ONE(test_wildcarded_identities), TEST_ONE(test_an_empty_file_is_nobody), TEST_ROWS(test_mistake, bad), TEST_ONE(test_all_mistakes_are_reported),
 	  TEST_ONE(test_what_came_by_rest_survives_the_file))

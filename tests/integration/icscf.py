@@ -140,7 +140,8 @@ subscribers_file: subscribers.yaml
    mandatory_capabilities: [7]}
 - {imsi: "001010000000004", msisdn: "491510000004", k: 465b5ce8b199b49faa5f0a2ee238a6bc, opc: cd63cb71954a9f4e48a5994e37a02baf,
    mandatory_capabilities: [99]}
-""")
+- {impi: "chat@%s", psi: true, impu: ["sip:chat-![a-z]+!@%s", "tel:+4930555![0-9]{2}!"]}
+""" % (DOMAIN, DOMAIN))
         self.write("icscf.yaml", self.icscf_yaml(first, workers))
 
     def icscf_yaml(self, first, workers, more=""):
@@ -247,6 +248,18 @@ def sessions(core, p, s1):
     refused(p.final(p.send_request(core.icscf, "MESSAGE", "sip:nobody@" + DOMAIN)), 404)
     refused(p.final(p.send_request(core.icscf, "MESSAGE", "tel:+4999")), 404)
     refused(p.final(p.send_request(core.icscf, "MESSAGE", "sip:bob@elsewhere.example")), 404)
+
+
+def wildcards(core, p, s1):
+    print("wildcarded identities: the S-CSCF is told which one the HSS found (T10, TS 24.229 §5.3.2.1, RFC 5002)")
+    for ruri, key in (("sip:chat-lobby@" + DOMAIN, "sip:chat-![a-z]+!@" + DOMAIN), ("tel:+493055542", "tel:+4930555![0-9]{2}!"),
+                      ("sip:%s@%s" % (ALICE, DOMAIN), None)):
+        call = p.send_request(core.icscf, "MESSAGE", ruri, "P-Profile-Key: <sip:forged@x>\r\n")
+        m = s1.request()
+        check(m.all("P-Profile-Key") == (["<%s>" % key] if key else []), "P-Profile-Key %s for %s" % (m.all("P-Profile-Key"), ruri))
+        s1.answer(m, 202)
+        check(p.final(call).status == 202, "MESSAGE to " + ruri)
+    refused(p.final(p.send_request(core.icscf, "MESSAGE", "sip:chat-7@" + DOMAIN)), 404)
 
 
 def result_codes(core, p):
@@ -395,6 +408,7 @@ def run(build, workers):
         await_true("ready", core.ready, 60)
         registers(core, p, s1, s2)
         sessions(core, p, s1)
+        wildcards(core, p, s1)
         result_codes(core, p)
         slow_hss(core, p, s1)
         cancelled(core, p, s1)

@@ -8,10 +8,11 @@ import time
 import urllib.parse
 
 from cases import Cases, check, equal, wait_for
-from core import Core, Sub
+from core import MCC, MNC, Core, Sub
 from phone import Phone, call, hang_up, uri_of
 
 AS_WAIT_MS = 800
+DOMAIN = f"ims.mnc0{MNC}.mcc{MCC}.3gppnetwork.org"
 SCSCF = """sessions:
   as_wait_ms: {wait}
   as_hold_s: 2
@@ -85,11 +86,14 @@ def subscribers(net):
         "relayed": ifc(1, f"{net}.72", [NOT_REGISTER]),
         "away": ifc(1, f"{net}.70", [case(2)]),
         "ghost": ifc(1, f"{net}.70", [case(3)]),
+        "chat": ifc(1, f"{net}.70", [method("MESSAGE"), case(2)]),
         "strict": ifc(1, f"{net}.63", [method("REGISTER")], handling=1),
+        "switchboard": "",
     }
-    more = {"away": {"unregistered_services": True}}
-    return {name: Sub(n + 1, **more.get(name, {}), ifc=[x + "</InitialFilterCriteria>" for x in text.split("</InitialFilterCriteria>") if x] or None)
-            if text else Sub(n + 1) for n, (name, text) in enumerate(rows.items())}
+    more = {"away": {"unregistered_services": True}, "chat": {"psi": True, "impu": [f"sip:chat-![a-z]+!@{DOMAIN}", f"sip:+4930555![0-9]{{2}}!@{DOMAIN}"]},
+            "switchboard": {"impu": [f"sip:{Sub(len(rows)).imsi}@{DOMAIN}", f"sip:+4930444![0-9]*!@{DOMAIN}"]}}
+    return {name: Sub(n + 1, **more.get(name, {}), ifc=[x + "</InitialFilterCriteria>" for x in text.split("</InitialFilterCriteria>") if x])
+            if text else Sub(n + 1, **more.get(name, {})) for n, (name, text) in enumerate(rows.items())}
 
 
 class Services:
@@ -114,7 +118,7 @@ class Services:
 
     def register(self):
         for name, p in self.phone.items():
-            if name not in ("strict", "away", "ghost"):
+            if name not in ("strict", "away", "ghost", "chat"):
                 p.must_register()
 
     # ---- third-party registration: row S19 ----
@@ -288,6 +292,26 @@ class Services:
         equal(self.phone["a"].final(req).status, 200, "once registered")
         self.mailbox.nothing("MESSAGE")
 
+    # ---- wildcarded identities: rows S9, T10; TS 23.003 §13.4A, §13.5; RFC 5002 ----
+
+    def wildcarded_psi(self):
+        """Whatever fits is served by the criteria of the wildcard; the server hears which one is meant; what does not fit is nobody."""
+        for user in ("chat-lobby", "chat-bar", "+493055542"):
+            equal(self.phone["a"].ask("MESSAGE", f"sip:{user}@{self.core.domain}", None, "x").status, 200, user)
+            m = self.mailbox.got("MESSAGE")
+            check(f"sip:{user}@" in m["served"] and ";sescase=term;regstate=unreg" in m["served"], m["served"])
+        for user in ("chat-7", "+4930555420"):
+            equal(self.phone["a"].ask("MESSAGE", f"sip:{user}@{self.core.domain}", None, "x").status, 404, user)
+
+    def wildcarded_impu(self):
+        """A number behind a switchboard rings at what registered the wildcard, and it is told which number."""
+        for number in ("+493044417", "+4930444"):
+            req = self.phone["a"].start("MESSAGE", f"sip:{number}@{self.core.domain}", None, "x")
+            seen = self.phone["switchboard"].incoming("MESSAGE")
+            check(f"sip:{number}@" in seen.get("P-Called-Party-ID"), f"P-Called-Party-ID is {seen.get('P-Called-Party-ID')!r}")
+            self.phone["switchboard"].reply(seen, 200)
+            equal(self.phone["a"].final(req).status, 200, number)
+
     # ---- application servers that originate: row T9 ----
 
     def originate(self, name):
@@ -318,6 +342,7 @@ class Services:
             ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
             ("a dead server that ends sessions", self.dead_ends), ("SMS over IP, both ways", self.sms_both_ways),
             ("services of a user who is not registered", self.unregistered), ("a server that originates for users", self.on_behalf),
+            ("a wildcarded service identity", self.wildcarded_psi), ("numbers of a wildcarded public identity", self.wildcarded_impu),
             ("a server hears of every end", self.third_party_end),
         ]
 
