@@ -58,6 +58,9 @@ static inline struct dia_result res_exp(uint32_t code)
 bool hss_identify(struct hss *h, struct str impi, struct str impu, struct sub **ret, const struct sub_impu **ret_impu,
 		  struct dia_result *ret_result);
 
+/* The S-CSCF of this set or of another one of the same user: there is one for a subscription (TS 29.228 §6.1.1.1).  NULL: none. */
+const char *hss_server_name(const struct hss *h, const struct sub *b);
+
 /* The procedures.  Text in answers is borrowed from the subscriber, the request or the work area. */
 void hss_uar(struct hss *h, const struct cx_uar *r, struct cx_uaa *a);
 void hss_lir(struct hss *h, const struct cx_lir *r, struct cx_lia *a);

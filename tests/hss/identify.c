@@ -13,14 +13,25 @@ bool hss_identify(struct hss *h, struct str impi, struct str impu, struct sub **
 		*ret_result = res_base(DIA_MISSING_AVP);
 	else if (!by_impi || !by_impu)
 		*ret_result = res_exp(CX_USER_UNKNOWN);
-	else if (by_impi != by_impu)
+	else if (strcmp(by_impi->impi, by_impu->impi) != 0)
 		*ret_result = res_exp(CX_IDENTITIES_DONT_MATCH);
 	else {
-		*ret = by_impi;
+		*ret = by_impu;
 		*ret_impu = id;
 		return true;
 	}
 	return false;
+}
+
+const char *hss_server_name(const struct hss *h, const struct sub *b)
+{
+	for (unsigned n = 1; !b->d.server_name && n <= SUB_MAX_SETS; n++) {
+		const struct sub *other = subs_set(h->subs, b->impi, n);
+
+		if (other && other->d.server_name)
+			return other->d.server_name;
+	}
+	return b->d.server_name;
 }
 
 void hss_caps(const struct sub *b, bool *has, struct cx_caps *ret)
@@ -47,7 +58,7 @@ void hss_charging(const struct hss *h, struct str *pccf, struct str *sccf, struc
 
 int hss_store(struct hss *h, struct sub *b)
 {
-	int rc = h->state ? state_put(h->state, b->impi, &b->d) : 0;
+	int rc = h->state ? state_put(h->state, b->name, &b->d) : 0;
 
 	if (rc < 0)
 		log_error(LOG_CORE, "the state cannot be stored", LOG_C("impi", b->impi), LOG_C("error", state_error(rc)));

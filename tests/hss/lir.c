@@ -5,6 +5,7 @@ void hss_lir(struct hss *h, const struct cx_lir *r, struct cx_lia *a)
 {
 	const struct sub_impu *id = NULL;
 	struct sub *b = subs_by_impu(h->subs, r->impu, &id);
+	const char *name = b ? hss_server_name(h, b) : NULL;
 
 	if (r->impu.l == 0) {
 		a->result = res_base(DIA_MISSING_AVP);
@@ -22,9 +23,9 @@ void hss_lir(struct hss *h, const struct cx_lir *r, struct cx_lia *a)
 		a->server_name = str_from_c(b->d.server_name);
 	} else if (!b->unregistered_services && !r->originating) {
 		a->result = res_exp(CX_IDENTITY_NOT_REGISTERED);
-	} else if (b->d.server_name) {			/* known from a challenge: the same one serves it */
+	} else if (name) {			/* known from a challenge, or by another set: the same one serves it */
 		a->result = res_base(DIA_SUCCESS);
-		a->server_name = str_from_c(b->d.server_name);
+		a->server_name = str_from_c(name);
 	} else {
 		a->result = res_exp(CX_UNREGISTERED_SERVICE);
 		hss_caps(b, &a->has_caps, &a->caps);

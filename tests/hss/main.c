@@ -14,7 +14,7 @@ static void recall(struct hss *h, const struct subs *old)
 {
 	for (size_t i = 0; i < h->subs->n; i++) {
 		struct sub *b = h->subs->v[i];
-		const struct sub *was = old ? subs_by_impi(old, str_from_c(b->impi)) : NULL;
+		const struct sub *was = old ? subs_by_impi(old, str_from_c(b->name)) : NULL;
 		uint64_t sqn = b->d.sqn;
 
 		if (was) {

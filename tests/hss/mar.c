@@ -56,7 +56,7 @@ static void put_digest(const struct hss *h, const struct sub *b, struct cx_maa *
 }
 
 /* Steps of a synchronisation failure: only the S-CSCF that has the challenge may ask (§6.3.1). */
-static bool resync(struct sub *b, const struct cx_mar *r, struct dia_result *ret)
+static bool resync(const struct sub *b, struct sub *keys, const struct cx_mar *r, struct dia_result *ret)
 {
 	int rc;
 
@@ -64,14 +64,14 @@ static bool resync(struct sub *b, const struct cx_mar *r, struct dia_result *ret
 		*ret = res_base(DIA_UNABLE_TO_COMPLY);
 		return false;
 	}
-	rc = auc_resync(b, r->item.authorization);
+	rc = auc_resync(keys, r->item.authorization);
 	if (rc < 0) {
 		log_warn(LOG_SEC, "resynchronisation refused", LOG_C("impi", b->impi),
 			 LOG_C("why", rc == -EBADMSG ? "length of RAND and AUTS" : "MAC-S is wrong"));
 		*ret = res_base(rc == -EBADMSG ? DIA_INVALID_AVP_VALUE : DIA_UNABLE_TO_COMPLY);
 		return false;
 	}
-	b->n.resyncs++;
+	keys->n.resyncs++;
 	return true;
 }
 
@@ -95,15 +95,21 @@ static bool remember(struct hss *h, struct sub *b, const struct cx_mar *r)
 void hss_mar(struct hss *h, const struct cx_mar *r, struct cx_maa *a, struct mar_work *w)
 {
 	const struct sub_impu *id;
-	struct sub_dyn before;
+	struct sub_dyn before, keys_before;
+	struct sub *b, *keys;
 	enum scheme s;
-	struct sub *b;
 
 	if (!hss_identify(h, r->impi, r->impu, &b, &id, &a->result))
 		return;
+	keys = subs_set(h->subs, b->impi, 1);
+	if (!keys) {
+		a->result = res_exp(CX_USER_UNKNOWN);
+		return;
+	}
 	b->n.mar++;
 	before = b->d;
-	s = choose(b, r->item.scheme);
+	keys_before = keys->d;
+	s = choose(keys, r->item.scheme);
 	if (s == SCHEME_NONE) {
 		a->result = res_exp(CX_AUTH_SCHEME_NOT_SUPPORTED);
 		return;
@@ -112,17 +118,18 @@ void hss_mar(struct hss *h, const struct cx_mar *r, struct cx_maa *a, struct mar
 		a->result = res_base(DIA_MISSING_AVP);
 		return;
 	}
-	if (s == SCHEME_AKA && r->item.authorization.l && !resync(b, r, &a->result))
+	if (s == SCHEME_AKA && r->item.authorization.l && !resync(b, keys, r, &a->result))
 		return;
 	if (s == SCHEME_AKA)
-		put_vectors(h, b, str_ieq(r->item.scheme, STR("Digest-AKAv2-SHA-256")) ? STR("Digest-AKAv2-SHA-256") : STR("Digest-AKAv1-MD5"),
+		put_vectors(h, keys, str_ieq(r->item.scheme, STR("Digest-AKAv2-SHA-256")) ? STR("Digest-AKAv2-SHA-256") : STR("Digest-AKAv1-MD5"),
 			    wanted(h, r), a, w);
 	else
-		put_digest(h, b, a, w);
+		put_digest(h, keys, a, w);
 	a->impi = r->impi;
 	a->impu = r->impu;
 	a->result = res_base(DIA_SUCCESS);
-	if (!remember(h, b, r) || hss_store(h, b) < 0) {
+	if (!remember(h, b, r) || hss_store(h, b) < 0 || (keys != b && hss_store(h, keys) < 0)) {
+		keys->d = keys_before;
 		b->d = before;
 		*a = (struct cx_maa){ .result = res_base(DIA_UNABLE_TO_COMPLY) };
 	}

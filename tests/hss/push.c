@@ -1,5 +1,6 @@
 /* tests/hss/push.c - RTR and PPR to the S-CSCF that serves a user.  TS 29.228 §6.1.3.1, §6.2.2.1. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "tests/hss/hss.h"
@@ -15,19 +16,35 @@ struct push {
 	push_fn fn;
 	void *arg;
 	char impi[512];			/* the subscriber may be gone when the answer comes */
+	unsigned sets;			/* RTR: bit n for the implicit registration set n */
 };
 
 /* The S-CSCF has let go of the user: so do we - but for NEW_SERVER_ASSIGNED, where another one has it. */
 static void forget_server(struct push *p)
 {
-	struct sub *b = subs_by_impi(p->h->subs, str_from_c(p->impi));
+	for (unsigned n = 1; p->reason_code != REASON_NEW_SERVER_ASSIGNED && n <= SUB_MAX_SETS; n++) {
+		struct sub *b = p->sets & 1u << n ? subs_set(p->h->subs, p->impi, n) : NULL;
 
-	if (!b || p->reason_code == REASON_NEW_SERVER_ASSIGNED)
-		return;
-	b->d.state = SUB_NOT_REGISTERED;
-	b->d.auth_pending = false;
-	b->d.server_name = b->d.server_host = NULL;
-	hss_store(p->h, b);
+		if (!b)
+			continue;
+		b->d.state = SUB_NOT_REGISTERED;
+		b->d.auth_pending = false;
+		b->d.server_name = b->d.server_host = NULL;
+		hss_store(p->h, b);
+	}
+}
+
+/* All sets of the user, or those that are named. */
+static unsigned sets_of(const struct hss *h, const struct push_order *o)
+{
+	unsigned sets = o->impus.n ? 0 : UINT_MAX;
+
+	for (unsigned i = 0; i < o->impus.n; i++) {
+		const struct sub *b = subs_by_impu(h->subs, o->impus.v[i], NULL);
+
+		sets |= b ? 1u << b->set : 0;
+	}
+	return sets;
 }
 
 static void done(struct push *p, const struct dia_result *r, const struct cx_strs *impis)
@@ -91,6 +108,7 @@ int push_rtr(struct hss *h, struct sub *b, const struct push_order *o, push_fn f
 	if (!p)
 		return -ENOMEM;
 	p->reason_code = o->reason_code;
+	p->sets = sets_of(h, o);
 	if (cx_rtr_send(h->client, &r, on_rta, p))
 		return 0;
 	list_del(&p->link);

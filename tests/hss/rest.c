@@ -68,6 +68,15 @@ static cJSON *counters(const struct sub_counters *n)
 	return o;
 }
 
+static const char *authentication(const struct sub *b)
+{
+	if (b->set > 1)
+		return "of the first set";
+	if (b->aka)
+		return b->password ? "AKA or SIP Digest" : "AKA";
+	return b->password ? "SIP Digest" : "none";
+}
+
 /* No key and no password ever. */
 static cJSON *show(const struct sub *b)
 {
@@ -83,7 +92,9 @@ static cJSON *show(const struct sub *b)
 		cJSON_AddBoolToObject(id, "barred", b->impu[i].barred);
 		cJSON_AddItemToArray(ids, id);
 	}
-	cJSON_AddStringToObject(o, "authentication", b->aka ? b->password ? "AKA or SIP Digest" : "AKA" : "SIP Digest");
+	if (b->set > 1)
+		cJSON_AddNumberToObject(o, "set", b->set);
+	cJSON_AddStringToObject(o, "authentication", authentication(b));
 	cJSON_AddStringToObject(o, "state", state_name(b));
 	cJSON_AddBoolToObject(o, "authPending", b->d.auth_pending);
 	if (b->d.server_name)
@@ -153,7 +164,7 @@ static void delete_subscriber(void *u, struct http_req *r)
 	if (!b)
 		return;
 	if (h->state)
-		state_del(h->state, b->impi);
+		state_del(h->state, b->name);
 	subs_del(h->subs, b);
 	http_reply(r, 204, NULL, STR_NONE);
 }
@@ -301,7 +312,7 @@ static struct pushed *wait_for(struct hss *h, struct http_req *r, const struct s
 	}
 	w->h = h;
 	w->req = r;
-	str_copy(str_from_c(b->impi), w->impi, sizeof(w->impi));
+	str_copy(str_from_c(b->name), w->impi, sizeof(w->impi));
 	return w;
 }
 

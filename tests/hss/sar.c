@@ -209,6 +209,36 @@ static const struct {
 	[CX_SAR_RESTORATION] = { restoration, true, false },
 };
 
+/* No public identity is named: the sets that this S-CSCF has, first the one that answers. */
+static struct sub *served(struct hss *h, const struct cx_sar *r, struct sub *first)
+{
+	for (unsigned n = 1; n <= SUB_MAX_SETS; n++) {
+		struct sub *b = subs_set(h->subs, first->impi, n);
+
+		if (b && b->d.server_name && str_ieq_c(r->server_name, b->d.server_name))
+			return b;
+	}
+	return first;
+}
+
+/* The other implicit registration sets that a de-registration is for. */
+static void other_sets(const struct order *o)
+{
+	for (unsigned n = 1; types[o->r->type].many && n <= SUB_MAX_SETS; n++) {
+		struct sub *b = subs_set(o->h->subs, o->b->impi, n);
+		bool named = o->r->impus.n == 0;
+		struct cx_saa ignored = { 0 };
+		struct order other = { .h = o->h, .r = o->r, .b = b, .a = &ignored };
+
+		for (unsigned i = 0; i < o->r->impus.n; i++)
+			named = named || subs_by_impu(o->h->subs, o->r->impus.v[i], NULL) == b;
+		if (!b || b == o->b || !named || !same_server(&other))
+			continue;
+		types[o->r->type].fn(&other);
+		hss_store(o->h, b);
+	}
+}
+
 /* Private identity, public ones, or both: all that are given must be of one subscriber. */
 static bool identify(struct hss *h, const struct cx_sar *r, struct sub **ret, struct dia_result *res)
 {
@@ -225,13 +255,16 @@ static bool identify(struct hss *h, const struct cx_sar *r, struct sub **ret, st
 		for (unsigned i = 0; i < r->impus.n; i++) {
 			struct sub *other = subs_by_impu(h->subs, r->impus.v[i], NULL);
 
-			if (!other || (b && other != b)) {
+			if (!other || (b && strcmp(other->impi, b->impi) != 0)) {
 				*res = res_exp(other ? CX_IDENTITIES_DONT_MATCH : CX_USER_UNKNOWN);
 				return false;
 			}
+			if (!*ret)
+				*ret = other;
 			b = other;
 		}
-		*ret = b;
+		if (!*ret)
+			*ret = served(h, r, b);
 		return true;
 	}
 	return false;
@@ -272,6 +305,7 @@ void hss_sar(struct hss *h, const struct cx_sar *r, struct cx_saa *a, struct buf
 	o.b->n.sar++;
 	before = o.b->d;
 	types[r->type].fn(&o);
+	other_sets(&o);
 	a->impi = str_from_c(o.b->impi);
 	if (r->n_features && h->set.restoration)
 		a->features[a->n_features++] = cx_features_make(CX_FEATURE_SIFC | CX_FEATURE_ALIAS | CX_FEATURE_RESTORATION);

@@ -35,6 +35,7 @@ const struct sub_field_def sub_fields[N_SUB_FIELDS] = {
 	[F_UNREGISTERED] = { "unregistered_services", "unregisteredServices", false, false, false },
 	[F_MAY_REGISTER] = { "may_register", "mayRegister", false, false, false },
 	[F_PSI] = { "psi", "psi", false, false, true },
+	[F_SET] = { "set", "set", false, false, true },
 	[F_COUNT] = { "count", "count", false, true, false },
 	[F_FIRST_IMSI] = { "first_imsi", "firstImsi", false, true, false },
 	[F_FIRST_MSISDN] = { "first_msisdn", "firstMsisdn", false, true, false },
@@ -110,7 +111,7 @@ const char *subs_intern(struct subs *s, struct str text)
 
 static bool impi_is(const struct hnode *n, const void *key)
 {
-	return str_ieq_c(*(const struct str *)key, container_of(n, struct sub, node)->impi);
+	return str_ieq_c(*(const struct str *)key, container_of(n, struct sub, node)->name);
 }
 
 static bool impu_is(const struct hnode *n, const void *key)
@@ -123,6 +124,19 @@ struct sub *subs_by_impi(const struct subs *s, struct str impi)
 	struct hnode *n = htab_find(&s->by_impi, hash_istr(impi), impi_is, &impi);
 
 	return n ? container_of(n, struct sub, node) : NULL;
+}
+
+static const char *set_name(const char *impi, unsigned set, char text[URI_MAX + 16])
+{
+	snprintf(text, URI_MAX + 16, set > 1 ? "%s#%u" : "%s", impi, set);
+	return text;
+}
+
+struct sub *subs_set(const struct subs *s, const char *impi, unsigned set)
+{
+	char text[URI_MAX + 16];
+
+	return subs_by_impi(s, str_from_c(set_name(impi, set, text)));
 }
 
 static int canonical(struct str uri, char *dst, size_t size, struct str *ret)
@@ -214,7 +228,7 @@ static int put_in(struct subs *s, struct sub *b)
 	}
 	b->id = ++s->last_id;
 	s->v[s->n++] = b;
-	htab_add(&s->by_impi, &b->node, hash_istr(str_from_c(b->impi)));
+	htab_add(&s->by_impi, &b->node, hash_istr(str_from_c(b->name)));
 	for (unsigned i = 0; i < b->n_impus; i++) {
 		if (b->impu[i].wild)
 			htab_add(&s->wild, &b->impu[i].node, WILD_HASH);
@@ -226,7 +240,7 @@ static int put_in(struct subs *s, struct sub *b)
 
 static bool is_free(const struct subs *s, const struct sub *b)
 {
-	if (subs_by_impi(s, str_from_c(b->impi)))
+	if (subs_by_impi(s, str_from_c(b->name)) || !subs_set(s, b->impi, 1) != (b->set == 1))
 		return false;
 	for (unsigned i = 0; i < b->n_impus; i++)
 		if (own(s, str_from_c(b->impu[i].aor)))
@@ -236,11 +250,13 @@ static bool is_free(const struct subs *s, const struct sub *b)
 
 void subs_adopt(struct subs *s, struct subs *old)
 {
-	for (size_t i = old->n; i-- > 0;) {
+	for (size_t i = 0; i < old->n;) {		/* the first set before the others */
 		struct sub *b = old->v[i];
 
-		if (!b->by_rest || !is_free(s, b))
+		if (!b->by_rest || !is_free(s, b)) {
+			i++;
 			continue;
+		}
 		take_out(old, b);
 		b->d.server_name = b->d.server_name ? subs_intern(s, str_from_c(b->d.server_name)) : NULL;
 		b->d.server_host = b->d.server_host ? subs_intern(s, str_from_c(b->d.server_host)) : NULL;
@@ -261,10 +277,10 @@ struct maker {
 	bool bad;
 	struct sub b;				/* without the strings */
 	struct sub_caps caps;
-	struct str impi, uri[SUB_MAX_IMPUS], aor[SUB_MAX_IMPUS];
+	struct str impi, name, uri[SUB_MAX_IMPUS], aor[SUB_MAX_IMPUS];
 	bool barred[SUB_MAX_IMPUS];
 	uint8_t group[SUB_MAX_IMPUS];
-	char impi_text[URI_MAX], uri_text[3][URI_MAX], aor_text[SUB_MAX_IMPUS][URI_MAX];
+	char impi_text[URI_MAX], name_text[2 * URI_MAX], uri_text[3][URI_MAX], aor_text[SUB_MAX_IMPUS][URI_MAX];
 	struct buf ifc;
 };
 
@@ -345,9 +361,11 @@ static void take_keys(struct maker *m)
 		opc = true;
 	}
 	m->b.aka = k && opc;
+	if (m->b.set > 1 && (given(m, F_K) || given(m, F_OPC) || given(m, F_OP) || given(m, F_PASSWORD)))
+		mistake(m, F_SET, "the keys and the password stand at the first set");
 	if (given(m, F_K) != (given(m, F_OPC) || given(m, F_OP)))
 		mistake(m, given(m, F_K) ? F_K : F_OPC, "k and opc (or op) belong together");
-	else if (!given(m, F_K) && !given(m, F_PASSWORD) && !m->b.psi)
+	else if (!given(m, F_K) && !given(m, F_PASSWORD) && !m->b.psi && m->b.set == 1)
 		mistake(m, N_SUB_FIELDS, "neither k and opc (AKA) nor password (SIP Digest)");
 	m->b.digest = AUTH_MD5;
 	if (str_eq(one(m, F_DIGEST_ALGORITHM), STR("SHA-256")))
@@ -377,6 +395,31 @@ static unsigned take_numbers(struct maker *m, enum sub_field f, uint32_t *dst)
 		if (str_to_u32(value(m, f)->v[i], &dst[i]) < 0)
 			mistake(m, f, "\"%.*s\" is not a number", STR_ARG(value(m, f)->v[i]));
 	return n;
+}
+
+/* Another implicit registration set: what its identities are must be said, and the first one stands before it. */
+static void take_set(struct maker *m)
+{
+	uint32_t n = 1;
+
+	if (given(m, F_SET) && (str_to_u32(one(m, F_SET), &n) < 0 || n == 0 || n > SUB_MAX_SETS)) {
+		mistake(m, F_SET, "must be a number from 1 to %u", SUB_MAX_SETS);
+		n = 1;
+	}
+	m->b.set = (uint8_t)n;
+	if (n > 1 && !given(m, F_IMPU))
+		mistake(m, F_SET, "impu is missing");
+}
+
+static void take_name(struct maker *m)
+{
+	m->name = m->impi;
+	if (m->b.set == 1 || !m->impi.l)
+		return;
+	if (!subs_by_impi(m->s, m->impi))
+		mistake(m, F_SET, "no first set of \"%.*s\" stands before", STR_ARG(m->impi));
+	snprintf(m->name_text, sizeof(m->name_text), "%.*s#%u", STR_ARG(m->impi), m->b.set);
+	m->name = str_from_c(m->name_text);
 }
 
 /* NAI of TS 23.003 §13.3. */
@@ -584,6 +627,7 @@ static void lay_out(struct maker *m, struct block *k)
 		b = &dummy;
 	*b = m->b;
 	b->impi = take_str(k, m->impi);
+	b->name = m->b.set == 1 ? b->impi : take_str(k, m->name);
 	b->display_name = take_str(k, optional(m, F_DISPLAY_NAME));
 	b->password = take_str(k, optional(m, F_PASSWORD));
 	b->digest_realm = take_str(k, optional(m, F_REALM));
@@ -627,7 +671,9 @@ int subs_add(struct subs *s, const struct sub_spec *spec, sub_mistake_fn fn, voi
 		return -ENOSPC;
 	}
 	m.b.psi = take_bool(&m, F_PSI, false);
+	take_set(&m);
 	take_impi(&m);
+	take_name(&m);
 	take_keys(&m);
 	take_sqn(&m);
 	take_impus(&m);
@@ -636,8 +682,8 @@ int subs_add(struct subs *s, const struct sub_spec *spec, sub_mistake_fn fn, voi
 	m.b.may_register = take_bool(&m, F_MAY_REGISTER, !m.b.psi);
 	m.caps.n_mandatory = take_numbers(&m, F_MANDATORY, m.caps.mandatory);
 	m.caps.n_optional = take_numbers(&m, F_OPTIONAL, m.caps.optional);
-	if (m.impi.l && subs_by_impi(s, m.impi)) {
-		mistake(&m, given(&m, F_IMPI) ? F_IMPI : F_IMSI, "\"%.*s\" is there already", STR_ARG(m.impi));
+	if (m.impi.l && subs_by_impi(s, m.name)) {
+		mistake(&m, given(&m, F_IMPI) ? F_IMPI : F_IMSI, "\"%.*s\" is there already", STR_ARG(m.name));
 		rc = -EEXIST;
 	}
 	if (!m.bad) {

@@ -1,9 +1,10 @@
 /* tests/hss/subscribers.h - who the lab HSS knows: a table by private and by public identity, read from YAML or REST.
  *
  * A subscriber is one private identity with one implicit registration set: registration state, S-CSCF name and SQN belong to
- * all of its public identities together.  A public identity belongs to one subscriber; a wildcarded one stands for all that fit
- * and are nobody's own.  One heap block per subscriber, so
- * that 100,000 of them are cheap. */
+ * all of its public identities together.  Another set of the same private identity (TS 23.228 §4.3.3.4) is a struct sub of
+ * its own with `set` 2 and more: own identities, services and state; keys and SQN are the first one's.  A public identity
+ * belongs to one subscriber; a wildcarded one stands for all that fit and are nobody's own.  One heap block per subscriber,
+ * so that 100,000 of them are cheap. */
 #pragma once
 #include "common/sip/auth.h"
 #include "common/util/bytes.h"
@@ -12,6 +13,7 @@
 #define SUB_MAX_IMPUS 32u
 #define SUB_MAX_LIST 32u		/* entries of any other list */
 #define SUBS_MAX 1000000u
+#define SUB_MAX_SETS 8u
 
 enum sub_state { SUB_NOT_REGISTERED, SUB_REGISTERED, SUB_UNREGISTERED };	/* TS 29.228 §6.1; TS 23.228 §4.3 */
 
@@ -55,6 +57,7 @@ struct sub {
 	struct sub_dyn d;
 	struct sub_counters n;
 	struct sub_restoration *restoration;	/* malloc'd; NULL: none */
+	const char *name;		/* in subs.by_impi and in the store: impi, of another set with "#2" and so on */
 	const char *impi, *display_name, *password, *digest_realm, *ifc, *server_name;	/* all but impi may be NULL */
 	const char **visited;		/* networks that it may roam to; NULL: any */
 	struct sub_caps *caps;		/* NULL: none */
@@ -66,6 +69,7 @@ struct sub {
 	bool unregistered_services;	/* calls to it are served while it is not registered */
 	bool may_register;
 	bool psi;			/* its identities are public service identities: TS 23.003 §13.5 */
+	uint8_t set;			/* 1: the first, with the keys */
 	bool by_rest;			/* stays when the file is read again */
 };
 
@@ -79,7 +83,8 @@ struct subs {
 
 int subs_new(struct subs **ret, struct str domain);		/* 0 or -ENOMEM */
 void subs_free(struct subs *s);
-struct sub *subs_by_impi(const struct subs *s, struct str impi);
+struct sub *subs_by_impi(const struct subs *s, struct str impi);		/* sub.name */
+struct sub *subs_set(const struct subs *s, const char *impi, unsigned set);	/* from 1; NULL: there is none */
 /* Any spelling; one that is nobody's own by the wildcarded identity that it fits; a wildcarded one by its text. */
 struct sub *subs_by_impu(const struct subs *s, struct str impu, const struct sub_impu **ret_impu);
 /* First index of v[] whose id is above `id`. */
@@ -94,7 +99,7 @@ const char *subs_intern(struct subs *s, struct str text);	/* NULL when out of me
 enum sub_field {
 	F_IMSI, F_MSISDN, F_IMPI, F_K, F_OPC, F_OP, F_AMF, F_SQN, F_PASSWORD, F_DIGEST_ALGORITHM, F_REALM, F_DISPLAY_NAME,
 	F_IMPU, F_BARRED, F_IFC, F_VISITED, F_SERVER_NAME, F_SERVER_NAMES, F_MANDATORY, F_OPTIONAL, F_UNREGISTERED, F_MAY_REGISTER,
-	F_PSI,
+	F_PSI, F_SET,
 	F_COUNT, F_FIRST_IMSI, F_FIRST_MSISDN,
 	N_SUB_FIELDS
 };

@@ -20,6 +20,7 @@ static const char people[] =
 	"- {imsi: \"4\", msisdn: \"494\", password: pw, barred: [\"sip:4@home\"], server_name: \"sip:named\"}\n"
 	"- {imsi: \"5\", password: pw, barred: [\"sip:5@home\"]}\n"
 	"- {imsi: \"6\", password: pw, impu: [\"sip:6@home\", \"sip:+4960![0-9]*!@home\"]}\n"
+	"- {imsi: \"6\", set: 2, impu: [\"sip:office@home\"]}\n"
 	"- {impi: chat@home, psi: true, impu: [\"sip:chat-!.*!@home\"]}\n";
 
 enum cmd { END, UAR, LIR, MAR, SAR, DROP_NAMES };
@@ -84,6 +85,16 @@ static const struct { const char *name; struct step s[MAX_STEPS]; } scripts[] = 
 	{ "wildcarded public identity: of the registration that it is in, TS 23.003 §13.4A", {
 		{ LIR, "6@home", "sip:+496012@home", 0, "", 5003, E, "", NOT }, { SAR, "6@home", "sip:6@home", 1, A, 2001, false, "", REG },
 		{ LIR, "6@home", "sip:+496012@home", 0, "", 2001, false, A, REG }, { LIR, "6@home", "sip:+496x@home", 0, "", 5001, E, "", REG } } },
+	{ "two implicit registration sets: each by itself, one S-CSCF, TS 23.228 §4.3.3.4", {
+		{ UAR, "6@home", "sip:office@home", 0, "v", 2001, E, "", NOT }, { MAR, "6@home", "sip:6@home", 1, A, 2001, false, "", NOT },
+		{ SAR, "6@home", "sip:6@home", 1, A, 2001, false, "", REG }, { UAR, "6@home", "sip:office@home", 0, "v", 2002, E, A, REG },
+		{ LIR, "6@home", "sip:office@home", 0, "", 5003, E, "", REG }, { MAR, "6@home", "sip:office@home", 1, A, 2001, false, "", REG },
+		{ SAR, "6@home#2", "sip:office@home", 1, A, 2001, false, "", REG }, { SAR, "6@home", "sip:6@home", 5, A, 2001, false, "", NOT } } },
+	{ "two sets: the end of one, of both", {
+		{ SAR, "6@home", "sip:6@home", 1, A, 2001, false, "", REG }, { SAR, "6@home#2", "sip:office@home", 1, A, 2001, false, "", REG },
+		{ SAR, "6@home", "sip:6@home", 5, A, 2001, false, "", NOT }, { LIR, "6@home#2", "sip:office@home", 0, "", 2001, false, A, REG },
+		{ SAR, "6@home", "", 8, A, 2001, false, "", NOT }, { LIR, "6@home#2", "sip:office@home", 0, "", 5003, E, "", NOT },
+		{ UAR, "6@home#2", "sip:office@home", 0, "v", 2001, E, "", NOT } } },
 	{ "wildcarded service identity: served, never registered, TS 23.003 §13.5", {
 		{ LIR, "chat@home", "sip:chat-a@home", 0, "", 2003, E, "", NOT }, { SAR, "chat@home", "sip:chat-a@home", 3, A, 2001, false, "", UNREG },
 		{ LIR, "chat@home", "sip:chat-b@home", 0, "", 2001, false, A, UNREG }, { UAR, "chat@home", "sip:chat-a@home", 0, "v", 5003, false, "", UNREG } } },

@@ -119,6 +119,18 @@ START_TEST(test_wildcarded_identities)		/* TS 23.003 §13.4A, §13.5: an own ide
 }
 END_TEST
 
+START_TEST(test_second_set)			/* TS 23.228 §4.3.3.4 */
+{
+	struct subs *s = read_good("- {imsi: \"1\", " KEYS "}\n- {imsi: \"1\", set: 2, impu: [\"sip:office@h\"], display_name: Office}\n");
+	struct sub *a = s->v[0], *b = s->v[1];
+
+	ck_assert(a->set == 1 && b->set == 2 && strcmp(a->impi, b->impi) == 0 && !b->aka);
+	ck_assert(subs_set(s, a->impi, 1) == a && subs_set(s, a->impi, 2) == b && !subs_set(s, a->impi, 3));
+	ck_assert(subs_by_impi(s, STR("1@" DOMAIN)) == a && subs_by_impi(s, STR("1@" DOMAIN "#2")) == b && subs_by_impu(s, STR("sip:office@h"), NULL) == b);
+	subs_free(s);
+}
+END_TEST
+
 START_TEST(test_an_empty_file_is_nobody)
 {
 	struct subs *s = read_good("# later\n");
@@ -132,6 +144,11 @@ static const struct { const char *text, *want; } bad[] = {
 	{ "- {imsi: \"1\", " KEYS ", impu: [\"sip:!(!@h\"]}\n", "impu: \"sip:!(!@h\" is no sip or tel URI" },
 	{ "- {imsi: \"1\", " KEYS ", impu: [\"sip:!.*!@h\", \"sip:!.*!@h\"]}\n", "stands twice" },
 	{ "- {imsi: \"1\", " KEYS ", impu: [\"sip:!.*!@h\"]}\n- {impi: a@h, psi: true, impu: [\"sip:!.*!@h\"]}\n", "belongs to another" },
+	{ "- {imsi: \"1\", set: 2, impu: [\"sip:a@h\"]}\n", "set: no first set of \"1@" },
+	{ "- {imsi: \"1\", " KEYS "}\n- {imsi: \"1\", set: 2}\n", "set: impu is missing" },
+	{ "- {imsi: \"1\", " KEYS ", set: 9}\n", "set: must be a number from 1 to 8" },
+	{ "- {imsi: \"1\", " KEYS "}\n- {imsi: \"1\", set: 2, password: x, impu: [\"sip:a@h\"]}\n", "stand at the first set" },
+	{ "- {imsi: \"1\", " KEYS "}\n- {imsi: \"1\", set: 2, impu: [\"sip:a@h\"]}\n- {imsi: \"1\", set: 2, impu: [\"sip:b@h\"]}\n", "is there already" },
 	{ "imsi: 1\n", "f:1:1: the file must be a list" },
 	{ "- nobody\n", "f:1:3: an entry must be a section" },
 	{ "- {imsi: \"1\", " KEYS ", opk: x}\n", "unknown key \"opk\"; did you mean \"op" },
@@ -224,5 +241,6 @@ START_TEST(test_what_came_by_rest_survives_the_file)
 END_TEST
 
 TEST_MAIN("subscribers", TEST_ONE(test_identities_are_derived), TEST_ONE(test_everything_that_can_be_said), TEST_ONE(test_generate),
-	  TEST_ONE(test_wildcarded_identities), TEST_ONE(test_an_empty_file_is_nobody), TEST_ROWS(test_mistake, bad), TEST_ONE(test_all_mistakes_are_reported),
+	  TEST_ONE(test_wildcarded_identities), TEST_ONE(test_second_set),
+	  TEST_ONE(test_an_empty_file_is_nobody), TEST_ROWS(test_mistake, bad), TEST_ONE(test_all_mistakes_are_reported),
 	  TEST_ONE(test_what_came_by_rest_survives_the_file))

@@ -24,11 +24,13 @@ static bool may_roam(const struct sub *b, struct str visited)
 	return false;
 }
 
-static void answer_by_state(const struct sub *b, uint32_t type, struct cx_uaa *a)
+static void answer_by_state(const struct hss *h, const struct sub *b, uint32_t type, struct cx_uaa *a)
 {
-	if (b->d.server_name) {
+	const char *name = hss_server_name(h, b);
+
+	if (name) {
 		/* Registered, unregistered, or a challenge is out: the S-CSCF is known. */
-		a->server_name = str_from_c(b->d.server_name);
+		a->server_name = str_from_c(name);
 		if (type == CX_UAR_DE_REGISTRATION)
 			a->result = b->d.state == SUB_NOT_REGISTERED ? res_exp(CX_IDENTITY_NOT_REGISTERED) : res_base(DIA_SUCCESS);
 		else
@@ -65,6 +67,6 @@ void hss_uar(struct hss *h, const struct cx_uar *r, struct cx_uaa *a)
 		a->result = res_base(DIA_SUCCESS);
 		hss_caps(b, &a->has_caps, &a->caps);
 	} else {
-		answer_by_state(b, r->type, a);
+		answer_by_state(h, b, r->type, a);
 	}
 }

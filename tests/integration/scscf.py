@@ -143,6 +143,7 @@ log: {{level: warn}}
         self.write("subscribers.yaml", f"""
 - {{imsi: "{AKA_IMSI}", msisdn: "491510000001", k: {K}, opc: {OPC}, sqn: "000000100000"}}
 - {{imsi: "{DIGEST_IMSI}", msisdn: "491510000002", password: secret}}
+- {{imsi: "{DIGEST_IMSI}", set: 2, impu: ["sip:office@{DOMAIN}", "tel:+493077"]}}
 - {{generate: {{count: {MANY}, first_imsi: "{FIRST_OF_MANY:015d}", first_msisdn: "491520000000", password: secret}}}}
 """)
         self.write("scscf.yaml", f"""
@@ -289,6 +290,29 @@ def gruu_S13(core):
     equal(second.message(gruus[1]["temp-gruu"]), 404, "a temporary one that serves no more")
 
 
+def two_sets_S9(core):
+    """TS 23.228 §4.3.3.4: a second implicit registration set of a private identity stands beside the first, and ends by itself."""
+    first, second = (Phone(core, DIGEST_IMSI, "secret") for _ in range(2))
+    second.impu = f"sip:office@{DOMAIN}"
+    for p, known in ((first, "tel:+491510000002"), (second, "tel:+493077")):
+        asks = f'Digest username="{p.impi}", realm="{DOMAIN}", nonce="", uri="sip:{DOMAIN}", response=""'
+        equal(p.send(600, asks), 401, p.impu)
+        equal(p.send(600, p.solve()), 200, p.impu)
+        check(known in p.header("P-Associated-URI"), p.answer)
+    check("491510000002" not in second.header("P-Associated-URI"), second.answer)
+    for p in (first, second):
+        equal(p.message(p.impu), f"MESSAGE sip:{p.imsi}@127.0.0.9:{p.sock.getsockname()[1]} SIP/2.0", p.impu)
+        equal(core.hss(p.impu)[1]["state"], "registered", p.impu)
+    equal(first.register(0), 200, "the first set leaves")
+    equal([core.hss(p.impu)[1]["state"] for p in (first, second)], ["not-registered", "registered"], "at the HSS")
+    equal(second.message(second.impu), f"MESSAGE sip:{second.imsi}@127.0.0.9:{second.sock.getsockname()[1]} SIP/2.0", "the second stays")
+    equal(first.register(), 200, "the first set again")
+    equal(core.hss(first.impi, "/rtr", {"reasonCode": 0})[1].get("resultCode"), 2001, "RTR for the user")
+    for p in (first, second):
+        equal(core.hss(p.impu)[1]["state"], "not-registered", p.impu)
+        check(first.message(p.impu) in (404, 480), p.impu)
+
+
 def in_time(send):
     """What came of a request, asked again when the HSS of a busy machine was late (504)."""
     for _ in range(5):
@@ -420,7 +444,7 @@ def run(build, workers, cases):
     core = Core(build, workers)
     core.start("scscf", "scscf/scscfd")
     try:
-        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
+        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, two_sets_S9, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
     finally:
