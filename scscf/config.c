@@ -1,5 +1,7 @@
 /* scscf/config.c - registrar.*: what the S-CSCF's registrar can be told.  sessions.* is in session_config.c. */
 #include <assert.h>
+#include <stdlib.h>
+#include "common/log/log.h"
 #include "scscf/registrar.h"
 #include "scscf/session.h"
 
@@ -9,54 +11,54 @@ static const struct cfg_row rows[] = {
 	{ "registrar", CFG_MAP, .help = "Registration and authentication (TS 24.229 §5.4.1)." },
 	{ "registrar.server_name", CFG_STR, 5, 253, NULL, NULL, 0, NULL,
 	  "Our SIP URI as the HSS stores it; else sip: and sip.name with the port of the first listener." },
-	{ "registrar.default_expires_s", CFG_INT, 1, 31536000, "3600", NULL, 0, "s", "Granted when the phone asks for no time." },
-	{ "registrar.min_expires_s", CFG_INT, 0, 3600, "60", NULL, 0, "s", "Shorter gets 423 (RFC 3261 §10.3)." },
-	{ "registrar.max_expires_s", CFG_INT, 1, 31536000, "7200", NULL, 0, "s", "Longer is shortened to this." },
-	{ "registrar.emergency_max_expires_s", CFG_INT, 60, 31536000, "3600", NULL, 0, "s",
+	{ "registrar.default_expires_s", CFG_INT, 1, 31536000, "3600", NULL, CFG_RELOAD, "s", "Granted when the phone asks for no time." },
+	{ "registrar.min_expires_s", CFG_INT, 0, 3600, "60", NULL, CFG_RELOAD, "s", "Shorter gets 423 (RFC 3261 §10.3)." },
+	{ "registrar.max_expires_s", CFG_INT, 1, 31536000, "7200", NULL, CFG_RELOAD, "s", "Longer is shortened to this." },
+	{ "registrar.emergency_max_expires_s", CFG_INT, 60, 31536000, "3600", NULL, CFG_RELOAD, "s",
 	  "The same for registrations for emergencies, which have no least time (TS 24.229 §5.4.8.2)." },
-	{ "registrar.max_contacts", CFG_INT, 1, REG_MAX_CONTACTS, "10", NULL, 0, NULL,
+	{ "registrar.max_contacts", CFG_INT, 1, REG_MAX_CONTACTS, "10", NULL, CFG_RELOAD, NULL,
 	  "Contacts of one private identity; one more takes the place of the one refreshed longest ago." },
-	{ "registrar.await_auth_s", CFG_INT, 1, 3600, "240", NULL, 0, "s", "Timer reg-await-auth (TS 24.229 §7.8)." },
-	{ "registrar.vectors", CFG_INT, 1, CX_MAX_VECTORS, "3", NULL, 0, NULL,
+	{ "registrar.await_auth_s", CFG_INT, 1, 3600, "240", NULL, CFG_RELOAD, "s", "Timer reg-await-auth (TS 24.229 §7.8)." },
+	{ "registrar.vectors", CFG_INT, 1, CX_MAX_VECTORS, "3", NULL, CFG_RELOAD, NULL,
 	  "Vectors asked for at a time; 1 where other services use up the same sequence numbers." },
-	{ "registrar.max_resyncs", CFG_INT, 0, 10, "2", NULL, 0, NULL, "Resynchronisations (AUTS) in a row; then 403." },
-	{ "registrar.challenge_reuse_s", CFG_INT, 0, 240, "10", NULL, 0, "s",
+	{ "registrar.max_resyncs", CFG_INT, 0, 10, "2", NULL, CFG_RELOAD, NULL, "Resynchronisations (AUTS) in a row; then 403." },
+	{ "registrar.challenge_reuse_s", CFG_INT, 0, 240, "10", NULL, CFG_RELOAD, "s",
 	  "So long an unanswered challenge is sent again instead of a new one: a flood costs the HSS nothing." },
-	{ "registrar.nonce_lifetime_s", CFG_INT, 10, 604800, "3600", NULL, 0, "s", "SIP Digest: how long a nonce serves." },
-	{ "registrar.qop", CFG_ENUM, 0, 0, "auth", "none|auth|auth-int|both", 0, NULL,
+	{ "registrar.nonce_lifetime_s", CFG_INT, 10, 604800, "3600", NULL, CFG_RELOAD, "s", "SIP Digest: how long a nonce serves." },
+	{ "registrar.qop", CFG_ENUM, 0, 0, "auth", "none|auth|auth-int|both", CFG_RELOAD, NULL,
 	  "Quality of protection in challenges when the HSS names none." },
-	{ "registrar.sar_on_refresh", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	{ "registrar.sar_on_refresh", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
 	  "Tell the HSS of re-registrations that change nothing (SAR RE_REGISTRATION)." },
-	{ "registrar.challenge_refresh", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	{ "registrar.challenge_refresh", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Challenge re-registrations that did not come through a security association." },
-	{ "registrar.challenge_after_s", CFG_INT, 0, 31536000, "0", NULL, 0, "s",
+	{ "registrar.challenge_after_s", CFG_INT, 0, 31536000, "0", NULL, CFG_RELOAD, "s",
 	  "Challenge a re-registration, also through a security association, when the phone last proved itself so long ago; 0: not for its age." },
-	{ "registrar.challenge_every", CFG_INT, 0, 1000, "0", NULL, 0, NULL,
+	{ "registrar.challenge_every", CFG_INT, 0, 1000, "0", NULL, CFG_RELOAD, NULL,
 	  "Challenge each so many-th re-registration, also through a security association; 1: all of them; 0: not by count." },
-	{ "registrar.akav2", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	{ "registrar.akav2", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "AKAv2-SHA-256 and AKAv2-MD5 (RFC 4169) with phones whose Authorization names them; all others get AKAv1-MD5." },
-	{ "registrar.restoration", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	{ "registrar.restoration", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Have the HSS keep the contacts of registrations, and ask for them after a restart (TS 23.380); with HSSs of the standard profile." },
-	{ "registrar.gruu", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	{ "registrar.gruu", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Give phones that know them (Supported: gruu) a public and a temporary GRUU (RFC 5627)." },
-	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
-	{ "registrar.unregistered_keep_s", CFG_INT, 1, 86400, "300", NULL, 0, "s",
+	{ "registrar.unregistered_keep_s", CFG_INT, 1, 86400, "300", NULL, CFG_RELOAD, "s",
 	  "So long the profile of a user who is not registered serves before the HSS is told and asked again." },
-	{ "registrar.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s",
+	{ "registrar.retry_after_s", CFG_INT, 1, 3600, "10", NULL, CFG_RELOAD, "s",
 	  "Retry-After when the HSS is away or silent; up to half more is added at random." },
 	{ "registrar.restart_grace_s", CFG_INT, 0, 3600, "5", NULL, 0, "s",
 	  "Registrations that ran out while the process was away end so long after its start: a phone that tried meanwhile tries again." },
-	{ "registrar.subscription_min_s", CFG_INT, 1, 3600, "60", NULL, 0, "s", "Subscriptions to registration state: shorter gets 423." },
-	{ "registrar.subscription_max_s", CFG_INT, 60, 31536000, "600000", NULL, 0, "s", "Longer subscriptions are shortened to this." },
-	{ "registrar.reg_event_subscribers", CFG_STR_LIST, 5, 253, NULL, NULL, 0, NULL,
+	{ "registrar.subscription_min_s", CFG_INT, 1, 3600, "60", NULL, CFG_RELOAD, "s", "Subscriptions to registration state: shorter gets 423." },
+	{ "registrar.subscription_max_s", CFG_INT, 60, 31536000, "600000", NULL, CFG_RELOAD, "s", "Longer subscriptions are shortened to this." },
+	{ "registrar.reg_event_subscribers", CFG_STR_LIST, 5, 253, NULL, NULL, CFG_RELOAD, NULL,
 	  "SIP URIs of application servers that may watch every registration; without a user part: everything at that host and port." },
-	{ "registrar.notify_refresh", CFG_BOOL, 0, 0, "true", NULL, 0, NULL, "Tell subscribers of re-registrations that only refresh." },
-	{ "registrar.notify_partial", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	{ "registrar.notify_refresh", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL, "Tell subscribers of re-registrations that only refresh." },
+	{ "registrar.notify_partial", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
 	  "After the first NOTIFY tell only what changed (RFC 3680 §5.1); phones that miss one are better off without." },
-	{ "registrar.reauth_expires_s", CFG_INT, 1, 3600, "60", NULL, 0, "s",
+	{ "registrar.reauth_expires_s", CFG_INT, 1, 3600, "60", NULL, CFG_RELOAD, "s",
 	  "Network-initiated re-authentication: so long the contacts stay unless the phone registers again (TS 24.229 §5.4.1.6)." },
-	{ "registrar.third_party_min_s", CFG_INT, 1, 3600, "30", NULL, 0, "s",
+	{ "registrar.third_party_min_s", CFG_INT, 1, 3600, "30", NULL, CFG_RELOAD, "s",
 	  "An application server that takes a third-party REGISTER for less time than the phone has is told again in time, but not sooner than this." },
 	{ 0 },
 };
@@ -93,11 +95,14 @@ void scscf_check(const struct cfg *c, struct buf *errors)
 	session_config_check(c, errors);
 }
 
-void reg_config_read(struct reg_config *ret, const struct cfg *c)
+struct reg_config *reg_config_new(const struct cfg *c)
 {
 	const struct cfg_node *r = cfg_root(c);
 	struct str qop = cfg_str(r, "registrar.qop");
+	struct reg_config *ret = calloc(1, sizeof(*ret));
 
+	if (!ret)
+		return NULL;
 	*ret = (struct reg_config){
 		.default_expires_s = (uint32_t)cfg_int(r, "registrar.default_expires_s"),
 		.min_expires_s = (uint32_t)cfg_int(r, "registrar.min_expires_s"),
@@ -129,5 +134,39 @@ void reg_config_read(struct reg_config *ret, const struct cfg *c)
 		.notify_refresh = cfg_bool(r, "registrar.notify_refresh"),
 		.notify_partial = cfg_bool(r, "registrar.notify_partial"),
 		.root = r,
+		.keeps = cfg_ref((struct cfg *)(uintptr_t)c),
 	};
+	return ret;
+}
+
+void reg_config_free(const struct reg_config *c)
+{
+	if (c)
+		cfg_unref(c->keeps);
+	free((void *)(uintptr_t)c);
+}
+
+/* Whoever still reads the old one does so within one turn of its worker's loop: the last worker to come round frees it. */
+static void let_go(struct worker *w, void *arg)
+{
+	struct reg_config *old = arg;
+
+	(void)w;
+	if (atomic_fetch_sub(&old->readers, 1) == 1)
+		reg_config_free(old);
+}
+
+void scscf_reload(struct scscf *s, const struct cfg *c)
+{
+	struct reg_config *fresh = reg_config_new(c), *old;
+
+	if (!fresh) {
+		log_error(LOG_CONF, "out of memory: registrar.* stays as it was");
+		return;
+	}
+	old = (struct reg_config *)(uintptr_t)atomic_exchange(&s->reg, fresh);
+	atomic_store(&old->readers, stack_n_workers(s->stack));
+	for (unsigned i = 0; i < stack_n_workers(s->stack); i++)
+		if (worker_post(stack_worker(s->stack, i), let_go, old) < 0)
+			log_warn(LOG_CONF, "a worker's mailbox is full: the old registrar.* stays in memory", LOG_U("worker", i));
 }

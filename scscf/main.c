@@ -19,6 +19,13 @@ struct run {
 	struct stack *stack;
 };
 
+static void reload(void *u, const struct cfg *c)
+{
+	struct run *r = u;
+
+	scscf_reload(r->s, c);
+}
+
 static void drained(void *arg)
 {
 	struct run *r = arg;
@@ -36,7 +43,7 @@ static void drain(void *u)
 int main(int argc, char **argv)
 {
 	struct run r = { .d = { .name = "scscf", .schema = scscf_schema(), .check = scscf_check, .needs_diameter = true,
-				.drain = drain } };
+				.reload = reload, .drain = drain } };
 	int rc;
 
 	r.d.u = &r;

@@ -4,6 +4,7 @@
  * (binding.c), timers.  Requests for it come by worker_call() from the worker of the REGISTER's transaction; the answer
  * goes back the same way and is written there.  Cx answers come back here, so everything below runs on one thread. */
 #pragma once
+#include <stdatomic.h>
 #include "scscf/scscf.h"
 
 enum reg_qop { REG_QOP_NONE, REG_QOP_AUTH, REG_QOP_AUTH_INT, REG_QOP_BOTH };
@@ -34,6 +35,8 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool notify_refresh;		/* a NOTIFY for a re-registration that changed nothing */
 	bool notify_partial;		/* only what changed, once the whole state was told */
 	const struct cfg_node *root;	/* registrar.reg_event_subscribers; NULL: none */
+	struct cfg *keeps;		/* what root is of: a reference */
+	atomic_uint readers;		/* workers that may still read it once there is a newer one */
 };
 
 struct registrar *registrar_new(struct scscf_worker *sw);

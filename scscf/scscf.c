@@ -31,16 +31,15 @@ static int load_shared(struct scscf *s, const struct cfg *c)
 int scscf_new(struct scscf **ret, const struct cfg *c)
 {
 	struct scscf *s = calloc(1, sizeof(*s));
-	struct reg_config *reg = calloc(1, sizeof(*reg));
+	struct reg_config *reg = reg_config_new(c);
 	struct session_config *sessions = NULL;
 	int rc;
 
 	*ret = s;
 	if (!s || !reg) {
-		free(reg);
+		reg_config_free(reg);
 		return -ENOMEM;
 	}
-	reg_config_read(reg, c);
 	s->cx = &to_hss;
 	s->reg = reg;
 	s->hss = read_hss(c);
@@ -73,7 +72,7 @@ void scscf_free(struct scscf *s)
 	criteria_store_free(s->criteria);
 	watch_index_free(s->watch);
 	session_config_free((struct session_config *)(uintptr_t)s->sessions);
-	free((void *)(uintptr_t)s->reg);
+	reg_config_free(s->reg);
 	free((char *)(uintptr_t)s->server_name.p);
 	free(s);
 }

@@ -33,7 +33,7 @@ struct scscf {
 		_Atomic uint64_t server, until_ms;
 	} as_held[AS_MAX_HELD];
 	struct watch_index *watch;	/* who has subscriptions to the registrations: subscription.h */
-	const struct reg_config *reg;	/* registrar.* of the configuration */
+	const struct reg_config *_Atomic reg;	/* registrar.* of the configuration; another one on SIGHUP: never kept from one event to the next */
 	const struct session_config *sessions;	/* sessions.*; NULL: as if none was written */
 	struct str server_name;		/* our SIP URI as the HSS stores it: "sip:127.0.77.30:6060" */
 	_Atomic(char *) hss_name[SCSCF_MAX_HSS];	/* Diameter identities that answered us, as they came: assign.c */
@@ -90,7 +90,9 @@ extern const struct http_route scscf_routes[];		/* rest.c; u is struct scscf */
 /* ---- config.c ---- */
 const struct cfg_row *scscf_schema(void);			/* registrar.* and sessions.* */
 void scscf_check(const struct cfg *c, struct buf *errors);
-void reg_config_read(struct reg_config *ret, const struct cfg *c);
+struct reg_config *reg_config_new(const struct cfg *c);		/* NULL when out of memory */
+void reg_config_free(const struct reg_config *c);
+void scscf_reload(struct scscf *s, const struct cfg *c);	/* on the main thread: registrar.* from now on */
 
 /* ---- scscf.c: the daemon's struct, and one for each worker ---- */
 int scscf_new(struct scscf **ret, const struct cfg *c);		/* stack is set by the caller */

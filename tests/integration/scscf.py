@@ -361,6 +361,19 @@ def pushes(core):
     equal(core.registration(p.impi)[0], 404, "gone")
 
 
+def reload_O6(core):
+    """registrar.* is taken over on SIGHUP, on every worker, with what is registered untouched."""
+    p = Phone(core, DIGEST_IMSI, "secret")
+    equal(p.register(30), 423, "30 s")
+    with open(os.path.join(core.work, "scscf.yaml"), encoding="utf-8") as f:
+        text = f.read()
+    for least in (20, 60):
+        core.write("scscf.yaml", text + f"registrar: {{min_expires_s: {least}}}\n")
+        core.procs["scscf"].send_signal(signal.SIGHUP)
+        wait_for(lambda n=least: p.register(15) == 423 and p.header("Min-Expires") == str(n), 10, f"Min-Expires {least}")
+    core.write("scscf.yaml", text)
+
+
 def release(core):
     p = Phone(core, DIGEST_IMSI, "secret")
     equal(p.register(), 200, "digest")
@@ -444,7 +457,8 @@ def run(build, workers, cases):
     core = Core(build, workers)
     core.start("scscf", "scscf/scscfd")
     try:
-        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, two_sets_S9, wrong_password, unknown, pushes, release, silent_hss, lost_hss, storm]
+        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, two_sets_S9, wrong_password, unknown, pushes,
+                reload_O6, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
     finally:

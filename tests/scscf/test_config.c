@@ -53,14 +53,15 @@ static const struct { const char *text; enum reg_qop qop; } qops[] = {
 START_TEST(test_qop_row)
 {
 	char yaml[128];
-	struct reg_config reg;
+	struct reg_config *reg;
 	struct cfg *c;
 
 	snprintf(yaml, sizeof(yaml), "registrar: {qop: %s, vectors: 5, sar_on_refresh: true, max_contacts: 32}\n", qops[_i].text);
 	c = config(yaml);
-	reg_config_read(&reg, c);
-	ck_assert(reg.qop == qops[_i].qop && reg.vectors == 5 && reg.sar_on_refresh && reg.max_contacts == 32);
-	ck_assert(reg.await_auth_s == 240 && reg.min_expires_s == 60 && reg.challenge_refresh && reg.allow_unprotected_aka);
+	reg = reg_config_new(c);
+	ck_assert(reg && reg->qop == qops[_i].qop && reg->vectors == 5 && reg->sar_on_refresh && reg->max_contacts == 32);
+	ck_assert(reg->await_auth_s == 240 && reg->min_expires_s == 60 && reg->challenge_refresh && reg->allow_unprotected_aka);
+	reg_config_free(reg);
 	cfg_unref(c);
 }
 END_TEST
