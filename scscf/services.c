@@ -127,7 +127,7 @@ static struct session_target *server_target(struct session *s, struct session_in
 	t->route[0] = c->k->route;
 	t->route[1] = odi_route(s, c, in->m->arena);
 	t->n_routes = 2;
-	t->wait_ms = s->sw->s->sessions ? s->sw->s->sessions->as_wait_ms : SESSION_AS_WAIT_MS;
+	t->wait_ms = session_config_as_wait(s->sw->s->sessions, c->k->server);
 	t->id = s->user_id;
 	t->trusted = true;			/* TS 24.229 §4.4: application servers of the network are inside */
 	return t;

@@ -13,6 +13,7 @@ enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 
 #define TOKEN_AUX_OUTSIDE 1u	/* their aux: the other side is outside of the trust domain (TS 24.229 §4.4) */
 
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
+#define SESSION_MAX_BUDGETS 64u		/* rows of sessions.as_budgets */
 #define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is heard: RFC 4320 §4.2 */
 #define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
 #define SESSION_AS_WAIT_MS 5000u	/* sessions.as_wait_ms, as_hold_s when there is no configuration */
@@ -32,6 +33,10 @@ struct session_route {			/* sessions.routes[]: a row of the BGCF's table, TS 24.
 	uint32_t priority, weight;	/* among rows for the same: the least priority first, equal ones by chance */
 	const struct cfg_node *node;	/* its header profile: strip_headers, add_headers */
 };
+struct session_budget {			/* sessions.as_budgets[] */
+	struct sip_uri server;
+	uint32_t wait_ms;
+};
 struct session_config {			/* sessions.*; texts borrowed from the configuration */
 	struct str country_code, area_code, national_prefix, international_prefix;
 	struct str enum_suffix;		/* empty: ENUM is not asked */
@@ -42,6 +47,8 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
 	uint32_t as_wait_ms, as_hold_s, max_session_s, max_per_user;
+	struct session_budget *budgets;
+	size_t n_budgets;
 };
 struct http_req;
 extern const struct cfg_row scscf_session_schema[];
@@ -50,6 +57,8 @@ void session_config_check(const struct cfg *c, struct buf *errors);
 /* c must live as long.  0 or -ENOMEM; *ret is to be freed in both cases. */
 int session_config_new(const struct cfg *c, struct session_config **ret);
 void session_config_free(struct session_config *c);
+/* How long that application server (ServerName) may say nothing; c may be NULL.  Row T8. */
+uint32_t session_config_as_wait(const struct session_config *c, struct str server);
 bool session_config_trusts_domain(const struct session_config *c, struct str host);
 bool session_config_has_service(const struct session_config *c, struct str urn);	/* may our users have that service? (row T11) */
 bool session_config_is_as(const struct session_config *c, const struct sip_flow *from);	/* may send `orig` (row T9) */
@@ -199,7 +208,7 @@ void services_return(struct scscf_worker *sw, struct session_in *in);	/* in->tok
 /* What session.c tells of a branch to an application server. */
 void services_branch(struct session *s, const struct as_call *c, struct sip_out *o);	/* about to be sent */
 void services_response(struct session *s, struct as_call *c, const struct sip_msg *m);
-bool services_waited(struct session *s, struct as_call *c);		/* as_wait_ms without an answer: is it to be given up? */
+bool services_waited(struct session *s, struct as_call *c);		/* its time without an answer: is it to be given up? */
 bool services_failed(struct session *s, struct as_call *c, unsigned status, const struct sip_msg *m);	/* true: others are tried */
 void services_gone(struct session *s);
 bool services_term(enum session_case c);				/* one of the terminating cases */

@@ -42,6 +42,11 @@ const struct cfg_row scscf_session_schema[] = {
 	  "Sessions that a registration may have at a time, both ways; one more gets 403, or 486 when it is called; 0: any number." },
 	{ "sessions.as_wait_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms",
 	  "An application server that says nothing for so long has failed: default handling (TS 24.229 §5.4.3.2)." },
+	{ "sessions.as_budgets", CFG_LIST, .help = "Application servers that get another time than as_wait_ms." },
+	{ "sessions.as_budgets[].server", CFG_STR, 5, 253, NULL, NULL, CFG_REQUIRED, NULL,
+	  "SIP URI that is equal (RFC 3261 §19.1.4) to the ServerName of the filter criteria." },
+	{ "sessions.as_budgets[].wait_ms", CFG_INT, 100, 60000, NULL, NULL, CFG_REQUIRED, "ms",
+	  "So long it may say nothing." },
 	{ "sessions.as_hold_s", CFG_INT, 0, 3600, "10", NULL, 0, "s",
 	  "So long a server that did not answer is not asked again." },
 	{ "sessions.shared_ifc_file", CFG_STR, 1, 4096, NULL, NULL, 0, NULL,
@@ -56,11 +61,11 @@ const struct cfg_row scscf_session_schema[] = {
 	{ 0 },
 };
 
-static bool next_hop_is_uri(const struct cfg_node *n)
+static bool is_sip_uri(const struct cfg_node *n, const char *key)
 {
 	struct sip_uri u;
 
-	return sip_uri_parse(cfg_str(n, "next_hop"), &u, NULL) == 0 && u.host.l &&
+	return sip_uri_parse(cfg_str(n, key), &u, NULL) == 0 && u.host.l &&
 	       (u.scheme == SIP_SCHEME_SIP || u.scheme == SIP_SCHEME_SIPS);
 }
 
@@ -95,6 +100,20 @@ static void profile_check(const struct cfg_node *e, struct buf *errors)
 		cfg_error(e, "next_hop", errors, "a header profile has at most %u names", ROUTE_MAX_HEADERS);
 }
 
+static void budgets_check(const struct cfg_node *r, struct buf *errors)
+{
+	size_t n = cfg_list_len(r, "sessions.as_budgets");
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cfg_node *e = cfg_list_at(r, "sessions.as_budgets", i);
+
+		if (!is_sip_uri(e, "server"))
+			cfg_error(e, "server", errors, "must be a SIP URI, as in \"sip:as.example:5060\"");
+	}
+	if (n > SESSION_MAX_BUDGETS)
+		cfg_error(r, "sessions.as_budgets", errors, "at most %u servers are taken", SESSION_MAX_BUDGETS);
+}
+
 void session_config_check(const struct cfg *c, struct buf *errors)
 {
 	const struct cfg_node *r = cfg_root(c);
@@ -106,12 +125,13 @@ void session_config_check(const struct cfg *c, struct buf *errors)
 		if (cfg_has(e, "prefix") == cfg_has(e, "domain"))
 			cfg_error(e, cfg_has(e, "prefix") ? "domain" : "next_hop", errors,
 				  "a route is for a prefix or for a domain, one of both");
-		if (!next_hop_is_uri(e))
+		if (!is_sip_uri(e, "next_hop"))
 			cfg_error(e, "next_hop", errors, "must be a SIP URI, as in \"sip:mgcf.example:5060\"");
 		profile_check(e, errors);
 	}
 	if (n > SESSION_MAX_ROUTES)
 		cfg_error(r, "sessions.routes", errors, "at most %u routes are taken", SESSION_MAX_ROUTES);
+	budgets_check(r, errors);
 }
 
 /* "<URI;lr>"; NUL-terminated and owned by the route. */
@@ -130,6 +150,22 @@ static char *as_route(struct str uri)
 	s = b.failed ? NULL : str_dup(buf_str(&b));
 	buf_fini(&b);
 	return s;
+}
+
+static bool take_budgets(struct session_config *s)
+{
+	size_t n = cfg_list_len(s->root, "sessions.as_budgets");
+
+	s->budgets = calloc(n ? n : 1, sizeof(*s->budgets));
+	for (size_t i = 0; s->budgets && i < n; i++) {
+		const struct cfg_node *e = cfg_list_at(s->root, "sessions.as_budgets", i);
+		struct session_budget *b = &s->budgets[s->n_budgets];
+
+		b->wait_ms = (uint32_t)cfg_int(e, "wait_ms");
+		if (sip_uri_parse(cfg_str(e, "server"), &b->server, NULL) == 0)		/* session_config_check has said so */
+			s->n_budgets++;
+	}
+	return s->budgets != NULL;
 }
 
 int session_config_new(const struct cfg *c, struct session_config **ret)
@@ -154,6 +190,8 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	s->as_hold_s = (uint32_t)cfg_int(r, "sessions.as_hold_s");
 	s->max_per_user = (uint32_t)cfg_int(r, "sessions.max_per_user");
 	s->max_session_s = (uint32_t)cfg_int(r, "sessions.max_session_s");
+	if (!take_budgets(s))
+		return -ENOMEM;
 	s->routes = calloc(n ? n : 1, sizeof(*s->routes));
 	for (; s->routes && s->n_routes < n; s->n_routes++) {
 		const struct cfg_node *e = cfg_list_at(r, "sessions.routes", s->n_routes);
@@ -177,7 +215,21 @@ void session_config_free(struct session_config *c)
 	for (size_t i = 0; i < c->n_routes; i++)
 		free((void *)(uintptr_t)c->routes[i].next_hop.p);
 	free(c->routes);
+	free(c->budgets);
 	free(c);
+}
+
+uint32_t session_config_as_wait(const struct session_config *c, struct str server)
+{
+	struct sip_uri u;
+
+	if (!c)
+		return SESSION_AS_WAIT_MS;
+	if (c->n_budgets && sip_uri_parse(server, &u, NULL) == 0)
+		for (size_t i = 0; i < c->n_budgets; i++)
+			if (sip_uri_equal(&u, &c->budgets[i].server))
+				return c->budgets[i].wait_ms;
+	return c->as_wait_ms;
 }
 
 bool session_config_trusts_domain(const struct session_config *c, struct str host)

@@ -372,7 +372,7 @@ static void tell(struct occasion *o, const struct criterion *k, const struct pro
 	if (t) {
 		put_request(&b, o, k, to);
 		if (!b.failed)
-			u = uac_send(t->l, buf_str(&b), TX_CORE, c ? c->as_wait_ms : SESSION_AS_WAIT_MS, on_answer, t);
+			u = uac_send(t->l, buf_str(&b), TX_CORE, session_config_as_wait(c, k->server), on_answer, t);
 	}
 	buf_fini(&b);
 	if (u) {

@@ -394,6 +394,7 @@ static const struct { const char *yaml, *mistake; } bad_rows[] = {
 	{ "{routes: [{prefix: \"+\", next_hop: \"sip:a.b\", strip_headers: [via]}]}", "\"via\" is no header that may be taken out" },
 	{ "{routes: [{prefix: \"+\", next_hop: \"sip:a.b\", strip_headers: [\"a b\"]}]}", "\"a b\" is no header that may be taken out" },
 	{ "{routes: [{prefix: \"+\", next_hop: \"sip:a.b\", add_headers: {Route: x}}]}", "\"Route\" is no header that may be added" },
+	{ "{as_budgets: [{server: \"as.home.example\", wait_ms: 500}]}", "must be a SIP URI, as in \"sip:as" },
 };
 
 START_TEST(test_config_row)

@@ -282,6 +282,29 @@ END_TEST
 
 /* ---- default handling: row T8 ---- */
 
+static const struct { const char *name, *sessions; uint32_t ms; } budget_rows[] = {
+	{ "its own time", "{as_wait_ms: 3000, as_budgets: [{server: \"sip:x.example\", wait_ms: 200}, {server: \"sip:10.0.0.61\", wait_ms: 1000}]}", 1000 },
+	{ "another spelling, RFC 3261 §19.1.4", "{as_budgets: [{server: \"SIP:10.0.0.61;lr\", wait_ms: 700}]}", 700 },
+	{ "a longer one", "{as_wait_ms: 500, as_budgets: [{server: \"sip:10.0.0.61\", wait_ms: 2000}]}", 2000 },
+	{ "another server's", "{as_wait_ms: 900, as_budgets: [{server: \"sip:10.0.0.61:5070\", wait_ms: 100}, {server: \"sip:u@10.0.0.61\", wait_ms: 100}]}", 900 },
+};
+
+START_TEST(test_budget_row)		/* TS 24.229 §5.4.3.2: default handling when the time of this server is over, not before */
+{
+	struct rig r;
+
+	rig_init(&r, budget_rows[_i].sessions);
+	rig_users(&r);
+	rig_user(&r, ID_IVAN, IVAN IFC("1", CASE("0"), AS("1", "")), CONTACT);
+	originate(&r, "INVITE", "sip:bob@home.example", "");
+	rig_run(&r, budget_rows[_i].ms - 50);
+	ck_assert_msg(strcmp(rig_down(&r), "INVITE@10.0.0.61") == 0, "%s: %s", budget_rows[_i].name, rig_down(&r));
+	rig_run(&r, 200);
+	ck_assert_msg(rig_has(SENT(&r, "INVITE", 1), "sip:bob@home.example"), "%s", budget_rows[_i].name);
+	rig_fini(&r);
+}
+END_TEST
+
 enum how { STATUS, SILENT, NOWHERE, PROGRESS, PASSED_ON };
 static const struct { const char *name, *method; const char *as; enum how how; unsigned status; bool goes_on; unsigned up; } failures[] = {
 	{ "500, continued", "INVITE", AS("1", ""), STATUS, 500, true, 0 },
@@ -473,7 +496,7 @@ START_TEST(test_unknown_users)
 }
 END_TEST
 
-TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
+TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
 	  TEST_ONE(test_wildcarded_psi), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
