@@ -10,7 +10,8 @@
  *   answer STATUS     says so
  *   redirect URI      302
  *   silent            nothing at all
- *   sms               an IP-SM-GW: 202 to a MESSAGE, then a report of its own to the sender (TS 24.341 §5.3.3)
+ *   sms               an IP-SM-GW: 202 to a MESSAGE, then one of its own: to the URI that follows "for " in the body, else to the
+ *                     sender (TS 24.341 §5.3.3); its answer is a line {"report":STATUS}
  *
  * REGISTER gets 200 in all modes but answer and silent.  `record`: it stays on the route.  `host` is DNS for those who have none.
  * Each request is a line of JSON on stdout: {"method":...,"ruri":...,"served":...,"expires":...,"route":...,"callId":...,"body":...}. */
@@ -239,24 +240,39 @@ static void on_report(void *arg, unsigned status, const struct sip_msg *m)
 	fflush(stdout);
 }
 
-/* A MESSAGE to who sent one, by its asserted identity and the I-CSCF; Server keeps it out of our own filter criterion. */
-static void report(struct as *a, const struct sip_msg *m)
+/* Whom the short message is for. */
+static bool recipient(const struct sip_msg *m, struct str *ret)
 {
 	struct sip_values it = sip_values(m, SIP_H_PAI);
-	struct sip_nameaddr to;
-	char tag[11], call_id[21];
+	struct sip_nameaddr from;
 	struct str value;
+
+	if (str_starts(m->body, STR("for "))) {
+		*ret = str_from(m->body, 4);
+		return true;
+	}
+	if (!sip_values_next(&it, &value) || sip_nameaddr_parse(value, &from) < 0)
+		return false;
+	*ret = from.uri.text;
+	return true;
+}
+
+/* A MESSAGE to who sent one, by its asserted identity and the I-CSCF, or to another user; Server keeps it out of our own filter criterion. */
+static void report(struct as *a, const struct sip_msg *m)
+{
+	char tag[11], call_id[21];
+	struct str to;
 	struct buf b;
 
-	if (!sip_values_next(&it, &value) || sip_nameaddr_parse(value, &to) < 0)
+	if (!recipient(m, &to))
 		return;
 	rand_token(tag, 10);
 	rand_token(call_id, 20);
 	buf_init(&b, 8192);
 	buf_printf(&b, "MESSAGE %.*s SIP/2.0\r\nMax-Forwards: 70\r\nFrom: <sip:%s>;tag=%s\r\nTo: <%.*s>\r\nCall-ID: %s\r\nCSeq: 1 MESSAGE\r\n"
 		   "P-Asserted-Identity: <sip:%s>\r\nIn-Reply-To: %.*s\r\nRequest-Disposition: no-fork\r\nServer: labas\r\n"
-		   "Content-Type: application/vnd.3gpp.sms\r\nContent-Length: 6\r\n\r\nreport", STR_ARG(to.uri.text), a->name, tag,
-		   STR_ARG(to.uri.text), call_id, a->name, STR_ARG(m->call_id));
+		   "Content-Type: application/vnd.3gpp.sms\r\nContent-Length: 6\r\n\r\nreport", STR_ARG(to), a->name, tag,
+		   STR_ARG(to), call_id, a->name, STR_ARG(m->call_id));
 	if (b.failed || !uac_send(a->proxy, buf_str(&b), TX_CORE, 0, on_report, a))
 		puts("{\"report\":0}");
 	buf_fini(&b);

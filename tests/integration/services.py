@@ -11,11 +11,11 @@ from cases import Cases, check, equal, wait_for
 from core import MCC, MNC, Core, Sub
 from phone import Phone, call, hang_up, uri_of
 
-AS_WAIT_MS = 800		# of the silent one; the others have longer
+AS_WAIT_MS = 800		# of the silent one and of the dead one; the others have longer
 DOMAIN = f"ims.mnc0{MNC}.mcc{MCC}.3gppnetwork.org"
 SCSCF = """sessions:
   as_wait_ms: 5000
-  as_budgets: [{{server: "sip:{silent}", wait_ms: {wait}}}]
+  as_budgets: [{{server: "sip:{silent}", wait_ms: {wait}}}, {{server: "sip:{dead}", wait_ms: {wait}}}]
   as_hold_s: 2
   application_servers: ["{originator}"]
 """
@@ -84,6 +84,9 @@ def subscribers(net):
         "failing": ifc(1, f"{net}.64", [case(1)]), "looped": ifc(1, f"{net}.65", [case(1)]),
         "redirected": ifc(1, f"{net}.67", [method("INVITE"), case(0)]), "forked": ifc(1, f"{net}.69", [case(1)]),
         "texting": ifc(20, f"{net}.68", [method("MESSAGE"), NO_SERVER, case(0)]),
+        "texting both ways": ifc(1, f"{net}.68", [method("MESSAGE"), NO_SERVER]),
+        "without gateway": ifc(1, f"{net}.63", [method("MESSAGE"), case(0)], handling=1),
+        "past the gateway": ifc(1, f"{net}.63", [method("MESSAGE"), case(0)]),
         "relayed": ifc(1, f"{net}.72", [NOT_REGISTER]),
         "away": ifc(1, f"{net}.70", [case(2)]),
         "ghost": ifc(1, f"{net}.70", [case(3)]),
@@ -258,7 +261,7 @@ class Services:
         self.failing.got("MESSAGE")
 
     def dead_ends(self):
-        """Refused by the kernel at once, SESSION_TERMINATED."""
+        """Nobody listens there, SESSION_TERMINATED."""
         for _ in range(2):
             inv = self.phone["a"].invite(self.core.number(self.subs["dead"]))
             r = self.phone["a"].final(inv)
@@ -275,6 +278,49 @@ class Services:
         check("report" in seen.text and seen.get("Content-Type") == "application/vnd.3gpp.sms", seen.text)
         p.reply(seen, 200)
         wait_for(lambda: {"report": 200} in self.sms.seen, 3, "the answer at the gateway")
+
+    def submit(self, name, text, to=None):
+        """A short message of that phone; the status that it hears."""
+        return self.phone[name].ask("MESSAGE", to or f"sip:smsc@{self.core.domain}", {"Content-Type": "application/vnd.3gpp.sms"}, text).status
+
+    def sms_no_loop(self):
+        """Row T17: a criterion for both directions does not bring the gateway's own MESSAGE back to it (TS 24.341 §5.3.3)."""
+        self.sms.seen.clear()
+        p = self.phone["texting both ways"]
+        equal(self.submit("texting both ways", "submit"), 202, "the gateway's answer")
+        seen = p.incoming("MESSAGE")
+        equal(seen.text.split("\r\n")[-1], "report", "what the phone gets")
+        p.reply(seen, 200)
+        wait_for(lambda: {"report": 200} in self.sms.seen, 3, "the answer at the gateway")
+        self.sms.got("MESSAGE")
+        self.sms.nothing("MESSAGE")
+        req = self.phone["a"].start("MESSAGE", self.core.number(self.subs["texting both ways"]), None, "x")
+        equal(self.phone["a"].final(req).status, 202, "somebody else's goes to the gateway")
+        self.sms.got("MESSAGE")
+        seen = self.phone["a"].incoming("MESSAGE")
+        self.phone["a"].reply(seen, 200)
+
+    def sms_answers(self):
+        """Row T17, TS 24.341 §5.3.3: what the gateway learns of whom it cannot reach: not registered 480, unknown 404; and a phone's refusal."""
+        for to, status in ((self.core.number(self.subs["ghost"]), 480), (f"sip:+4917000000@{self.core.domain}", 404)):
+            self.sms.seen.clear()
+            equal(self.submit("texting", "for " + to), 202, to)
+            wait_for(lambda s=status: {"report": s} in self.sms.seen, 3, f"{status} for {to}: {self.sms.seen}")
+        self.sms.seen.clear()
+        equal(self.submit("texting", "for " + self.to_b), 202, "to a phone that has no room")
+        self.phone["b"].reply(self.phone["b"].incoming("MESSAGE"), 488)
+        wait_for(lambda: {"report": 488} in self.sms.seen, 3, "488 at the gateway")
+
+    def sms_without_gateway(self):
+        """Rows T8, T17: it is down.  SESSION_TERMINATED: the phone hears so, nothing goes on; SESSION_CONTINUED: past it."""
+        for _ in range(2):
+            status = self.submit("without gateway", "submit", self.to_b)
+            check(status == 408 or status // 100 == 5, f"{status}")
+        req = self.phone["past the gateway"].start("MESSAGE", self.to_b, {"Content-Type": "application/vnd.3gpp.sms"}, "past it")
+        seen = self.phone["b"].incoming("MESSAGE")
+        check("past it" in seen.text, seen.text)
+        self.phone["b"].reply(seen, 200)
+        equal(self.phone["past the gateway"].final(req).status, 200, "past the gateway")
 
     # ---- who is not registered: rows T3, S7 ----
 
@@ -342,6 +388,8 @@ class Services:
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
             ("a silent server is left, and remembered", self.silent_goes_on), ("a failing server is left", self.failing_goes_on),
             ("a dead server that ends sessions", self.dead_ends), ("SMS over IP, both ways", self.sms_both_ways),
+            ("SMS over IP: not back to the gateway", self.sms_no_loop), ("SMS over IP: what the gateway hears", self.sms_answers),
+            ("SMS over IP: without a gateway", self.sms_without_gateway),
             ("services of a user who is not registered", self.unregistered), ("a server that originates for users", self.on_behalf),
             ("a wildcarded service identity", self.wildcarded_psi), ("numbers of a wildcarded public identity", self.wildcarded_impu),
             ("a server hears of every end", self.third_party_end),
@@ -353,7 +401,8 @@ def main():
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
     subs = subscribers(net)
-    with Core(build, net, list(subs.values()), workers, {"scscf": SCSCF.format(wait=AS_WAIT_MS, originator=f"{net}.71", silent=f"{net}.62")}) as core:
+    scscf = SCSCF.format(wait=AS_WAIT_MS, originator=f"{net}.71", silent=f"{net}.62", dead=f"{net}.63")
+    with Core(build, net, list(subs.values()), workers, {"scscf": scscf}) as core:
         for name, fn in Services(core, subs).rows():
             cases.run(name, fn)
     core.finish(cases)
