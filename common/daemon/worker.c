@@ -458,6 +458,8 @@ int worker_open(struct stack *s, unsigned id)
 					(uint32_t)cfg_int(r, "diameter.max_outstanding"), (uint32_t)cfg_int(r, "diameter.max_waiting"));
 		if (!w->dia)
 			return -ENOMEM;
+		if (dia_client_redirects(w->dia, (uint32_t)cfg_int(r, "diameter.max_redirects"), (uint32_t)cfg_int(r, "diameter.max_redirect_s")) < 0)
+			return -ENOMEM;
 		dia_client_watch(w->dia, on_diameter, w);
 	}
 	timer_init(&f->stats_timer, on_stats);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/diameter/private.h"
+#include "common/diameter/redirect.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "common/util/list.h"
@@ -19,6 +20,8 @@ static METRIC_DEF(m_requests, "cscf_diameter_requests_total", METRIC_COUNTER, "D
 		  "result");
 static METRIC_DEF(m_seconds, "cscf_diameter_seconds", METRIC_HISTOGRAM, "Time until the answer.", "command", NULL);
 static METRIC_DEF(m_waiting, "cscf_diameter_waiting", METRIC_GAUGE, "Requests that wait for others to be answered.", NULL, NULL);
+static METRIC_DEF(m_redirects, "cscf_diameter_redirects_total", METRIC_COUNTER,
+		  "Redirects (3006): followed, remembered from before, refused (no such peer, or too many).", "outcome", NULL);
 static METRIC_DEF(m_late, "cscf_diameter_late_answers_total", METRIC_COUNTER, "Answers that came after the deadline.", "command",
 		  NULL);
 
@@ -32,6 +35,8 @@ struct pending {
 	any_fn fn;
 	void *arg;
 	uint64_t sent_us;
+	uint64_t user;			/* hash of who it is about, when its host was remembered; else 0 */
+	unsigned n_redirects;
 	int err;			/* known at once: delivered by the timer */
 	bool sent;
 	struct msg *m;			/* waits to be sent; else NULL */
@@ -46,6 +51,7 @@ struct dia_client {
 	struct list waiting;		/* pending.waiting, oldest first */
 	struct pending **slot;
 	uint32_t *gen, n_slots, hint;
+	struct redirect_cache redirects;
 	dia_watch_fn watch;
 	void *watch_u;
 };
@@ -210,6 +216,8 @@ static void complete(struct pending *p, const void *answer)
 		log_info(LOG_DIA, "request without an answer", LOG_C("command", dia_commands[cmd].request_name),
 			 LOG_C("why", err_name(r->err)));
 	tell_watcher(p, dia_commands[cmd].answer_name, r);
+	if (p->user && (r->err || (!r->experimental && r->code / 1000 == 3)))
+		redirect_cache_forget(&p->c->redirects, p->user);
 	pending_drop(p);
 	call(cmd, fn, arg, answer);
 	log_correlation(STR_NONE);
@@ -232,6 +240,58 @@ void client_delivered(struct dia_client *c, uint64_t id, enum dia_command_id cmd
 		complete(p, answer);
 	else
 		metric_add(&m_late, dia_commands[cmd].request_name, NULL, 1);
+}
+
+/* ---- redirects ---- */
+
+bool client_redirected(struct dia_client *c, uint64_t id, enum dia_command_id cmd, struct redirection *r)
+{
+	struct pending *p = pending_find(c, id);
+	uint64_t now = loop_wheel(c->loop)->now_ms;
+	struct str host = STR_NONE, user = redirect_identity(cmd, r->request);
+	struct msg *m;
+
+	if (!p)
+		return false;
+	for (unsigned i = 0; i < r->r.n && !(host.l && dia_is_open(host)); i++)
+		host = redirect_host(r->r.host[i]);
+	if (!host.l || !dia_is_open(host) || p->n_redirects == DIA_MAX_REDIRECTS || p->timer.at_ms <= now) {
+		metric_add(&m_redirects, "refused", NULL, 1);
+		log_info(LOG_DIA, "a redirect is not followed", LOG_C("command", dia_commands[cmd].request_name), LOG_S("to", r->r.host[0]),
+			 LOG_C("why", p->n_redirects == DIA_MAX_REDIRECTS ? "too many" : "not an open peer"));
+		return false;
+	}
+	dia_request_set_text(cmd, r->request, 293, host);
+	if (request_make(cmd, r->request, &m) < 0 || flight_start(c->box, id, cmd, m, (uint32_t)(p->timer.at_ms - now)) < 0)
+		return false;
+	p->n_redirects++;
+	p->user = 0;
+	metric_add(&m_redirects, "followed", NULL, 1);
+	redirect_cache_put(&c->redirects, user, host, &r->r, now);
+	return true;
+}
+
+/* The request, to the host that an earlier redirect of this user named. */
+static int make_request(struct pending *p, enum dia_command_id cmd, const void *req, struct msg **ret)
+{
+	union {
+		struct cx_uar uar;
+		struct cx_lir lir;
+		struct cx_mar mar;
+		struct cx_sar sar;
+	} copy;
+	struct redirect_cache *cache = &p->c->redirects;
+	struct str user = cache->n ? redirect_identity(cmd, req) : STR_NONE, host = STR_NONE;
+
+	if (user.l && !dia_request_text(cmd, req, 293).l)
+		host = redirect_cache_find(cache, user, loop_wheel(p->c->loop)->now_ms);
+	if (!host.l || !dia_is_open(host))
+		return request_make(cmd, req, ret);
+	p->user = hash_str(user);
+	metric_add(&m_redirects, "remembered", NULL, 1);
+	memcpy(&copy, req, dia_commands[cmd].request_size);
+	dia_request_set_text(cmd, &copy, 293, host);
+	return request_make(cmd, &copy, ret);
 }
 
 /* ---- sending ---- */
@@ -279,7 +339,7 @@ static uint64_t send_request(struct dia_client *c, enum dia_command_id cmd, cons
 	list_init(&p->waiting);
 	timer_start(loop_wheel(c->loop), &p->timer, c->timeout_ms);
 	p->err = !dia_any_open() ? -ENOTCONN : c->outstanding >= c->max_outstanding && c->n_waiting >= c->max_waiting ? -EBUSY
-		: request_make(cmd, req, &m);
+		: make_request(p, cmd, req, &m);
 	if (p->err)
 		timer_start(loop_wheel(c->loop), &p->timer, 0);
 	else if (c->outstanding >= c->max_outstanding)
@@ -313,8 +373,9 @@ struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, u
 
 	if (!c)
 		return NULL;
-	c->box = mailbox_new(l, c);
+	c->box = redirect_cache_init(&c->redirects, 0, 0) == 0 ? mailbox_new(l, c) : NULL;
 	if (!c->box) {
+		redirect_cache_fini(&c->redirects);
 		free(c);
 		return NULL;
 	}
@@ -327,6 +388,7 @@ struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, u
 	metrics_register(&m_requests);
 	metrics_register(&m_seconds);
 	metrics_register(&m_late);
+	metrics_register(&m_redirects);
 	return c;
 }
 
@@ -339,9 +401,16 @@ void dia_client_free(struct dia_client *c)
 		if (c->slot[i])
 			pending_drop(c->slot[i]);
 	mailbox_close(c->box);
+	redirect_cache_fini(&c->redirects);
 	free(c->slot);
 	free(c->gen);
 	free(c);
+}
+
+int dia_client_redirects(struct dia_client *c, uint32_t max, uint32_t max_s)
+{
+	redirect_cache_fini(&c->redirects);
+	return redirect_cache_init(&c->redirects, max, max_s);
 }
 
 void dia_client_watch(struct dia_client *c, dia_watch_fn fn, void *u)

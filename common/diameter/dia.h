@@ -37,6 +37,7 @@ struct dia_peer_view {
 };
 size_t dia_peers(struct dia_peer_view *ret, size_t max);	/* any thread */
 bool dia_any_open(void);					/* any thread */
+bool dia_is_open(struct str identity);				/* any thread */
 
 /* Per worker: the client that requests leave through. */
 struct dia_client;
@@ -56,6 +57,20 @@ struct dia_result {
 	uint32_t code;
 	bool experimental;
 };
+
+/* DIAMETER_REDIRECT_INDICATION, RFC 6733 §6.12 to §6.14: on Cx, a SLF names the HSS of a user (Dx, TS 29.228 §5.2).  A client follows it
+ * to the first host that is an open peer, within the request's deadline; else its caller hears 3006. */
+#define DIA_MAX_REDIRECT_HOSTS 8
+#define DIA_MAX_REDIRECTS 3		/* of one request */
+struct dia_redirect {
+	unsigned n;
+	struct str host[DIA_MAX_REDIRECT_HOSTS];	/* URIs: "aaa://hss1.example:3868" */
+	uint32_t usage;				/* Redirect-Host-Usage; 0 DONT_CACHE, 1 ALL_SESSION, others are remembered by user */
+	uint32_t cache_s;			/* Redirect-Max-Cache-Time */
+};
+/* How many users' hosts a client remembers and for how long at most; before its first request.  0, -ENOMEM: none. */
+int dia_client_redirects(struct dia_client *c, uint32_t max, uint32_t max_s);
+void dia_request_redirect(struct dia_peer_request *q, const struct dia_redirect *r);	/* ends q: the lab's HSS */
 
 /* Sees requests leave (r NULL) and end (r), for ladders.  correlation: log_correlation() of the time when the request left;
  * it is set again while the answer is handled, so that what the answer brings about can be found by the same key. */

@@ -18,7 +18,7 @@ static const struct dia_avp_def digest_avps[] = {
 	{ 111, "Digest-Algorithm", DIA_AVP_OCTETS, true }, { 121, "Digest-HA1", DIA_AVP_OCTETS, true }, { 0 },
 };
 /* Of the base protocol that libfdcore defines itself. */
-static const uint32_t base_avps[] = { 1, 258, 260, 263, 264, 266, 268, 277, 283, 285, 293, 295, 296, 297, 298 };
+static const uint32_t base_avps[] = { 1, 258, 260, 261, 262, 263, 264, 266, 268, 277, 283, 285, 292, 293, 295, 296, 297, 298 };
 
 static const uint32_t vendor_ids[DIA_N_VENDORS] = { [DIA_3GPP] = VENDOR_3GPP, [DIA_ETSI] = VENDOR_ETSI };
 static const uint32_t application_ids[DIA_N_APPLICATIONS] = { [DIA_CX] = CX_APPLICATION, [DIA_RX] = RX_APPLICATION_ID };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "common/diameter/private.h"
+#include "common/diameter/redirect.h"
 #include "common/util/clock.h"
 #include "common/util/list.h"
 #include "common/util/obj.h"
@@ -35,6 +36,7 @@ struct delivery {			/* on its way to the worker; lives in its own arena */
 	uint64_t id;
 	enum dia_command_id cmd;
 	void *answer;
+	struct redirection *redirect;	/* NULL: none */
 };
 
 /* ---- mailboxes ---- */
@@ -74,7 +76,7 @@ static void delivered(void *arg)
 {
 	struct delivery *d = arg;
 
-	if (d->box->c)
+	if (d->box->c && !(d->redirect && client_redirected(d->box->c, d->id, d->cmd, d->redirect)))
 		client_delivered(d->box->c, d->id, d->cmd, d->answer);
 	obj_unref(d->box);
 	arena_unref(d->a);
@@ -113,6 +115,27 @@ void flights_end(void)
 	}
 }
 
+static bool is_redirect(const struct dia_result *r)
+{
+	return r->err == 0 && !r->experimental && r->code == DIA_REDIRECT_INDICATION;
+}
+
+/* Where to, and the request for it: read back from the message that the answer belongs to.  NULL: it cannot be followed. */
+static struct redirection *read_redirect(struct msg *m, enum dia_command_id cmd, struct arena *a)
+{
+	struct redirection *x = arena_zalloc(a, sizeof(*x));
+	struct msg *request = NULL;
+
+	if (!x || fd_msg_answ_getq(m, &request) != 0 || !request)
+		return NULL;
+	x->request = arena_zalloc(a, dia_commands[cmd].request_size);
+	if (!x->request || codec_read(m, dia_redirect_rows, &x->r, a) < 0 || codec_read(request, dia_commands[cmd].request, x->request, a) < 0)
+		return NULL;
+	dia_request_set_text(cmd, x->request, 264, STR_NONE);
+	dia_request_set_text(cmd, x->request, 293, STR_NONE);
+	return x->r.n && redirect_identity(cmd, x->request).l ? x : NULL;
+}
+
 static void read_answer(struct msg *m, const struct flight *f, struct arena *a, void *answer)
 {
 	struct dia_result *r = answer;
@@ -130,7 +153,7 @@ static void read_answer(struct msg *m, const struct flight *f, struct arena *a, 
 		rc = codec_read_result(m, r);
 	r->err = rc;
 	if (from)
-		node_answered(from, clock_mono_us() - f->began_us, rc < 0 || (!r->experimental && r->code / 1000 == 3));
+		node_answered(from, clock_mono_us() - f->began_us, rc < 0 || (!r->experimental && r->code / 1000 == 3 && !is_redirect(r)));
 }
 
 static void post(struct flight *f, struct msg *m, int err)
@@ -150,6 +173,8 @@ static void post(struct flight *f, struct msg *m, int err)
 			read_answer(m, f, a, d->answer);
 		else
 			((struct dia_result *)d->answer)->err = err;
+		if (m && is_redirect(d->answer))
+			d->redirect = read_redirect(m, f->cmd, a);
 		pthread_mutex_lock(&f->box->lock);
 		posted = f->box->loop && loop_post(f->box->loop, delivered, d) == 0;
 		pthread_mutex_unlock(&f->box->lock);

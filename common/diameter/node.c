@@ -213,6 +213,14 @@ bool dia_any_open(void)
 	return open;
 }
 
+bool dia_is_open(struct str identity)
+{
+	struct peer_hdr *p = NULL;
+
+	return node.running && identity.l && fd_peer_getbyid((DiamId_t)(uintptr_t)identity.p, identity.l, 1, &p) == 0 && p &&
+	       fd_peer_get_state(p) == STATE_OPEN;
+}
+
 /* The lab HSS takes any peer that connects: its users come and go. */
 static int on_unknown_peer(struct peer_info *info, int *auth, int (**cb2)(struct peer_info *))
 {

@@ -62,5 +62,11 @@ int flight_start(struct mailbox *box, uint64_t id, enum dia_command_id cmd, stru
 void flights_end(void);
 
 /* ---- client.c ---- */
+struct redirection {
+	struct dia_redirect r;
+	void *request;			/* a copy, without our own Origin-Host and Destination-Host */
+};
+/* The peer says that somebody else should be asked.  false: it cannot be followed, and the answer is what it is. */
+bool client_redirected(struct dia_client *c, uint64_t id, enum dia_command_id cmd, struct redirection *r);
 /* answer: a struct of that command, valid for the call. */
 void client_delivered(struct dia_client *c, uint64_t id, enum dia_command_id cmd, const void *answer);

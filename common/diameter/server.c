@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/diameter/private.h"
+#include "common/diameter/redirect.h"
 #include "common/log/log.h"
 
 #define REQUEST_ARENA_BYTES 4096
@@ -72,11 +73,14 @@ static int make_answer(enum dia_command_id cmd, struct msg **m, const void *answ
 	return rc;
 }
 
-static void answer_message(enum dia_command_id cmd, struct msg *m, const void *answer)
+/* redirect: NULL, or what a protocol error says besides. */
+static void answer_message(enum dia_command_id cmd, struct msg *m, const void *answer, const struct dia_redirect *redirect)
 {
 	const struct dia_result *r = answer;
 	int rc = make_answer(cmd, &m, answer);
 
+	if (rc == 0 && redirect)
+		rc = codec_write(m, dia_redirect_rows, redirect);
 	metric_add(&m_served, dia_commands[cmd].request_name, dia_command_result_name(cmd, r), 1);
 	if (rc == 0)
 		rc = -fd_msg_send(&m, NULL, NULL);
@@ -104,7 +108,7 @@ static void answer_plain(enum dia_command_id cmd, struct msg *m, uint32_t code)
 
 	memset(&a, 0, sizeof(a));
 	a.result.code = code;
-	answer_message(cmd, m, &a);
+	answer_message(cmd, m, &a, NULL);
 }
 
 static void finish(struct dia_peer_request *q, enum dia_command_id cmd, const void *answer)
@@ -113,7 +117,7 @@ static void finish(struct dia_peer_request *q, enum dia_command_id cmd, const vo
 		log_error(LOG_DIA, "an answer of another command", LOG_C("command", dia_commands[q->cmd].request_name));
 		answer_plain(q->cmd, q->msg, DIA_UNABLE_TO_COMPLY);
 	} else if (q->msg) {
-		answer_message(cmd, q->msg, answer);
+		answer_message(cmd, q->msg, answer, NULL);
 	}
 	timer_stop(&q->timer);
 	arena_unref(q->a);
@@ -134,6 +138,16 @@ ANSWER(rx_aaa_send, rx_aaa, RX_AA)
 ANSWER(rx_sta_send, rx_sta, RX_ST)
 ANSWER(rx_asa_send, rx_asa, RX_AS)
 ANSWER(rx_raa_send, rx_raa, RX_RA)
+
+void dia_request_redirect(struct dia_peer_request *q, const struct dia_redirect *r)
+{
+	const struct dia_result result = { 0, DIA_REDIRECT_INDICATION, false };
+
+	if (q->msg)
+		answer_message(q->cmd, q->msg, &result, r);
+	timer_stop(&q->timer);
+	arena_unref(q->a);
+}
 
 bool dia_request_retransmitted(const struct dia_peer_request *q)
 {

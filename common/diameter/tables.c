@@ -22,6 +22,13 @@ struct str dia_request_text(enum dia_command_id c, const void *req, uint32_t cod
 	return STR_NONE;
 }
 
+void dia_request_set_text(enum dia_command_id c, void *req, uint32_t code, struct str v)
+{
+	for (const struct dia_row *r = dia_commands[c].request; r->code; r++)
+		if (r->code == code && r->vendor == DIA_BASE && r->kind == DIA_K_STR)
+			*(struct str *)(void *)((char *)req + r->off) = v;
+}
+
 const char *dia_command_result_name(enum dia_command_id c, const struct dia_result *r)
 {
 	return dia_commands[c].application == DIA_RX ? rx_result_name(r->code, r->experimental)

@@ -47,6 +47,7 @@ enum dia_command_id { CX_UA, CX_SA, CX_LI, CX_MA, CX_RT, CX_PP, RX_AA, RX_ST, RX
 extern const struct dia_command dia_commands[DIA_N_COMMANDS];		/* tables.c */
 /* The request's member that holds this AVP of the base protocol (Session-Id, Destination-Host...); empty: none. */
 struct str dia_request_text(enum dia_command_id c, const void *req, uint32_t code);
+void dia_request_set_text(enum dia_command_id c, void *req, uint32_t code, struct str v);	/* nothing when it has no such member */
 const char *dia_command_result_name(enum dia_command_id c, const struct dia_result *r);
 
 extern const struct dia_row cx_uar_rows[], cx_uaa_rows[], cx_lir_rows[], cx_lia_rows[], cx_mar_rows[], cx_maa_rows[], cx_sar_rows[],

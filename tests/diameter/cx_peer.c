@@ -4,7 +4,8 @@
  *   cx_peer PORT [IDENTITY]        prints "ready" when it listens
  *
  * Private (LIR: public) identity: "silent" is not answered, "one" by all peers but hss.test (Server-Name is "again"
- * with the T flag), "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
+ * with the T flag), "elsewhere" is redirected to hss2.test by hss.test (both to remember; "now": not to), "nowhere" to one that is no peer,
+ * "round" by each to the other one, "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
  * before it answers. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +29,32 @@ static bool unusual(struct str id, struct dia_result *r)
 	return true;
 }
 
+/* As a SLF: Dx, TS 29.228 §5.2. */
+static bool redirected(struct dia_peer_request *q, struct str id)
+{
+	struct dia_redirect r = { .n = 2, .host = { STR("aaa://nobody.test"), STR("aaa://hss2.test:3868;transport=tcp") }, .usage = 6, .cache_s = 60 };
+
+	if (str_eq(id, STR("now")))
+		r.usage = 0;
+	else if (str_eq(id, STR("nowhere")))
+		r.n = 1;
+	else if (str_eq(id, STR("round")) && !mute)
+		r.host[1] = STR("aaa://hss.test");
+	else if (!str_eq(id, STR("round")) && !str_eq(id, STR("elsewhere")))
+		return false;
+	if (!mute && !str_eq(id, STR("round")) && !str_eq(id, STR("nowhere")))
+		return false;
+	dia_request_redirect(q, &r);
+	return true;
+}
+
 static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 {
 	struct cx_uaa a = { .result = { 0, CX_FIRST_REGISTRATION, true } };
 
 	(void)u;
+	if (redirected(q, r->impi))
+		return;
 	if (str_eq(r->impi, STR("one")))
 		a.server_name = dia_request_retransmitted(q) ? STR("again") : STR("first");
 	if (str_eq(r->impi, STR("silent")) || (str_eq(r->impi, STR("one")) && mute)) {
@@ -84,6 +106,8 @@ static void on_lir(void *u, struct dia_peer_request *q, const struct cx_lir *r)
 			    .wildcarded_impu = STR("sip:wild"), .wildcarded_psi = STR("sip:psi") };
 
 	(void)u;
+	if (redirected(q, r->impu))
+		return;
 	if (str_eq(r->impu, STR("silent")))
 		return;
 	if (str_eq(r->impu, STR("push"))) {
@@ -102,6 +126,8 @@ static void on_mar(void *u, struct dia_peer_request *q, const struct cx_mar *r)
 	struct cx_maa a = { .result = { 0, DIA_SUCCESS, false }, .impi = r->impi, .impu = r->impu };
 
 	(void)u;
+	if (redirected(q, r->impi))
+		return;
 	for (a.n_items = 0; a.n_items < r->n_items && a.n_items < CX_MAX_VECTORS; a.n_items++)
 		a.item[a.n_items] = (struct cx_auth_item){ a.n_items + 1, r->item.scheme, r->server_name, r->item.authorization,
 							   STR("\0ck"), STR("ik\0"), STR("realm"), STR("ha1"), STR("auth"),
@@ -114,6 +140,8 @@ static void on_sar(void *u, struct dia_peer_request *q, const struct cx_sar *r)
 	struct cx_saa a = { .result = { 0, DIA_SUCCESS, false }, .impi = r->impi };
 
 	(void)u;
+	if (redirected(q, r->impi))
+		return;
 	if (unusual(r->impi, &a.result)) {
 		cx_saa_send(q, &a);
 		return;

@@ -13,6 +13,8 @@ static struct {
 	bool open;
 	unsigned n_flights, n_freed;
 	uint64_t id[8];
+	char to[32];			/* Destination-Host of the last one */
+	uint32_t timeout_ms;
 } lib;
 static struct {
 	unsigned n;
@@ -27,18 +29,24 @@ bool dia_any_open(void)
 	return lib.open;
 }
 
+bool dia_is_open(struct str identity)
+{
+	return lib.open && identity.l;
+}
+
 int request_make(enum dia_command_id cmd, const void *req, struct msg **ret)
 {
 	static char nothing;
 
-	(void)cmd, (void)req;
+	str_copy(dia_request_text(cmd, req, 293), lib.to, sizeof(lib.to));
 	*ret = (struct msg *)(void *)&nothing;
 	return 0;
 }
 
 int flight_start(struct mailbox *box, uint64_t id, enum dia_command_id cmd, struct msg *m, uint32_t timeout_ms)
 {
-	(void)box, (void)cmd, (void)m, (void)timeout_ms;
+	(void)box, (void)cmd, (void)m;
+	lib.timeout_ms = timeout_ms;
 	lib.id[lib.n_flights++ % 8] = id;
 	return 0;
 }
@@ -192,5 +200,61 @@ START_TEST(test_forgotten_reg_05)	/* a client that is gone has told nobody, and 
 }
 END_TEST
 
-TEST_MAIN("client", TEST_ROWS(test_answer_reg_05, rows), TEST_ONE(test_late_for_another_reg_05), TEST_ONE(test_peer_lost_reg_05),
+static bool redirect(uint64_t id)
+{
+	struct cx_uar copy = { .impu = STR("sip:a@h") };
+	struct redirection r = { { .n = 1, .host = { STR("aaa://hss2") }, .usage = 6, .cache_s = 60 }, &copy };
+
+	return client_redirected(client, id, CX_UA, &r);
+}
+
+static const struct { const char *name; int err; uint32_t code; bool stays; } after[] = {
+	{ "an answer", 0, 2001, true }, { "a user it does not know", 0, 5001, true }, { "a protocol error", 0, 3002, false },
+	{ "a peer that went", -ENOTCONN, 0, false },
+};
+
+START_TEST(test_remembered_until_it_fails_I8)	/* RFC 6733 §6.12: one deadline for all of it */
+{
+	struct cx_uaa a = { .result = { .err = after[_i].err, .code = after[_i].code } };
+	uint64_t id;
+
+	begin(4);
+	ck_assert_int_eq(dia_client_redirects(client, 10, 3600), 0);
+	id = ask();
+	ck_assert_str_eq(lib.to, "");
+	pass(400);
+	ck_assert(redirect(id));
+	ck_assert_str_eq(lib.to, "hss2");
+	ck_assert(lib.n_flights == 2 && lib.timeout_ms == T_MS - 400 && dia_client_outstanding(client) == 1);
+	answer(id, 2001);
+	ck_assert(told.n == 1 && told.code == 2001 && dia_client_outstanding(client) == 0);
+	ck_assert(!redirect(id));			/* too late */
+	id = ask();
+	ck_assert_str_eq(lib.to, "hss2");
+	client_delivered(client, id, CX_UA, &a);
+	ask();
+	ck_assert_msg((strcmp(lib.to, "hss2") == 0) == after[_i].stays, "%s: to \"%s\"", after[_i].name, lib.to);
+	pass(61000);
+	ask();
+	ck_assert_str_eq(lib.to, "");
+	end();
+}
+END_TEST
+
+START_TEST(test_redirected_too_often_I8)
+{
+	uint64_t id;
+
+	begin(4);
+	id = ask();
+	for (unsigned i = 0; i < DIA_MAX_REDIRECTS; i++)
+		ck_assert(redirect(id));
+	ck_assert(!redirect(id));
+	pass(T_MS + 1);
+	ck_assert(told.n == 1 && told.err == -ETIMEDOUT);
+	end();
+}
+END_TEST
+
+TEST_MAIN("client", TEST_ROWS(test_remembered_until_it_fails_I8, after), TEST_ONE(test_redirected_too_often_I8), TEST_ROWS(test_answer_reg_05, rows), TEST_ONE(test_late_for_another_reg_05), TEST_ONE(test_peer_lost_reg_05),
 	  TEST_ONE(test_forgotten_reg_05))

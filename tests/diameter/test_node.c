@@ -400,6 +400,143 @@ START_TEST(test_the_second_peer_takes_over_D12)
 }
 END_TEST
 
+/* ---- Dx: RFC 6733 §6.1.8, §6.12; TS 29.228 §5.2 ---- */
+
+static char from[64];
+
+static void on_dx_uaa(void *arg, const struct cx_uaa *a)
+{
+	(void)arg;
+	note(&a->result);
+	str_copy(a->origin_host, from, sizeof(from));
+	if (a->result.code == CX_FIRST_REGISTRATION)
+		ck_assert(a->has_caps && str_eq(a->caps.server_names.v[0], STR("sip:me")) && str_eq(a->caps.server_names.v[1], STR("v")));
+}
+
+static void on_dx_maa(void *arg, const struct cx_maa *a)
+{
+	(void)arg;
+	note(&a->result);
+	str_copy(a->origin_host, from, sizeof(from));
+	ck_assert(a->n_items == 2 && str_eq(a->item[0].scheme, STR("SIP Digest")) && str_eq(a->item[0].authenticate, STR("sip:s")));
+}
+
+static void on_dx_saa(void *arg, const struct cx_saa *a)
+{
+	(void)arg;
+	note(&a->result);
+	str_copy(a->origin_host, from, sizeof(from));
+	ck_assert(str_eq(a->primary_ccf, STR("sip:s")) && str_eq(a->secondary_ccf, STR("sip:a")) && a->n_restorations == 1);
+}
+
+static void on_dx_lia(void *arg, const struct cx_lia *a)
+{
+	(void)arg;
+	note(&a->result);
+	str_copy(a->origin_host, from, sizeof(from));
+	ck_assert(str_eq(a->server_name, STR("sip:o")));
+}
+
+static struct dia_peer_view peer_view(const char *identity)
+{
+	struct dia_peer_view v[2] = { 0 };
+
+	dia_peers(v, 2);
+	return strcmp(v[0].identity, identity) == 0 ? v[0] : v[1];
+}
+
+/* hss.test is the SLF, hss2.test the user's HSS. */
+static pid_t start_dx(void)
+{
+	static struct dia_peer_config p[2];
+	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = p, .n_peers = 2, .request_timeout_ms = 8000,
+				.max_outstanding = 16, .watchdog_s = 6 };
+	unsigned second = test_free_port();
+	pid_t other;
+
+	start_peer();
+	other = start_another(second, "hss2.test");
+	p[0] = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
+	p[1] = (struct dia_peer_config){ "hss2.test", NULL, "127.0.0.1", (uint16_t)second };
+	log_open("test", LOG_TEXT, LOG_ERROR);
+	loop = loop_new();
+	ck_assert_int_eq(dia_start(&c), 0);
+	client = dia_client_new(loop, 8000, 16, MAX_WAITING);
+	ck_assert_int_eq(dia_client_redirects(client, 100, 3600), 0);
+	AWAIT(peer_view("hss.test").open && peer_view("hss2.test").open);
+	return other;
+}
+
+START_TEST(test_a_redirect_is_followed_I8_RFC_6733_6_1_8)
+{
+	struct cx_uar uar = { .impi = STR("now"), .impu = STR("sip:me"), .visited_network = STR("v"), .dest_host = STR("hss.test") };
+	struct cx_lir lir = { .impu = STR("elsewhere"), .originating = true, .session_priority = UINT32_MAX, .dest_host = STR("hss.test") };
+	struct cx_mar mar = { .impi = STR("elsewhere"), .impu = STR("sip:other"), .server_name = STR("sip:s"), .n_items = 2,
+			      .item = { .scheme = STR("SIP Digest") }, .dest_host = STR("hss.test") };
+	struct cx_sar sar = { .impi = STR("elsewhere"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } }, .server_name = STR("sip:s"),
+			      .type = CX_SAR_REGISTRATION, .n_restorations = 1, .dest_host = STR("hss.test"),
+			      .restoration = { { STR("me"), 1, { { STR("<sip:p;lr>"), STR("<sip:c>"), STR("id"), 7 } } } } };
+	pid_t other = start_dx();
+
+	for (unsigned i = 0; i < 2; i++) {	/* the second time anew: "now" is not to be remembered */
+		cx_uar_send(client, &uar, on_dx_uaa, NULL);
+		expect(0, CX_FIRST_REGISTRATION, true);
+		ck_assert_str_eq(from, "hss2.test");
+		ck_assert_uint_eq(peer_view("hss.test").answers, i + 1);
+	}
+	cx_lir_send(client, &lir, on_dx_lia, NULL);
+	expect(0, DIA_SUCCESS, false);
+	ck_assert_str_eq(from, "hss2.test");
+	cx_mar_send(client, &mar, on_dx_maa, NULL);
+	expect(0, DIA_SUCCESS, false);
+	ck_assert_str_eq(from, "hss2.test");
+	cx_sar_send(client, &sar, on_dx_saa, NULL);
+	expect(0, DIA_SUCCESS, false);
+	ck_assert_str_eq(from, "hss2.test");
+	ck_assert(peer_view("hss.test").answers == 5 && peer_view("hss.test").errors == 0 && peer_view("hss2.test").answers == 5);
+	lir.dest_host = mar.dest_host = sar.dest_host = STR_NONE;
+	for (unsigned i = 0; i < 10; i++) {	/* remembered: by realm, and the SLF is not asked any more */
+		cx_lir_send(client, &lir, on_dx_lia, NULL);
+		expect(0, DIA_SUCCESS, false);
+		cx_mar_send(client, &mar, on_dx_maa, NULL);
+		expect(0, DIA_SUCCESS, false);
+		cx_sar_send(client, &sar, on_dx_saa, NULL);
+		expect(0, DIA_SUCCESS, false);
+	}
+	ck_assert_uint_eq(peer_view("hss.test").answers, 5);
+	ck_assert_uint_eq(dia_client_outstanding(client), 0);
+	end();
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	kill_peer();
+}
+END_TEST
+
+START_TEST(test_redirects_that_lead_nowhere_I8)	/* 3006 for the caller: a host that is no peer; a circle ends */
+{
+	struct cx_uar uar = { .impi = STR("nowhere"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	pid_t other = start_dx();
+
+	cx_uar_send(client, &uar, on_dx_uaa, NULL);
+	expect(0, DIA_REDIRECT_INDICATION, false);
+	ck_assert_uint_eq(peer_view("hss.test").answers + peer_view("hss2.test").answers, 1);
+	uar.impi = STR("round");
+	cx_uar_send(client, &uar, on_dx_uaa, NULL);
+	expect(0, DIA_REDIRECT_INDICATION, false);
+	ck_assert_uint_eq(peer_view("hss.test").answers + peer_view("hss2.test").answers, 1 + 1 + DIA_MAX_REDIRECTS);
+	ck_assert_uint_eq(dia_client_outstanding(client), 0);
+	uar.impi = STR("elsewhere");		/* its host is away: nobody else can answer */
+	uar.dest_host = STR("hss.test");
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	AWAIT(!dia_is_open(STR("hss2.test")));
+	cx_uar_send(client, &uar, on_dx_uaa, NULL);
+	expect(0, DIA_REDIRECT_INDICATION, false);
+	end();
+	kill_peer();
+}
+END_TEST
+
 static char watched[256];
 
 static void on_watch(void *u, const char *name, const struct dia_result *r, struct str correlation)
@@ -450,5 +587,6 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
+TEST_MAIN("node", TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
+	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))
