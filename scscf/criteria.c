@@ -274,7 +274,7 @@ static int table_make(struct criteria_store *s, struct str text, struct table **
 		table_free(t);
 		return rc;
 	}
-	if (t->c.n_skipped) {
+	if (s && t->c.n_skipped) {		/* a table of nobody is only looked at */
 		metric_add(&m_skipped, NULL, NULL, t->c.n_skipped);
 		log_warn(LOG_REG, "filter criteria that cannot be used are left out", LOG_U("skipped", t->c.n_skipped),
 			 LOG_U("used", t->c.n), LOG_S("why", t->c.skipped));
@@ -357,6 +357,17 @@ struct str criteria_store_set(const struct criteria_store *s, uint32_t id)
 		if (s->set[i].id == id)
 			return s->set[i].text;
 	return STR_NONE;
+}
+
+bool criteria_store_at(const struct criteria_store *s, unsigned i, uint32_t *ret_id, struct str *ret_elements)
+{
+	if (i >= s->n_sets)
+		return false;
+	if (ret_id)
+		*ret_id = s->set[i].id;
+	if (ret_elements)
+		*ret_elements = s->set[i].text;
+	return true;
 }
 
 int criteria_store_add(struct criteria_store *s, uint32_t id, struct str text)

@@ -79,13 +79,15 @@ int criteria_store_load(struct criteria_store *s, const char *file, char reterr[
 int criteria_store_load_text(struct criteria_store *s, struct str xml, char reterr[160]);
 
 int criteria_store_add(struct criteria_store *s, uint32_t id, struct str elements);	/* 0, -EEXIST, -EFBIG, -ENOMEM */
+/* The i-th of them, in the order of the file; false: there are not so many.  ret_... may be NULL. */
+bool criteria_store_at(const struct criteria_store *s, unsigned i, uint32_t *ret_id, struct str *ret_elements);
 /* Elements of a shared set; empty: there is none of that id. */
 struct str criteria_store_set(const struct criteria_store *s, uint32_t id);
 
 /* criteria_read.c: fills c, whose arena, o and text are set.  0, -EBADMSG, -ENOMEM. */
 int criteria_compile(const struct criteria_store *s, struct criteria *c);
 /* text: InitialFilterCriteria and SharedIFCSetID elements one after the other (criteria_xml_... below).  s NULL: shared with
- * nobody.  *ret one reference.  0; -EBADMSG (not well-formed), -ENOMEM, -EFBIG. */
+ * nobody, and not logged.  *ret one reference.  0; -EBADMSG (not well-formed), -ENOMEM, -EFBIG. */
 int criteria_get(struct criteria_store *s, struct str text, struct criteria **ret);
 /* The first criterion at or behind `from` that wants the request; CRITERIA_NONE. */
 bool criteria_trigger_fits(const struct trigger *t, const struct criteria_query *q);	/* one by itself: dryrun.c */

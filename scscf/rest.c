@@ -340,6 +340,9 @@ const struct http_route scscf_routes[] = {
 	  "Ends the confirmed sessions of a Call-ID: BYE to both ends; cause= of the SIP Reason, 480 when absent." },
 	{ "POST", "/api/v1/profiles/{impu}/ifc/dry-run", HTTP_VIEW, dryrun_route,
 	  "What the filter criteria of a user would do with a request, trigger by trigger; nothing is sent." },
+	{ "GET", "/api/v1/shared-ifc-sets", HTTP_VIEW, shared_sets_list,
+	  "The shared sets of filter criteria of sessions.shared_ifc_file, as they are understood." },
+	{ "GET", "/api/v1/shared-ifc-sets/{setId}", HTTP_VIEW, shared_sets_show, "One of them, by its SharedIFCSetID." },
 	{ "GET", "/api/v1/routing/routes", HTTP_VIEW, breakout_list, "The rows of sessions.routes, as they stand in the configuration." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -170,6 +170,8 @@ unsigned breakout_domain(const struct scscf_worker *sw, struct str host, const s
 void breakout_branch(const struct session_route *r, struct sip_out *o);	/* its header profile */
 /* Did the trunk fail, so that another one may do better?  It is held for sessions.as_hold_s then. */
 bool breakout_failed(struct scscf_worker *sw, const struct session_route *r, unsigned status, const struct sip_msg *m);
+void shared_sets_list(void *u, struct http_req *r);			/* sets_rest.c: GET /api/v1/shared-ifc-sets */
+void shared_sets_show(void *u, struct http_req *r);			/* the same, /{setId} */
 void breakout_list(void *u, struct http_req *r);				/* GET /api/v1/routing/routes */
 
 /* ---- border.c: the trust domain and privacy ---- */

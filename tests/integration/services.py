@@ -3,18 +3,20 @@
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
 
 from cases import Cases, check, equal, wait_for
-from core import MCC, MNC, Core, Sub
+from core import MCC, MNC, Core, RestError, Sub
 from phone import Phone, call, hang_up, uri_of
 
 AS_WAIT_MS = 800		# of the silent one and of the dead one; the others have longer
 DOMAIN = f"ims.mnc0{MNC}.mcc{MCC}.3gppnetwork.org"
 SCSCF = """sessions:
   as_wait_ms: 5000
+  shared_ifc_file: {shared}
   as_budgets: [{{server: "sip:{silent}", wait_ms: {wait}}}, {{server: "sip:{dead}", wait_ms: {wait}}}]
   as_hold_s: 2
   application_servers: ["{originator}"]
@@ -190,6 +192,24 @@ class Services:
             r = self.core.rest("scscf").send("POST", path, body)
             equal(r["invoked"], invoked, method)
             equal([t["result"] for t in r["chain"][0]["triggers"]], [method == "MESSAGE", True, True], "its triggers")
+
+    def shared_sets(self):
+        """Row T5: the sets of the file over REST, one page at a time, and what cannot be used of them."""
+        rest, path = self.core.rest("scscf"), "/api/v1/shared-ifc-sets"
+        equal([s["id"] for s in rest.items(path)], [7, 3], "their numbers")
+        first = rest.get(path + "?limit=1")
+        equal((len(first["items"]), bool(first["page"]["nextCursor"])), (1, True), "a page")
+        one = rest.get(path + "/7")
+        equal([(c["priority"], c["applicationServer"], c["defaultHandling"]) for c in one["filterCriteria"]], [(5, "sip:as.example", "terminate")], "set 7")
+        equal(one["skipped"], 0, "set 7")
+        check("<ServerName>sip:as.example</ServerName>" in one["xml"], one["xml"])
+        equal((rest.get(path + "/3")["filterCriteria"], rest.get(path + "/3")["skipped"]), ([], 1), "set 3")
+        for missing in ("/8", "/x"):
+            try:
+                rest.get(path + missing)
+                raise AssertionError("there is no such set")
+            except RestError as e:
+                equal(e.status, 404, missing)
 
     def released(self):
         """Row T18, TS 24.229 §5.4.5: an operator ends a call; both phones and the server between them hear BYE."""
@@ -383,6 +403,7 @@ class Services:
             ("everybody registers", self.register), ("a server hears of a registration", self.third_party),
             ("a server hears of a re-registration", self.third_party_again), ("a server that may end a registration", self.third_party_fails),
             ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("filter criteria tried over REST", self.dry_run),
+            ("shared sets over REST", self.shared_sets),
             ("a call ended over REST", self.released),
             ("a server that diverts", self.diverted),
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),
@@ -401,7 +422,11 @@ def main():
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
     subs = subscribers(net)
-    scscf = SCSCF.format(wait=AS_WAIT_MS, originator=f"{net}.71", silent=f"{net}.62", dead=f"{net}.63")
+    shared = tempfile.NamedTemporaryFile("w", suffix=".xml")		# gone with the script
+    shared.write("<SharedIFCSets><SharedIFCSet><SetID>7</SetID>" + ifc(5, "as.example", [method("INVITE")], handling=1) + "</SharedIFCSet>"
+                 "<SharedIFCSet><SetID>3</SetID><InitialFilterCriteria><Priority>1</Priority></InitialFilterCriteria></SharedIFCSet></SharedIFCSets>")
+    shared.flush()
+    scscf = SCSCF.format(shared=shared.name, wait=AS_WAIT_MS, originator=f"{net}.71", silent=f"{net}.62", dead=f"{net}.63")
     with Core(build, net, list(subs.values()), workers, {"scscf": scscf}) as core:
         for name, fn in Services(core, subs).rows():
             cases.run(name, fn)

@@ -300,9 +300,13 @@ START_TEST(test_shared_sets)
 		"</InitialFilterCriteria></SharedIFCSet></x:SharedIFCSets>";
 	struct criteria_store *s = criteria_store_new();
 	struct criteria *c;
+	struct str text;
 	char why[160];
+	uint32_t id;
 
 	ck_assert_msg(criteria_store_load_text(s, STR(file), why) == 0, "%s", why);
+	ck_assert(criteria_store_at(s, 0, &id, &text) && id == 3 && str_eq(text, criteria_store_set(s, 3)));
+	ck_assert(!criteria_store_at(s, 1, NULL, NULL));
 	c = get(s, ONE(YES) "<SharedIFCSetID>3</SharedIFCSetID><SharedIFCSetID>4</SharedIFCSetID>");
 	ck_assert(c->n == 3 && c->n_skipped == 1);
 	ck_assert(c->v[0].priority == 0 && c->v[1].priority == 1 && c->v[2].priority == 9);
