@@ -5,7 +5,8 @@
  *
  * Private (LIR: public) identity: "silent" is not answered, "one" by all peers but hss.test (Server-Name is "again"
  * with the T flag), "elsewhere" is redirected to hss2.test by hss.test (both to remember; "now": not to), "nowhere" to one that is no peer,
- * "round" by each to the other one, "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
+ * "round" by each to the other one, "leave" makes it
+ * disconnect (DPR) and end without an answer, "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
  * before it answers. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,11 @@ static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 	(void)u;
 	if (redirected(q, r->impi))
 		return;
+	if (str_eq(r->impi, STR("leave"))) {
+		dia_request_drop(q);
+		dia_stop();
+		exit(0);
+	}
 	if (str_eq(r->impi, STR("one")))
 		a.server_name = dia_request_retransmitted(q) ? STR("again") : STR("first");
 	if (str_eq(r->impi, STR("silent")) || (str_eq(r->impi, STR("one")) && mute)) {

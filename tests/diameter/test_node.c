@@ -537,6 +537,64 @@ START_TEST(test_redirects_that_lead_nowhere_I8)	/* 3006 for the caller: a host t
 }
 END_TEST
 
+static void on_left(void *arg, const struct cx_uaa *a)
+{
+	*(int *)arg = a->result.err ? a->result.err : (int)a->result.code;
+}
+
+/* RFC 6733 §5.4: the peer says goodbye while it owes answers. */
+START_TEST(test_a_peer_that_disconnects_D12)
+{
+	struct cx_uar uar = { .impi = STR("one"), .impu = STR("sip:me"), .visited_network = STR("v") };
+	struct cx_uar leave = { .impi = STR("leave"), .impu = STR("sip:me"), .visited_network = STR("v"), .dest_host = STR("hss.test") };
+	enum { N = 10 };
+	pid_t other = start_dx();
+	uint64_t began;
+	int left = 0;
+
+	for (unsigned i = 0; i < N; i++)
+		cx_uar_send(client, &uar, on_either, NULL);
+	loop_run_for(loop, 300);
+	cx_uar_send(client, &leave, on_left, &left);
+	began = clock_mono_ms();
+	AWAIT(answers == N && left);
+	ck_assert_msg(clock_mono_ms() - began < 6000, "took over after %lu ms", (unsigned long)(clock_mono_ms() - began));
+	ck_assert_msg(left == -ENOTCONN || left == DIA_UNABLE_TO_DELIVER, "%d", left);		/* it named that host */
+	ck_assert_uint_eq(first + again, N);
+	AWAIT(!peer_view("hss.test").open);
+	cx_uar_send(client, &uar, on_either, NULL);	/* and the next ones */
+	AWAIT(answers == N + 1);
+	waitpid(peer, NULL, 0);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	end();
+}
+END_TEST
+
+START_TEST(test_a_destination_with_a_port_D12)	/* README.md trap 7 */
+{
+	static const struct { struct str to; int code; } hosts[] = {
+		{ STR("hss.test"), CX_USER_UNKNOWN }, { STR("hss.test:3868"), CX_USER_UNKNOWN }, { STR("HSS.test:1"), CX_USER_UNKNOWN },
+		{ STR("hss.tester"), DIA_UNABLE_TO_DELIVER }, { STR("another.test"), DIA_UNABLE_TO_DELIVER },
+	};
+	struct cx_uar uar = { .impi = STR("unknown"), .impu = STR("sip:me"), .visited_network = STR("v") };
+
+	start_peer();
+	start_client(5000, 16);
+	AWAIT(dia_any_open());
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		unsigned before = answers;
+
+		uar.dest_host = hosts[i].to;
+		cx_uar_send(client, &uar, on_uaa, NULL);
+		AWAIT(answers == before + 1);
+		ck_assert_msg(last_err == 0 && last_code == (uint32_t)hosts[i].code, "%.*s: %d %u", STR_ARG(hosts[i].to), last_err, last_code);
+	}
+	end();
+	kill_peer();
+}
+END_TEST
+
 static char watched[256];
 
 static void on_watch(void *u, const char *name, const struct dia_result *r, struct str correlation)
@@ -587,6 +645,6 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
+TEST_MAIN("node", TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
 	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))
