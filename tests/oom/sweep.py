@@ -87,12 +87,12 @@ class Program:
         env = {**os.environ, "LD_PRELOAD": self.shim, "OOM_AT": str(n), "OOM_LOG": self.log, "OOM_OURS": self.ours,
                "CK_VERBOSITY": "minimal", "MALLOC_CHECK_": "0"}
         with subprocess.Popen([self.path], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              cwd=os.path.dirname(self.path)) as p:
+                              cwd=os.path.dirname(self.path), start_new_session=True) as p:
             try:
                 out = p.communicate(timeout=RUN_S)[0].decode("utf-8", "replace")
             except subprocess.TimeoutExpired:
                 out = "Test timeout expired"
-                p.terminate()				# Check then ends the test, which is a child of it
+                p.terminate()				# Check then ends the test, a child of it, and its whole process group
         self.runs += 1
         self.spent += time.monotonic() - began
         lines = []
