@@ -181,6 +181,14 @@ bool guard_may_hold(void *u, const struct sip_msg *m)
 	return admission_class_of(&container_of(w, struct worker_full, w)->admission, m, false) == ADMISSION_NEW && !is_urgent(w, m);
 }
 
+/* What has to get through when the table of transactions is full. */
+static bool is_vital(void *u, const struct sip_msg *m)
+{
+	struct worker *w = u;
+
+	return admission_class_of(&container_of(w, struct worker_full, w)->admission, m, false) == ADMISSION_ALWAYS || is_urgent(w, m);
+}
+
 /* ---- figures ---- */
 
 void guard_measure(struct worker_full *f, const struct sip_msg *m)
@@ -292,6 +300,7 @@ void guard_open(struct worker_full *f)
 	snprintf(worker, sizeof(worker), "%u", f->w.id);
 	metric_set(&m_percent, worker, NULL, 100);
 	tx_layer_set_admit_fn(f->w.tx, on_admit);
+	tx_layer_set_vital_fn(f->w.tx, is_vital);
 	transport_set_filter(f->w.transport, on_filter);
 	if (cfg_bool(cfg_root(f->w.stack->config), "sip.overload.neighbours"))
 		tx_layer_set_overload_fn(f->w.tx, on_overload);

@@ -45,6 +45,8 @@ void tx_later(struct tx *t)
 
 void tx_unlink(struct tx *t)
 {
+	if (t->server)
+		list_del(&container_of(t, struct tx_server, t)->answered);
 	htab_del(t->server ? &t->l->servers : &t->l->clients, &t->node);
 }
 
@@ -64,6 +66,8 @@ struct tx_layer *tx_layer_new(struct wheel *w, const struct tx_ops *ops, void *u
 		l->timers[i] = tx_timers_default[i];
 	list_init(&l->all);
 	list_init(&l->later);
+	for (int i = 0; i < TX_N_SIDES; i++)
+		list_init(&l->answered[i]);
 	timer_init(&l->later_timer, on_later);
 	if (htab_init(&l->servers, EXPECTED) < 0)
 		goto fail;
@@ -114,6 +118,11 @@ void tx_layer_set_response_flow_fn(struct tx_layer *l, void (*fn)(void *u, const
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from))
 {
 	l->side_fn = fn;
+}
+
+void tx_layer_set_vital_fn(struct tx_layer *l, bool (*fn)(void *u, const struct sip_msg *m))
+{
+	l->vital_fn = fn;
 }
 
 void tx_layer_set_admit_fn(struct tx_layer *l, bool (*fn)(void *u, struct sip_msg *m, struct refusal *ret))

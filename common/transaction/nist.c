@@ -21,6 +21,15 @@ static void resend_last(void *ctx, void *arg)
 	tx_retransmit(t, t->wire);
 }
 
+static void resend_final(void *ctx, void *arg)
+{
+	struct tx_server *st = ctx;
+
+	if (!st->t.reliable)
+		tx_server_quiet(st);
+	resend_last(ctx, arg);
+}
+
 static void absorb(void *ctx, void *arg)
 {
 	struct tx *t = ctx;
@@ -59,6 +68,8 @@ static void done(struct tx_server *st)
 	st->final_sent = true;
 	timer_stop(&t->retry);
 	tx_life_start(t, t->reliable ? 0 : tx_64_t1(t), NIST_EV_TIMER_J);
+	if (!t->reliable)
+		tx_server_quiet(st);
 	tx_later(t);					/* gives the request back */
 }
 
@@ -108,7 +119,7 @@ static const struct fsm_cell cells[NIST_N_STATES][NIST_N_EVENTS] = {
 		[NIST_EV_TP_ERROR]   = { fsm_ignore,    NIST_TERMINATED },
 	},
 	[NIST_COMPLETED] = {
-		[NIST_EV_REQUEST]    = { resend_last,   NIST_COMPLETED },
+		[NIST_EV_REQUEST]    = { resend_final,  NIST_COMPLETED },
 		[NIST_EV_TIMER_J]    = { fsm_ignore,    NIST_TERMINATED },
 		[NIST_EV_TP_ERROR]   = { fsm_ignore,    NIST_TERMINATED },
 	},

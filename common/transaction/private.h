@@ -45,6 +45,8 @@ struct tx {
 struct tx_server {
 	struct tx t;
 	struct sip_msg *req;
+	struct list answered;		/* on tx_layer.answered: a non-INVITE over UDP that has its final response */
+	uint64_t quiet_since_ms;	/* since that response, or the last retransmission after it */
 	char to_tag[TX_TAG_CHARS + 1];
 	bool final_sent, told;			/* told: tx_ops.invite_final */
 	bool wants_oc;			/* RFC 7339: its Via asked */
@@ -78,6 +80,8 @@ struct tx_layer {
 	enum tx_side (*side_fn)(void *u, const struct sip_flow *from);
 	unsigned (*overload_fn)(void *u);
 	bool (*admit_fn)(void *u, struct sip_msg *m, struct refusal *ret);
+	bool (*vital_fn)(void *u, const struct sip_msg *m);
+	struct list answered[TX_N_SIDES];	/* in order of quiet_since_ms */
 	struct tx_agent agent;
 	struct tx_timers timers[TX_N_SIDES];
 	struct htab servers, clients;
@@ -127,6 +131,7 @@ void tx_client_input(struct tx_layer *l, struct sip_msg *m);
 void tx_server_input(struct tx_layer *l, struct sip_msg *m);
 void tx_client_destroy(struct tx_client *ct);
 void tx_server_destroy(struct tx_server *st);
+void tx_server_quiet(struct tx_server *st);		/* it has its final response, or its request came again after that */
 struct bytes *tx_bare_reply(struct tx_server *st, unsigned status);	/* with nothing that could be left out; NULL: not even that */
 void tx_server_invite_final(struct tx_server *st, unsigned status);
 

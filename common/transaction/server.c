@@ -167,6 +167,7 @@ static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const
 		return NULL;
 	t = &st->t;
 	t->server = true;
+	list_init(&st->answered);
 	st->forgeable = forgeable;
 	st->wants_oc = asks_oc(l, m);
 	t->fsm = m->method == SIP_INVITE ? &ist_fsm : &nist_fsm;
@@ -186,9 +187,39 @@ static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const
 	return st;
 }
 
-static bool full(const struct tx_layer *l)
+void tx_server_quiet(struct tx_server *st)
 {
-	return (uint64_t)l->st.server_now + l->st.client_now >= l->max;
+	struct tx_layer *l = st->t.l;
+
+	list_del(&st->answered);
+	st->quiet_since_ms = l->wheel->now_ms;
+	list_add_tail(&l->answered[st->t.side], &st->answered);
+}
+
+/* Ends the oldest answered non-INVITE that nobody needs any more: while its client has no final response it sends the request again
+ * every T2 at least (§17.1.2.2), so one that has been silent for longer has it. */
+static bool make_room(struct tx_layer *l)
+{
+	for (unsigned side = 0; side < TX_N_SIDES; side++) {
+		struct tx_server *st = list_entry(l->answered[side].next, struct tx_server, answered);
+
+		if (list_empty(&l->answered[side]) || l->wheel->now_ms - st->quiet_since_ms <= l->timers[side].t2_ms)
+			continue;
+		timer_stop(&st->t.life);
+		(void)tx_event(&st->t, NIST_EV_TIMER_J, NULL);
+		l->st.made_room++;
+		return true;
+	}
+	return false;
+}
+
+static bool full(struct tx_layer *l, const struct sip_msg *m)
+{
+	uint64_t now = (uint64_t)l->st.server_now + l->st.client_now;
+
+	if (now < l->max || make_room(l))
+		return false;
+	return now >= (uint64_t)l->max + l->max / 8 || !l->vital_fn || !l->vital_fn(l->u, m);
 }
 
 /* §9.2.  The CANCEL's own transaction absorbs its retransmissions; its 200 has the To tag of the INVITE's responses. */
@@ -197,7 +228,7 @@ static void input_cancel(struct tx_layer *l, struct sip_msg *m, const struct tx_
 	struct tx_server *invite = server_find(l, k, SIP_INVITE), *st;
 	bool pending = invite && invite->t.state == IST_PROCEEDING;
 
-	if (!invite && full(l)) {
+	if (!invite && full(l, m)) {
 		refuse_full(l, m);
 		return;
 	}
@@ -249,7 +280,7 @@ void tx_server_input(struct tx_layer *l, struct sip_msg *m)
 	}
 	if (!admitted(l, m, &forgeable))
 		return;
-	if (full(l)) {
+	if (full(l, m)) {
 		refuse_full(l, m);
 		return;
 	}

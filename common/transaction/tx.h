@@ -57,7 +57,10 @@ void tx_layer_set_timers(struct tx_layer *l, enum tx_side side, const struct tx_
 /* Where a response goes, after RFC 3261 §18.2.2 and RFC 3581 have had their say (protected ports of IPsec).  Default: there. */
 void tx_layer_set_response_flow_fn(struct tx_layer *l, void (*fn)(void *u, const struct sip_msg *req, struct sip_flow *to));
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from));	/* server side; default TX_CORE */
-void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);	/* beyond: 503 with Retry-After, stateless; clients may go a quarter above */
+/* Beyond: 503 with Retry-After, stateless.  Before that the oldest answered non-INVITE whose sender has been silent for longer than T2,
+ * and so has its answer, makes room.  Requests that are vital may go an eighth above, clients a quarter. */
+void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);
+void tx_layer_set_vital_fn(struct tx_layer *l, bool (*fn)(void *u, const struct sip_msg *m));	/* NULL: none is */
 
 struct refusal;				/* refuse.h */
 /* Asked before a transaction is made for a new request (not for ACK and CANCEL).  false: it is refused at no cost, without a
@@ -77,7 +80,7 @@ void tx_transport_error(struct tx_layer *l, struct tx_handle origin, int err);
 void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret);
 
 struct tx_stats {
-	uint64_t server_made, client_made, retransmissions_absorbed, retransmissions_sent, timeouts, strays, refused_full, refused;
+	uint64_t server_made, client_made, retransmissions_absorbed, retransmissions_sent, timeouts, strays, refused_full, refused, made_room;
 	uint64_t responses_dropped;	/* of the user: the state or RFC 4320 does not allow them */
 	uint32_t server_now, client_now;
 };

@@ -213,6 +213,66 @@ START_TEST(test_layer_full)		/* new requests: 503 with Retry-After 5..15, no sta
 }
 END_TEST
 
+static bool vital_if_tagged(void *u, const struct sip_msg *m)
+{
+	(void)u;
+	return m->to_tag.l > 0;
+}
+
+START_TEST(test_layer_full_vital)	/* what belongs to a call is let in an eighth above the limit */
+{
+	struct tx_stats s;
+	char branch[32];
+
+	world_init(&w, SIP_UDP, TX_CORE);
+	tx_layer_set_limits(w.l, 8);
+	tx_layer_set_vital_fn(w.l, vital_if_tagged);
+	for (int i = 0; i < 9; i++) {
+		snprintf(branch, sizeof(branch), "z9hG4bK%d", i);
+		world_request_full(&w, "MESSAGE", branch, NULL, NULL);
+	}
+	ck_assert_uint_eq(w.n_request, 8);
+	world_request_full(&w, "INFO", "z9hG4bKcall", "t", NULL);
+	ck_assert_uint_eq(w.n_request, 9);
+	world_request_full(&w, "INFO", "z9hG4bKcall2", "t", NULL);
+	ck_assert_uint_eq(w.n_request, 9);
+	tx_layer_stats(w.l, &s);
+	ck_assert_uint_eq(s.refused_full, 2);
+	world_fini(&w);
+}
+END_TEST
+
+static void answer_200(struct world *x, struct tx_server *st)
+{
+	tx_server_reply(st, 200, NULL, STR_NONE);
+	(void)x;
+}
+
+START_TEST(test_layer_makes_room)	/* an answered request makes room once its sender has been silent for longer than T2 */
+{
+	struct tx_stats s;
+
+	world_init(&w, SIP_UDP, TX_CORE);
+	tx_layer_set_limits(w.l, 1);
+	w.in_request = answer_200;
+	world_request_full(&w, "MESSAGE", "z9hG4bKfirst", NULL, NULL);
+	world_advance(&w, 3000);
+	world_request_full(&w, "MESSAGE", "z9hG4bKfirst", NULL, NULL);	/* its 200 was lost */
+	world_advance(&w, 3900);
+	world_request_full(&w, "MESSAGE", "z9hG4bKsecond", NULL, NULL);
+	ck_assert_uint_eq(w.n_request, 1);
+	ck_assert_int_eq(strncmp(world_last(&w), "SIP/2.0 503 ", 12), 0);
+	world_advance(&w, 200);
+	world_request_full(&w, "MESSAGE", "z9hG4bKthird", NULL, NULL);
+	ck_assert_uint_eq(w.n_request, 2);
+	ck_assert_int_eq(strncmp(world_last(&w), "SIP/2.0 200 ", 12), 0);
+	tx_layer_stats(w.l, &s);
+	ck_assert_uint_eq(s.made_room, 1);
+	ck_assert_uint_eq(s.refused_full, 1);
+	world_fini(&w);
+}
+END_TEST
+
 static void answer_at_once(struct world *x, struct tx_server *st)
 {
 	tx_server_reply(st, 180, NULL, STR_NONE);
@@ -487,7 +547,7 @@ START_TEST(test_layer_too_large)	/* found by fuzz_proxy: a transaction without a
 	buf_init(&extra, 65535);
 	buf_printf(&b, "%s sip:b@h SIP/2.0\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 %s\r\n"
 		   "v: SIP/2.0/UDP h;branch=z9hG4bKx;y=", large[_i].method, large[_i].method);
-	while (b.l < large[_i].octets)
+	while (!b.failed && b.l < large[_i].octets)
 		buf_putc(&b, 'y');
 	buf_puts(&b, "\r\nl: 0\r\n\r\n");
 	buf_puts(&extra, "X: ");
@@ -520,5 +580,6 @@ TEST_MAIN("layer", TEST_ROWS(test_layer_too_large, large), TEST_ONE(test_layer_o
 	  TEST_ONE(test_layer_rfc2543_users_tag), TEST_ONE(test_layer_client_match),
 	  TEST_ROWS(test_layer_response_address, addresses), TEST_ONE(test_layer_default_port), TEST_ONE(test_layer_cancel),
 	  TEST_ROWS(test_layer_cancel_too_late, finals), TEST_ONE(test_layer_cancel_nothing),
-	  TEST_ONE(test_layer_cancel_rfc2543), TEST_ONE(test_layer_full), TEST_ONE(test_layer_reentrant),
+	  TEST_ONE(test_layer_cancel_rfc2543), TEST_ONE(test_layer_full), TEST_ONE(test_layer_full_vital), TEST_ONE(test_layer_makes_room),
+	  TEST_ONE(test_layer_reentrant),
 	  TEST_ONE(test_layer_views_and_handles), TEST_ONE(test_layer_many), TEST_ONE(test_layer_branch))
