@@ -279,8 +279,9 @@ static bool media_allowed(struct pcscf_req *r)
 {
 	const struct sdp_policy *p = &r->pw->p->cfg.media;
 	struct sdp_fault f;
+	bool sos = r->has_token && r->token.kind == TOKEN_RECORD_ROUTE && (r->token.flags & RECORD_ROUTE_SOS);
 
-	if (r->emergency || sdp_policy_allows(p, sdp_of_message(r->m), &f))
+	if (r->emergency || sos || sdp_policy_allows(p, sdp_of_message(r->m), &f))
 		return true;
 	tx_refuse(r->st, &(const struct refusal){
 		.status = 488, .why = f.why, .content_type = STR("application/sdp"), .body = sdp_policy_body(p, r->m->arena),

@@ -296,7 +296,7 @@ static void refuse(struct policy_session *s, struct held *h, const struct policy
 static void decide(struct policy_session *s, struct held *h, const struct policy_answer *a)
 {
 	const struct policy_config *cfg = &s->pw->p->cfg.policy;
-	enum policy_choice choice = a->verdict == POLICY_NO ? cfg->on_refused : cfg->on_silence;
+	enum policy_choice choice = s->c->emergency ? POLICY_GO_ON : a->verdict == POLICY_NO ? cfg->on_refused : cfg->on_silence;
 
 	if (a->verdict == POLICY_YES) {
 		agreed(s, h);
@@ -439,11 +439,13 @@ bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_
 	struct late_offer *l = sdp.l && (m->method == SIP_PRACK || m->method == SIP_ACK) ? late_find(s, tag) : NULL;
 	struct media_set *want;
 	struct held *h;
+	struct str offer;
 
 	if (!l)
 		return false;
-	want = agree(s, str_make(l->sdp, l->l), sdp, to_phone);		/* who gets the answer made the offer */
+	offer = arena_dup(m->arena, str_make(l->sdp, l->l));		/* slices of it are asked about as long as m is held */
 	late_drop(l);
+	want = offer.p ? agree(s, offer, sdp, to_phone) : NULL;		/* who gets the answer made the offer */
 	h = want ? hold(s, p, NULL, m, NULL, want) : NULL;
 	if (!h)
 		return false;
@@ -504,7 +506,7 @@ void policy_lost(struct call *c, const uint32_t *components, unsigned n, bool fa
 	if (!s)
 		return;
 	str_copy(str_from_c(why), s->cause, sizeof(s->cause));
-	if (!fatal && (!s->pw->p->cfg.policy.release_on_loss || !is_vital(s, components, n))) {
+	if (!fatal && (c->emergency || !s->pw->p->cfg.policy.release_on_loss || !is_vital(s, components, n))) {
 		log_warn(LOG_SESS, "a bearer is lost, the call goes on", LOG_C("why", why), LOG_S("call_id", c->call_id));
 		return;
 	}

@@ -187,6 +187,8 @@ static bool judge_binding(void *arg, const struct binding *b)
 
 	if (!str_eq(b->impi, str_make(j->x->impi, j->x->l)) || sip_uri_parse(b->contact, &contact, NULL) < 0)
 		return true;
+	if (binding_is_emergency(b))		/* never watched (§5.2.3): it lives as long as it was granted */
+		return true;
 	for (const struct reginfo_registration *r = j->doc ? j->doc->registrations : NULL; r; r = r->next) {
 		if (!j->doc->full && !is_watched_identity(r, j->x->identity))
 			continue;

@@ -142,6 +142,8 @@ static void dispatch(struct pcscf_req *r)
 	}
 	if (is_for_us(r))
 		answer_ourselves(r);
+	else if (r->has_token && r->token.kind == TOKEN_RECORD_ROUTE && !r->core && !r->m->to_tag.l)
+		pcscf_refuse(r, 403, "a dialog's route outside of one", STR_NONE);	/* past Service-Route and identity: SEC-09, SEC-19 */
 	else if (r->has_token && r->token.kind == TOKEN_RECORD_ROUTE)
 		pcscf_in_dialog(r);
 	else if (r->has_token && (!r->core || r->token.kind != TOKEN_PATH))

@@ -5,6 +5,7 @@
 
 #define WARN_TYPE 304u			/* media type not available */
 #define WARN_FORMAT 305u		/* incompatible media format */
+#define WARN_MISC 399u
 #define WARN_BANDWIDTH 370u		/* insufficient bandwidth */
 
 /* They carry no media of their own, whatever is allowed. */
@@ -109,8 +110,10 @@ bool sdp_policy_allows(const struct sdp_policy *p, struct str text, struct sdp_f
 {
 	struct sdp s;
 
-	if ((!p->types && !p->n_codecs && !p->max_kbps) || !text.l || sdp_parse(text, &s, NULL) < 0)
+	if ((!p->types && !p->n_codecs && !p->max_kbps) || !text.l)
 		return true;
+	if (sdp_parse(text, &s, NULL) < 0)		/* what cannot be judged would be a way past all limits */
+		return fault(reterr, WARN_MISC, "session description cannot be read");
 	for (unsigned i = 0; i < s.n_media; i++) {
 		const struct sdp_media *m = &s.media[i];
 		int t = type_named(m->type);

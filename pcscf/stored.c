@@ -14,7 +14,7 @@ static METRIC_DEF(m_restored, "cscf_pcscf_restored_total", METRIC_COUNTER, "Bind
 enum { IDENTITY = 100, ROUTE };
 struct kept {
 	uint64_t id, registered_wall_us, ends_ms;	/* ends: store time */
-	struct str impi, contact, user_agent, remote, local;
+	struct str impi, contact, user_agent, remote, local, access;
 	uint32_t spi_s;			/* of its associations; 0: in clear */
 	uint8_t proto, auth, outbound;
 	struct binding *b;
@@ -32,6 +32,7 @@ static const struct field kept_fields[] = {
 	FIELD(10, FIELD_U8, struct kept, proto),
 	FIELD(11, FIELD_U8, struct kept, auth),
 	FIELD(12, FIELD_U8, struct kept, outbound),
+	FIELD(13, FIELD_STR, struct kept, access),
 	{ 0 },
 };
 
@@ -50,7 +51,7 @@ void stored_phone(struct store_port *port, const struct binding *b, uint64_t lef
 		.contact = b->contact, .user_agent = b->user_agent, .remote = str_from_c(addr_fmt(&b->flow.remote, remote)),
 		.local = addr_is_set(&b->flow.local) ? str_from_c(addr_fmt(&b->flow.local, local)) : STR_NONE,
 		.spi_s = b->sa ? b->sa->k.mine.spi_s : 0, .proto = (uint8_t)b->flow.proto, .auth = (uint8_t)b->auth,
-		.outbound = b->outbound,
+		.outbound = b->outbound, .access = b->access,
 	};
 	buf_init(&out, STORED_MAX_BYTES);
 	fields_write(kept_fields, &k, &out);
@@ -103,6 +104,7 @@ static int fill(struct pcscf *p, struct binding *b, const struct kept *k, struct
 	b->contact = arena_dup(b->arena, k->contact);
 	b->contact_aor = binding_contact_aor(b->arena, &u);
 	b->user_agent = arena_dup(b->arena, k->user_agent);
+	b->access = arena_dup(b->arena, k->access);
 	sip_uri_host_addr(&u, &b->contact_addr);
 	b->contact_proto = u.scheme == SIP_SCHEME_SIPS ? SIP_TLS : SIP_UDP;
 	if (sip_uri_param(&u, "transport", &transport))

@@ -383,15 +383,17 @@ static void pass(struct reg_job *job, struct challenge *c)
 	} else {
 		g->unchallenged++;
 	}
-	if (c)
-		job->auth_info = auth_info(job, c);
-	if (c && a->alg == AUTH_AKAV1_MD5) {	/* RES serves once; whatever else was outstanding is void now */
-		while (!list_empty(&a->challenges))
-			challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
-	} else if (c) {
+	if (c && a->alg != AUTH_AKAV1_MD5) {	/* the last one used is the last one dropped: auth_info() may make another */
 		c->answered = true;
 		c->wrong = 0;
+		list_del(&c->link);
+		list_add_tail(&a->challenges, &c->link);
 	}
+	if (c)
+		job->auth_info = auth_info(job, c);
+	if (c && a->alg == AUTH_AKAV1_MD5)	/* RES serves once; whatever else was outstanding is void now */
+		while (!list_empty(&a->challenges))
+			challenge_drop(a, list_entry(a->challenges.next, struct challenge, link));
 	if (c && g->auth) {
 		g->auth->resyncs = 0;
 		g->auth->asked = false;

@@ -48,7 +48,8 @@ static struct str kept_params(struct arena *a, struct str params)
 	if (!to)
 		return STR_NONE;
 	while (sip_param_next(&rest, &name, &value)) {
-		if (str_ieq(name, STR("expires")) || str_ieq(name, STR("q")))
+		if (str_ieq(name, STR("expires")) || str_ieq(name, STR("q")) ||
+		    str_ieq(name, STR("pub-gruu")) || str_ieq(name, STR("temp-gruu")))	/* ours to say: RFC 5627 §5.1 */
 			continue;
 		if (at != to)
 			*at++ = ';';

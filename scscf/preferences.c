@@ -135,10 +135,19 @@ static bool lists_meet(struct str a, struct str b)
 	return !b_positive;
 }
 
+/* What is looked at: the work is the product of both sides' lengths, and both are the sender's to choose. */
+#define MAX_PARAMS_BYTES 2048u
+#define MAX_VALUES_BYTES 256u
+
+static struct str at_most(struct str s, size_t bytes)
+{
+	return str_head(s, s.l < bytes ? s.l : bytes);
+}
+
 /* A tag without a value says TRUE. */
 static struct str value_list(struct str value)
 {
-	return value.l ? sip_unquote(value) : STR("TRUE");
+	return value.l ? at_most(sip_unquote(value), MAX_VALUES_BYTES) : STR("TRUE");
 }
 
 /* ---- a preference against a contact: §7.2.4 ---- */
@@ -153,6 +162,8 @@ static struct match match(struct str wanted, struct str contact)
 	struct match r = { .meets = true };
 	struct str name, value, other;
 
+	wanted = at_most(wanted, MAX_PARAMS_BYTES);
+	contact = at_most(contact, MAX_PARAMS_BYTES);
 	while (sip_param_next(&wanted, &name, &value)) {
 		if (!is_feature(name))
 			continue;

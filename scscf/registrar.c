@@ -92,6 +92,34 @@ static uint8_t free_set(const struct registration_sets *s)
 	return set;
 }
 
+static void free_registration(struct registration *g)
+{
+	auth_forget(g);
+	thirdparty_forget(g);
+	timer_stop(&g->expiry);
+	binding_drop_all(g, REGINFO_NONE);
+	registration_tell(g, NULL);
+	obj_unref(g->profile);
+	free(g->pcfa);
+	free(g->asking.impu);
+	list_del(&g->link);
+	htab_del(&g->r->by_impi, &g->node);
+	free(g);
+}
+
+/* Anybody can begin one without proving anything: the oldest of these makes room for who comes now. */
+static bool drop_unproven(const struct registration_sets *s)
+{
+	struct registration *oldest = NULL;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (!s->v[i]->profile && !s->v[i]->current && (!oldest || s->v[i]->serial < oldest->serial))
+			oldest = s->v[i];
+	if (oldest)
+		free_registration(oldest);
+	return oldest != NULL;
+}
+
 struct registration *registration_get(struct registrar *r, struct str impi, struct str impu, bool emergency)
 {
 	uint32_t hash = (uint32_t)hash_str(impu);
@@ -104,8 +132,9 @@ struct registration *registration_get(struct registrar *r, struct str impi, stru
 		if (g->emergency == emergency && (g->impu_hash == hash || (g->profile && profile_find(g->profile, impu))))
 			return g;
 	}
-	if (s.n == REG_MAX_SETS)
+	if (s.n == REG_MAX_SETS && !drop_unproven(&s))
 		return NULL;
+	registration_sets(r, impi, &s);
 	g = calloc(1, sizeof(*g) + impi.l + 1);
 	if (!g)
 		return NULL;
@@ -124,21 +153,6 @@ struct registration *registration_get(struct registrar *r, struct str impi, stru
 	htab_add(&r->by_impi, &g->node, hash_str(impi));
 	list_add_tail(&r->all, &g->link);
 	return g;
-}
-
-static void free_registration(struct registration *g)
-{
-	auth_forget(g);
-	thirdparty_forget(g);
-	timer_stop(&g->expiry);
-	binding_drop_all(g, REGINFO_NONE);
-	registration_tell(g, NULL);
-	obj_unref(g->profile);
-	free(g->pcfa);
-	free(g->asking.impu);
-	list_del(&g->link);
-	htab_del(&g->r->by_impi, &g->node);
-	free(g);
 }
 
 /* ---- one piece of work at a time ---- */

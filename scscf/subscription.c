@@ -190,6 +190,8 @@ static void on_notified(void *arg, unsigned status, const struct sip_msg *m)
 	uint32_t retry_s = 0;
 
 	s->notify = NULL;
+	if (uac_stopping(s->ss->sw->w->proxy))		/* the daemon ends, not the subscription: it is kept */
+		return;
 	metric_add(&m_notifies, status < 300 ? "ok" : m ? "refused" : "unanswered", NULL, 1);
 	if (status < 300 && !s->ended) {
 		if (m)

@@ -90,7 +90,9 @@ static void on_restored(void *arg, int rc)
 {
 	struct fetch *f = arg;
 
-	if (atomic_fetch_sub(&f->left, 1) == 1 && rc != -ESHUTDOWN)
+	if (rc == -ESHUTDOWN)			/* f may be gone already */
+		return;
+	if (atomic_fetch_sub(&f->left, 1) == 1)
 		on_adopted(f, 0);
 }
 

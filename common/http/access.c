@@ -238,7 +238,8 @@ void access_audit(struct http_req *r)
 	struct http_audit *a;
 	struct addr from;
 
-	if (!r->route || strcmp(r->route->method, "GET") == 0)
+	/* 429: whom the limits turn away does not push others out of the ring. */
+	if (!r->route || r->status == 429 || strcmp(r->route->method, "GET") == 0)
 		return;
 	a = &s->audit[s->n_audit % HTTP_AUDIT_ENTRIES];
 	*a = (struct http_audit){ .wall_us = clock_wall_us(), .number = ++s->n_audit, .status = r->status };

@@ -4,6 +4,7 @@
 #include "common/sip/media.h"
 #include "common/util/hash.h"
 
+#define MEDIA_MAX_FORMATS 32u	/* of an m= line, that are looked at for their rate */
 #define PACKETS_PER_S 50u		/* 20 ms of speech in each: TS 26.114 §7.4.2 */
 #define RTP_UDP_BYTES 20u
 #define IP4_BYTES 20u
@@ -111,13 +112,13 @@ static struct str encoding(struct str block, struct str format)
 	return STR_NONE;
 }
 
-/* The largest of those that are left after the answer. */
+/* The largest of those that are left after the answer; each costs a look through the media block, so the first ones only. */
 static uint32_t codec_bps(const struct sdp_media *answer)
 {
 	uint32_t most = MEDIA_ABSENT, head = (RTP_UDP_BYTES + (answer->conn_ip6 ? IP6_BYTES : IP4_BYTES)) * 8 * PACKETS_PER_S;
 	struct str rest = answer->formats, format, name;
 
-	while (rest.l) {
+	for (unsigned n = 0; rest.l && n < MEDIA_MAX_FORMATS; n++) {
 		str_cut(rest, ' ', &format, &rest);
 		name = encoding(answer->text, format);
 		for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)

@@ -197,13 +197,13 @@ void tx_server_quiet(struct tx_server *st)
 }
 
 /* Ends the oldest answered non-INVITE that nobody needs any more: while its client has no final response it sends the request again
- * every T2 at least (§17.1.2.2), so one that has been silent for longer has it. */
+ * every T2 at least (§17.1.2.2), so one that has been silent for twice as long has it, should one of these have been lost. */
 static bool make_room(struct tx_layer *l)
 {
 	for (unsigned side = 0; side < TX_N_SIDES; side++) {
 		struct tx_server *st = list_entry(l->answered[side].next, struct tx_server, answered);
 
-		if (list_empty(&l->answered[side]) || l->wheel->now_ms - st->quiet_since_ms <= l->timers[side].t2_ms)
+		if (list_empty(&l->answered[side]) || l->wheel->now_ms - st->quiet_since_ms <= 2 * (uint64_t)l->timers[side].t2_ms)
 			continue;
 		timer_stop(&st->t.life);
 		(void)tx_event(&st->t, NIST_EV_TIMER_J, NULL);

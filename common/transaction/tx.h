@@ -57,8 +57,8 @@ void tx_layer_set_timers(struct tx_layer *l, enum tx_side side, const struct tx_
 /* Where a response goes, after RFC 3261 §18.2.2 and RFC 3581 have had their say (protected ports of IPsec).  Default: there. */
 void tx_layer_set_response_flow_fn(struct tx_layer *l, void (*fn)(void *u, const struct sip_msg *req, struct sip_flow *to));
 void tx_layer_set_side_fn(struct tx_layer *l, enum tx_side (*fn)(void *u, const struct sip_flow *from));	/* server side; default TX_CORE */
-/* Beyond: 503 with Retry-After, stateless.  Before that the oldest answered non-INVITE whose sender has been silent for longer than T2,
- * and so has its answer, makes room.  Requests that are vital may go an eighth above, clients a quarter. */
+/* Beyond: 503 with Retry-After, stateless.  Before that the oldest answered non-INVITE whose sender has been silent for longer than
+ * 2*T2, and so has its answer, makes room.  Requests that are vital may go an eighth above, clients a quarter. */
 void tx_layer_set_limits(struct tx_layer *l, uint32_t max_transactions);
 void tx_layer_set_vital_fn(struct tx_layer *l, bool (*fn)(void *u, const struct sip_msg *m));	/* NULL: none is */
 

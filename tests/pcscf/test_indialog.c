@@ -63,6 +63,22 @@ START_TEST(test_from_phone)
 }
 END_TEST
 
+/* SEC-09, SEC-19: the route of a dialog does not serve a request outside of it, which would go past Service-Route and identity. */
+START_TEST(test_outside_of_the_dialog)
+{
+	struct rig r;
+	char rr[512], route[1024];
+
+	rig_init(&r, NULL, 1);
+	call(&r, ALICE, NULL, rr);
+	route_of_caller(rr, route);
+	rig_request_as(&r, ALICE, "MESSAGE", TARGET, "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "other", route);
+	rig_expect_status(&r, 403, ALICE);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_to_phone)
 {
 	struct rig r;
@@ -267,6 +283,6 @@ START_TEST(test_callee)
 }
 END_TEST
 
-TEST_MAIN("indialog", TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
+TEST_MAIN("indialog", TEST_ONE(test_outside_of_the_dialog), TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
 	  TEST_ROWS(test_forger, forgers), TEST_ROWS(test_aim, aims), TEST_ONE(test_neighbour_phone), TEST_ONE(test_double), TEST_ONE(test_moved),
 	  TEST_ONE(test_binding_gone), TEST_ONE(test_callee))

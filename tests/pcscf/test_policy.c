@@ -21,6 +21,7 @@ static struct {
 	uint64_t number;		/* of the last question */
 	struct policy_question q;
 	char media[1024];		/* a line per component: number, type, way, first flow to the phone */
+	size_t text_octets;		/* of the descriptions of all components */
 } net;
 
 static void *net_open(struct pcscf_worker *pw, struct call *c)
@@ -41,9 +42,15 @@ static bool net_ask(void *session, const struct policy_question *q)
 	net.q = *q;
 	net.number = q->number;
 	net.media[0] = '\0';
+	net.text_octets = 0;
 	for (unsigned i = 0; i < q->media->n; i++) {
 		const struct media_component *c = &q->media->c[i];
 
+		/* A backend reads the descriptions: they must still be there (a sanitizer sees to it). */
+		for (size_t k = 0; k < c->ue_text.l; k++)
+			net.text_octets += c->ue_text.p[k] != '\0';
+		for (size_t k = 0; k < c->remote_text.l; k++)
+			net.text_octets += c->remote_text.p[k] != '\0';
 		l += (size_t)snprintf(net.media + l, sizeof(net.media) - l, "%s%u %s %s%s%s", i ? "\n" : "", c->number,
 				      media_type_name(c->type), media_way_name(c->way), c->n_flows ? " " : "",
 				      c->n_flows ? media_rule(&c->flow[0], true, rule) : "");

@@ -16,7 +16,7 @@ static const struct { const char *name; const struct sdp_policy *p; const char *
 	{ "another clock", &strict, HEAD "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 AMR-WB/8000\r\n", 305 },
 	{ "a payload type that nobody explains", &strict, HEAD "m=audio 1 RTP/AVP 96\r\n", 305 },
 	{ "too much", &strict, HEAD "m=audio 1 RTP/AVP 8\r\nb=AS:65\r\n", 370 },
-	{ "what cannot be read", &strict, "nonsense", 0 }, { "none", &strict, "", 0 },
+	{ "what cannot be read", &strict, "nonsense", 399 }, { "none", &strict, "", 0 },
 };
 
 START_TEST(test_row)

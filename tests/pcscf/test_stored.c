@@ -57,6 +57,25 @@ static void to_bob(const char *path)
 	rig_request_as(&r, SCSCF, "MESSAGE", "sip:bob@10.9.0.2:5060", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "mt", lines);
 }
 
+/* Policy control chooses by what the phone said of its access: row Q10. */
+START_TEST(test_access_is_kept)
+{
+	char contact[128], key[256];
+	struct binding *b;
+
+	begin(NULL);
+	rig_register(&r, "bob", BOB, NULL, ";x\nP-Access-Network-Info: IEEE-802.11;i-wlan-node-id=1", NULL);
+	restart(NULL, 60000);
+	rig_contact("bob", BOB, contact);
+	snprintf(key, sizeof(key), "bob@home|%s", contact + 4);
+	b = phone_by_key(r.p.phones, str_from_c(key));
+	ck_assert_ptr_nonnull(b);
+	ck_assert(str_eq_c(b->access, "IEEE-802.11;i-wlan-node-id=1"));
+	obj_unref(b);
+	end();
+}
+END_TEST
+
 /* Both ways, as if nothing had been. */
 START_TEST(test_both_ways)
 {
@@ -286,5 +305,5 @@ START_TEST(test_cut)
 END_TEST
 
 static const int others[] = { 0, 1, 2 };
-TEST_MAIN("stored", TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ONE(test_set),
+TEST_MAIN("stored", TEST_ONE(test_access_is_kept), TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ONE(test_set),
 	  TEST_ROWS(test_set_of_others, others), TEST_ONE(test_cut))

@@ -577,6 +577,33 @@ START_TEST(test_qop_row_S4)
 END_TEST
 
 /* Folded lines and odd spacing are read like any other. */
+/* A phone that does not care for nextnonce keeps its nonce alive however often it comes back. */
+START_TEST(test_nextnonce_ignored_S4)
+{
+	static const char again[] = "SIP/2.0 401 x\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>;tag=2\r\nCall-ID: c\r\n"
+		"CSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"%s\", nonce=\"%s\", algorithm=SHA-256, qop=\"auth\"\r\n\r\n";
+	char text[1024];
+
+	digest(AUTH_SHA256);
+	phone_send(&r, &p);
+	phone_solve(&r, &p);
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	snprintf(text, sizeof(text), again, p.realm, p.nonce);
+	r.cfg->nonce_lifetime_s = 1000;
+	rig_run(&r, 550000);
+	for (unsigned i = 0; i < 7; i++) {
+		struct sip_msg *ok = r.m;
+		struct sip_parse_error err;
+
+		ck_assert_int_eq(sip_msg_parse_copy(str_from_c(text), NULL, &r.m, &err), 0);
+		sip_msg_unref(ok);
+		phone_solve(&r, &p);
+		ck_assert_uint_eq(phone_send(&r, &p), 200);
+		rig_run(&r, 50000);
+	}
+}
+END_TEST
+
 START_TEST(test_folded_authorization_S4)
 {
 	char folded[1024] = "", *to = folded;
@@ -684,6 +711,6 @@ TEST_MAIN("auth", TEST_ONE(test_aka_registration_S2), TEST_ONE(test_vectors_are_
 	  TEST_ONE(test_two_authorizations_clients_2), TEST_ONE(test_uri_of_the_header_counts_clients_3),
 	  TEST_ONE(test_res_with_zero_octets_clients_10), TEST_ROWS(test_digest_row_S4, digests), TEST_ONE(test_digest_counter_may_jump_S4),
 	  TEST_ROWS(test_akav2_row_S3, akas), TEST_ONE(test_akav2_hss_refuses_the_name_S3), TEST_ONE(test_akav2_answer_in_another_algorithm_S3),
-	  TEST_ROWS(test_proof_is_due_row_S1, dues), TEST_ONE(test_authentication_info_S4), TEST_ROWS(test_qop_row_S4, qops),
+	  TEST_ROWS(test_proof_is_due_row_S1, dues), TEST_ONE(test_authentication_info_S4), TEST_ONE(test_nextnonce_ignored_S4), TEST_ROWS(test_qop_row_S4, qops),
 	  TEST_ONE(test_folded_authorization_S4), TEST_ONE(test_digest_without_qop_serves_once), TEST_ONE(test_digest_wrong_then_changed_password),
 	  TEST_ONE(test_two_phones_of_one_digest_user), TEST_ROWS(test_scheme_row, schemes), TEST_ONE(test_no_vector))
