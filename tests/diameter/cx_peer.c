@@ -17,6 +17,8 @@
 static struct dia_client *client;
 static struct dia_peer_request *waiting;
 static unsigned pushes;
+static struct loop *loop;
+static struct timer push_again;
 static bool mute;			/* "one" */
 
 static bool unusual(struct str id, struct dia_result *r)
@@ -93,6 +95,14 @@ static void on_ppa(void *arg, const struct cx_ppa *a)
 	waiting = NULL;
 }
 
+static void push(struct dia_peer_request *q);
+
+static void on_push_again(struct timer *t)
+{
+	(void)t;
+	push(waiting);
+}
+
 static void push(struct dia_peer_request *q)
 {
 	static const struct cx_rtr rtr = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } },
@@ -102,6 +112,10 @@ static void push(struct dia_peer_request *q)
 					   .secondary_ecf = STR("aaa://e2"), .dest_host = STR("client.test") };
 
 	waiting = q;
+	if (!dia_any_open()) {		/* the asker may see the connection open before this side does */
+		timer_start(loop_wheel(loop), &push_again, 10);
+		return;
+	}
 	if (!cx_rtr_send(client, &rtr, on_rta, NULL) || !cx_ppr_send(client, &ppr, on_ppa, NULL))
 		exit(3);
 }
@@ -170,7 +184,7 @@ static void on_sar(void *u, struct dia_peer_request *q, const struct cx_sar *r)
 int main(int argc, char **argv)
 {
 	static const struct cx_server_ops ops = { .uar = on_uar, .lir = on_lir, .mar = on_mar, .sar = on_sar };
-	struct loop *l = loop_new();
+	struct loop *l = loop = loop_new();
 	struct dia_config c = { .identity = "hss.test", .realm = "test", .request_timeout_ms = 60000, .max_outstanding = 16,
 				.watchdog_s = 6, .any_peer = true };
 
@@ -181,6 +195,7 @@ int main(int argc, char **argv)
 		return 2;
 	log_open("hss", LOG_TEXT, LOG_WARN);
 	addr_parse(STR("0.0.0.0"), (uint16_t)strtoul(argv[1], NULL, 10), &c.listen);
+	timer_init(&push_again, on_push_again);
 	cx_serve(l, &ops, NULL);
 	if (dia_start(&c) < 0)
 		return 1;
