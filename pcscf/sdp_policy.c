@@ -45,27 +45,6 @@ void sdp_policy_read(struct sdp_policy *p, const struct cfg_node *r)
 	p->max_kbps = (uint32_t)cfg_int(r, "access.media.max_kbps");
 }
 
-/* "AMR-WB/16000" of a payload type; empty: neither a=rtpmap nor RFC 3551 tells. */
-static struct str codec_of(const struct sdp_media *m, struct str format)
-{
-	static const struct {
-		const char *format, *codec;
-	} fixed[] = { { "0", "PCMU/8000" }, { "3", "GSM/8000" }, { "4", "G723/8000" }, { "8", "PCMA/8000" }, { "9", "G722/8000" },
-		      { "13", "CN/8000" }, { "18", "G729/8000" }, { "34", "H263/90000" } };
-	struct str v, type, codec;
-	size_t pos = 0;
-
-	while (sdp_attr_next(m->text, "rtpmap", &pos, &v)) {
-		str_cut(v, ' ', &type, &codec);
-		if (str_eq(type, format))
-			return codec;
-	}
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		if (str_eq_c(format, fixed[i].format))
-			return str_from_c(fixed[i].codec);
-	return STR_NONE;
-}
-
 /* Name and clock; a number of channels does not matter. */
 static bool is_allowed(const struct sdp_policy *p, struct str codec)
 {
@@ -94,7 +73,7 @@ static bool has_only_allowed(const struct sdp_policy *p, const struct sdp_media 
 		return true;
 	while (rest.l) {
 		str_cut(rest, ' ', &format, &rest);
-		if (format.l && !is_allowed(p, codec_of(m, format)))
+		if (format.l && !is_allowed(p, sdp_codec(m->text, format)))
 			return false;
 	}
 	return true;

@@ -285,12 +285,6 @@ static bool is_loopback(const struct sockaddr *sa)
 	return sa->sa_family == AF_INET && ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-static bool is_any(const struct addr *a)
-{
-	return !addr_is_set(a) || (a->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) :
-							       a->in4.sin_addr.s_addr == INADDR_ANY);
-}
-
 static bool machine_has_only_loopback(void)
 {
 	struct ifaddrs *all, *i;
@@ -311,7 +305,7 @@ static int add_endpoint(const struct dia_config *c)
 {
 	struct addr a = c->listen;
 
-	if (is_any(&a)) {
+	if (!addr_is_set(&a) || addr_is_any(&a)) {
 		if (!machine_has_only_loopback())
 			return 0;
 		addr_parse(STR("127.0.0.1"), 0, &a);

@@ -18,9 +18,6 @@ static const struct {
 	{ "AMR", 12800 }, { "AMR-WB", 24800 }, { "EVS", 25200 }, { "PCMU", 64000 }, { "PCMA", 64000 }, { "G722", 64000 },
 	{ "G729", 8000 }, { "GSM", 13200 }, { "iLBC", 15200 }, { "opus", 64000 }, { "speex", 24600 },
 };
-static const struct {
-	const char *format, *name;
-} fixed[] = { { "0", "PCMU" }, { "3", "GSM" }, { "8", "PCMA" }, { "9", "G722" }, { "18", "G729" } };		/* RFC 3551 §6 */
 
 static const struct {
 	const char *sdp, *name;
@@ -53,15 +50,7 @@ static enum media_type type_of(struct str name)
 
 /* ---- addresses ---- */
 
-/* 0.0.0.0 holds a line the way RFC 2543 did; a host name is not looked up. */
-static bool is_nowhere(const struct addr *a)
-{
-	static const struct in6_addr none;
-
-	return a->sa.sa_family == AF_INET6 ? memcmp(&a->in6.sin6_addr, &none, sizeof(none)) == 0 : a->in4.sin_addr.s_addr == 0;
-}
-
-/* false: that side cannot be sent anything now. */
+/* false: that side cannot be sent anything now.  0.0.0.0 holds a line the way RFC 2543 did; a host name is not looked up. */
 static bool end_of(const struct sdp_media *m, uint32_t port, struct addr *ret)
 {
 	struct addr a;
@@ -69,7 +58,7 @@ static bool end_of(const struct sdp_media *m, uint32_t port, struct addr *ret)
 	*ret = (struct addr){ 0 };
 	if (addr_parse(m->conn, (uint16_t)port, &a) < 0)
 		return true;
-	if (is_nowhere(&a))
+	if (addr_is_any(&a))
 		return false;
 	*ret = a;
 	return true;
@@ -94,33 +83,15 @@ static enum media_way way_of(bool up, bool down)
 
 /* ---- bit rates ---- */
 
-/* The encoding of a payload type: a=rtpmap, else RFC 3551. */
-static struct str encoding(struct str block, struct str format)
-{
-	struct str v, type, rest, name, clock;
-	size_t pos = 0;
-
-	while (sdp_attr_next(block, "rtpmap", &pos, &v)) {
-		str_cut(v, ' ', &type, &rest);
-		str_cut(rest, '/', &name, &clock);
-		if (str_eq(type, format))
-			return name;
-	}
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		if (str_eq_c(format, fixed[i].format))
-			return str_from_c(fixed[i].name);
-	return STR_NONE;
-}
-
 /* The largest of those that are left after the answer; each costs a look through the media block, so the first ones only. */
 static uint32_t codec_bps(const struct sdp_media *answer)
 {
 	uint32_t most = MEDIA_ABSENT, head = (RTP_UDP_BYTES + (answer->conn_ip6 ? IP6_BYTES : IP4_BYTES)) * 8 * PACKETS_PER_S;
-	struct str rest = answer->formats, format, name;
+	struct str rest = answer->formats, format, name, clock;
 
 	for (unsigned n = 0; rest.l && n < MEDIA_MAX_FORMATS; n++) {
 		str_cut(rest, ' ', &format, &rest);
-		name = encoding(answer->text, format);
+		str_cut(sdp_codec(answer->text, format), '/', &name, &clock);
 		for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
 			if (str_ieq_c(name, codecs[i].name) && (most == MEDIA_ABSENT || codecs[i].bps + head > most))
 				most = codecs[i].bps + head;

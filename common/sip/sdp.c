@@ -200,3 +200,23 @@ bool sdp_attr_next(struct str block, const char *name, size_t *pos, struct str *
 	}
 	return false;
 }
+
+struct str sdp_codec(struct str block, struct str format)
+{
+	static const struct {
+		const char *format, *codec;
+	} fixed[] = { { "0", "PCMU/8000" }, { "3", "GSM/8000" }, { "4", "G723/8000" }, { "8", "PCMA/8000" }, { "9", "G722/8000" },
+		      { "13", "CN/8000" }, { "18", "G729/8000" }, { "34", "H263/90000" } };
+	struct str v, type, codec;
+	size_t pos = 0;
+
+	while (sdp_attr_next(block, "rtpmap", &pos, &v)) {
+		str_cut(v, ' ', &type, &codec);
+		if (str_eq(type, format))
+			return codec;
+	}
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (str_eq_c(format, fixed[i].format))
+			return str_from_c(fixed[i].codec);
+	return STR_NONE;
+}

@@ -32,3 +32,5 @@ struct sdp {
 int sdp_parse(struct str body, struct sdp *ret, size_t *reterr_off);
 /* Next a= value of that name in a media block (text) or session: *pos starts at 0.  false at the end. */
 bool sdp_attr_next(struct str block, const char *name, size_t *pos, struct str *ret_value);
+/* "AMR-WB/16000" of a payload type of that media block: a=rtpmap, else RFC 3551 §6; empty: neither tells. */
+struct str sdp_codec(struct str block, struct str format);

@@ -1,29 +1,15 @@
 /* common/store/fields.c - structs as records.  Number (1 octet), length (4, little endian), octets. */
 #include <errno.h>
 #include "common/store/fields.h"
+#include "common/store/private.h"
 
 #define FIELD_HEAD 5u
-
-static void put_le(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get_le(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
 
 void field_write(uint8_t number, struct str octets, struct buf *out)
 {
 	uint8_t head[FIELD_HEAD] = { number };
 
-	put_le(head + 1, octets.l, 4);
+	le_put(head + 1, octets.l, 4);
 	buf_put(out, str_make((const char *)head, sizeof(head)));
 	buf_put(out, octets);
 }
@@ -66,7 +52,7 @@ void fields_write(const struct field *table, const void *from, struct buf *out)
 		} else if (f->kind == FIELD_BYTES) {
 			field_write(f->number, str_make(p, f->size), out);
 		} else if (number_at(p, f->kind)) {
-			put_le(le, number_at(p, f->kind), width(f->kind));
+			le_put(le, number_at(p, f->kind), width(f->kind));
 			field_write(f->number, str_make((const char *)le, width(f->kind)), out);
 		}
 	}
@@ -85,7 +71,7 @@ static int take(const struct field *f, struct str octets, void *to)
 	if (f->kind == FIELD_BYTES)
 		memcpy(p, octets.p, octets.l);
 	else
-		number_set(p, f->kind, get_le((const uint8_t *)octets.p, octets.l));
+		number_set(p, f->kind, le_get((const uint8_t *)octets.p, octets.l));
 	return 0;
 }
 
@@ -97,10 +83,10 @@ int fields_read(const struct field *table, struct str record, void *to, int (*ot
 		uint8_t number;
 		int rc = 0;
 
-		if (record.l < FIELD_HEAD || get_le((const uint8_t *)record.p + 1, 4) > record.l - FIELD_HEAD)
+		if (record.l < FIELD_HEAD || le_get((const uint8_t *)record.p + 1, 4) > record.l - FIELD_HEAD)
 			return -EBADMSG;
 		number = (uint8_t)record.p[0];
-		octets = str_make(record.p + FIELD_HEAD, (size_t)get_le((const uint8_t *)record.p + 1, 4));
+		octets = str_make(record.p + FIELD_HEAD, (size_t)le_get((const uint8_t *)record.p + 1, 4));
 		record = str_from(record, FIELD_HEAD + octets.l);
 		while (f->number && f->number != number)
 			f++;

@@ -7,6 +7,21 @@
 #include "common/store/store.h"
 #include "common/util/hash.h"
 
+/* Numbers of n octets, little endian: the layout of everything that is stored. */
+static inline void le_put(uint8_t *p, uint64_t v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+static inline uint64_t le_get(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return v;
+}
+
 /* ---- record.c: a record as the backend keeps it ---- */
 #define RECORD_VERSION 1u
 #define RECORD_HEADER 24u		/* sum, version, table, nothing, expiry */

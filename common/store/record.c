@@ -15,21 +15,6 @@
 #include <xxhash.h>
 #include "common/store/private.h"
 
-static void put_le(uint8_t *p, uint64_t v, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get_le(const uint8_t *p, unsigned n)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
 struct str record_key(unsigned table, struct str key, char dst[RECORD_MAX_KEY])
 {
 	unsigned char digest[32];
@@ -62,14 +47,14 @@ void record_write(const struct record *r, struct buf *out)
 
 	head[8] = RECORD_VERSION;
 	head[9] = r->table;
-	put_le(head + 10, r->key.l, 2);
-	put_le(head + 16, r->expires_ms, 8);
+	le_put(head + 10, r->key.l, 2);
+	le_put(head + 16, r->expires_ms, 8);
 	buf_put(out, str_make((const char *)head, sizeof(head)));
 	buf_put(out, r->key);
 	buf_put(out, r->value);
 	if (out->failed)
 		return;
-	put_le((uint8_t *)out->p + at, sum(record_key(r->table, r->key, key), (const uint8_t *)out->p + at + 8, out->l - at - 8), 8);
+	le_put((uint8_t *)out->p + at, sum(record_key(r->table, r->key, key), (const uint8_t *)out->p + at + 8, out->l - at - 8), 8);
 }
 
 int record_read(struct str stored_key, struct str stored, struct record *ret)
@@ -78,14 +63,14 @@ int record_read(struct str stored_key, struct str stored, struct record *ret)
 	char key[RECORD_MAX_KEY];
 	size_t key_l;
 
-	if (stored.l < RECORD_HEADER || stored.l > RECORD_HEADER + STORE_MAX_KEY + STORE_MAX_VALUE || get_le(p, 8) != sum(stored_key, p + 8, stored.l - 8))
+	if (stored.l < RECORD_HEADER || stored.l > RECORD_HEADER + STORE_MAX_KEY + STORE_MAX_VALUE || le_get(p, 8) != sum(stored_key, p + 8, stored.l - 8))
 		return -EBADMSG;
 	if (p[8] > RECORD_VERSION)
 		return -ENOTSUP;
-	key_l = (size_t)get_le(p + 10, 2);
+	key_l = (size_t)le_get(p + 10, 2);
 	if (p[8] == 0 || key_l > stored.l - RECORD_HEADER)
 		return -EBADMSG;
-	*ret = (struct record){ .table = p[9], .expires_ms = get_le(p + 16, 8), .key = str_make(stored.p + RECORD_HEADER, key_l),
+	*ret = (struct record){ .table = p[9], .expires_ms = le_get(p + 16, 8), .key = str_make(stored.p + RECORD_HEADER, key_l),
 				.value = str_make(stored.p + RECORD_HEADER + key_l, stored.l - RECORD_HEADER - key_l) };
 	return str_eq(stored_key, record_key(ret->table, ret->key, key)) ? 0 : -EBADMSG;
 }

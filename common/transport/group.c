@@ -93,13 +93,6 @@ int group_add(struct transport_group *g, enum sip_proto proto, const struct addr
 	return rc;
 }
 
-bool addr_is_any(const struct addr *a)
-{
-	if (a->sa.sa_family == AF_INET6)
-		return memcmp(&a->in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
-	return a->in4.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 /* One may bind to an address exactly when it is this host's. */
 static bool host_has(const struct addr *a)
 {

@@ -150,7 +150,6 @@ int input_bad(struct transport *t, const struct sip_flow *from, struct str raw, 
 struct listener *listener_for(struct transport *t, enum sip_proto proto, const struct addr *local, int family);
 int socket_open(enum sip_proto proto, const struct addr *a, bool share);	/* bound; descriptor or -errno */
 void tell_error(struct transport *t, uint16_t asker, uint64_t origin, int err);
-bool addr_is_any(const struct addr *a);
 
 /* udp.c */
 int udp_open(struct listener *ls);

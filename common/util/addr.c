@@ -85,6 +85,13 @@ void addr_set_port(struct addr *a, uint16_t port)
 		a->in4.sin_port = htons(port);
 }
 
+bool addr_is_any(const struct addr *a)
+{
+	if (a->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+	return a->in4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 bool addr_host_eq(const struct addr *a, const struct addr *b)
 {
 	if (a->sa.sa_family != b->sa.sa_family)

@@ -28,6 +28,7 @@ int addr_parse(struct str host, uint16_t port, struct addr *ret);
 int addr_parse_hostport(struct str hp, uint16_t default_port, struct addr *ret);
 uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port);
+bool addr_is_any(const struct addr *a);				/* 0.0.0.0, :: */
 bool addr_eq(const struct addr *a, const struct addr *b);	/* address and port */
 bool addr_is_loopback(const struct addr *a);		/* 127/8, ::1 */
 bool addr_host_eq(const struct addr *a, const struct addr *b);	/* address only */
