@@ -223,6 +223,12 @@ class Core:
             return sum(int(n) for n in re.findall(r"Rss(?:Anon|Shmem):\s+(\d+)", f.read()))
 
 
+def sanitized(build):
+    """Was it configured with sanitizers?"""
+    with open(build + "/Makefile", encoding="utf-8") as f:
+        return re.search(r"^SAN_CFLAGS = *-fsanitize", f.read(), re.M) is not None
+
+
 def settle(seconds):
     """Time that must really pass, where the thing to show is that nothing happens in it."""
     time.sleep(seconds)

@@ -1,5 +1,6 @@
 """daemons.py BUILD NET - each daemon by itself: -t, -V, start without its HSS, SIGHUP, SIGTERM, NOTIFY_SOCKET."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -146,19 +147,31 @@ class One:
         status, out = self.run("--doctor")
         check(status not in (0, EXIT_CONFIG) and "usage:" in out, out)
 
-    def life(self):
-        """Start, readiness, reload, stop, as systemd sees them."""
-        if not os.access(self.program, os.X_OK):
-            raise Fail(f"{self.program} is not built")
-        self.write(self.text())
+    @contextlib.contextmanager
+    def notifying(self, **env):
+        """The daemon with a NOTIFY_SOCKET as systemd gives it: (process, socket)."""
         path = os.path.join(self.dir, self.node + ".sock")
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         s.bind(path)
         s.settimeout(15)
         with open(self.log, "ab") as log:
             p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                 env={**os.environ, "NOTIFY_SOCKET": path})
+                                 env={**os.environ, "NOTIFY_SOCKET": path, **env})
         try:
+            yield p, s
+        finally:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+            s.close()
+            os.unlink(path)
+
+    def life(self):
+        """Start, readiness, reload, stop, as systemd sees them."""
+        if not os.access(self.program, os.X_OK):
+            raise Fail(f"{self.program} is not built")
+        self.write(self.text())
+        with self.notifying() as (p, s):
             self.awaited(s, "READY=1")
             equal(self.rest.call("GET", "/healthz")[0], 200, "/healthz")
             status, doc = self.rest.call("GET", "/readyz")
@@ -174,11 +187,6 @@ class One:
             self.awaited(s, "STOPPING=1")
             equal(p.wait(STOP_S + (10 if "san" in self.program else 0)), 0, "exit status after SIGTERM")
             check(time.monotonic() - began < STOP_S + (10 if "san" in self.program else 0), "SIGTERM took long")
-        finally:
-            if p.poll() is None:
-                p.kill()
-                p.wait()
-            s.close()
         with open(self.log, encoding="utf-8", errors="replace") as f:
             text = f.read()
         check(not SANITIZER.search(text), text[-4000:])
@@ -186,14 +194,7 @@ class One:
     def watchdog(self):
         """H-row: the service manager hears WATCHDOG=1 as long as every worker turns, and not while one is stuck."""
         self.write(self.text("workers: 2\n"))
-        path = os.path.join(self.dir, self.node + ".dog")
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        s.bind(path)
-        s.settimeout(15)
-        with open(self.log, "ab") as log:
-            p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                 env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
-        try:
+        with self.notifying(WATCHDOG_USEC="400000") as (p, s):
             self.awaited(s, "READY=1")
             self.awaited(s, "WATCHDOG=1")
             with Stuck(p.pid, "worker-1"):
@@ -201,11 +202,6 @@ class One:
             self.awaited(s, "WATCHDOG=1")
             p.send_signal(signal.SIGTERM)
             equal(p.wait(STOP_S + 10), 0, "exit status after SIGTERM")
-        finally:
-            if p.poll() is None:
-                p.kill()
-                p.wait()
-            s.close()
         with open(self.log, encoding="utf-8", errors="replace") as f:
             check("a worker does not turn" in f.read(), "the log does not say why")
 

@@ -5,7 +5,7 @@ import sys
 import time
 
 from cases import Cases, check, equal, wait_for
-from core import Core, K, OPC, Sub, settle
+from core import Core, K, OPC, Sub, sanitized, settle
 from sipp import Sipp, aka_keyword
 
 ALL, FEW = 10000, 500
@@ -17,12 +17,6 @@ MEMORY = 1.10
 NODES = ("pcscf", "icscf", "scscf")
 # Transactions must be over when the memory is looked at: 64*T1 is 3.2 s instead of 32 s and 128 s.
 TIMERS = "sip: {timers: {t1_ms: 50, t2_ms: 400, t4_ms: 500}, ue_timers: {t1_ms: 50, t2_ms: 400, t4_ms: 500}}\nlog: {level: warn}\n"
-
-
-def sanitized(build):
-    """Was it configured with sanitizers?"""
-    with open(build + "/Makefile", encoding="utf-8") as f:
-        return re.search(r"^SAN_CFLAGS = *-fsanitize", f.read(), re.M) is not None
 
 
 class Many:

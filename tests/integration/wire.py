@@ -8,6 +8,7 @@ import threading
 import time
 
 from cases import Fail, equal, wait_for
+from core import sanitized
 from phone import Message, Phone, T1_S
 
 SIP_PORT = 5060
@@ -19,7 +20,7 @@ SLACK = 3 if os.environ.get("CSCF_SLOW") else 1
 def slow_build(build):
     """Tells this module that the build has sanitizers; True then."""
     global SLACK						# pylint: disable=global-statement
-    if "san" in os.path.basename(os.path.normpath(build)):
+    if sanitized(build):
         SLACK = 3
     return SLACK > 1
 
