@@ -230,7 +230,10 @@ class One:
 
     def listeners(self, pid):
         """The sockets that wait for others: {"tcp:ADDRESS:PORT"}."""
-        own = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+        own = set()
+        for n in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):		# closed meanwhile: it was no listener
+                own.add(os.readlink(f"/proc/{pid}/fd/{n}"))
         found = set()
         for name, listen in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
             with open(f"/proc/{pid}/net/{name}", encoding="ascii") as f:
