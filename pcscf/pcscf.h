@@ -66,7 +66,7 @@ struct pcscf {
 		size_t n, room;
 	} stored;
 	struct ipsec_port *test_port;		/* instead of a helper */
-	const struct policy_backend *test_policy;	/* instead of rx.c */
+	const struct policy_backend *test_policy;	/* instead of every other */
 	struct call_records *records;		/* records.h; NULL: none are kept */
 	atomic_bool rx_ready;			/* all workers stand: what a PCRF asks can be delivered */
 };
@@ -80,8 +80,7 @@ struct pcscf_worker {				/* worker.role */
 	struct sessions *sessions;		/* calls that pass: session.h */
 	struct reg_events *reg_events;		/* and our subscriptions to their registration: reg_event.h */
 	struct calls *calls;			/* call.h; NULL: nobody is asked about bearers */
-	struct rx_sessions *rx;			/* rx.h; likewise */
-	const struct policy_backend *policy;	/* policy.h; likewise */
+	struct rx_sessions *rx;			/* rx.h; NULL: no phone is asked about over Rx */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
 };

@@ -523,16 +523,17 @@ void policy_located(struct call *c, struct str value)
 
 void policy_call_begins(struct pcscf_worker *pw, struct call *c)
 {
+	const struct policy_backend *backend = policy_backend_of(pw, c->b);
 	struct policy_session *s;
 
-	if (!pw->policy || policy_mode_of(&pw->p->cfg.policy, c->b) == POLICY_OFF)
+	if (!backend)
 		return;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return;
 	s->c = c;
 	s->pw = pw;
-	s->backend = pw->policy;
+	s->backend = backend;
 	s->ue_called = c->ue_called;
 	list_init(&s->held);
 	timer_init(&s->budget, on_budget);
@@ -606,7 +607,7 @@ cJSON *policy_to_json(const struct call *c)
 	cJSON *o = cJSON_CreateObject(), *flows;
 
 	cJSON_AddStringToObject(o, "id", s->peer ? s->backend->id(s->peer) : "");
-	cJSON_AddStringToObject(o, "interface", "rx");
+	cJSON_AddStringToObject(o, "interface", s->backend->name);
 	cJSON_AddStringToObject(o, "kind", c->emergency ? "emergency" : "media");
 	cJSON_AddStringToObject(o, "state", state_of(s));
 	add_text(o, "impu", c->b->identity[0].aor);
@@ -627,7 +628,7 @@ cJSON *policy_summary(const struct call *c)
 	const struct policy_session *s = c->policy;
 	cJSON *o = cJSON_CreateObject();
 
-	cJSON_AddStringToObject(o, "interface", "rx");
+	cJSON_AddStringToObject(o, "interface", s->backend->name);
 	cJSON_AddStringToObject(o, "state", state_of(s));
 	cJSON_AddNumberToObject(o, "questions", (double)s->questions);
 	if (s->peer)

@@ -1,7 +1,7 @@
 /* pcscf/policy.h - policy control of calls: who is asked about the bearers of a call, what is held meanwhile, and what becomes of a no.
  * TS 24.229 §5.2.7, §5.2.8; TS 29.214 §4.4, annex A, annex B; rows Q1 to Q9, P18.
  *
- * policy.c says when a question is due and keeps the messages that wait for its answer.  A backend (rx.c) puts the question into its
+ * policy.c says when a question is due and keeps the messages that wait for its answer.  A backend (rx.c, n5.c) puts the question into its
  * protocol and brings back what the network says.  Everything here is on the worker that owns the call. */
 #pragma once
 #include "common/sip/media.h"
@@ -31,6 +31,10 @@ struct policy_answer {
 	struct str reason;		/* value of Reason (RFC 3326); borrowed; empty: none */
 };
 struct policy_backend {
+	const char *name;		/* of the interface, for REST and records: "rx" */
+	/* A worker of the stack: its sessions.  0 or -errno, logged; stop ends nothing at the peer.  Both may be NULL. */
+	int (*start)(struct pcscf_worker *pw);
+	void (*stop)(struct pcscf_worker *pw);
 	/* A session for this call; NULL: out of memory. */
 	void *(*open)(struct pcscf_worker *pw, struct call *c);
 	/* One answer comes by policy_answered(), never from inside.  false: none will. */
@@ -38,6 +42,9 @@ struct policy_backend {
 	/* The call is over; the peer hears so whatever is still outstanding, again and again if need be. */
 	void (*end)(void *session);
 	const char *(*id)(const void *session);		/* for REST and the log */
+	/* A registration stands (again), or is over: what policy.registration asks for.  Both may be NULL. */
+	void (*registered)(struct pcscf_worker *pw, struct binding *b);
+	void (*unregistered)(struct pcscf_worker *pw, const struct binding *b);
 };
 void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a);
 /* The network says by itself: the bearer of these components is gone (none named: of all); fatal: the session is over there too. */
@@ -56,6 +63,13 @@ void policy_proxy_gone(struct call *c, struct proxy *p);
 /* c->policy is there. */
 cJSON *policy_to_json(const struct call *c);
 cJSON *policy_summary(const struct call *c);		/* for its record */
+
+/* ---- which backend: policy_backend.c ---- */
+int policy_start(struct pcscf_worker *pw);	/* those that some phone's mode names: 0 or -errno, logged */
+void policy_stop(struct pcscf_worker *pw);
+const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, const struct binding *b);	/* NULL: nobody is asked */
+void policy_registered(struct pcscf_worker *pw, struct binding *b);
+void policy_unregistered(struct pcscf_worker *pw, const struct binding *b);
 
 /* rx.c, rx_peer.c */
 extern const struct policy_backend rx_backend;

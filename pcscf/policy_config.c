@@ -3,7 +3,7 @@
 #include "common/util/bytes.h"
 #include "pcscf/policy_config.h"
 
-static const char *const mode_names[] = { "off", "rx" };
+static const char *const mode_names[POLICY_N_MODES] = { "off", "rx" };
 static const char *const choice_names[] = { "refuse", "go_on", "retry" };
 
 const char *policy_mode_name(enum policy_mode m)
@@ -21,7 +21,7 @@ static unsigned index_of(struct str name, const char *const *names, unsigned n)
 
 static enum policy_mode mode_at(const struct cfg_node *r, const char *key)
 {
-	return (enum policy_mode)index_of(cfg_str(r, key), mode_names, 2);
+	return (enum policy_mode)index_of(cfg_str(r, key), mode_names, POLICY_N_MODES);
 }
 
 static int media_type_at(const struct cfg_node *r, size_t i)
@@ -32,13 +32,14 @@ static int media_type_at(const struct cfg_node *r, size_t i)
 	return -1;
 }
 
-static bool asks_rx(const struct cfg_node *r)
+/* Some phone may have that mode. */
+static bool names_mode(const struct cfg_node *r, enum policy_mode mode)
 {
-	bool rx = mode_at(r, "policy.mode") == POLICY_RX;
+	bool named = mode_at(r, "policy.mode") == mode;
 
 	for (size_t i = 0; i < cfg_list_len(r, "policy.access"); i++)
-		rx = rx || mode_at(cfg_list_at(r, "policy.access", i), "mode") == POLICY_RX;
-	return rx;
+		named = named || mode_at(cfg_list_at(r, "policy.access", i), "mode") == mode;
+	return named;
 }
 
 void policy_config_check(const struct cfg_node *r, struct buf *errors)
@@ -48,7 +49,7 @@ void policy_config_check(const struct cfg_node *r, struct buf *errors)
 
 	if (!cfg_has(r, "policy"))
 		return;
-	if (asks_rx(r) && !cfg_has(r, "diameter"))
+	if (names_mode(r, POLICY_RX) && !cfg_has(r, "diameter"))
 		cfg_error(r, "policy", errors, "policy: mode rx needs a diameter section");
 	if (cfg_list_len(r, "policy.access") > POLICY_MAX_RULES)
 		cfg_error(r, "policy.access", errors, "policy.access: more than %u entries", POLICY_MAX_RULES);
@@ -81,7 +82,7 @@ void policy_config_read(struct policy_config *c, const struct cfg_node *r)
 {
 	c->mode = mode_at(r, "policy.mode");
 	read_rules(c, r);
-	c->used = asks_rx(r) && cfg_has(r, "diameter");
+	c->used[POLICY_RX] = names_mode(r, POLICY_RX) && cfg_has(r, "diameter");
 	c->on_refused = (enum policy_choice)index_of(cfg_str(r, "policy.on_refused"), choice_names, 3);
 	c->on_silence = (enum policy_choice)index_of(cfg_str(r, "policy.on_silence"), choice_names, 3);
 	c->release_on_loss = str_eq_c(cfg_str(r, "policy.on_loss"), "release");
@@ -99,6 +100,14 @@ void policy_config_read(struct policy_config *c, const struct cfg_node *r)
 	c->host = cfg_str(r, "policy.rx.host");
 	c->application = cfg_str(r, "policy.rx.application");
 	c->mps = cfg_str(r, "policy.rx.mps");
+}
+
+bool policy_is_used(const struct policy_config *c)
+{
+	for (int m = POLICY_OFF + 1; m < POLICY_N_MODES; m++)
+		if (c->used[m])
+			return true;
+	return false;
 }
 
 /* The first entry that fits: by where the phone is, and by what it says of its access. */

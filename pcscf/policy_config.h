@@ -5,7 +5,7 @@
 
 #define POLICY_MAX_RULES 16u		/* entries of policy.access */
 
-enum policy_mode { POLICY_OFF, POLICY_RX };
+enum policy_mode { POLICY_OFF, POLICY_RX, POLICY_N_MODES };
 enum policy_choice { POLICY_REFUSE, POLICY_GO_ON, POLICY_RETRY };
 
 struct policy_config {			/* policy.*; names as in the configuration */
@@ -17,7 +17,7 @@ struct policy_config {			/* policy.*; names as in the configuration */
 		enum policy_mode mode;
 	} rule[POLICY_MAX_RULES];
 	unsigned n_rules;
-	bool used;			/* some mode is not off */
+	bool used[POLICY_N_MODES];	/* some phone may have that mode, and what it needs is there */
 	enum policy_choice on_refused, on_silence;
 	bool release_on_loss;		/* policy.on_loss */
 	bool location, registration;
@@ -27,5 +27,6 @@ struct policy_config {			/* policy.*; names as in the configuration */
 };
 void policy_config_check(const struct cfg_node *r, struct buf *errors);
 void policy_config_read(struct policy_config *c, const struct cfg_node *r);
+bool policy_is_used(const struct policy_config *c);
 enum policy_mode policy_mode_of(const struct policy_config *c, const struct binding *b);
 const char *policy_mode_name(enum policy_mode m);

@@ -9,8 +9,8 @@
 #include "common/sip/auth.h"
 #include "common/util/rand.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/policy.h"
 #include "pcscf/records.h"
-#include "pcscf/rx.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/registration.h"
 #include "pcscf/trust.h"
@@ -76,7 +76,7 @@ static void publish_run(struct worker *owner, void *arg)
 		if (j->rc == 0)
 			reg_event_registered(pcscf_of(owner)->reg_events, j->b);
 		if (j->rc == 0)
-			rx_signalling_registered(pcscf_of(owner), j->b);
+			policy_registered(pcscf_of(owner), j->b);
 		break;
 	case PUBLISH_DEL:
 		bindings_del(bs, j->b->key, "de-registered");

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/diameter/rx.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/policy.h"
 #include "pcscf/records.h"
-#include "pcscf/rx.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/session.h"
 #include "pcscf/stored.h"
@@ -231,7 +231,7 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
 	record_registration(pw->p->records, b, why, STR_NONE, 0);
 	calls_phone_gone(pw, b->id);
-	rx_signalling_ended(pw, b);
+	policy_unregistered(pw, b);
 	if (bindings_of_impi(pw->bindings, b->impi) <= 1)	/* this is the last one */
 		reg_event_left(pw->reg_events, b->impi);
 }
@@ -271,17 +271,14 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
 	bindings_store(pw->bindings, w->store);
-	if (p->cfg.policy.used || p->test_policy || p->records) {
+	if (policy_is_used(&p->cfg.policy) || p->test_policy || p->records) {
 		pw->calls = calls_new(pw, p->cfg.policy.max_calls, p->cfg.policy.max_call_s);
 		if (!pw->calls)
 			return -ENOMEM;
 	}
-	if (p->cfg.policy.used || p->test_policy) {
-		pw->policy = p->test_policy ? p->test_policy : &rx_backend;
-		pw->rx = rx_sessions_new();
-		if (!pw->rx)
-			return -ENOMEM;
-	}
+	rc = policy_start(pw);
+	if (rc < 0)
+		return rc;
 	rc = security_worker_start(pw);
 	if (rc == 0 && w->id + 1u == stack_n_workers(w->stack))
 		atomic_store(&p->rx_ready, true);
@@ -295,7 +292,7 @@ static void worker_free(struct worker *w, void *role)
 	(void)w;
 	rx_serve_end();
 	calls_free(pw->calls);
-	rx_sessions_free(pw->rx);
+	policy_stop(pw);
 	pw->calls = NULL;
 	reg_events_free(pw->reg_events);
 	pw->reg_events = NULL;
@@ -313,7 +310,7 @@ static bool ready(void *u, struct buf *why)
 		buf_puts(why, "the ipsec helper has ended: no phone can register with IPsec");
 		return false;
 	}
-	if (p->cfg.policy.used && p->cfg.policy.on_silence == POLICY_REFUSE && !dia_any_open()) {
+	if (p->cfg.policy.used[POLICY_RX] && p->cfg.policy.on_silence == POLICY_REFUSE && !dia_any_open()) {
 		buf_puts(why, "no PCRF is connected: calls are refused (policy.on_silence)");
 		return false;
 	}

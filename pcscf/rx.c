@@ -357,29 +357,30 @@ static const char *rx_id(const void *session)
 	return ((const struct rx_session *)session)->id;
 }
 
-const struct policy_backend rx_backend = { .open = rx_open, .ask = rx_ask, .end = rx_end, .id = rx_id };
-
 /* ---- life ---- */
 
-struct rx_sessions *rx_sessions_new(void)
+static int rx_worker_start(struct pcscf_worker *pw)
 {
 	struct rx_sessions *t = calloc(1, sizeof(*t));
 
 	if (!t)
-		return NULL;
+		return -ENOMEM;
 	if (htab_init(&t->by_id, 64) < 0 || htab_init(&t->by_phone, 64) < 0) {
 		htab_fini(&t->by_id);
 		free(t);
-		return NULL;
+		return -ENOMEM;
 	}
 	list_init(&t->all);
 	metrics_register(&m_sessions);
 	metrics_register(&m_lost);
-	return t;
+	pw->rx = t;
+	return 0;
 }
 
-void rx_sessions_free(struct rx_sessions *t)
+static void rx_worker_stop(struct pcscf_worker *pw)
 {
+	struct rx_sessions *t = pw->rx;
+
 	if (!t)
 		return;
 	while (!list_empty(&t->all))
@@ -387,4 +388,10 @@ void rx_sessions_free(struct rx_sessions *t)
 	htab_fini(&t->by_id);
 	htab_fini(&t->by_phone);
 	free(t);
+	pw->rx = NULL;
 }
+
+const struct policy_backend rx_backend = {
+	.name = "rx", .start = rx_worker_start, .stop = rx_worker_stop, .open = rx_open, .ask = rx_ask, .end = rx_end, .id = rx_id,
+	.registered = rx_signalling_registered, .unregistered = rx_signalling_ended,
+};

@@ -25,8 +25,6 @@ struct rx_sessions {			/* of one worker */
 	struct htab by_id, by_phone;
 	struct list all;
 };
-struct rx_sessions *rx_sessions_new(void);
-void rx_sessions_free(struct rx_sessions *t);	/* no STR is sent */
 struct rx_session *rx_find(struct rx_sessions *t, struct str id);
 struct str rx_realm(const struct rx_session *s);
 /* rx_signalling.c: the session of a registration, TS 29.214 §4.4.5.  At the worker of the private identity. */

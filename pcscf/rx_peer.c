@@ -12,7 +12,7 @@ static struct loop *loop_of(void *u, struct str session_id)
 	struct pcscf *p = u;
 	unsigned worker;
 
-	if (!(p->cfg.policy.used || p->test_policy) ||	/* a session of the process before this one */
+	if (!p->cfg.policy.used[POLICY_RX] ||	/* a session of the process before this one */
 	    !atomic_load(&p->rx_ready) || rx_session_tail(session_id, &worker) < 0 || worker >= stack_n_workers(p->stack))
 		return NULL;
 	return stack_worker(p->stack, worker)->loop;

@@ -88,10 +88,9 @@ static bool same_way(const struct binding *a, const struct binding *b)
 
 void rx_signalling_registered(struct pcscf_worker *pw, struct binding *b)
 {
-	const struct policy_config *c = &pw->p->cfg.policy;
 	struct rx_session *s = find(pw, b->id);
 
-	if (!pw->rx || !pw->w->dia || !c->registration || policy_mode_of(c, b) != POLICY_RX)
+	if (!pw->rx || !pw->w->dia)
 		return;
 	if (s && s->agreed && same_way(s->b, b))
 		return;

@@ -71,7 +71,7 @@ static const char *net_id(const void *session)
 	return "test";
 }
 
-static const struct policy_backend backend = { net_open, net_ask, net_end, net_id };
+static const struct policy_backend backend = { .name = "test", .open = net_open, .ask = net_ask, .end = net_end, .id = net_id };
 
 static void says(enum policy_verdict v, bool media)
 {
