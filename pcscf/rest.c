@@ -67,7 +67,6 @@ static cJSON *contacts(const struct binding *b)
 	cJSON *all = cJSON_CreateArray(), *o = cJSON_CreateObject();
 	char text[SIP_FLOW_STRLEN];
 	struct sip_flow way;
-	uint64_t now = clock_wall_us();
 
 	add(o, "uri", b->contact);
 	cJSON_AddStringToObject(o, "flow", sip_flow_fmt(&b->flow, text));
@@ -77,7 +76,6 @@ static cJSON *contacts(const struct binding *b)
 		cJSON_AddItemToObject(o, "security", security(b->sa));
 	add(o, "userAgent", b->user_agent);
 	add_time(o, "expiresAt", b->expires_wall_us);
-	cJSON_AddNumberToObject(o, "expiresInS", b->expires_wall_us > now ? (double)((b->expires_wall_us - now) / 1000000) : 0);
 	cJSON_AddItemToArray(all, o);
 	return all;
 }
@@ -230,7 +228,7 @@ static void ask_delete(struct worker *w, struct ask *a)
 {
 	const struct binding *b = find(w, a);
 
-	if (!b)
+	if (!b || !ask_may_change(a, a->if_match[0] ? show(pcscf_of(w)->p, b) : NULL))
 		return;
 	a->status = 204;
 	bindings_del(pcscf_of(w)->bindings, b->key, "administration");

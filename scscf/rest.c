@@ -41,11 +41,11 @@ static void add_features(cJSON *o, const char *params)
 	}
 }
 
-static cJSON *contact_json(const struct registration *g, const struct binding *b)
+static cJSON *contact_json(const struct binding *b)
 {
-	uint64_t now = registration_now_ms(g);
 	cJSON *o = cJSON_CreateObject(), *path;
 	char id[20];
+
 
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)hash_str(str_from_c(b->uri)));
 	cJSON_AddStringToObject(o, "id", id);
@@ -55,7 +55,7 @@ static cJSON *contact_json(const struct registration *g, const struct binding *b
 	if (b->reg_id)
 		cJSON_AddNumberToObject(o, "regId", b->reg_id);
 	cJSON_AddNumberToObject(o, "q", b->q / 1000.0);
-	add_time(o, "expiresAt", clock_wall_us() + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000);
+	add_time(o, "expiresAt", clock_wall_us_of(b->expires_ms));
 	path = cJSON_AddArrayToObject(o, "path");
 	for (unsigned i = 0; i < b->n_path; i++)
 		cJSON_AddItemToArray(path, cJSON_CreateString(b->path[i]));
@@ -138,7 +138,7 @@ static cJSON *registration_json(const struct registration *g)
 		cJSON_AddBoolToObject(o, "emergency", true);
 	contacts = cJSON_AddArrayToObject(o, "contacts");
 	list_for_each(pos, &g->bindings)
-		cJSON_AddItemToArray(contacts, contact_json(g, list_entry(pos, struct binding, link)));
+		cJSON_AddItemToArray(contacts, contact_json(list_entry(pos, struct binding, link)));
 	cJSON_AddStringToObject(o, "scscf", server ? server : "");
 	free(server);
 	if (g->registered_wall_us)
@@ -263,6 +263,8 @@ static void ended(void *arg, const struct reg_dereg_result *r)
 
 static void end_here(struct worker *w, struct ask *a)
 {
+	if (a->if_match[0] && !ask_may_change(a, registrar_show(scscf_of(w)->registrar, str_from_c(a->key))))
+		return;
 	a->later = true;
 	if (registrar_deregister(scscf_of(w)->s, str_from_c(a->key), NULL, REG_DEREG_ADMIN, ended, a) < 0) {
 		a->later = false;

@@ -53,6 +53,20 @@ void ask_done(struct ask *a)
 		return;			/* the main loop is gone: the request is answered by its end */
 }
 
+bool ask_may_change(struct ask *a, cJSON *now)
+{
+	char etag[HTTP_ETAG_STRLEN];
+	bool same = !a->if_match[0] || !now || (http_etag_json(now, etag) && http_etag_listed(str_from_c(a->if_match), etag));
+
+	cJSON_Delete(now);
+	if (same)
+		return true;
+	a->status = 412;
+	snprintf(a->cause, sizeof(a->cause), "%s", HTTP_CAUSE_CHANGED);
+	snprintf(a->detail, sizeof(a->detail), "%s", HTTP_DETAIL_CHANGED);
+	return false;
+}
+
 static void box_run(struct worker *w, void *arg)
 {
 	struct ask_box *b = arg;
@@ -80,7 +94,8 @@ static void box_new(struct stack *s, struct http_req *r, unsigned worker, bool a
 {
 	struct ask_box *b = calloc(1, sizeof(*b));
 
-	if (!b || !str_copy(key, b->a.key, sizeof(b->a.key))) {
+	if (!b || !str_copy(key, b->a.key, sizeof(b->a.key)) ||
+	    !str_copy(http_header(r, "If-Match"), b->a.if_match, sizeof(b->a.if_match))) {
 		free(b);
 		http_problem(r, b ? 400 : 500, b ? "KEY_TOO_LONG" : "OUT_OF_MEMORY", "the question cannot be asked");
 		return;

@@ -189,6 +189,27 @@ static bool categories(struct http_req *r, const cJSON *map, bool doit)
 	return true;
 }
 
+static bool may_change_levels(const struct stack *s, struct http_req *r)
+{
+	cJSON *now = logging_json(s);
+	char etag[HTTP_ETAG_STRLEN] = "";
+
+	http_etag_json(now, etag);
+	cJSON_Delete(now);
+	return http_may_change(r, etag, false);
+}
+
+/* The levels as they are, and their ETag. */
+static void reply_levels(struct stack *s, struct http_req *r)
+{
+	cJSON *now = logging_json(s);
+	char etag[HTTP_ETAG_STRLEN];
+
+	if (http_etag_json(now, etag))
+		http_set_etag(r, etag);
+	http_reply_json(r, 200, now);
+}
+
 /* {"level": ..., "categories": {"reg": "debug"}, "revertAfterS": 600} */
 static void patch_logging(void *u, struct http_req *r)
 {
@@ -196,7 +217,7 @@ static void patch_logging(void *u, struct http_req *r)
 	const cJSON *doc = http_json(r), *all, *some, *after;
 	enum log_level l = LOG_INFO;
 
-	if (!doc)
+	if (!doc || !may_change_levels(s, r))
 		return;
 	all = cJSON_GetObjectItemCaseSensitive(doc, "level");
 	some = cJSON_GetObjectItemCaseSensitive(doc, "categories");
@@ -214,7 +235,7 @@ static void patch_logging(void *u, struct http_req *r)
 		timer_start(loop_wheel(s->main_loop), &s->log_revert, (uint64_t)after->valuedouble * 1000);
 	else
 		timer_stop(&s->log_revert);
-	http_reply_json(r, 200, logging_json(s));
+	reply_levels(s, r);
 }
 
 const struct http_route config_routes[] = {

@@ -133,10 +133,14 @@ struct ask {
 	cJSON *json;			/* set by fn */
 	char cause[64], detail[256];	/* for a problem */
 	char key[512];			/* the question */
+	char if_match[256];		/* the request's, for ask_may_change() */
 	bool later;			/* fn set it: the worker will call ask_done() itself */
 	struct stack *stack;
 };
 void stack_ask(struct stack *s, struct http_req *r, struct worker *w, struct str key, void (*fn)(struct worker *w, struct ask *a));
+/* On the worker, before a change: is what it would change still as the request's If-Match says?  now: its JSON, as a GET shows it,
+ * taken over; NULL when it is not there, which is no matter of If-Match (RFC 9110 §13.2.1).  False: the answer is set, 412. */
+bool ask_may_change(struct ask *a, cJSON *now);
 void ask_done(struct ask *a);		/* on any thread; a is gone after it */
 /* The same question to every worker in turn until one sets status (a binding whose owner is not known). */
 void stack_ask_all(struct stack *s, struct http_req *r, struct str key, void (*fn)(struct worker *w, struct ask *a));

@@ -10,7 +10,6 @@
 #include "common/http/private.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
-#include "common/util/hash.h"
 
 #define HTTP_MAX_CONNECTIONS 128
 #define HTTP_MAX_PER_ADDRESS 64
@@ -193,29 +192,16 @@ void http_reply(struct http_req *r, unsigned status, const char *content_type, s
 	req_answer(r, status, resp);
 }
 
-/* RFC 9110 §8.8.3: strong, since equal texts only have equal ones (of this process: the hash is seeded). */
-static bool etag_matches(struct http_req *r, const char *text, char etag[20])
-{
-	const char *h = MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, "If-None-Match");
-	struct str rest = str_from_c(h), one;
-
-	snprintf(etag, 20, "\"%016llx\"", (unsigned long long)hash_str(str_from_c(text)));
-	while (rest.l) {
-		str_cut(rest, ',', &one, &rest);
-		one = str_trim(one);
-		if (str_eq_c(one, etag) || str_eq_c(one, "*"))
-			return true;
-	}
-	return false;
-}
-
 static void reply_cjson(struct http_req *r, unsigned status, const char *type, cJSON *json)
 {
-	char *text = cJSON_PrintUnformatted(json), etag[20] = "";
+	char *text = cJSON_PrintUnformatted(json), *etag = r->etag;
+	bool get = text && status == 200 && r->route && strcmp(r->route->method, "GET") == 0;
 	struct MHD_Response *resp = NULL;
 
 	cJSON_Delete(json);
-	if (text && status == 200 && r->route && strcmp(r->route->method, "GET") == 0 && etag_matches(r, text, etag)) {
+	if (get && !*etag)
+		http_etag(str_from_c(text), etag);
+	if (get && http_etag_listed(http_header(r, "If-None-Match"), etag)) {
 		free(text);
 		resp = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
 		status = 304;
@@ -229,7 +215,7 @@ static void reply_cjson(struct http_req *r, unsigned status, const char *type, c
 	if (!resp)
 		return;
 	MHD_add_response_header(resp, "Content-Type", type);
-	if (etag[0])
+	if (*etag)
 		MHD_add_response_header(resp, "ETag", etag);
 	if (status == 429)
 		MHD_add_response_header(resp, "Retry-After", "1");
@@ -306,6 +292,16 @@ struct str http_query(struct http_req *r, const char *name)
 	r->query[r->n_queries].raw = raw;
 	r->query[r->n_queries].value = http_unescape(str_from_c(raw));
 	return str_from_c(r->query[r->n_queries++].value);
+}
+
+struct str http_header(const struct http_req *r, const char *name)
+{
+	return str_from_c(MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, name));
+}
+
+void http_set_etag(struct http_req *r, const char *etag)
+{
+	snprintf(r->etag, sizeof(r->etag), "%s", etag);
 }
 
 struct str http_body(const struct http_req *r)

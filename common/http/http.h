@@ -62,7 +62,20 @@ const char *http_who(const struct http_req *r);		/* who asks: a token's name, "u
 struct str http_param(const struct http_req *r, const char *name);	/* path parameter */
 struct str http_query(struct http_req *r, const char *name);	/* query parameter; empty: absent */
 struct str http_body(const struct http_req *r);
+struct str http_header(const struct http_req *r, const char *name);	/* empty: absent */
 cJSON *http_json(struct http_req *r);		/* parsed body, owned by r; NULL after a 400 problem was sent */
+
+/* etag.c: the ETag that a GET of this text or JSON has; any thread.  http_etag_json: false when out of memory. */
+#define HTTP_ETAG_STRLEN 20
+void http_etag(struct str text, char dst[HTTP_ETAG_STRLEN]);
+bool http_etag_json(const cJSON *json, char dst[HTTP_ETAG_STRLEN]);
+bool http_etag_listed(struct str list, const char *etag);	/* in If-Match's value; "*": always */
+/* May what has this ETag now be changed, by the request's If-Match?  Else it has answered: 412, or 428 when there is none and it must. */
+bool http_may_change(struct http_req *r, const char *etag, bool must);
+#define HTTP_CAUSE_CHANGED "PRECONDITION_FAILED"
+#define HTTP_DETAIL_CHANGED "it is not any more what If-Match says: read it again"
+void http_set_etag(struct http_req *r, const char *etag);	/* of an answer to come that is not a GET's */
+
 /* limit=1..1000 (default 100) and cursor; false after a 400 problem was sent. */
 bool http_page(struct http_req *r, unsigned *limit, struct str *cursor);
 

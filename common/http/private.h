@@ -74,6 +74,7 @@ struct http_req {
 	unsigned n_queries;
 	struct buf body;
 	bool too_large, dispatched, suspended, answered, queued;
+	char etag[HTTP_ETAG_STRLEN];		/* set by the handler */
 	cJSON *json;
 	struct MHD_Response *response;
 	unsigned status;

@@ -26,6 +26,13 @@ uint64_t clock_wall_us(void)
 	return now_us(CLOCK_REALTIME);
 }
 
+uint64_t clock_wall_us_of(uint64_t mono_ms)
+{
+	uint64_t at_us = mono_ms * 1000 + (clock_wall_us() - clock_mono_us());
+
+	return (at_us + 500000) / 1000000 * 1000000;
+}
+
 void clock_rfc3339(uint64_t wall_us, char dst[40])
 {
 	time_t s = (time_t)(wall_us / 1000000);

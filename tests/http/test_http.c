@@ -31,6 +31,36 @@ static void post_json(void *u, struct http_req *r)
 		http_reply(r, 204, NULL, STR_NONE);
 }
 
+/* Something whose ETag is that of "1". */
+static void change(struct http_req *r, bool must)
+{
+	char etag[HTTP_ETAG_STRLEN];
+
+	http_etag(STR("1"), etag);
+	if (!http_may_change(r, etag, must))
+		return;
+	http_set_etag(r, etag);
+	http_reply_json(r, 200, cJSON_CreateNumber(2));
+}
+
+static void put_one(void *u, struct http_req *r)
+{
+	(void)u;
+	change(r, false);
+}
+
+static void patch_one(void *u, struct http_req *r)
+{
+	(void)u;
+	change(r, true);
+}
+
+static void get_number(void *u, struct http_req *r)
+{
+	(void)u;
+	http_reply_json(r, 200, cJSON_CreateNumber(1));
+}
+
 static void answer_later(void *arg)
 {
 	struct http_req *r = waiting;
@@ -81,6 +111,9 @@ static const struct http_route routes[] = {
 	{ "DELETE", "/api/v1/things/{id}", HTTP_ADMIN, get_echo, "Deletes it." },
 	{ "GET", "/api/v1/things", HTTP_VIEW, get_page, "All things." },
 	{ "POST", "/api/v1/things", HTTP_OPERATE, post_json, "A new thing." },
+	{ "GET", "/api/v1/number", HTTP_VIEW, get_number, "A number." },
+	{ "PUT", "/api/v1/number", HTTP_OPERATE, put_one, "Changes it, with If-Match or without." },
+	{ "PATCH", "/api/v1/number", HTTP_OPERATE, patch_one, "Changes it, with If-Match only." },
 	{ "GET", "/api/v1/later", HTTP_VIEW, get_later, "Waits for a worker." },
 	{ "GET", "/api/v1/nothing", HTTP_VIEW, get_nothing, "A handler without an answer." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
@@ -116,6 +149,11 @@ static const struct { const char *name, *method, *path, *headers; int body; unsi
 	{ "ETag", "GET", "/api/v1/things/1", AUTH, 0, 200, "ETag: \"" },
 	{ "If-None-Match", "GET", "/api/v1/things/1", AUTH "If-None-Match: \"x\", *\r\n", 0, 304, "ETag: \"" },
 	{ "If-None-Match of something else", "GET", "/api/v1/things/1", AUTH "If-None-Match: \"x\"\r\n", 0, 200, "\"id\":\"1\"" },
+	{ "a change without If-Match", "PUT", "/api/v1/number", AUTH, 0, 200, "ETag: \"" },
+	{ "If-Match of something else: RFC 9110 §13.1.1", "PUT", "/api/v1/number", AUTH "If-Match: \"x\", \"y\"\r\n", 0, 412, "PRECONDITION_FAILED" },
+	{ "If-Match *", "PUT", "/api/v1/number", AUTH "If-Match: *\r\n", 0, 200, "ETag: \"" },
+	{ "If-Match is missing: RFC 6585 §3", "PATCH", "/api/v1/number", AUTH, 0, 428, "PRECONDITION_REQUIRED" },
+	{ "If-Match is there", "PATCH", "/api/v1/number", AUTH "If-Match: *\r\n", 0, 200, "ETag: \"" },
 	{ "limit 1001", "GET", "/api/v1/things?limit=1001", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
 };
 
@@ -201,6 +239,24 @@ START_TEST(test_request_row)
 }
 END_TEST
 
+/* The tag that a GET shows is the one that a change is compared with; never a weak one. */
+START_TEST(test_etag)
+{
+	cJSON *one = cJSON_CreateNumber(1);
+	char text[HTTP_ETAG_STRLEN], json[HTTP_ETAG_STRLEN], list[64];
+
+	http_etag(STR("1"), text);
+	ck_assert(http_etag_json(one, json));
+	ck_assert_str_eq(text, json);
+	snprintf(list, sizeof(list), "\"a\" , %s", text);
+	ck_assert(http_etag_listed(str_from_c(list), text));
+	snprintf(list, sizeof(list), "W/%s", text);
+	ck_assert(!http_etag_listed(str_from_c(list), text));
+	ck_assert(!http_etag_listed(STR_NONE, text));
+	cJSON_Delete(one);
+}
+END_TEST
+
 START_TEST(test_openapi_names_every_route)
 {
 	struct addr a;
@@ -224,4 +280,4 @@ START_TEST(test_openapi_names_every_route)
 }
 END_TEST
 
-TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_openapi_names_every_route))
+TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_etag), TEST_ONE(test_openapi_names_every_route))

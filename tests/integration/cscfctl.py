@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.parse
 
 from cases import Cases, check, equal
 from core import TOP, Core, Sub
@@ -132,6 +133,18 @@ class Ctl:
             json.dump({n: {"url": u, "token": self.core.doc["token"]} for n, u in self.core.doc["rest"].items() if n != "hss"}, f)
         return path
 
+    def if_match(self):
+        """RFC 9110 §13.1.1 where a worker owns what changes: a registration that is not any more as it was read stays."""
+        path = "/api/v1/registrations/" + urllib.parse.quote(self.core.impu(B), safe="")
+        for node in ("pcscf", "scscf"):
+            rest = self.core.rest(node)
+            tag = rest.exchange("GET", path)[1]["ETag"]
+            equal(rest.exchange("DELETE", path, None, {"If-Match": '"0123456789abcdef"'})[0], 412, f"{node}: another tag")
+            code, headers, _ = rest.exchange("GET", path)
+            equal((code, headers["ETag"]), (200, tag), f"{node}: it stands, and reads the same")
+        equal(self.core.rest("scscf").exchange("DELETE", path, None, {"If-Match": tag})[0], 204, "its own tag")
+        equal(self.core.rest("scscf").exchange("DELETE", path, None, {"If-Match": tag})[0], 404, "it is gone")
+
     def ends(self):
         hang_up(self.one, self.other)
         self.run("registrations", "delete", self.core.impu(A))
@@ -143,7 +156,8 @@ class Ctl:
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
                 ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
-                ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends)]
+                ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends),
+                ("If-Match on a registration", self.if_match)]
 
 
 def main():

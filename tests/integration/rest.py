@@ -171,6 +171,18 @@ class Cased:
         equal(self.who("view").exchange("GET", "/api/v1/info", more={"If-None-Match": '"other"'})[0], 200, "another one")
         check(not [h for h in headers if h.lower().startswith("access-control")], "CORS headers")
 
+    def if_match(self):
+        """RFC 9110 §13.1.1: a change that is based on what is not so any more is refused, and changes nothing."""
+        op = self.who("operate")
+        tag = op.exchange("GET", "/api/v1/logging")[1]["ETag"]
+        code, headers, _ = op.exchange("PATCH", "/api/v1/logging", {"categories": {"tp": "debug"}}, {"If-Match": tag})
+        check(code == 200 and headers["ETag"] != tag, f"{code} {headers['ETag']}")
+        code, _, doc = op.exchange("PATCH", "/api/v1/logging", {"categories": {"tp": "error"}}, {"If-Match": tag})
+        equal((code, doc["cause"]), (412, "PRECONDITION_FAILED"), "an old tag")
+        code, now, doc = op.exchange("GET", "/api/v1/logging")
+        equal((doc["categories"]["tp"], now["ETag"]), ("debug", headers["ETag"]), "unchanged, and the tag that the PATCH said")
+        equal(op.exchange("PATCH", "/api/v1/logging", {"categories": {"tp": "info"}}, {"If-Match": now["ETag"]})[0], 200, "the new one")
+
     def config(self):
         admin = self.who("admin")
         code, text = self.who("view").call("GET", "/api/v1/config")
@@ -230,7 +242,7 @@ class Cased:
     def rows(self):
         """In order; who guesses comes last."""
         return [("roles (O3)", self.roles), ("unix socket", self.unix_socket), ("clear text on the TLS port", self.clear_text),
-                ("TLS 1.1", self.old_tls), ("client certificates", self.client_certificates), ("ETag, no CORS", self.etag),
+                ("TLS 1.1", self.old_tls), ("client certificates", self.client_certificates), ("ETag, no CORS", self.etag), ("If-Match", self.if_match),
                 ("configuration: read, schema, validate", self.config), ("reload: all or nothing", self.reload),
                 ("log levels, and back", self.logging), ("alarms", self.alarms), ("audit log", self.audit),
                 ("every operation of the document (U7)", self.every_operation), ("guessing", self.guessing)]
