@@ -17,7 +17,6 @@
 
 #define FILE_NAME "state.mdb"
 #define CHECK_S 60u			/* the child ends itself after that long */
-enum { CHECK_GOOD = 40, CHECK_SOME, CHECK_NONE };	/* exit status of the child; any other: it has crashed */
 
 struct lmdb {
 	struct backend b;
@@ -117,7 +116,6 @@ static int check_records(MDB_txn *txn, MDB_dbi dbi, bool *some)
 }
 
 /* Each list of free pages, whose members must exist. */
-
 static int check_free(MDB_env *env, MDB_txn *txn)
 {
 	MDB_envinfo info;
@@ -143,16 +141,17 @@ static int check_free(MDB_env *env, MDB_txn *txn)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int check_file(const char *path, uint64_t max_bytes)
+enum lmdb_verdict lmdb_check(const char *path, uint64_t max_bytes)
 {
 	bool some = false;
+	MDB_txn *txn = NULL;
 	MDB_env *env;
-	MDB_txn *txn;
 	MDB_dbi dbi;
 	int rc = env_open(path, max_bytes, MDB_RDONLY, &env);
 
-	if (rc == 0)
-		rc = fill_up(env, path);
+	if (rc)
+		return LMDB_NONE;
+	rc = fill_up(env, path);
 	if (rc == 0)
 		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (rc == 0)
@@ -161,10 +160,14 @@ static int check_file(const char *path, uint64_t max_bytes)
 		rc = check_records(txn, dbi, &some);
 	if (rc == 0 && check_free(env, txn) != 0)
 		some = true;		/* it can be read, but is not to be written to */
-	return rc ? CHECK_NONE : some ? CHECK_SOME : CHECK_GOOD;
+	if (txn)
+		mdb_txn_abort(txn);
+	mdb_env_close(env);
+	return rc ? LMDB_NONE : some ? LMDB_SOME : LMDB_GOOD;
 }
 
-static int check_in_child(const char *path, uint64_t max_bytes)
+/* Its exit status is the verdict; any other: it has crashed.  0 or -errno. */
+static int check_in_child(const char *path, uint64_t max_bytes, enum lmdb_verdict *ret)
 {
 	struct rlimit none = { 0, 0 };
 	int status;
@@ -177,13 +180,15 @@ static int check_in_child(const char *path, uint64_t max_bytes)
 		alarm(CHECK_S);
 		/* What it says of a crash would be about our own file: nobody's business. */
 		if (!freopen("/dev/null", "w", stderr))
-			_exit(CHECK_NONE);
-		_exit(check_file(path, max_bytes));
+			_exit(LMDB_NONE);
+		_exit((int)lmdb_check(path, max_bytes));
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return WIFEXITED(status) && (WEXITSTATUS(status) == CHECK_GOOD || WEXITSTATUS(status) == CHECK_SOME) ? WEXITSTATUS(status) : CHECK_NONE;
+	*ret = WIFEXITED(status) && (WEXITSTATUS(status) == LMDB_GOOD || WEXITSTATUS(status) == LMDB_SOME) ? (enum lmdb_verdict)WEXITSTATUS(status)
+													      : LMDB_NONE;
+	return 0;
 }
 
 /* ---- reading ---- */
@@ -347,32 +352,20 @@ static void lmdb_close(struct backend *b)
 	free(l);
 }
 
-static int look_at(struct lmdb *l, struct pending *salvaged)
-{
-	struct stat st;
-	int rc;
-
-	if (stat(l->path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	rc = check_in_child(l->path, l->max_bytes);
-	if (rc < 0 || rc == CHECK_GOOD)
-		return rc < 0 ? rc : 0;
-	if (rc == CHECK_SOME)
-		salvage(l->path, l->max_bytes, salvaged);
-	return put_aside(l->path, rc == CHECK_SOME ? "records or free pages are wrong" : "it cannot be read", salvaged->by_key.n);
-}
-
-int lmdb_backend_open(const char *dir, uint64_t max_bytes, struct pending *salvaged, struct backend **ret)
+int lmdb_open_as(const char *dir, uint64_t max_bytes, enum lmdb_verdict v, struct pending *salvaged, struct backend **ret)
 {
 	struct lmdb *l = calloc(1, sizeof(*l));
-	int rc;
+	int rc = 0;
 
 	if (!l)
 		return -ENOMEM;
 	l->b = (struct backend){ lmdb_close, lmdb_commit, lmdb_scan };
 	l->max_bytes = max_bytes;
 	snprintf(l->path, sizeof(l->path), "%s/" FILE_NAME, dir);
-	rc = look_at(l, salvaged);
+	if (v == LMDB_SOME)
+		salvage(l->path, max_bytes, salvaged);
+	if (v != LMDB_GOOD)
+		rc = put_aside(l->path, v == LMDB_SOME ? "records or free pages are wrong" : "it cannot be read", salvaged->by_key.n);
 	if (rc == 0)
 		rc = error_of(reopen(l));
 	/* No room for even an empty file: it comes with the first commit that succeeds. */
@@ -382,4 +375,19 @@ int lmdb_backend_open(const char *dir, uint64_t max_bytes, struct pending *salva
 	}
 	*ret = &l->b;
 	return 0;
+}
+
+int lmdb_backend_open(const char *dir, uint64_t max_bytes, struct pending *salvaged, struct backend **ret)
+{
+	enum lmdb_verdict v = LMDB_GOOD;	/* none yet: fine */
+	char path[4096];
+	struct stat st;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "%s/" FILE_NAME, dir);
+	if (stat(path, &st) == 0)
+		rc = check_in_child(path, max_bytes, &v);
+	else if (errno != ENOENT)
+		rc = -errno;
+	return rc < 0 ? rc : lmdb_open_as(dir, max_bytes, v, salvaged, ret);
 }

@@ -85,6 +85,10 @@ struct backend {
 };
 /* lmdb.c.  salvaged: what could be read of a file that was put aside is added to it.  0 or -errno. */
 int lmdb_backend_open(const char *dir, uint64_t max_bytes, struct pending *salvaged, struct backend **ret);
+/* Its two halves: the look, which a damaged file may crash and which a child takes therefore; and what follows from it. */
+enum lmdb_verdict { LMDB_GOOD = 40, LMDB_SOME, LMDB_NONE };
+enum lmdb_verdict lmdb_check(const char *path, uint64_t max_bytes);
+int lmdb_open_as(const char *dir, uint64_t max_bytes, enum lmdb_verdict v, struct pending *salvaged, struct backend **ret);
 
 /* ---- store.c, writer.c ---- */
 struct store_port {

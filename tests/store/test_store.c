@@ -1,4 +1,5 @@
-/* tests/store/test_store.c - the store over kills, full disks, damaged files and clocks that are set; rows H1, H6; reliability F1, F4, F13, F14. */
+/* tests/store/test_store.c - the store over kills, full disks and clocks that are set; rows H1, H6; reliability F1, F13, F14.
+ * Damaged files are test_damaged.c. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,108 +11,7 @@
 #include <unistd.h>
 #include "common/metrics/metrics.h"
 #include "common/store/private.h"
-#include "tests/check.h"
-
-static char dir[64];
-static struct store_config config = { .dir = dir, .max_bytes = 64 << 20, .max_pending_bytes = 8 << 20, .journal_bytes = 65536,
-				      .commit_ms = 10000 };
-
-static void new_dir(void)
-{
-	snprintf(dir, sizeof(dir), "/tmp/cscf-store-XXXXXX");
-	ck_assert(mkdtemp(dir));
-}
-
-static void each_file(void (*fn)(const char *path))
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	char path[512];
-
-	ck_assert(d);
-	while ((e = readdir(d))) {
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (e->d_name[0] != '.')
-			fn(path);
-	}
-	closedir(d);
-}
-
-static void remove_file(const char *path)
-{
-	unlink(path);
-}
-
-static void remove_dir(void)
-{
-	each_file(remove_file);
-	ck_assert_int_eq(rmdir(dir), 0);
-}
-
-static struct store *open_store(void)
-{
-	struct store *s;
-
-	ck_assert_int_eq(store_open(&s, &config, 2), 0);
-	return s;
-}
-
-/* Value i of key i is as long as i says, and full of it. */
-static struct str value_of(unsigned i, char *room)
-{
-	size_t l = 4 + i * 131 % 3000;
-
-	memset(room, (int)('a' + i % 26), l);
-	memcpy(room, &i, sizeof(i));
-	return str_make(room, l);
-}
-
-static void put(struct store *s, unsigned i)
-{
-	char key[32], room[4096];
-
-	snprintf(key, sizeof(key), "user-%u@ims", i);
-	ck_assert_int_eq(store_put(store_port(s, i % 2), STORE_PHONE, str_from_c(key), value_of(i, room), i + 1), 0);
-}
-
-static void del(struct store *s, unsigned i)
-{
-	char key[32];
-
-	snprintf(key, sizeof(key), "user-%u@ims", i);
-	ck_assert_int_eq(store_del(store_port(s, i % 2), STORE_PHONE, str_from_c(key)), 0);
-}
-
-struct seen {
-	unsigned n, wrong;
-	bool is[4096];
-};
-
-static void on_record(void *arg, const struct store_record *r)
-{
-	struct seen *s = arg;
-	char key[32], room[4096];
-	unsigned i = 0;
-
-	if (r->value.l >= sizeof(i))
-		memcpy(&i, r->value.p, sizeof(i));
-	snprintf(key, sizeof(key), "user-%u@ims", i);
-	if (i >= 4096 || !str_eq_c(r->key, key) || !str_eq(r->value, value_of(i, room)) || r->expires_ms != i + 1 || s->is[i]) {
-		s->wrong++;
-		return;
-	}
-	s->is[i] = true;
-	s->n++;
-}
-
-static struct seen scan(struct store *s)
-{
-	struct seen all = { 0 };
-
-	ck_assert_int_eq(store_scan(s, STORE_PHONE, on_record, &all), 0);
-	ck_assert_uint_eq(all.wrong, 0);
-	return all;
-}
+#include "tests/store/records.h"
 
 static void check_mode(const char *path)
 {
@@ -311,113 +211,6 @@ START_TEST(test_file_full)
 }
 END_TEST
 
-/* ---- F4 ---- */
-
-static struct str whole_file(const char *path)
-{
-	int fd = open(path, O_RDONLY);
-	struct stat st;
-	char *p;
-
-	ck_assert(fd >= 0 && fstat(fd, &st) == 0);
-	p = malloc((size_t)st.st_size);
-	ck_assert(p && read(fd, p, (size_t)st.st_size) == st.st_size);
-	close(fd);
-	return str_make(p, (size_t)st.st_size);
-}
-
-static void write_file(const char *path, struct str text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	ck_assert(fd >= 0 && write(fd, text.p, text.l) == (ssize_t)text.l);
-	close(fd);
-}
-
-static struct str damaged_image(char path[128])
-{
-	struct store *s;
-
-	new_dir();
-	s = open_store();
-	for (unsigned round = 0; round < 4; round++) {
-		for (unsigned i = round; i < 200; i += 1 + round)
-			put(s, i);
-		for (unsigned i = 50 + round; i < 200; i += 9)
-			del(s, i);
-		store_flush(s);
-	}
-	store_close(s);
-	snprintf(path, 128, "%s/state.mdb", dir);
-	return whole_file(path);
-}
-
-/* Starts with that file, says nothing wrong, takes changes, and has them at the next start. */
-static unsigned start_with(const char *path, struct str file)
-{
-	struct store *s;
-	struct seen all;
-	unsigned n;
-
-	each_file(remove_file);
-	write_file(path, file);
-	s = open_store();
-	all = scan(s);
-	n = all.n;
-	put(s, 3000);
-	store_flush(s);
-	ck_assert_int_eq(atomic_load(&s->failing), 0);
-	store_close(s);
-	s = open_store();
-	all = scan(s);
-	ck_assert_uint_eq(all.n, n + 1);
-	store_close(s);
-	return n;
-}
-
-/* At every octet of the last 64 KiB with CSCF_TEST_EVERY_BYTE, else at some. */
-START_TEST(test_truncated)
-{
-	char path[128];
-	struct str file = damaged_image(path);
-	unsigned all = start_with(path, file), worst = all;
-	size_t step = getenv("CSCF_TEST_EVERY_BYTE") ? 1 : 1021, l = file.l > 65536 ? file.l - 65536 : 0;
-
-	ck_assert_uint_gt(all, 0);
-	for (; l < file.l; l += step) {
-		unsigned n = start_with(path, str_make(file.p, l));
-
-		ck_assert_uint_le(n, all);
-		worst = n < worst ? n : worst;
-	}
-	ck_assert_uint_lt(worst, all);		/* the cuts did reach it */
-	for (l = 0; l < 3; l++)
-		(void)start_with(path, str_make(file.p, l * 4096 + 17));
-	free((char *)(uintptr_t)file.p);
-	remove_dir();
-}
-END_TEST
-
-/* A page of nothing, of noise, or from elsewhere, at every place. */
-START_TEST(test_damaged)
-{
-	char path[128];
-	struct str file = damaged_image(path);
-	char *copy = malloc(file.l);
-	unsigned seed = 1;
-
-	for (size_t page = 0; page < file.l / 4096; page += 1 + (size_t)_i) {
-		memcpy(copy, file.p, file.l);
-		for (size_t k = 0; k < 4096; k++)
-			copy[page * 4096 + k] = _i == 0 ? 0 : _i == 1 ? (char)rand_r(&seed) : file.p[(file.l - 4096 - page * 4096 + k) % file.l];
-		(void)start_with(path, str_make(copy, file.l));
-	}
-	free(copy);
-	free((char *)(uintptr_t)file.p);
-	remove_dir();
-}
-END_TEST
-
 /* ---- F14 ---- */
 
 static uint64_t restarted_with(int64_t boot_back_ms, int64_t wall_forth_ms, bool other_boot)
@@ -471,6 +264,5 @@ START_TEST(test_clock)
 }
 END_TEST
 
-static const int pages[] = { 0, 1, 2 };
 TEST_MAIN("store", TEST_ONE(test_stop_and_start), TEST_ONE(test_killed), TEST_ONE(test_one_process), TEST_ONE(test_burst), TEST_ONE(test_disk_full),
-	  TEST_ONE(test_file_full), TEST_ONE(test_truncated), TEST_ROWS(test_damaged, pages), TEST_ROWS(test_clock, clocks))
+	  TEST_ONE(test_file_full), TEST_ROWS(test_clock, clocks))
