@@ -333,18 +333,26 @@ static bool depth_fits(struct str s)
 	return true;
 }
 
+cJSON *http_json_parse(struct str s, int *reterr)
+{
+	cJSON *j = NULL;
+
+	*reterr = depth_fits(s) ? -EBADMSG : -E2BIG;
+	if (*reterr == -EBADMSG && s.l)
+		j = cJSON_ParseWithLength(s.p, s.l);
+	return j;
+}
+
 cJSON *http_json(struct http_req *r)
 {
-	struct str b = http_body(r);
+	int err;
 
 	if (r->json)
 		return r->json;
-	if (!depth_fits(b)) {
+	r->json = http_json_parse(http_body(r), &err);
+	if (!r->json && err == -E2BIG)
 		http_problem(r, 400, "JSON_TOO_DEEP", "the body is nested deeper than %d", HTTP_MAX_JSON_DEPTH);
-		return NULL;
-	}
-	r->json = b.l ? cJSON_ParseWithLength(b.p, b.l) : NULL;
-	if (!r->json)
+	else if (!r->json)
 		http_problem(r, 400, "JSON_SYNTAX", "the body is not JSON");
 	return r->json;
 }

@@ -63,6 +63,8 @@ struct str http_param(const struct http_req *r, const char *name);	/* path param
 struct str http_query(struct http_req *r, const char *name);	/* query parameter; empty: absent */
 struct str http_body(const struct http_req *r);
 struct str http_header(const struct http_req *r, const char *name);	/* empty: absent */
+/* Of any text: NULL with -E2BIG (nested deeper than HTTP_MAX_JSON_DEPTH) or -EBADMSG in reterr. */
+cJSON *http_json_parse(struct str s, int *reterr);
 cJSON *http_json(struct http_req *r);		/* parsed body, owned by r; NULL after a 400 problem was sent */
 
 /* etag.c: the ETag that a GET of this text or JSON has; any thread.  http_etag_json: false when out of memory. */
