@@ -4,27 +4,52 @@
 #include <stdlib.h>
 #include "common/config/private.h"
 
+#define BLOCK_BYTES 4000u
+
 struct cfg_block {
 	struct cfg_block *next;
-	_Alignas(16) char mem[];
+	size_t used, size;
+	_Alignas(void *) char mem[];
 };
 
-void *cfg_pool_alloc(struct cfg_pool *p, size_t bytes)
+static struct cfg_block *new_block(struct cfg_pool *p, size_t bytes)
 {
-	struct cfg_block *b = calloc(1, sizeof(*b) + (bytes ? bytes : 1));
+	struct cfg_block *b = calloc(1, sizeof(*b) + bytes);
 
 	if (!b) {
 		p->failed = true;
 		return NULL;
 	}
+	b->size = bytes;
 	b->next = p->blocks;
 	p->blocks = b;
-	return b->mem;
+	return b;
+}
+
+/* Most are a few octets of a tree: they share a block.  Zeroed. */
+static void *carve(struct cfg_pool *p, size_t bytes, size_t align)
+{
+	struct cfg_block *b = p->blocks;
+	size_t at = b ? (b->used + align - 1) & ~(align - 1) : 0;
+
+	if (!b || bytes > b->size - b->used || at > b->size - bytes) {
+		b = new_block(p, bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES);
+		at = 0;
+	}
+	if (!b)
+		return NULL;
+	b->used = at + bytes;
+	return b->mem + at;
+}
+
+void *cfg_pool_alloc(struct cfg_pool *p, size_t bytes)
+{
+	return carve(p, bytes, _Alignof(void *));
 }
 
 char *cfg_pool_dup(struct cfg_pool *p, struct str s)
 {
-	char *c = cfg_pool_alloc(p, s.l + 1);
+	char *c = carve(p, s.l + 1, 1);
 
 	if (c && s.l)
 		memcpy(c, s.p, s.l);

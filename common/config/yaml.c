@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <yaml.h>
 #include "common/config/private.h"
+#include "common/util/hash.h"
+
+#define SEEN_BITS 65536u
 
 struct builder {
 	struct cfg_load *l;
@@ -12,7 +15,9 @@ struct builder {
 	yaml_parser_t parser;
 	struct raw *stack[CFG_MAX_DEPTH];
 	struct raw *pending[CFG_MAX_DEPTH];	/* key that waits for its value */
+	bool twice[CFG_MAX_DEPTH];		/* and that stood here before */
 	unsigned depth;
+	uint8_t seen[SEEN_BITS / 8];		/* keys by a hash of map and text: who is not in it is new */
 	struct raw *root;
 	bool bad;
 };
@@ -66,6 +71,17 @@ static void append(struct raw *to, struct raw *r)
 	to->n++;
 }
 
+/* The value that has this key already.  To walk along the map for each of its keys would take the square of their number. */
+static const struct raw *same_key(struct builder *b, const struct raw *map, struct str key)
+{
+	uint64_t bit = hash_mix(hash_str(key), (uintptr_t)map) % SEEN_BITS;
+	uint8_t mask = (uint8_t)(1u << bit % 8);
+	bool maybe = b->seen[bit / 8] & mask;
+
+	b->seen[bit / 8] |= mask;
+	return maybe ? cfg_raw_find(map, key) : NULL;
+}
+
 /* A key that stands twice is reported and its second value goes nowhere. */
 static bool take_key(struct builder *b, struct raw *map, struct raw *key, const yaml_mark_t *m)
 {
@@ -76,11 +92,12 @@ static bool take_key(struct builder *b, struct raw *map, struct raw *key, const 
 		return refuse(b, m, "a key must be plain text, not a map or a list");
 	if (map->n >= CFG_MAX_KEYS)
 		return refuse(b, m, "too many keys in one section");
-	old = cfg_raw_find(map, key->text);
+	old = same_key(b, map, key->text);
 	if (old)
 		cfg_mistake_at(b->l, key, "key %s stands twice in this section; first in line %u",
 			       cfg_show(key->text, &shown), old->key->line);
 	b->pending[b->depth - 1] = key;
+	b->twice[b->depth - 1] = old != NULL;
 	return true;
 }
 
@@ -104,7 +121,7 @@ static bool add(struct builder *b, struct raw *r, const yaml_mark_t *m)
 		return take_key(b, up, r, m);
 	b->pending[b->depth - 1] = NULL;
 	r->key = key;
-	if (!cfg_raw_find(up, key->text))
+	if (!b->twice[b->depth - 1])
 		append(up, r);
 	return true;
 }

@@ -86,6 +86,8 @@ int fields_read(const struct field *table, struct str record, void *to, int (*ot
 		if (record.l < FIELD_HEAD || le_get((const uint8_t *)record.p + 1, 4) > record.l - FIELD_HEAD)
 			return -EBADMSG;
 		number = (uint8_t)record.p[0];
+		if (!number)
+			return -EBADMSG;
 		octets = str_make(record.p + FIELD_HEAD, (size_t)le_get((const uint8_t *)record.p + 1, 4));
 		record = str_from(record, FIELD_HEAD + octets.l);
 		while (f->number && f->number != number)

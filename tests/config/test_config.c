@@ -265,6 +265,24 @@ static void sweep(const char *dir, const char *const *names)
 	}
 }
 
+/* CFG_MAX_KEYS */
+START_TEST(test_many_keys)
+{
+	struct cfg *c = NULL;
+	struct buf text, e;
+
+	buf_init(&text, OUT_MAX);
+	buf_init(&e, OUT_MAX);
+	buf_puts(&text, "dns:\n  next_hops:\n");
+	for (unsigned i = 0; i < 4097; i++)
+		buf_printf(&text, "    h%u.example: 127.0.0.1:1\n", i);
+	ck_assert_int_lt(cfg_load_text(buf_str(&text), "t.yaml", schemas, &c, &e), 0);
+	ck_assert_msg(str_starts(buf_str(&e), STR("t.yaml:4099:5: too many keys in one section\n")), "%.*s", STR_ARG(buf_str(&e)));
+	buf_fini(&text);
+	buf_fini(&e);
+}
+END_TEST
+
 START_TEST(test_include)
 {
 	static const char *const names[] = { "main.yaml", "sub/shared.yaml", "sub/more.yaml", "sub", "", NULL };
@@ -397,5 +415,5 @@ START_TEST(test_json_schema)
 END_TEST
 
 TEST_MAIN("config", TEST_ONE(test_values), TEST_ROWS(test_default, ints), TEST_ROWS(test_domain, domains), TEST_ONE(test_where),
-	  TEST_ROWS(test_normal, pairs), TEST_ONE(test_include), TEST_ONE(test_include_mistakes), TEST_ONE(test_sample),
+	  TEST_ROWS(test_normal, pairs), TEST_ONE(test_many_keys), TEST_ONE(test_include), TEST_ONE(test_include_mistakes), TEST_ONE(test_sample),
 	  TEST_ONE(test_json_schema), TEST_ROWS(test_changes, changes))

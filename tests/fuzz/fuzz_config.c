@@ -2,6 +2,9 @@
 #include "common/config/config.h"
 #include "tests/fuzz/fuzz.h"
 
+/* A file is the operator's own: its tree may take memory in proportion, 100 octets for each value of one octet. */
+const struct fuzz_limits fuzz_budget = { .cpu_us = GUARD_CPU_US, .heap_bytes = 4u << 20 };
+
 static const struct cfg_row *const schemas[] = { cfg_common_schema, NULL };
 
 static void read_back(const struct buf *first)

@@ -11,8 +11,6 @@
 #include "tests/fuzz/script.h"
 #include "tests/pcscf/rig.h"
 
-const struct fuzz_limits fuzz_budget = { .cpu_us = 80000, .heap_bytes = 24u << 20 };	/* start and stop of it, up to 48 messages */
-
 static const char *const peers[] = { ALICE, BOB, "tcp:10.9.0.1:5060", "udp:192.0.2.9:5062", DOOR, SCSCF, "udp:10.0.0.99:5060" };
 #define N_PHONES 4u			/* of those */
 #define MORE "  hide_topology: true\n  emergency: {ecscf: \"sip:10.0.0.99\", numbers: [\"112\"], allow_anonymous: true}\n"
@@ -54,6 +52,13 @@ static void on_in(struct script *s, unsigned peer, struct str text)
 static void on_answer(struct script *s, const struct script_sent *to, struct str text)
 {
 	input(s->u, &to->to, text);
+}
+
+static struct wheel *the_wheel(struct script *s)
+{
+	struct play *p = s->u;
+
+	return &p->rig.wheel;
 }
 
 static void on_wait(struct script *s, uint64_t ms)
@@ -126,7 +131,7 @@ static void on_after(struct script *s)
 	r->n = r->seen = 0;
 }
 
-static const struct script_ops steps = { .in = on_in, .answer = on_answer, .wait = on_wait, .fail = on_fail, .after = on_after };
+static const struct script_ops steps = { .in = on_in, .answer = on_answer, .wheel = the_wheel, .wait = on_wait, .fail = on_fail, .after = on_after };
 
 void fuzz_one(const uint8_t *data, size_t size)
 {
@@ -135,10 +140,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 
 	rig_init(&p.rig, size % 2 ? MORE : NULL, 1);
 	script_run(&p.script, &steps, &p, str_make((const char *)data, size));
-	for (unsigned i = 0; i < 5; i++) {
-		rig_run(&p.rig, 200000);
-		on_after(&p.script);
-	}
+	script_wait(&p.script, 1000000);
 	tx_layer_stats(p.rig.workers[0].w.tx, &t);
 	MUST(t.server_now == 0 && t.client_now == 0);
 	script_end(&p.script);

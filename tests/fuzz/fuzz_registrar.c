@@ -11,8 +11,6 @@
 #include "tests/fuzz/script.h"
 #include "tests/scscf/reg_rig.h"
 
-const struct fuzz_limits fuzz_budget = { .cpu_us = 120000, .heap_bytes = 24u << 20 };	/* start and stop of it, up to 48 messages */
-
 struct play {
 	struct reg_rig rig;
 	struct rig_phone phone;
@@ -38,6 +36,13 @@ static void on_in(struct script *s, unsigned peer, struct str text)
 static void on_answer(struct script *s, const struct script_sent *to, struct str text)
 {
 	(void)s, (void)to, (void)text;			/* the registrar sends no request of its own here */
+}
+
+static struct wheel *the_wheel(struct script *s)
+{
+	struct play *p = s->u;
+
+	return &p->rig.wheel;
 }
 
 static void on_wait(struct script *s, uint64_t ms)
@@ -114,7 +119,7 @@ static void on_after(struct script *s)
 }
 
 static const struct script_ops steps = {
-	.in = on_in, .answer = on_answer, .wait = on_wait, .cx = on_cx, .knob = on_knob, .var = on_var, .after = on_after,
+	.in = on_in, .answer = on_answer, .wheel = the_wheel, .wait = on_wait, .cx = on_cx, .knob = on_knob, .var = on_var, .after = on_after,
 };
 
 void fuzz_one(const uint8_t *data, size_t size)
@@ -129,8 +134,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 	p.challenge = NULL;
 	script_run(&p.script, &steps, &p, str_make((const char *)data, size));
 	p.rig.hold = false;			/* the HSS has thought enough */
-	for (unsigned i = 0; i < 5; i++)
-		rig_run(&p.rig, 200000);
+	script_wait(&p.script, 1000000);
 	tx_layer_stats(p.rig.worker.w.tx, &t);
 	MUST(t.server_now == 0);
 	script_end(&p.script);

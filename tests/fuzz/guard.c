@@ -139,6 +139,30 @@ static uint64_t cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
+static struct {
+	bool any;
+	uint64_t began_us;
+	int64_t began_live;
+	struct fuzz_cost worst;
+} steps;				/* of the run that is measured */
+
+void cost_step_begin(void)
+{
+	steps.any = true;
+	steps.began_live = most = live;
+	steps.began_us = cpu_us();
+}
+
+void cost_step_end(void)
+{
+	uint64_t us = cpu_us() - steps.began_us, bytes = (uint64_t)(most - steps.began_live);
+
+	if (us > steps.worst.cpu_us)
+		steps.worst.cpu_us = us;
+	if (bytes > steps.worst.heap_bytes)
+		steps.worst.heap_bytes = bytes;
+}
+
 struct fuzz_cost cost_measure(void (*fn)(const uint8_t *, size_t), const uint8_t *data, size_t size)
 {
 	struct fuzz_cost c;
@@ -146,12 +170,14 @@ struct fuzz_cost cost_measure(void (*fn)(const uint8_t *, size_t), const uint8_t
 	uint64_t t;
 
 	hooks_open();
+	steps.any = false;
+	steps.worst = (struct fuzz_cost){ 0, 0 };
 	before = most = live;
 	t = cpu_us();
 	fn(data, size);
 	c.cpu_us = cpu_us() - t;
 	c.heap_bytes = (uint64_t)(most - before);
-	return c;
+	return steps.any ? steps.worst : c;
 }
 
 static bool within(struct fuzz_cost c, const struct fuzz_limits *b)
@@ -173,8 +199,8 @@ struct fuzz_cost cost_run(void (*fn)(const uint8_t *, size_t), const uint8_t *da
 		if (within(best, b))
 			return best;
 	}
-	fprintf(stderr, "over its budget: %zu octets cost %llu us of processor time (budget %llu, times %u in this build) and %llu "
-		"octets of heap (budget %llu)\n", size, (unsigned long long)best.cpu_us, (unsigned long long)b->cpu_us, cost_factor(),
+	fprintf(stderr, "over its budget: %s of %zu octets cost %llu us of processor time (budget %llu, times %u in this build) and %llu "
+		"octets of heap (budget %llu)\n", steps.any ? "a step" : "an input", size, (unsigned long long)best.cpu_us, (unsigned long long)b->cpu_us, cost_factor(),
 		(unsigned long long)best.heap_bytes, (unsigned long long)b->heap_bytes);
 	abort();
 }

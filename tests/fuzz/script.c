@@ -129,6 +129,20 @@ static uint32_t number(struct str *rest)
 	return n;
 }
 
+void script_wait(struct script *s, uint64_t ms)
+{
+	uint64_t end = s->ops->wheel(s)->now_ms + ms, now;
+
+	while ((now = s->ops->wheel(s)->now_ms) < end) {
+		uint64_t next = wheel_next_ms(s->ops->wheel(s), end - now);
+
+		cost_step_begin();
+		s->ops->wait(s, next ? next : 1);
+		cost_step_end();
+		s->ops->after(s);
+	}
+}
+
 static void step(struct script *s, struct str command, struct str body)
 {
 	const struct script_ops *o = s->ops;
@@ -139,18 +153,20 @@ static void step(struct script *s, struct str command, struct str body)
 	str_cut(str_trim(command), ' ', &word, &rest);
 	a = number(&rest);
 	b = number(&rest);
+	if (str_eq_c(word, "wait"))
+		script_wait(s, a < 600000 ? a : 600000);
+	cost_step_begin();
 	if (str_eq_c(word, "in"))
 		o->in(s, a, expand(s, body));
 	else if (str_eq_c(word, "answer"))
 		answer(s, a, b, body);
-	else if (str_eq_c(word, "wait"))
-		o->wait(s, a < 600000 ? a : 600000);
 	else if (str_eq_c(word, "fail") && o->fail && s->n)
 		o->fail(s, &s->ring[0]);
 	else if (str_eq_c(word, "cx") && o->cx)
 		o->cx(s, a);
 	else if (str_eq_c(word, "knob") && o->knob)
 		o->knob(s, a);
+	cost_step_end();
 	o->after(s);
 }
 

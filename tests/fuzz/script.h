@@ -11,8 +11,10 @@
  *
  * In the text "$r" stands for the Record-Route values that were sent last, "$p" "$s" "$c" for those of Path, Service-Route and
  * Contact, "$t" "$b" "$i" for To tag, topmost branch and Call-ID of the newest message sent, other letters for what the target knows.
+ * Each step is held to the budget of time and memory by itself (guard.h).
  * Line ends are LF or CRLF as they stand.  mutate.c knows this format: it is lines.  FUZZ_TRACE=1 shows what happens. */
 #pragma once
+#include "common/loop/wheel.h"
 #include "common/sip/msg.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -36,7 +38,8 @@ struct script {
 struct script_ops {
 	void (*in)(struct script *s, unsigned peer, struct str text);
 	void (*answer)(struct script *s, const struct script_sent *to, struct str text);	/* a response, ready to come in */
-	void (*wait)(struct script *s, uint64_t ms);
+	struct wheel *(*wheel)(struct script *s);
+	void (*wait)(struct script *s, uint64_t ms);	/* called from one timer to the next */
 	void (*fail)(struct script *s, const struct script_sent *last);
 	void (*cx)(struct script *s, unsigned code);
 	void (*knob)(struct script *s, unsigned bits);
@@ -47,5 +50,7 @@ struct script_ops {
 void script_run(struct script *s, const struct script_ops *ops, void *u, struct str text);
 /* Takes over both references. */
 void script_sent(struct script *s, const struct sip_flow *to, struct bytes *wire, struct sip_msg *m, void *at);
+/* That much time passes, as `!wait` does: each moment at which something is due is a step. */
+void script_wait(struct script *s, uint64_t ms);
 void script_trace(const char *what, struct str line);	/* when FUZZ_TRACE is in the environment */
 void script_end(struct script *s);

@@ -9,6 +9,7 @@
 #include "tests/hss/subscribers.h"
 
 #define FILE_MAX_BYTES (64u << 20)
+#define FILE_MAX_DEPTH 8		/* lists and sections in each other; libyaml needs the square of it */
 
 struct reader {
 	struct subs *s;
@@ -82,6 +83,10 @@ static void unknown_key(struct reader *r, const yaml_node_t *key, bool template)
 
 	if (key->type != YAML_SCALAR_NODE) {
 		say_at(r, key, "a key must be a single word");
+		return;
+	}
+	if (r->mistakes >= CFG_MAX_MISTAKES) {		/* not shown any more */
+		r->mistakes++;
 		return;
 	}
 	cfg_suggest_init(&sug, scalar(key));
@@ -176,14 +181,53 @@ static void read_document(struct reader *r)
 	free(spec);
 }
 
+/* More brackets open than an honest file has: perhaps only in a text, so that who knows YAML must look. */
+static bool may_be_deep(struct str text)
+{
+	int open = 0;
+
+	for (size_t i = 0; i < text.l && open <= FILE_MAX_DEPTH; i++)
+		open += (text.p[i] == '[' || text.p[i] == '{') - (open > 0 && (text.p[i] == ']' || text.p[i] == '}'));
+	return open > FILE_MAX_DEPTH;
+}
+
+/* Looks through the text up to where its values stand too deep in each other. */
+static bool too_deep(struct reader *r, struct str text)
+{
+	yaml_parser_t p;
+	yaml_event_t e;
+	unsigned depth = 0;
+	bool more = true;
+
+	if (!yaml_parser_initialize(&p))
+		return false;			/* the next one says so */
+	yaml_parser_set_input_string(&p, (const unsigned char *)text.p, text.l);
+	while (more && depth <= FILE_MAX_DEPTH && yaml_parser_parse(&p, &e)) {
+		if (e.type == YAML_SEQUENCE_START_EVENT || e.type == YAML_MAPPING_START_EVENT)
+			depth++;
+		else if (e.type == YAML_SEQUENCE_END_EVENT || e.type == YAML_MAPPING_END_EVENT)
+			depth--;
+		if (depth > FILE_MAX_DEPTH)
+			say(r, (unsigned)e.start_mark.line + 1, (unsigned)e.start_mark.column + 1, "sections and lists stand too deep in each other");
+		more = e.type != YAML_STREAM_END_EVENT && e.type != YAML_DOCUMENT_END_EVENT;
+		yaml_event_delete(&e);
+	}
+	yaml_parser_delete(&p);
+	return depth > FILE_MAX_DEPTH;
+}
+
 int subs_read_text(struct subs *s, struct str text, const char *name, struct buf *errors)
 {
 	struct reader r = { .s = s, .name = name, .errors = errors };
 	yaml_parser_t p;
 
+	if (!text.l)
+		text = STR("\n");
+	if (may_be_deep(text) && too_deep(&r, text))
+		return -EINVAL;
 	if (!yaml_parser_initialize(&p))
 		return -ENOMEM;
-	yaml_parser_set_input_string(&p, (const unsigned char *)(text.l ? text.p : ""), text.l);
+	yaml_parser_set_input_string(&p, (const unsigned char *)text.p, text.l);
 	if (!yaml_parser_load(&p, &r.doc)) {
 		say(&r, (unsigned)p.problem_mark.line + 1, (unsigned)p.problem_mark.column + 1, p.problem ? p.problem : "not YAML");
 	} else {

@@ -184,6 +184,7 @@ static const struct { const char *text, *want; } bad[] = {
 	{ "- generate: 3\n", "generate: must be a section" },
 	{ "- generate: {count: 2, first_imsi: \"1\", impu: [x], " KEYS "}\n", "unknown key \"impu\"" },
 	{ "- {imsi: \"1\n", "f:" },
+	{ "- [[[[[[[[[[[[1]]]]]]]]]]]]\n", "f:1:10: sections and lists stand too deep in each other" },
 };
 
 START_TEST(test_mistake)

@@ -95,8 +95,9 @@ static int wire_out(struct rig *r, const struct sip_flow *to, struct bytes *wire
 	ck_assert_uint_lt(r->n, RIG_MAX_SENT);
 	r->sent[r->n].wire = bytes_ref(wire);
 	r->sent[r->n].to = *to;
-	ck_assert_msg(sip_msg_parse_copy(bytes_str(wire), NULL, &r->sent[r->n].m, &err) == 0, "what we sent: %s\n%.*s",
-		      err.why, STR_ARG(bytes_str(wire)));
+	r->sent[r->n].m = NULL;
+	ck_assert_msg(r->unread || sip_msg_parse_copy(bytes_str(wire), NULL, &r->sent[r->n].m, &err) == 0,
+		      "what we sent: %s\n%.*s", err.why, STR_ARG(bytes_str(wire)));
 	r->n++;
 	return 0;
 }

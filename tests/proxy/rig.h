@@ -24,6 +24,7 @@ struct rig {
 	struct rig_sent sent[RIG_MAX_SENT];
 	unsigned n;
 	int tcp_err, udp_err;			/* what a send returns at once */
+	bool unread;				/* what was sent is not read here: `m` stays NULL */
 	char resolver_failed[256];		/* addresses given to resolver_target_failed() */
 
 	/* another role than the one of rig.c (NULL): tests of a daemon's handlers */

@@ -60,6 +60,7 @@ START_TEST(test_cut_fields)
 		good += rc == 0;
 	}
 	ck_assert_uint_eq(good, 6);		/* between fields */
+	ck_assert_int_eq(fields_read(thing_fields, str_make("\0\0\0\0\0", 5), &back, NULL, NULL), -EBADMSG);	/* no number */
 	buf_fini(&b);
 }
 END_TEST
