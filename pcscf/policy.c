@@ -8,113 +8,10 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/util/clock.h"
-#include "pcscf/policy.h"
-#include "pcscf/sdp_policy.h"
+#include "pcscf/policy_private.h"
 
 static METRIC_DEF(m_asked, "cscf_pcscf_policy_total", METRIC_COUNTER, "Questions of policy control by verdict and cause.", "verdict", "cause");
 static METRIC_DEF(m_seconds, "cscf_pcscf_policy_wait_seconds", METRIC_HISTOGRAM, "How long messages waited for policy control.", NULL, NULL);
-
-struct held {
-	struct list link;
-	struct proxy *p;		/* NULL: an ACK, which has gone; only its answer is here */
-	struct proxy_branch *b;		/* NULL: a request that has not started */
-	struct sip_msg *m;
-	struct sip_out out;
-	struct media_set *want;		/* NULL: nothing to ask about */
-	char tag[64];			/* of the dialog that `want` belongs to */
-	bool final;			/* of a 2xx, or in a confirmed call */
-	bool initial;			/* of the INVITE that makes the call */
-	bool asked;
-	uint64_t since_us;
-};
-struct late_offer {
-	char tag[64];
-	char *sdp;
-	size_t l;
-};
-struct policy_session {
-	struct call *c;
-	struct pcscf_worker *pw;
-	const struct policy_backend *backend;
-	void *peer;			/* the backend's */
-	struct media_set have;		/* what the peer has agreed to */
-	struct media_set without;	/* what goes on without it: not asked again */
-	bool opened, agreed, several;	/* asked once; agreed to once; told that there are several early dialogs */
-	bool ue_called;
-	char have_tag[64];		/* the dialog that `have` is of */
-	struct list held;
-	unsigned n_held, tries;
-	uint64_t waiting;		/* for the answer to that question; 0: for none */
-	struct timer budget;
-	struct media_set asked;
-	struct late_offer late[POLICY_MAX_LATE_OFFERS];
-	char cause[POLICY_CAUSE_BYTES];	/* of the last verdict */
-	char location[POLICY_LOCATION_BYTES];
-	uint64_t questions, refused;
-	unsigned busy;			/* calls in progress: freed by the last one */
-	bool dead;
-};
-
-/* ---- offers that wait for an answer in a later request: RFC 3261 §13.2.1, RFC 3262 §5 ---- */
-
-static struct late_offer *late_find(struct policy_session *s, struct str tag)
-{
-	for (unsigned i = 0; i < POLICY_MAX_LATE_OFFERS; i++)
-		if (s->late[i].sdp && str_eq_c(tag, s->late[i].tag))
-			return &s->late[i];
-	return NULL;
-}
-
-static void late_drop(struct late_offer *l)
-{
-	free(l->sdp);
-	*l = (struct late_offer){ 0 };
-}
-
-static void late_put(struct policy_session *s, struct str tag, struct str sdp)
-{
-	struct late_offer *l = late_find(s, tag);
-
-	for (unsigned i = 0; i < POLICY_MAX_LATE_OFFERS && !l; i++)
-		if (!s->late[i].sdp)
-			l = &s->late[i];
-	if (!l)
-		return;
-	late_drop(l);
-	if (str_copy(tag, l->tag, sizeof(l->tag)) && (l->sdp = str_dup(sdp)))
-		l->l = sdp.l;
-}
-
-/* ---- what an answer means ---- */
-
-/* Types that nobody is asked about are left out (policy.media). */
-static void choose_media(const struct policy_config *c, struct media_set *s)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < s->n; i++)
-		if (c->media & 1u << s->c[i].type)
-			s->c[n++] = s->c[i];
-	s->n = n;
-}
-
-static struct media_set *agree(struct policy_session *s, struct str offer, struct str answer, bool ue_offered)
-{
-	struct media_set *set;
-	struct sdp *d = malloc(2 * sizeof(*d));
-
-	set = d ? malloc(sizeof(*set)) : NULL;
-	if (!set || sdp_parse(offer, &d[0], NULL) < 0 || sdp_parse(answer, &d[1], NULL) < 0) {
-		log_info(LOG_SESS, "a session description that cannot be read is not asked about", LOG_S("call_id", s->c->call_id));
-		free(set);
-		free(d);
-		return NULL;
-	}
-	media_derive(&d[!ue_offered], &d[ue_offered], ue_offered, set);
-	choose_media(&s->pw->p->cfg.policy, set);
-	free(d);
-	return set;
-}
 
 static bool same_media(const struct media_set *a, const struct media_set *b)
 {
@@ -223,8 +120,7 @@ static bool needs_question(const struct policy_session *s, const struct held *h)
 static void session_free(struct policy_session *s)
 {
 	timer_stop(&s->budget);
-	for (unsigned i = 0; i < POLICY_MAX_LATE_OFFERS; i++)
-		late_drop(&s->late[i]);
+	policy_forget_offers(s);
 	free(s);
 }
 
@@ -383,19 +279,6 @@ static void drop_provisional(struct policy_session *s, const struct proxy *p)
 	}
 }
 
-static struct media_set *answer_in(struct policy_session *s, const struct sip_msg *req, const struct sip_msg *m, bool to_phone)
-{
-	struct str offer = sdp_of_message(req), answer = sdp_of_message(m);
-
-	if (!answer.l)
-		return NULL;
-	if (offer.l && !(req->method == SIP_PRACK && late_find(s, req->to_tag)))
-		return agree(s, offer, answer, !to_phone);
-	if (req->method == SIP_INVITE)
-		late_put(s, m->to_tag, answer);
-	return NULL;
-}
-
 enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o, bool to_phone)
 {
 	struct policy_session *s = c->policy;
@@ -409,7 +292,7 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 	}
 	if (is_held(s, m))
 		return PROXY_DROP;
-	want = answer_in(s, proxy_request(p), m, to_phone);
+	want = policy_answer_in(s, proxy_request(p), m, to_phone);
 	if (list_empty(&s->held)) {
 		struct held probe = { .want = want, .final = c->state == CALL_CONFIRMED };
 
@@ -435,18 +318,10 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone)
 {
 	struct policy_session *s = c->policy;
-	struct str sdp = s ? sdp_of_message(m) : STR_NONE, tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
-	struct late_offer *l = sdp.l && (m->method == SIP_PRACK || m->method == SIP_ACK) ? late_find(s, tag) : NULL;
-	struct media_set *want;
-	struct held *h;
-	struct str offer;
+	struct str tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
+	struct media_set *want = s ? policy_late_answer(s, m, tag, to_phone) : NULL;
+	struct held *h = want ? hold(s, p, NULL, m, NULL, want) : NULL;
 
-	if (!l)
-		return false;
-	offer = arena_dup(m->arena, str_make(l->sdp, l->l));		/* slices of it are asked about as long as m is held */
-	late_drop(l);
-	want = offer.p ? agree(s, offer, sdp, to_phone) : NULL;		/* who gets the answer made the offer */
-	h = want ? hold(s, p, NULL, m, NULL, want) : NULL;
 	if (!h)
 		return false;
 	str_copy(tag, h->tag, sizeof(h->tag));
@@ -565,75 +440,4 @@ void policy_call_over(struct call *c, const char *why)
 	}
 	s->c = NULL;
 	leave(s);
-}
-
-/* ---- REST ---- */
-
-static void add_flows(cJSON *list, const struct media_component *m)
-{
-	char rule[MEDIA_RULE_STRLEN];
-
-	for (unsigned f = 0; f < m->n_flows; f++) {
-		cJSON *o = cJSON_CreateObject();
-
-		cJSON_AddNumberToObject(o, "media", m->number);
-		cJSON_AddStringToObject(o, "description", media_rule(&m->flow[f], true, rule));
-		cJSON_AddStringToObject(o, "status", media_way_name(m->way));
-		cJSON_AddStringToObject(o, "mediaType", media_type_name(m->type));
-		if (m->ul_bps != MEDIA_ABSENT)
-			cJSON_AddNumberToObject(o, "maxBandwidthUl", m->ul_bps);
-		if (m->dl_bps != MEDIA_ABSENT)
-			cJSON_AddNumberToObject(o, "maxBandwidthDl", m->dl_bps);
-		cJSON_AddItemToArray(list, o);
-	}
-}
-
-static const char *state_of(const struct policy_session *s)
-{
-	return s->waiting ? "asked" : s->agreed ? "agreed" : s->opened ? "not agreed" : "not asked";
-}
-
-static void add_text(cJSON *o, const char *name, struct str v)
-{
-	char *c = str_dup(v);
-
-	cJSON_AddStringToObject(o, name, c ? c : "");
-	free(c);
-}
-
-cJSON *policy_to_json(const struct call *c)
-{
-	const struct policy_session *s = c->policy;
-	cJSON *o = cJSON_CreateObject(), *flows;
-
-	cJSON_AddStringToObject(o, "id", s->peer ? s->backend->id(s->peer) : "");
-	cJSON_AddStringToObject(o, "interface", s->backend->name);
-	cJSON_AddStringToObject(o, "kind", c->emergency ? "emergency" : "media");
-	cJSON_AddStringToObject(o, "state", state_of(s));
-	add_text(o, "impu", c->b->identity[0].aor);
-	add_text(o, "callId", c->call_id);
-	add_text(o, "icid", c->icid);
-	if (s->cause[0])
-		cJSON_AddStringToObject(o, "cause", s->cause);
-	cJSON_AddNumberToObject(o, "questions", (double)s->questions);
-	cJSON_AddNumberToObject(o, "held", s->n_held);
-	flows = cJSON_AddArrayToObject(o, "flows");
-	for (unsigned i = 0; i < s->have.n; i++)
-		add_flows(flows, &s->have.c[i]);
-	return o;
-}
-
-cJSON *policy_summary(const struct call *c)
-{
-	const struct policy_session *s = c->policy;
-	cJSON *o = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(o, "interface", s->backend->name);
-	cJSON_AddStringToObject(o, "state", state_of(s));
-	cJSON_AddNumberToObject(o, "questions", (double)s->questions);
-	if (s->peer)
-		cJSON_AddStringToObject(o, "sessionId", s->backend->id(s->peer));
-	if (s->cause[0])
-		cJSON_AddStringToObject(o, "cause", s->cause);
-	return o;
 }
