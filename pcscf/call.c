@@ -114,6 +114,7 @@ void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
 	c->service = service_of(c->a, r->out.ruri.l ? r->out.ruri : r->m->ruri_text);
 	c->from = arena_dup(c->a, r->m->from.uri.text);
 	c->to = arena_dup(c->a, r->m->to.uri.text);
+	c->caller_tag = arena_dup(c->a, r->m->from_tag);
 	c->started_wall_us = clock_wall_us();
 	c->id = ++cs->last_id;
 	timer_init(&c->life, on_life);
@@ -138,14 +139,62 @@ static void refreshed(struct call *c, const struct sip_msg *m)
 	timer_start(w->wheel, &c->life, ((uint64_t)s + REFRESH_GRACE_S) * 1000);
 }
 
-void call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m)
+/* The dialog of these tags, whoever sends; NULL: not one of this call, or none that is answered. */
+static struct call_dialog *dialog_of(struct call *c, const struct sip_msg *m)
 {
+	bool caller = str_eq(m->from_tag, c->caller_tag), callee = str_eq(m->to_tag, c->caller_tag);
+
+	for (unsigned i = 0; i < c->n_dialogs; i++)
+		if ((caller && str_eq(m->to_tag, c->dialog[i].callee_tag)) || (callee && str_eq(m->from_tag, c->dialog[i].callee_tag)))
+			return &c->dialog[i];
+	return NULL;
+}
+
+/* RFC 3261 §15: a callee sends none before it has had the ACK, so this one is of an answer that is still on its way. */
+bool call_bye(struct call *c, const struct sip_msg *m)
+{
+	if (dialog_of(c, m))
+		return true;
+	if (c->state == CALL_EARLY && str_eq(m->to_tag, c->caller_tag))
+		str_copy(m->from_tag, c->bye_tag, sizeof(c->bye_tag));
+	return false;
+}
+
+static void add_dialog(struct call *c, const struct sip_msg *m)
+{
+	if (!dialog_of(c, m) && c->n_dialogs < CALL_MAX_DIALOGS)
+		c->dialog[c->n_dialogs++] = (struct call_dialog){ arena_dup(c->a, m->to_tag), str_eq_c(m->to_tag, c->bye_tag) };
+}
+
+bool call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m)
+{
+	if (!req->to_tag.l)
+		add_dialog(c, m);
+	if (!dialog_of(c, m))
+		return true;
 	refreshed(c, m);
 	if (req->to_tag.l || c->state == CALL_CONFIRMED)
-		return;
+		return true;
 	c->state = CALL_CONFIRMED;
 	c->status = m->status;
 	c->answered_wall_us = clock_wall_us();
+	if (!c->dialog[0].over)
+		return true;
+	call_end(c, "BYE");
+	return false;
+}
+
+void call_dialog_over(struct call *c, const struct sip_msg *req, const char *why)
+{
+	struct call_dialog *d = dialog_of(c, req);
+	bool over = d != NULL;
+
+	if (d)
+		d->over = true;
+	for (unsigned i = 0; i < c->n_dialogs; i++)
+		over = over && c->dialog[i].over;
+	if (over)
+		call_end(c, why);
 }
 
 void call_invite_over(struct call *c, unsigned status)

@@ -6,8 +6,14 @@
 #pragma once
 #include "pcscf/pcscf.h"
 
+#define CALL_MAX_DIALOGS 4u		/* answers of a forked INVITE; a BYE of one more ends nothing */
+
 enum call_state { CALL_EARLY, CALL_CONFIRMED };
 struct policy_session;
+struct call_dialog {
+	struct str callee_tag;
+	bool over;
+};
 struct call {
 	struct hnode by_call, by_phone;
 	struct list link;		/* calls.all */
@@ -23,6 +29,10 @@ struct call {
 	uint64_t started_wall_us, answered_wall_us;
 	unsigned status;		/* the final one; 0: none yet */
 	struct str from, to;		/* URIs of the INVITE */
+	struct str caller_tag;
+	struct call_dialog dialog[CALL_MAX_DIALOGS];
+	unsigned n_dialogs;
+	char bye_tag[64];		/* of the callee whose BYE has overtaken its 2xx; empty: none */
 	bool emergency;
 	struct str service;		/* of an emergency call: "sos.fire" */
 	struct str priority;		/* Resource-Priority of the INVITE; empty: none */
@@ -38,8 +48,12 @@ struct worker *call_worker(const struct call *c);
 /* From forward.c.  An INVITE that begins a call of r->b is about to go.  Nothing is kept when the table is full. */
 void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone);
 struct call *call_find(struct calls *cs, struct str call_id, uint64_t binding_id);	/* or NULL */
-/* A 2xx to INVITE or UPDATE passes. */
-void call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m);
+/* A 2xx to INVITE or UPDATE passes.  false: its BYE has been here before it, the call is over and c gone. */
+bool call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m);
+/* A BYE passes.  true: of a dialog that is answered, by its tags. */
+bool call_bye(struct call *c, const struct sip_msg *m);
+/* The answered dialog that this request is in is over; the last one ends the call, and c is gone.  Tags of no dialog: nothing. */
+void call_dialog_over(struct call *c, const struct sip_msg *req, const char *why);
 /* The INVITE is over; status: its final response, 0 when that is known already or there is none. */
 void call_invite_over(struct call *c, unsigned status);
 /* It ends, for the reason given (a fixed phrase): policy is told; c is gone. */

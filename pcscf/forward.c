@@ -17,7 +17,7 @@ struct forward {			/* user of the proxy */
 	struct str rr[2];		/* our Record-Route as it went out */
 	unsigned n_rr;
 	struct ringing ringing;		/* an INVITE that nobody has answered */
-	bool challenged;		/* a BYE that ends nothing yet */
+	bool challenged;		/* a BYE that ends nothing: the phone will try again */
 	uint64_t phone_id;		/* of the binding, also when that has ended; 0: nobody knows */
 };
 
@@ -142,6 +142,15 @@ static struct call *call_of(const struct forward *f, const struct sip_msg *req)
 	return f->pw->calls ? call_find(f->pw->calls, req->call_id, f->phone_id) : NULL;
 }
 
+/* RFC 3261 §15.1.1: whatever was said to a BYE, or nothing: the dialog is over, unless the phone is to try again. */
+static void bye_over(const struct forward *f, const struct sip_msg *req)
+{
+	struct call *c = req->method == SIP_BYE && !f->challenged ? call_of(f, req) : NULL;
+
+	if (c)
+		call_dialog_over(c, req, "BYE");
+}
+
 static enum proxy_verdict ask_policy(struct forward *f, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	const struct sip_msg *req = proxy_request(p);
@@ -149,12 +158,13 @@ static enum proxy_verdict ask_policy(struct forward *f, struct proxy *p, struct 
 
 	if (!c)
 		return PROXY_PASS;
-	if ((m->status == 481 || m->status == 408) && req->to_tag.l && (req->method == SIP_INVITE || req->method == SIP_UPDATE)) {
-		call_end(c, "the dialog is gone");	/* RFC 3261 §12.2.1.2 */
+	if ((m->status == 481 || m->status == 408) && (req->method == SIP_INVITE || req->method == SIP_UPDATE)) {
+		call_dialog_over(c, req, "the dialog is gone");		/* RFC 3261 §12.2.1.2 */
 		return PROXY_PASS;
 	}
-	if (m->status / 100 == 2 && (req->method == SIP_INVITE || req->method == SIP_UPDATE))
-		call_answered(c, req, m);
+	if (m->status / 100 == 2 && (req->method == SIP_INVITE || req->method == SIP_UPDATE) &&
+	    !call_answered(c, req, m))
+		return PROXY_PASS;
 	return policy_response(c, p, b, m, o, f->to_phone);
 }
 
@@ -170,6 +180,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 		return PROXY_DROP;
 	}
 	note_answer(f, req, m);
+	if (m->status >= 200)
+		bye_over(f, req);
 	if (m->status < 200)
 		f->heard = true;
 	else if (req->method == SIP_INVITE)
@@ -204,9 +216,11 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	struct forward *f = user;
 	struct sip_msg *req = proxy_request(p);
 	unsigned own = own_status(f, req, status, m != NULL);
-	struct call *c = call_of(f, req);
+	struct call *c;
 
 	correlate(f);
+	bye_over(f, req);
+	c = call_of(f, req);
 	if (c && c->invite == p)
 		call_invite_over(c, own);
 	if (own == status)
@@ -220,13 +234,15 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 static void on_gone(void *user, struct proxy *p)
 {
 	struct forward *f = user;
-	struct call *c = call_of(f, proxy_request(p));
+	const struct sip_msg *req = proxy_request(p);
+	struct call *c;
 
-
-	ringing_end(&f->ringing);
-	if (proxy_request(p)->method == SIP_BYE && !f->challenged)
-		session_over(f->pw->sessions, proxy_request(p), binding_id(f));
 	correlate(f);
+	ringing_end(&f->ringing);
+	if (req->method == SIP_BYE && !f->challenged)
+		session_over(f->pw->sessions, req, binding_id(f));
+	bye_over(f, req);
+	c = call_of(f, req);
 	if (c)
 		policy_proxy_gone(c, p);
 	if (c && c->invite == p)
@@ -256,13 +272,9 @@ static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
 		return false;
 	}
 	c = call_of(f, r->m);
-	if (!c)
-		return false;
-	if (r->m->method == SIP_BYE) {
-		call_end(c, "BYE");
-		return false;
-	}
-	return policy_request(c, p, r->m, f->to_phone);
+	if (c && r->m->method == SIP_BYE && call_bye(c, r->m))
+		policy_bye(c);
+	return c && policy_request(c, p, r->m, f->to_phone);
 }
 
 /* An ACK may carry the answer to an offer in the 2xx; it waits for nobody. */

@@ -33,7 +33,7 @@ static void held_free(struct policy_session *s, struct held *h)
 }
 
 static struct held *hold(struct policy_session *s, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, const struct sip_out *o,
-			 struct media_set *want)
+			 bool by_phone, struct media_set *want)
 {
 	struct held *h = calloc(1, sizeof(*h));
 
@@ -47,6 +47,7 @@ static struct held *hold(struct policy_session *s, struct proxy *p, struct proxy
 	if (o)
 		sip_out_copy(&h->out, o);
 	h->want = want;
+	h->by_phone = by_phone;
 	str_copy(m->to_tag, h->tag, sizeof(h->tag));
 	h->initial = p && !proxy_request(p)->to_tag.l;
 	h->final = s->c->state == CALL_CONFIRMED || (!m->request && m->status / 100 == 2 && m->method == SIP_INVITE);
@@ -71,13 +72,26 @@ static void let_go(struct policy_session *s, struct held *h)
 	struct sip_out out = h->out;
 
 	if (b)
-		add_location(s, &out, s->ue_called);
+		add_location(s, &out, h->by_phone);
 	held_free(s, h);
 	if (p && b)
 		proxy_resume(p, b, m, &out);
 	else if (p)
 		proxy_start(p);
 	sip_msg_unref(m);
+}
+
+/* What somebody else waits for; a 1xx says nothing any more. */
+static void let_all_go(struct policy_session *s)
+{
+	while (!list_empty(&s->held)) {
+		struct held *h = list_entry(s->held.next, struct held, link);
+
+		if (h->p && (!h->b || h->m->status >= 200))
+			let_go(s, h);
+		else
+			held_free(s, h);
+	}
 }
 
 /* ---- asking ---- */
@@ -152,13 +166,34 @@ static void advance(struct policy_session *s)
 	leave(s);
 }
 
-static void agreed(struct policy_session *s, const struct held *h)
+static void agreed(struct policy_session *s, const struct media_set *want, const char *tag)
 {
 	s->agreed = true;
 	s->tries = 0;
-	s->have = *h->want;
+	s->without_number = 0;
+	s->have = *want;
 	media_forget_texts(&s->have);
-	str_copy(str_from_c(h->tag), s->have_tag, sizeof(s->have_tag));
+	str_copy(str_from_c(tag), s->have_tag, sizeof(s->have_tag));
+}
+
+/* number: of the question that may still be answered; 0: it has been. */
+static void go_without(struct policy_session *s, const struct held *h, uint64_t number)
+{
+	s->without = *h->want;
+	media_forget_texts(&s->without);
+	s->without_number = number;
+	str_copy(str_from_c(h->tag), s->without_tag, sizeof(s->without_tag));
+}
+
+/* The peer has what it says yes to, whatever has become of the message: what comes next is a change of that. */
+static void agreed_late(struct policy_session *s, uint64_t number)
+{
+	s->agreed = true;
+	if (number != s->without_number)
+		return;
+	agreed(s, &s->without, s->without_tag);
+	s->without = (struct media_set){ 0 };
+	s->without_number = 0;
 }
 
 static const char *verdict_name(enum policy_verdict v)
@@ -177,8 +212,7 @@ static void refuse(struct policy_session *s, struct held *h, const struct policy
 	s->refused++;
 	if (c->state == CALL_CONFIRMED && !h->initial) {	/* a change of a call that goes on: its bearers stay as they are */
 		log_warn(LOG_SESS, "a change of the media got no bearer", LOG_C("cause", a->cause), LOG_S("call_id", c->call_id));
-		s->without = *h->want;
-		media_forget_texts(&s->without);
+		go_without(s, h, 0);
 		advance(s);
 		return;
 	}
@@ -189,13 +223,13 @@ static void refuse(struct policy_session *s, struct held *h, const struct policy
 		call_release(s->c, status, "policy control refuses the call", a->reason);
 }
 
-static void decide(struct policy_session *s, struct held *h, const struct policy_answer *a)
+static void decide(struct policy_session *s, struct held *h, uint64_t number, const struct policy_answer *a)
 {
 	const struct policy_config *cfg = &s->pw->p->cfg.policy;
 	enum policy_choice choice = s->c->emergency ? POLICY_GO_ON : a->verdict == POLICY_NO ? cfg->on_refused : cfg->on_silence;
 
 	if (a->verdict == POLICY_YES) {
-		agreed(s, h);
+		agreed(s, h->want, h->tag);
 		advance(s);
 		return;
 	}
@@ -205,8 +239,7 @@ static void decide(struct policy_session *s, struct held *h, const struct policy
 		h->asked = false;
 		advance(s);
 	} else if (choice == POLICY_GO_ON) {
-		s->without = *h->want;
-		media_forget_texts(&s->without);
+		go_without(s, h, a->verdict == POLICY_SILENT ? number : 0);
 		advance(s);
 	} else {
 		refuse(s, h, a);
@@ -224,16 +257,21 @@ void policy_answered(struct call *c, uint64_t number, const struct policy_answer
 	str_copy(str_from_c(a->verdict == POLICY_YES ? "" : a->cause), s->cause, sizeof(s->cause));
 	if (number != s->waiting) {
 		log_info(LOG_SESS, "policy control answers late", LOG_C("verdict", verdict_name(a->verdict)), LOG_S("call_id", c->call_id));
+		if (a->verdict == POLICY_YES)
+			agreed_late(s, number);
 		return;
 	}
 	timer_stop(&s->budget);
 	s->waiting = 0;
 	enter(s);
 	h = list_empty(&s->held) ? NULL : list_entry(s->held.next, struct held, link);
-	if (h && h->asked)
-		decide(s, h, a);
-	else			/* its message has gone: the call was cancelled, its proxy ended */
+	if (h && h->asked) {
+		decide(s, h, number, a);
+	} else {			/* its message has gone: the call was cancelled, its proxy ended, a BYE passed */
+		if (a->verdict == POLICY_YES)
+			agreed_late(s, number);
 		advance(s);
+	}
 	leave(s);
 }
 
@@ -306,7 +344,7 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 		free(want);
 		return PROXY_DROP;
 	}
-	if (!hold(s, p, b, m, o, want))
+	if (!hold(s, p, b, m, o, to_phone, want))
 		return PROXY_PASS;
 	enter(s);
 	if (s->n_held == 1 || !s->waiting)
@@ -320,7 +358,7 @@ bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_
 	struct policy_session *s = c->policy;
 	struct str tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
 	struct media_set *want = s ? policy_late_answer(s, m, tag, to_phone) : NULL;
-	struct held *h = want ? hold(s, p, NULL, m, NULL, want) : NULL;
+	struct held *h = want ? hold(s, p, NULL, m, NULL, !to_phone, want) : NULL;
 
 	if (!h)
 		return false;
@@ -329,6 +367,17 @@ bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_
 	advance(s);
 	leave(s);
 	return p != NULL;
+}
+
+void policy_bye(struct call *c)
+{
+	struct policy_session *s = c->policy;
+
+	if (!s)
+		return;
+	enter(s);
+	let_all_go(s);
+	leave(s);
 }
 
 void policy_proxy_gone(struct call *c, struct proxy *p)
@@ -430,14 +479,7 @@ void policy_call_over(struct call *c, const char *why)
 	enter(s);
 	if (s->peer)
 		s->backend->end(s->peer);
-	while (!list_empty(&s->held)) {
-		struct held *h = list_entry(s->held.next, struct held, link);
-
-		if (h->p && (!h->b || h->m->status >= 200))
-			let_go(s, h);
-		else
-			held_free(s, h);
-	}
+	let_all_go(s);
 	s->c = NULL;
 	leave(s);
 }

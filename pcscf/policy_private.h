@@ -13,6 +13,7 @@ struct held {
 	char tag[64];			/* of the dialog that `want` belongs to */
 	bool final;			/* of a 2xx, or in a confirmed call */
 	bool initial;			/* of the INVITE that makes the call */
+	bool by_phone;			/* ours sent it */
 	bool asked;
 	uint64_t since_us;
 };
@@ -28,6 +29,8 @@ struct policy_session {
 	void *peer;			/* the backend's */
 	struct media_set have;		/* what the peer has agreed to */
 	struct media_set without;	/* what goes on without it: not asked again */
+	char without_tag[64];
+	uint64_t without_number;	/* of the question that nobody has answered about it; 0: it was answered, or never asked */
 	bool opened, agreed, several;	/* asked once; agreed to once; told that there are several early dialogs */
 	bool ue_called;
 	char have_tag[64];		/* the dialog that `have` is of */

@@ -4,7 +4,7 @@
  *
  * A session that may exist at the PCRF is ended there, whatever was answered: also when an AAA is late, or refused, or never
  * came.  STR waits for the AAAs that are still missing, so that it cannot overtake their AAR at the peer; one that gets no
- * answer is sent again. */
+ * answer is sent again, and for a while one that finds no session where an AAR is without its answer. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 #define STR_FIRST_RETRY_S 1u		/* doubled each time */
 #define STR_MAX_RETRY_S 64u
 #define STR_MAX_TRIES 12u		/* some ten minutes: then the PCRF has forgotten by itself */
+#define STR_UNKNOWN_TRIES 6u		/* a minute: how late an AAR may bear fruit that got no answer */
 #define LOGOUT 1u			/* Termination-Cause DIAMETER_LOGOUT */
 #define CODEC_ARENA_BYTES 8192u
 
@@ -86,13 +87,20 @@ static void on_retry(struct timer *t)
 	send_str(container_of(t, struct rx_session, retry));
 }
 
+/* A PCRF that is slow with an AAR knows no session yet, and has one that nobody will end when it is done. */
+static bool may_come_to_be(const struct rx_session *s, const struct dia_result *r)
+{
+	return r->code == DIA_UNKNOWN_SESSION_ID && s->unanswered && s->tries < STR_UNKNOWN_TRIES;
+}
+
 static void on_sta(void *arg, const struct rx_sta *a)
 {
 	struct rx_session *s = arg;
+	const struct dia_result *r = &a->result;
 	unsigned wait_s = STR_FIRST_RETRY_S << (s->tries < 6 ? s->tries : 6);
 
 	s->outstanding--;
-	if (a->result.err == 0 && a->result.code != DIA_TOO_BUSY && a->result.code != DIA_UNABLE_TO_DELIVER) {
+	if (r->err == 0 && r->code != DIA_TOO_BUSY && r->code != DIA_UNABLE_TO_DELIVER && !may_come_to_be(s, r)) {
 		log_debug(LOG_SESS, "Rx session ended", LOG_C("session", s->id), LOG_C("result", rx_result_name(a->result.code, a->result.experimental)));
 		rx_session_free(s);
 		return;
@@ -333,6 +341,7 @@ static void rx_answered(void *arg, const struct rx_aaa *a)
 
 	free(k);
 	s->outstanding--;
+	s->unanswered = s->unanswered || a->result.err == -ETIMEDOUT;
 	if (is_yes(&a->result)) {
 		str_copy(a->origin_host, s->peer_host, sizeof(s->peer_host));
 		str_copy(a->origin_realm, s->peer_realm, sizeof(s->peer_realm));

@@ -15,6 +15,7 @@ struct rx_session {
 	char id[RX_SESSION_ID_BYTES];
 	char peer_host[256], peer_realm[256];	/* of the PCRF that answered; empty: none yet */
 	bool asked;			/* an AAR has left */
+	bool unanswered;		/* nobody knows what became of one */
 	unsigned outstanding;		/* requests without an answer */
 	unsigned tries;			/* of STR */
 	struct timer retry;

@@ -92,7 +92,7 @@ void rx_signalling_registered(struct pcscf_worker *pw, struct binding *b)
 
 	if (!pw->rx || !pw->w->dia)
 		return;
-	if (s && s->agreed && same_way(s->b, b))
+	if (s && (s->agreed || s->outstanding) && same_way(s->b, b))
 		return;
 	if (s)
 		rx_session_end(s);

@@ -273,6 +273,28 @@ class Policy:
         hang_up(da, db)
         self.none_left()
 
+    def late_yes(self):
+        """A yes after the call has gone on: it is a session like others.  One after the Diameter deadline, when the call is over: STR goes
+        until it has been found."""
+        self.fresh()
+        self.behave({"command": "AAR", "delayMs": WAIT_MS + 400})
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        wait_for(lambda: [s["state"] for s in self.core.rest("pcscf").items("/api/v1/policy-sessions")] == ["agreed", "agreed"], 5, "the yes")
+        self.behave()
+        hang_up(*self.answered(inv, seen))
+        self.none_left()
+        equal(self.events().count("STR"), 2, "STRs")
+        self.behave({"command": "AAR", "delayMs": 3500, "slow": True})
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        self.behave()
+        self.b.reply(seen, 486)
+        self.b.incoming("ACK")
+        self.refused(inv, 486)
+        wait_for(lambda: "STA UNKNOWN_SESSION_ID" in self.events() or "STA DIAMETER_UNKNOWN_SESSION_ID" in self.events(), 10, "an STR too early")
+        self.none_left()
+
     def revoked(self):
         """Rows Q5, Q6: ASR and RAR end the call for both, with the reason."""
         for verb, body in (("abort", {"cause": 0}), ("event", {"actions": [LOSS], "media": [1]}), ("event", {"actions": [FAILED]})):
@@ -362,6 +384,7 @@ class Policy:
             ("P18 580", self.failures),
             ("Q7 the PCRF refuses", self.no),
             ("Q7 the PCRF is silent", self.silence),
+            ("Q4 Q7 the PCRF says yes too late", self.late_yes),
             ("Q5 Q6 revoked", self.revoked),
             ("Q6 the video's bearer is lost", self.video_lost),
             ("G4 call records", self.records),

@@ -22,6 +22,7 @@ struct pcrf_session {
 	struct list link;
 	unsigned number;		/* its name for REST */
 	char id[RX_SESSION_ID_BYTES], host[256], realm[256], address[ADDR_STRLEN], subscription[256], icid[128], application[128], service_urn[64];
+	bool coming;			/* its AAR is still being looked at: an STR does not find it */
 	bool several;			/* early dialogs with different answers */
 	unsigned aars;
 	unsigned n_media;
@@ -31,6 +32,7 @@ enum pcrf_command { PCRF_AAR, PCRF_STR, PCRF_N_COMMANDS };
 struct pcrf_rule {			/* the first that fits counts */
 	enum pcrf_command command;
 	bool silent;
+	bool slow;			/* delay_ms is how long it takes, not only the answer's */
 	uint32_t delay_ms, count;
 	struct dia_result result;	/* code 0: the right one */
 	char user_location[64];		/* hexadecimal, into the AAA */

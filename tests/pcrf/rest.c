@@ -99,6 +99,7 @@ static bool read_rule(const cJSON *o, struct pcrf_rule *ret)
 		return false;
 	ret->command = cmd->valuestring[0] == 'A' ? PCRF_AAR : PCRF_STR;
 	ret->silent = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "silent"));
+	ret->slow = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "slow"));
 	if (cJSON_IsNumber(v = cJSON_GetObjectItemCaseSensitive(o, "delayMs")))
 		ret->delay_ms = (uint32_t)v->valuedouble;
 	if (cJSON_IsNumber(v = cJSON_GetObjectItemCaseSensitive(o, "count")))
@@ -123,7 +124,7 @@ static void put_behaviour(void *u, struct http_req *r)
 		return;
 	for (const cJSON *o = cJSON_IsArray(body) ? body->child : NULL; o; o = o->next) {
 		if (n == PCRF_MAX_RULES || !read_rule(o, &rule[n])) {
-			http_problem(r, 400, "INVALID_BODY", "a list of {command: AAR or STR, silent, delayMs, count, resultCode, experimentalCode, userLocation}");
+			http_problem(r, 400, "INVALID_BODY", "a list of {command: AAR or STR, silent, slow, delayMs, count, resultCode, experimentalCode, userLocation}");
 			return;
 		}
 		n++;

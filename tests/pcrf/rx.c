@@ -25,6 +25,10 @@ static void answer(struct job *j)
 {
 	const char *name = j->cmd == PCRF_AAR ? "AAA" : "STA";
 
+	struct pcrf_session *s = session_by_number(j->p, j->session);
+
+	if (s)
+		s->coming = false;
 	pcrf_note(j->p, j->session, false, "%s %s", name, rx_result_name(j->result.code, j->result.experimental));
 	if (j->cmd == PCRF_AAR) {
 		struct rx_aaa a = { .result = j->result, .access = { .ip_can = RX_ABSENT, .rat = RX_ABSENT } };
@@ -129,6 +133,8 @@ static void on_aar(void *u, struct dia_peer_request *q, const struct rx_aar *r)
 		p->last_number++;
 	if (s && !refused)
 		session_take(s, r);
+	if (s && rule && rule->slow && s->aars == 1)
+		s->coming = true;
 	if (!s && !refused)
 		ok = (struct dia_result){ 0, DIA_UNABLE_TO_COMPLY, false };
 	reply(p, q, PCRF_AAR, w.session, refused ? rule->result : ok, rule);
@@ -139,9 +145,14 @@ static void on_str(void *u, struct dia_peer_request *q, const struct rx_str *r)
 	struct pcrf *p = u;
 	struct pcrf_session *s = session_find(p, r->session_id);
 	const struct pcrf_rule *rule = match(p, PCRF_STR);
-	struct dia_result result = { 0, s ? DIA_SUCCESS : DIA_UNKNOWN_SESSION_ID, false };
-	unsigned number = s ? s->number : 0;
+	struct dia_result result = { 0, DIA_SUCCESS, false };
+	unsigned number;
 
+	if (s && s->coming)
+		s = NULL;
+	if (!s)
+		result.code = DIA_UNKNOWN_SESSION_ID;
+	number = s ? s->number : 0;
 	pcrf_note(p, number, false, "STR");
 	if (rule && rule->result.code)
 		result = rule->result;

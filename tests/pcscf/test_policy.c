@@ -151,6 +151,14 @@ static void in_dialog(struct rig *r, const char *method, const char *type, const
 	request(r, ALICE, method, "sip:bob@10.46.0.9", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", extra, type, body);
 }
 
+/* BYE of the phone, and what the far end says to it. */
+static void bye(struct rig *r, unsigned status)
+{
+	in_dialog(r, "BYE", "", "");
+	rig_reply(r, rig_expect(r, "BYE", SCSCF), status, NULL);
+	rig_expect_status(r, status, ALICE);
+}
+
 /* ---- the order of things: row P18 ---- */
 
 START_TEST(test_timeline)
@@ -172,8 +180,7 @@ START_TEST(test_timeline)
 	rig_expect_status(&r, 200, ALICE);
 	wants(1, NULL);
 	ck_assert_uint_eq(net.ended, 0);
-	in_dialog(&r, "BYE", "", "");
-	rig_expect(&r, "BYE", SCSCF);
+	bye(&r, 200);
 	ck_assert_uint_eq(net.ended, 1);
 	rig_fini(&r);
 	ck_assert_uint_eq(net.ended, 1);
@@ -290,6 +297,89 @@ START_TEST(test_late)			/* the time budget; what comes after it is noted and no 
 	rig_expect_status(&r, 183, ALICE);
 	says(POLICY_NO, true);
 	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+static void dialog(struct rig *r, const char *from, const char *method, const char *from_to, const char *type, const char *body)
+{
+	char extra[1024];
+
+	if (strcmp(from, ALICE) == 0)
+		snprintf(extra, sizeof(extra), "Route: %s, <sip:s@10.0.0.30:6060;lr>\nContact: <sip:alice@10.9.0.1:5060>\n", rig_hdr(invite, "Record-Route"));
+	else
+		snprintf(extra, sizeof(extra), "Route: %s\nContact: <sip:bob@10.46.0.9>\n", rig_hdr(invite, "Record-Route"));
+	request(r, from, method, strcmp(from, ALICE) ? "sip:alice@10.9.0.1:5060" : "sip:bob@10.46.0.9", from_to, extra, type, body);
+}
+
+START_TEST(test_late_yes)		/* the session stands there after all: changes belong to it, and its end is told */
+{
+	struct rig r;
+	uint64_t first;
+
+	begin(&r, RX(", wait_ms: 500"));
+	answer(&r, 183, "");
+	first = net.number;
+	rig_run(&r, 600);
+	rig_expect_status(&r, 183, ALICE);
+	says(POLICY_YES, false);
+	answer(&r, 200, "");			/* what it agreed to: no question */
+	rig_expect_status(&r, 200, ALICE);
+	wants(1, NULL);
+	dialog(&r, ALICE, "INVITE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", SDP("10.9.0.1", AUDIO("5000") VIDEO("6000")));
+	reply(&r, rig_expect(&r, "INVITE", SCSCF), 200, "T", "Contact: <sip:bob@10.46.0.9>\n", SDP("10.46.0.9", AUDIO("4000") VIDEO("4100")));
+	wants(2, "2 VIDEO ENABLED permit out 17 from 10.46.0.9 4100 to 10.9.0.1 6000");
+	ck_assert(!net.q.first && net.number != first);
+	says(POLICY_YES, false);
+	rig_expect_status(&r, 200, ALICE);
+	r.cseq--;
+	dialog(&r, ALICE, "ACK", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "", "");
+	rig_expect(&r, "ACK", SCSCF);
+	bye(&r, 200);
+	ck_assert_uint_eq(net.ended, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_late_yes_of_a_retry)	/* the first answer comes while the second one is waited for */
+{
+	struct policy_answer yes = { .verdict = POLICY_YES };
+	struct rig r;
+
+	begin(&r, RX(", wait_ms: 500, on_silence: retry"));
+	answer(&r, 183, "");
+	rig_run(&r, 600);
+	wants(2, FLOW);
+	policy_answered(net.call, net.number - 1, &yes);
+	rig_none(&r);
+	says(POLICY_YES, false);
+	rig_expect_status(&r, 183, ALICE);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Row Q9: a place goes with what the phone says, whoever called (TS 24.229 §5.2.6.3.3, §5.2.6.4.4). */
+START_TEST(test_place_by_direction)
+{
+	struct rig_sent *s;
+	struct rig r;
+	bool by_phone = _i;
+
+	confirmed(&r, RX(""));			/* she calls */
+	policy_located(net.call, STR("3GPP-E-UTRAN;utran-cell-id-3gpp=00101000100000" "0a;network-provided"));
+	if (by_phone) {
+		dialog(&r, SCSCF, "INVITE", "From: <sip:bob@home>;tag=T\nTo: <sip:alice@home>;tag=A\n", SDP("10.46.0.9", AUDIO("4000") VIDEO("4100")));
+		s = rig_expect(&r, "INVITE", ALICE);
+		reply(&r, s, 200, "A", "Contact: <sip:alice@10.9.0.1:5060>\n", SDP("10.9.0.1", AUDIO("5000") VIDEO("6000")));
+	} else {
+		dialog(&r, ALICE, "INVITE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", SDP("10.9.0.1", AUDIO("5000") VIDEO("6000")));
+		s = rig_expect(&r, "INVITE", SCSCF);
+		reply(&r, s, 200, "T", "Contact: <sip:bob@10.46.0.9>\n", SDP("10.46.0.9", AUDIO("4000") VIDEO("4100")));
+	}
+	wants(2, NULL);
+	says(POLICY_YES, false);
+	s = rig_expect_status(&r, 200, by_phone ? SCSCF : ALICE);
+	ck_assert_msg((rig_hdr(s, "P-Access-Network-Info")[0] != '\0') == by_phone, "%s", rig_hdr(s, "P-Access-Network-Info"));
 	rig_fini(&r);
 }
 END_TEST
@@ -443,7 +533,125 @@ START_TEST(test_answer_in_ack)		/* it waits for nobody, the question is put all 
 	rig_expect(&r, "ACK", SCSCF);
 	wants(1, FLOW);
 	says(POLICY_YES, false);
+	bye(&r, 200);
+	ck_assert_uint_eq(net.ended, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- which messages end it: RFC 3261 §12.2.1.2, §15.1 ---- */
+
+static void within(struct rig *r, const char *method, const char *from_to)
+{
+	char extra[1024];
+
+	snprintf(extra, sizeof(extra), "Route: %s, <sip:s@10.0.0.30:6060;lr>\nContact: <sip:alice@10.9.0.1:5060>\n", rig_hdr(invite, "Record-Route"));
+	request(r, ALICE, method, "sip:bob@10.46.0.9", from_to, extra, "", "");
+}
+
+static const struct { const char *name, *method, *from_to; unsigned status, ended; } enders[] = {
+	{ "BYE", "BYE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", 200, 1 },
+	{ "BYE that finds nobody", "BYE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", 481, 1 },
+	{ "BYE that is challenged", "BYE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", 407, 0 },
+	{ "BYE with an invented To tag", "BYE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=X\n", 481, 0 },
+	{ "BYE with tags of the wrong way round", "BYE", "From: <sip:alice@home>;tag=T\nTo: <sip:bob@home>;tag=T\n", 200, 0 },
+	{ "UPDATE whose dialog is gone", "UPDATE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", 481, 1 },
+	{ "UPDATE with an invented To tag", "UPDATE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=X\n", 481, 0 },
+	{ "re-INVITE with an invented To tag", "INVITE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=X\n", 481, 0 },
+};
+
+START_TEST(test_ender)
+{
+	struct rig_sent *s;
+	struct rig r;
+
+	confirmed(&r, RX(""));
+	within(&r, enders[_i].method, enders[_i].from_to);
+	s = rig_expect(&r, enders[_i].method, SCSCF);
+	ck_assert_msg(net.ended == 0, "%s: before its answer", enders[_i].name);
+	rig_reply(&r, s, enders[_i].status, NULL);
+	ck_assert_msg(net.ended == enders[_i].ended, "%s: ended %u times", enders[_i].name, net.ended);
+	rig_run(&r, 40000);
+	ck_assert_msg(net.ended == enders[_i].ended, "%s: ended %u times", enders[_i].name, net.ended);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_silent_bye)		/* nobody answers it: over all the same */
+{
+	struct rig r;
+
+	confirmed(&r, RX(""));
 	in_dialog(&r, "BYE", "", "");
+	rig_expect(&r, "BYE", SCSCF);
+	rig_run(&r, 40000);
+	ck_assert_uint_eq(net.ended, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_bye_behind_the_200)	/* it does not overtake the answer that waits */
+{
+	struct rig r;
+
+	begin(&r, RX(""));
+	answer(&r, 200, "");
+	rig_none(&r);
+	dialog(&r, SCSCF, "BYE", "From: <sip:bob@home>;tag=T\nTo: <sip:alice@home>;tag=A\n", "", "");
+	rig_expect_status(&r, 200, ALICE);
+	rig_reply(&r, rig_expect(&r, "BYE", ALICE), 200, NULL);
+	rig_expect_status(&r, 200, SCSCF);
+	rig_none(&r);
+	ck_assert_uint_eq(net.ended, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_bye_before_the_200)	/* on another transport it may come first: the answer is not asked about */
+{
+	struct rig r;
+
+	begin(&r, RX(""));
+	dialog(&r, SCSCF, "BYE", "From: <sip:bob@home>;tag=T\nTo: <sip:alice@home>;tag=A\n", "", "");
+	rig_reply(&r, rig_expect(&r, "BYE", ALICE), 481, NULL);
+	rig_expect_status(&r, 481, SCSCF);
+	answer(&r, 200, "");
+	rig_expect_status(&r, 200, ALICE);
+	wants(0, NULL);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_early_bye)		/* RFC 3261 §15: it ends one early dialog; the INVITE goes on, and its end is the call's */
+{
+	struct rig r;
+
+	begin(&r, RX(""));
+	answer(&r, 183, "");
+	says(POLICY_YES, false);
+	rig_expect_status(&r, 183, ALICE);
+	bye(&r, 200);
+	ck_assert_uint_eq(net.ended, 0);
+	reply(&r, invite, 487, "T", "", "", "");
+	rig_expect(&r, "ACK", SCSCF);
+	rig_expect_status(&r, 487, ALICE);
+	ck_assert_uint_eq(net.ended, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_two_answers)		/* RFC 3261 §13.2.2.4: the caller ends one of two; the other is the call */
+{
+	struct rig r;
+
+	confirmed(&r, RX(""));
+	reply(&r, invite, 200, "U", rr_back(""), ANSWER);
+	rig_expect_status(&r, 200, ALICE);
+	bye(&r, 200);
+	ck_assert_uint_eq(net.ended, 0);
+	within(&r, "BYE", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=U\n");
+	rig_reply(&r, rig_expect(&r, "BYE", SCSCF), 200, NULL);
 	ck_assert_uint_eq(net.ended, 1);
 	rig_fini(&r);
 }
@@ -580,7 +788,9 @@ START_TEST(test_place)
 END_TEST
 
 TEST_MAIN("policy", TEST_ONE(test_timeline), TEST_ONE(test_called), TEST_ONE(test_fails_before), TEST_ONE(test_cancel_while_asked),
-	  TEST_ROWS(test_no, nos), TEST_ONE(test_late), TEST_ONE(test_retry), TEST_ONE(test_no_to_the_final), TEST_ROWS(test_change, changes),
-	  TEST_ONE(test_video_dropped), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_answer_in_ack), TEST_ROWS(test_loss, losses),
+	  TEST_ROWS(test_no, nos), TEST_ONE(test_late), TEST_ONE(test_late_yes), TEST_ONE(test_late_yes_of_a_retry),
+	  { &(test_place_by_direction), 2 }, TEST_ONE(test_retry), TEST_ONE(test_no_to_the_final), TEST_ROWS(test_change, changes),
+	  TEST_ONE(test_video_dropped), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_answer_in_ack),
+	  TEST_ROWS(test_ender, enders), TEST_ONE(test_silent_bye), TEST_ONE(test_bye_behind_the_200), TEST_ONE(test_bye_before_the_200), TEST_ONE(test_early_bye), TEST_ONE(test_two_answers), TEST_ROWS(test_loss, losses),
 	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes),
 	  TEST_ONE(test_multipart), TEST_ROWS(test_place, places))
