@@ -71,7 +71,7 @@ static void publish_run(struct worker *owner, void *arg)
 		if (j->b->sa)
 			sa_confirm(pcscf_of(owner)->sets, j->b->sa, j->expires_s);
 		else if (pcscf_of(owner)->sets)
-			sa_retire(pcscf_of(owner)->sets, j->b->key, true);	/* it has come back in clear */
+			sa_retire(pcscf_of(owner)->sets, j->b->key, SA_LEFT);	/* it has come back in clear */
 		j->rc = bindings_put(bs, obj_ref(j->b), j->expires_s);
 		if (j->rc == 0)
 			reg_event_registered(pcscf_of(owner)->reg_events, j->b);
@@ -81,7 +81,7 @@ static void publish_run(struct worker *owner, void *arg)
 	case PUBLISH_DEL:
 		bindings_del(bs, j->b->key, "de-registered");
 		if (pcscf_of(owner)->sets)		/* a pending one too */
-			sa_retire(pcscf_of(owner)->sets, j->b->key, true);
+			sa_retire(pcscf_of(owner)->sets, j->b->key, SA_LEFT);
 		break;
 	case PUBLISH_DEL_ALL:
 		bindings_del_impi(bs, j->b->impi, "de-registered");

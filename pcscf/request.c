@@ -228,7 +228,7 @@ static void binding_ended(void *arg, const struct binding *b, const char *why)
 	if (strcmp(why, "de-registered") != 0)
 		pcscf_release_phone(pw, (struct binding *)b, why);
 	if (pw->sets && b->sa)
-		sa_retire(pw->sets, b->key, strcmp(why, "expired") != 0);
+		sa_retire(pw->sets, b->key, strcmp(why, "expired") == 0 ? SA_EXPIRED : strcmp(why, "de-registered") == 0 ? SA_LEFT : SA_RELEASED);
 	record_registration(pw->p->records, b, why, STR_NONE, 0);
 	calls_phone_gone(pw, b->id);
 	policy_unregistered(pw, b);

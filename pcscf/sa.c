@@ -12,6 +12,7 @@
 #include "common/util/clock.h"
 #include "common/util/cmap.h"
 #include "common/util/hash.h"
+#include "common/util/rand.h"
 #include "pcscf/stored.h"
 
 #define ANSWER_MS 1000u			/* a refusal leaves by the set that goes (S2: gone within a second) */
@@ -58,6 +59,7 @@ struct sa_pool *sa_pool_new(const struct security_config *c)
 		return NULL;
 	p->cfg = c;
 	p->n = c->n_spis / 2;
+	p->next = rand_below(p->n);	/* phones may still hold what the process before gave out last */
 	p->map = cmap_new();
 	p->free_at_s = calloc(p->n, sizeof(*p->free_at_s));
 	pthread_mutex_init(&p->lock, NULL);
@@ -789,7 +791,7 @@ void sa_refuse(struct sa_owner *o, struct sa_set *s)
 		leave(w, SA_ENDING, ANSWER_MS);
 }
 
-void sa_retire(struct sa_owner *o, struct str key, bool linger)
+void sa_retire(struct sa_owner *o, struct str key, enum sa_retire why)
 {
 	struct phone *ph = phone_find(o, key);
 	struct list *i, *tmp;
@@ -800,10 +802,12 @@ void sa_retire(struct sa_owner *o, struct str key, bool linger)
 	list_for_each_safe(i, tmp, &ph->sets) {
 		struct owned *w = list_entry(i, struct owned, of_phone);
 
-		if (linger && sa_state(w->set) != SA_ENDING)
+		if (why != SA_LEFT && (w->asked || sa_state(w->set) == SA_PENDING))
+			continue;
+		if (why != SA_EXPIRED && !w->asked && sa_state(w->set) != SA_ENDING)
 			leave(w, SA_OLD, LINGER_MS);
 		else
-			owned_end(w, "de-registered");
+			owned_end(w, why == SA_EXPIRED ? "expired" : "de-registered");
 	}
 	if (--ph->n == 0) {
 		htab_del(&o->by_key, &ph->node);
@@ -833,6 +837,17 @@ static int take_again(struct sa_pool *p, struct sa_set *s)
 	}
 	pthread_mutex_unlock(&p->lock);
 	return rc;
+}
+
+/* Kept, but not to be had again: the phone does not know that yet. */
+void sa_rest(struct sa_pool *p, const struct sa_set *s)
+{
+	uint32_t i = (s->k.mine.spi_c - p->cfg->spi_first) / 2;
+
+	pthread_mutex_lock(&p->lock);
+	if (i < p->n && p->free_at_s[i] != IN_USE)
+		give_spis(p, s);
+	pthread_mutex_unlock(&p->lock);
 }
 
 int sa_restore(struct sa_owner *o, struct sa_set *s, enum sa_state state, uint64_t left_ms)

@@ -289,21 +289,25 @@ int security_make(struct pcscf_worker *pw, const struct sip_msg *req, const stru
 static int start_helper(struct pcscf *p)
 {
 	const struct security_config *c = &p->cfg.security;
-	struct ipsec_left left = { .n = 0 };
-	struct ipsec_set *sets;
+	struct ipsec_set *sets = stored_sets_kernel(p);
+	struct ipsec_left left = { .n = p->stored.n, .set = sets };
 	int rc;
 
-	sets = stored_sets_kernel(p);
-	if (!sets)
+	left.lost = calloc(left.n + 1, sizeof(*left.lost));
+	if (!sets || !left.lost) {
+		free(sets);
+		free(left.lost);
 		return -ENOMEM;
-	left.n = p->stored.n;
-	left.set = sets;
+	}
 	rc = ipsec_helper_start(&p->helper, stack_n_workers(p->stack), c->reqid_first, c->reqid_first + c->n_spis - 1, &left);
 	if (rc == 0 && (left.n || left.taken_away))
 		log_info(LOG_SEC, "associations in the kernel", LOG_U("taken_up", left.whole), LOG_U("made_anew", left.made),
 			 LOG_U("failed", left.failed), LOG_U("taken_away", left.taken_away));
+	if (rc == 0)
+		stored_sets_lost(p, left.lost);
 	ipsec_wipe(sets, left.n * sizeof(*sets));
 	free(sets);
+	free(left.lost);
 	return rc;
 }
 

@@ -108,6 +108,7 @@ void sa_owner_store(struct sa_owner *o, struct store_port *port);	/* sets are ke
 /* Takes up a set that was kept, whose associations the kernel has: it ends in left_ms.  A reference of its own.  0; -EEXIST: its SPIs or
  * ports are taken; -ENOMEM, -ENOSPC. */
 int sa_restore(struct sa_owner *o, struct sa_set *s, enum sa_state state, uint64_t left_ms);
+void sa_rest(struct sa_pool *p, const struct sa_set *s);	/* its SPIs are not given out until they have rested */
 /* Called when the kernel has ended a live set by itself, after it is gone: there is no way to that phone any more. */
 void sa_owner_on_dead(struct sa_owner *o, void (*fn)(void *arg, const struct sa_set *s), void *arg);
 void sa_owner_free(struct sa_owner *o);		/* the kernel's state stays as it is: the next start takes it up */
@@ -117,7 +118,12 @@ void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int 
 /* The home network has accepted what came on s: LIVE for so long; what was live is OLD. */
 void sa_confirm(struct sa_owner *o, struct sa_set *s, uint32_t granted_s);
 void sa_refuse(struct sa_owner *o, struct sa_set *s);		/* a pending one: gone once the answer has left */
-void sa_retire(struct sa_owner *o, struct str key, bool linger);	/* all of that phone; linger: its last answer must reach it */
+enum sa_retire {			/* a binding has ended; sets that nobody has answered for yet belong to a registration that goes on */
+	SA_EXPIRED,			/* it ran out: live and old go at once */
+	SA_RELEASED,			/* by the network: they go once the last messages have left */
+	SA_LEFT,			/* the phone has de-registered or come back in clear: all go, its answer leaves first */
+};
+void sa_retire(struct sa_owner *o, struct str key, enum sa_retire why);
 size_t sa_count(const struct sa_owner *o);
 
 /* ---- ports.c ---- */

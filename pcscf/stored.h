@@ -17,6 +17,7 @@ int stored_restore(void *u, struct stack *s, struct store *store);	/* role_ops.r
 /* ---- stored_sa.c ---- */
 struct stored_set {			/* of pcscf.stored: read before the helper starts, taken over once their owners are there */
 	struct sa_set *s;		/* a reference */
+	bool lost;			/* there is no way back to it: its phone is not taken up either */
 	enum sa_state state;
 	uint64_t left_ms;
 };
@@ -26,5 +27,6 @@ int stored_sets_read(struct pcscf *p, struct store *store);		/* into p->stored: 
 void stored_sets_free(struct pcscf *p);
 /* The same as the kernel wants them.  malloc'd, with keys: the caller wipes and frees. */
 struct ipsec_set *stored_sets_kernel(const struct pcscf *p);
-void stored_sets_restore(struct pcscf *p);				/* to their owners */
-struct sa_set *stored_sets_find(const struct pcscf *p, uint32_t spi_s);	/* borrowed; NULL */
+void stored_sets_lost(struct pcscf *p, const bool *lost);		/* the kernel has not got those, in the order of stored_sets_kernel() */
+void stored_sets_restore(struct pcscf *p);				/* to their owners; what cannot be is lost */
+struct sa_set *stored_sets_find(const struct pcscf *p, uint32_t spi_s);	/* borrowed; NULL: none, or lost */

@@ -198,7 +198,7 @@ static void on_set(void *arg, const struct store_record *rec)
 	    (k.state == SA_PENDING || k.state == SA_LIVE || k.state == SA_OLD))
 		s = make(&r->p->cfg.security, &k, r->now_ms);
 	if (s && room_for_one(&r->p->stored) == 0) {
-		r->p->stored.v[r->p->stored.n++] = (struct stored_set){ s, k.state, k.ends_ms - r->now_ms };
+		r->p->stored.v[r->p->stored.n++] = (struct stored_set){ .s = s, .state = k.state, .left_ms = k.ends_ms - r->now_ms };
 	} else {
 		obj_unref(s);
 		store_del(store_port(r->store, 0), STORE_SECURITY, rec->key);
@@ -250,6 +250,12 @@ struct ipsec_set *stored_sets_kernel(const struct pcscf *p)
 	return all;
 }
 
+void stored_sets_lost(struct pcscf *p, const bool *lost)
+{
+	for (size_t i = 0; i < p->stored.n; i++)
+		p->stored.v[i].lost = lost[i];
+}
+
 void stored_sets_restore(struct pcscf *p)
 {
 	unsigned n = 0;
@@ -258,10 +264,14 @@ void stored_sets_restore(struct pcscf *p)
 		struct stored_set *t = &p->stored.v[i];
 		struct pcscf_worker *pw = pcscf_of(stack_owner(p->stack, t->s->impi));
 
-		if (sa_restore(pw->sets, t->s, t->state, t->left_ms) == 0)
+		if (!t->lost && sa_restore(pw->sets, t->s, t->state, t->left_ms) == 0) {
 			n++;
-		else
-			log_warn(LOG_SEC, "kept security associations cannot be used", LOG_S("impi", t->s->impi));
+			continue;
+		}
+		t->lost = true;
+		stored_forget_set(pw->w->store, t->s);
+		sa_rest(p->sas, t->s);
+		log_warn(LOG_SEC, "kept security associations cannot be used", LOG_S("impi", t->s->impi));
 	}
 	if (n)
 		log_info(LOG_SEC, "security associations are back", LOG_U("sets", n));
@@ -274,7 +284,7 @@ struct sa_set *stored_sets_find(const struct pcscf *p, uint32_t spi_s)
 		uint32_t here = p->stored.v[mid].s->k.mine.spi_s;
 
 		if (here == spi_s)
-			return p->stored.v[mid].s;
+			return p->stored.v[mid].lost ? NULL : p->stored.v[mid].s;
 		if (here < spi_s)
 			low = mid + 1;
 		else

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -180,12 +181,37 @@ static int wait_ready(int fd, struct ipsec_left *left)
 	return a.rc;
 }
 
+/* The child tells which sets are lost through memory that both have: there may be more of them than a message holds. */
+static int share_lost(const struct ipsec_left *left, struct ipsec_left *ret_child)
+{
+	void *p = NULL;
+
+	*ret_child = *left;
+	if (left->lost && left->n) {
+		p = mmap(NULL, left->n * sizeof(*left->lost), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return -errno;
+	}
+	ret_child->lost = p;
+	return 0;
+}
+
+static void take_lost(struct ipsec_left *left, const struct ipsec_left *child)
+{
+	if (!child->lost)
+		return;
+	memcpy(left->lost, child->lost, left->n * sizeof(*left->lost));
+	munmap(child->lost, left->n * sizeof(*left->lost));
+}
+
 int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first, uint32_t last, struct ipsec_left *left)
 {
-	struct ipsec_left none = { .n = 0 };
+	struct ipsec_left none = { .n = 0 }, theirs_left = none;
 	struct ipsec_helper *h = calloc(1, sizeof(*h));
 	int theirs[IPSEC_MAX_PORTS], pair[2], rc = 0;
 
+	if (!left)
+		left = &none;
 	if (!h || n == 0 || n > IPSEC_MAX_PORTS) {
 		free(h);
 		return h ? -EINVAL : -ENOMEM;
@@ -198,16 +224,19 @@ int ipsec_helper_start(struct ipsec_helper **ret, unsigned n, uint32_t first, ui
 		h->fd[h->n] = pair[0];
 		theirs[h->n] = pair[1];
 	}
+	if (rc == 0)
+		rc = share_lost(left, &theirs_left);
 	if (rc == 0) {
 		h->pid = fork();
 		if (h->pid == 0)
-			child(theirs, n, first, last, left ? left : &none);
+			child(theirs, n, first, last, &theirs_left);
 		rc = h->pid < 0 ? -errno : 0;
 	}
 	for (unsigned i = 0; i < h->n; i++)
 		close(theirs[i]);
 	if (rc == 0)
-		rc = wait_ready(h->fd[0], left ? left : &none);
+		rc = wait_ready(h->fd[0], left);
+	take_lost(left, &theirs_left);
 	if (rc == 0)
 		rc = keep_only(1ull << CAP_NET_ADMIN, false);
 	if (rc < 0) {

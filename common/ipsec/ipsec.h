@@ -57,6 +57,7 @@ int xfrm_guard_del(struct xfrm *x, const struct addr *us_and_port);
 struct ipsec_left {
 	const struct ipsec_set *set;
 	size_t n;
+	bool *lost;			/* n of them, written: that set is neither whole nor could it be made.  NULL: not told */
 	unsigned whole, made, failed, taken_away;	/* sets; associations and policies */
 };
 int xfrm_take_up(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid, struct ipsec_left *left);

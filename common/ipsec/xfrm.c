@@ -587,8 +587,11 @@ static void make_missing(struct xfrm *x, const bool *whole, struct ipsec_left *l
 			left->whole++;
 		else if (xfrm_set_add(x, &left->set[i]) == 0)
 			left->made++;
-		else
-			left->failed++;		/* it ends by its timer; the others are not to suffer */
+		else {
+			left->failed++;		/* the others are not to suffer */
+			if (left->lost)
+				left->lost[i] = true;
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ static int run(struct sa_owner *o, struct direct *d, struct sa_set **set, unsign
 		sa_confirm(o, set[i], 3600);
 	t2 = now_ms();
 	for (unsigned i = 0; i < n; i++) {
-		sa_retire(o, set[i]->key, false);
+		sa_retire(o, set[i]->key, SA_EXPIRED);
 		obj_unref(set[i]);
 	}
 	t3 = now_ms();

@@ -159,7 +159,7 @@ START_TEST(test_life)
 	after(1);
 	ck_assert_uint_eq(count(IPSEC_DEL), 1);				/* 64*T1 */
 	ck_assert(!found(a, false) && found(b, true));
-	sa_retire(owner, STR("alice"), true);
+	sa_retire(owner, STR("alice"), SA_LEFT);
 	ck_assert(found(b, true));					/* a 200 that was lost is sent again */
 	after(5000);
 	ck_assert_uint_eq(count(IPSEC_DEL), 2);
@@ -302,11 +302,32 @@ START_TEST(test_spis)
 	s[32] = wish("late", "10.9.1.99", 1000, 6000, 6001, NULL);
 	sa_setup(owner, s[32], on_done, NULL);
 	ck_assert_int_eq(last_rc, -ENOSPC);
-	sa_retire(owner, STR("u0"), false);
+	sa_retire(owner, STR("u0"), SA_EXPIRED);
 	sa_setup(owner, s[32], on_done, NULL);
 	ck_assert_int_eq(last_rc, -ENOSPC);				/* quarantine */
 	for (unsigned i = 0; i < 33; i++)
 		obj_unref(s[i]);
+	end();
+}
+END_TEST
+
+/* What an earlier process gave out and could not be had again: its phone may hold it still. */
+START_TEST(test_spis_of_before)
+{
+	struct sa_set *lost, *s[2];
+
+	begin(4, 300);
+	lost = wish("alice", "10.9.0.1", 1000, 6000, 6001, NULL);
+	lost->k.mine.spi_c = 4098;
+	sa_rest(pool, lost);
+	s[0] = made("bob", "10.9.0.2", 1000, 6000, 6001, NULL);
+	ck_assert_uint_eq(s[0]->k.mine.spi_c, 4096);
+	s[1] = wish("carol", "10.9.0.3", 1000, 6000, 6001, NULL);
+	sa_setup(owner, s[1], on_done, NULL);
+	ck_assert_int_eq(last_rc, -ENOSPC);
+	obj_unref(lost);
+	obj_unref(s[0]);
+	obj_unref(s[1]);
 	end();
 }
 END_TEST
@@ -347,7 +368,7 @@ START_TEST(test_unproven)
 	sa_setup(owner, s[5], on_done, NULL);
 	kernel_says(0);
 	ck_assert_int_eq(last_rc, 0);
-	sa_retire(owner, STR("u0"), false);				/* counted out once, not twice */
+	sa_retire(owner, STR("u0"), SA_EXPIRED);				/* counted out once, not twice */
 	ck_assert_uint_eq(sa_count(owner), 1);
 	for (unsigned i = 0; i < 6; i++)
 		obj_unref(s[i]);
@@ -397,6 +418,62 @@ START_TEST(test_expired_in_kernel)
 }
 END_TEST
 
+/* The phone leaves while the helper works on a set of its: what was made for nobody goes again, and whoever asked for it hears so. */
+START_TEST(test_leaves_while_asked)
+{
+	struct sa_set *a, *b;
+
+	begin(1024, 300);
+	a = made("alice", "10.9.0.1", 1000, 6000, 6001, NULL);
+	sa_confirm(owner, a, 3600);
+	b = wish("alice", "10.9.0.1", 2000, 6002, 6001, a);
+	sa_setup(owner, b, on_done, NULL);
+	sa_retire(owner, STR("alice"), SA_LEFT);
+	ck_assert(sa_state(a) == SA_OLD && sa_state(b) == SA_ENDING);
+	if (_i)
+		after(5000);						/* the helper is slow */
+	kernel_says(0);
+	ck_assert_int_eq(last_rc, -ECANCELED);
+	ck_assert_int_eq(sa_state(b), SA_ENDING);
+	after(5000);
+	ck_assert_uint_eq(sa_count(owner), 0);
+	ck_assert_uint_eq(count(IPSEC_DEL), 2);
+	obj_unref(a);
+	obj_unref(b);
+	end();
+}
+END_TEST
+
+/* Its registration runs out, or the network ends it, while it registers again: it lost its radio and is back.  That one's own outcome decides. */
+static const enum sa_retire ends[] = { SA_EXPIRED, SA_RELEASED };
+START_TEST(test_ends_while_it_registers_again)
+{
+	struct sa_set *a, *b, *c;
+
+	begin(1024, 300);
+	a = made("alice", "10.9.0.1", 1000, 6000, 6001, NULL);
+	sa_confirm(owner, a, 600);
+	b = made("alice", "10.9.0.1", 2000, 6002, 6001, NULL);
+	sa_retire(owner, STR("alice"), ends[_i]);
+	ck_assert(sa_state(b) == SA_PENDING && found(b, true));
+	after(5000);
+	ck_assert(!found(a, false) && sa_count(owner) == 1);
+	sa_confirm(owner, b, 600);
+	ck_assert_int_eq(sa_state(b), SA_LIVE);
+	c = wish("alice", "10.9.0.1", 3000, 6004, 6001, b);
+	sa_setup(owner, c, on_done, NULL);
+	sa_retire(owner, STR("alice"), ends[_i]);
+	kernel_says(0);
+	ck_assert(last_rc == 0 && sa_state(c) == SA_PENDING && found(c, true));
+	after(5000);
+	ck_assert_uint_eq(sa_count(owner), 1);
+	obj_unref(a);
+	obj_unref(b);
+	obj_unref(c);
+	end();
+}
+END_TEST
+
 /* Port roles, TS 33.203 §7.1: where a response goes.  came: on which of our ports, and from which of the phone's. */
 static const struct { const char *name; enum sip_proto proto; unsigned via_port, want_remote, want_local; } roles[] = {
 	{ "UDP, sent-by the server port", SIP_UDP, 6001, 6001, 5120 },
@@ -425,5 +502,6 @@ START_TEST(test_role_row)
 END_TEST
 
 TEST_MAIN("sa", TEST_ONE(test_life), TEST_ONE(test_refresh), TEST_ONE(test_no_pile_up), TEST_ONE(test_pending_ends),
-	  TEST_ONE(test_tries_again), TEST_ONE(test_kernel_refuses), TEST_ONE(test_spis), TEST_ONE(test_ports_differ), TEST_ONE(test_unproven),
-	  TEST_ONE(test_expired_in_kernel), TEST_ROWS(test_role_row, roles))
+	  TEST_ONE(test_tries_again), TEST_ONE(test_kernel_refuses), TEST_ONE(test_spis), TEST_ONE(test_spis_of_before), TEST_ONE(test_ports_differ), TEST_ONE(test_unproven),
+	  TEST_ONE(test_expired_in_kernel), TEST_ROWS(test_leaves_while_asked, ends), TEST_ROWS(test_ends_while_it_registers_again, ends),
+	  TEST_ROWS(test_role_row, roles))

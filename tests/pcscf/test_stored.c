@@ -263,6 +263,56 @@ START_TEST(test_set_of_others)
 }
 END_TEST
 
+/* A set that cannot be had again takes its phone with it: there is no way to it, and none in clear.  Its ports are another's, or the kernel
+ * has not got it. */
+START_TEST(test_set_lost)
+{
+	struct sec_list client;
+	struct sa_set *s[2];
+	struct binding *b = binding_new(512);
+	bool lost[2] = { false, _i == 1 };
+
+	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	begin_ipsec(0);
+	for (unsigned i = 0; i < 2; i++) {
+		s[i] = make_set(&client);
+		place(s[i], &r.p.cfg.security);
+		s[i]->made_ms = clock_mono_us() / 1000;
+	}
+	s[1]->k.mine.spi_c += 2;
+	s[1]->k.mine.spi_s += 2;
+	s[1]->k.reqid += 2;
+	s[1]->k.mine.port_s += _i == 1;
+	s[1]->k.mine.port_c += _i == 1;
+	for (unsigned i = 0; i < 2; i++)
+		stored_set(store_port(store, 0), s[i], SA_LIVE, 100000);
+	b->impi = s[1]->impi;
+	b->key = s[1]->key;
+	b->contact = STR("sip:bob@10.9.0.2:6001");
+	b->sa = obj_ref(s[1]);
+	b->id = 1;
+	ck_assert_int_eq(binding_add_identity(b, STR("sip:bob@home")), 0);
+	ck_assert_int_eq(addr_parse(STR("10.9.0.2"), 6001, &b->flow.remote), 0);
+	stored_phone(store_port(store, 0), b, 100000);
+	for (int again = 0; again < 2; again++) {
+		rig_fini(&r);
+		store_close(store);
+		begin_ipsec(1000);
+		ck_assert_uint_eq(r.p.stored.n, again ? 1 : 2);
+		if (!again)
+			stored_sets_lost(&r.p, lost);
+		ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+		ck_assert_uint_eq(sa_count(pcscf_of(&r.workers[0].w)->sets), 1);
+		ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 0);
+	}
+	obj_unref(b);
+	obj_unref(s[0]);
+	obj_unref(s[1]);
+	end();
+}
+END_TEST
+
 /* ---- F4 ---- */
 
 struct cutting {
@@ -304,6 +354,6 @@ START_TEST(test_cut)
 }
 END_TEST
 
-static const int others[] = { 0, 1, 2 };
+static const int others[] = { 0, 1, 2 }, losses[] = { 0, 1 };
 TEST_MAIN("stored", TEST_ONE(test_access_is_kept), TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ONE(test_set),
-	  TEST_ROWS(test_set_of_others, others), TEST_ONE(test_cut))
+	  TEST_ROWS(test_set_of_others, others), TEST_ROWS(test_set_lost, losses), TEST_ONE(test_cut))
