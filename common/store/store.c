@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -209,8 +208,10 @@ static int make_journals(struct store *s, const struct store_config *c)
 
 /* ---- life ---- */
 
+/* A record lock is this process's alone: a helper that we forked and that outlives a kill for a moment does not have it. */
 static int lock_dir(struct store *s)
 {
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[4200];
 
 	if (mkdir(s->dir, 0700) < 0 && errno != EEXIST)
@@ -219,9 +220,9 @@ static int lock_dir(struct store *s)
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
 		return -errno;
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (fcntl(s->lock_fd, F_SETLK, &all) == 0)
 		return 0;
-	return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
 static void register_metrics(void)

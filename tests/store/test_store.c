@@ -94,14 +94,70 @@ START_TEST(test_killed)
 }
 END_TEST
 
+static int open_in_child(void)
+{
+	struct store *other;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int rc = store_open(&other, &config, 1);
+
+		if (rc == 0)
+			store_close(other);
+		_exit(-rc);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EFAULT;
+}
+
 START_TEST(test_one_process)
 {
-	struct store *s, *other;
+	struct store *s;
 
 	new_dir();
 	s = open_store();
-	ck_assert_int_eq(store_open(&other, &config, 1), -EBUSY);
+	ck_assert_int_eq(open_in_child(), -EBUSY);
 	store_close(s);
+	ck_assert_int_eq(open_in_child(), 0);
+	remove_dir();
+}
+END_TEST
+
+/* F2: the P-CSCF's helper of before may still be there for a moment. */
+START_TEST(test_child_outlives)
+{
+	int hold[2], told[2];
+	pid_t parent, child;
+	struct store *s;
+
+	new_dir();
+	ck_assert(pipe(hold) == 0 && pipe(told) == 0);
+	parent = fork();
+	if (parent == 0) {
+		s = open_store();
+		child = fork();
+		if (child == 0) {
+			char c;
+
+			close(hold[1]);
+			_exit((int)read(hold[0], &c, 1));	/* until the test lets go */
+		}
+		put(s, 1);
+		if (write(told[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	close(told[1]);
+	ck_assert_int_eq(read(told[0], &(char){ 0 }, 1), 1);
+	kill(parent, SIGKILL);
+	waitpid(parent, NULL, 0);
+	s = open_store();
+	ck_assert_uint_eq(scan(s).n, 1);
+	store_close(s);
+	close(hold[1]);
+	close(hold[0]);
+	close(told[0]);
 	remove_dir();
 }
 END_TEST
@@ -264,5 +320,6 @@ START_TEST(test_clock)
 }
 END_TEST
 
-TEST_MAIN("store", TEST_ONE(test_stop_and_start), TEST_ONE(test_killed), TEST_ONE(test_one_process), TEST_ONE(test_burst), TEST_ONE(test_disk_full),
+TEST_MAIN("store", TEST_ONE(test_stop_and_start), TEST_ONE(test_killed), TEST_ONE(test_one_process), TEST_ONE(test_child_outlives),
+	  TEST_ONE(test_burst), TEST_ONE(test_disk_full),
 	  TEST_ONE(test_file_full), TEST_ROWS(test_clock, clocks))
