@@ -192,8 +192,12 @@ class Core:
 
     def stop_node(self, node, sig):
         """Signals one daemon by its pid and waits until it is gone."""
+        os.kill(self.doc["pids"][node], sig)
+        self.gone(node)
+
+    def gone(self, node):
+        """Waits for the end of one that was signalled."""
         pid, started = self.doc["pids"][node], self.doc["started"][node]
-        os.kill(pid, sig)
         for p in self.own:
             if p.pid == pid:
                 p.wait(15)
@@ -208,6 +212,13 @@ class Core:
         self.own.append(p)
         self.doc["pids"][node], self.doc["started"][node] = p.pid, start_time(p.pid)
         return p
+
+    def again(self, node, started):
+        """As systemd would: freeDiameter now and then refuses to start while peers of before are still at its port.  started: {node: process}."""
+        if started[node].poll() is not None:
+            print(f"   {node} ended with {started[node].returncode} and was started again")
+            started[node] = self.start_node(node)
+        return False
 
     def ready(self, node):
         """(is it ready, the reason)."""

@@ -117,15 +117,8 @@ class Restart:
         began = time.monotonic()
         started = {n: self.core.start_node(n) for n in nodes}
         for n in nodes:
-            wait_for(lambda n=n: self.core.ready(n)[0] or self.again(n, started), 20, f"{n} ready")
+            wait_for(lambda n=n: self.core.ready(n)[0] or self.core.again(n, started), 20, f"{n} ready")
         self.figures.append(f"{'+'.join(nodes)}: ready after {(time.monotonic() - began) * 1000:.0f} ms")
-
-    def again(self, node, started):
-        """As systemd would: freeDiameter now and then refuses to start while peers of before are still at its port."""
-        if started[node].poll() is not None:
-            print(f"   {node} ended with {started[node].returncode} and was started again")
-            started[node] = self.core.start_node(node)
-        return False
 
     def killed(self, nodes, pair):
         """The call of that pair is changed from both sides and ended; a new one comes in, both ways; nobody registered anew."""
