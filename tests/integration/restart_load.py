@@ -1,7 +1,8 @@
-"""restart_load.py BUILD NET WORKERS - kill -9 of each daemon, and of all three, under registrations and calls: F1, F2, F3, F4.
+"""restart_load.py BUILD NET WORKERS kill|drain - each daemon ends and comes back, and all three, under registrations and calls: F1, F2, F3, F4; F23.
 
 A crowd registers, calls, re-INVITEs and hangs up while daemons die and come back.  Nobody who heard 200 to REGISTER is forgotten, every call that
-was up can be changed and ended, and service is back within a second.  What is lost are set-ups in flight: transactions are not kept.
+was up can be changed and ended, and service is back within a second.  After kill -9 what is lost are set-ups in flight: transactions are not kept.
+After SIGTERM nothing is: a daemon that drains ends what it has begun and refuses what is new.
 """
 
 import os
@@ -15,6 +16,7 @@ from crowd import Crowd, back_after, percentile
 
 NODES = ("pcscf", "icscf", "scscf")
 KILLS = (("F1", ("scscf",)), ("F2", ("pcscf",)), ("F3", ("icscf",)), ("F4", NODES))
+DRAINS = (("F23", ("scscf",)), ("F23", ("pcscf",)), ("F23", ("icscf",)))
 BETWEEN_S, WARM_S = 5, 8
 BACK_S = 1.0
 # CSCF_RATES=200/100: what the goal names.  It takes the two cores for itself; beside other scripts less is asked for.
@@ -23,8 +25,8 @@ BACK_S = 1.0
 class Killing:
     """The cases, in their order."""
 
-    def __init__(self, core, subs, rates, strict):
-        self.core, self.subs, self.strict = core, subs, strict
+    def __init__(self, core, subs, rates, strict, drain):
+        self.core, self.subs, self.strict, self.drain = core, subs, strict, drain
         self.rates, self.kills, self.report = rates, [], None
         self.crowd = Crowd(core, subs, *rates)
 
@@ -35,14 +37,17 @@ class Killing:
         check(report["count"].get("calls up", 0) > self.rates[1], f"the crowd talks: {report['count']}")
         equal(report["lost"], [], "lost before anything happened")
 
-    def killed(self, nodes):
-        """kill -9, started at once."""
+    def ends(self, nodes):
+        """By kill -9 or SIGTERM; started at once."""
         before = self.crowd.report()["count"]
-        then = time.monotonic()
+        told = then = time.monotonic()
         for n in nodes:
-            os.kill(self.core.pid(n), signal.SIGKILL)
+            os.kill(self.core.pid(n), signal.SIGTERM if self.drain else signal.SIGKILL)
         for n in nodes:
             self.core.gone(n)
+        if self.drain:
+            then = time.monotonic()
+            print(f"   {'+'.join(nodes)}: drained in {then - told:.2f} s")
         started = {n: self.core.start_node(n) for n in nodes}
         for n in nodes:
             wait_for(lambda n=n: self.core.ready(n)[0] or self.core.again(n, started), 20, f"{n} ready")
@@ -72,13 +77,14 @@ class Killing:
         equal(r["open"][1], 0, "calls that never ended")
 
     def set_ups(self):
-        """Those in flight while nobody was there: no more than half as many again as begin in that time."""
+        """Those in flight while nobody was there: no more than half as many again as begin in that time.  None that was drained."""
         r = self.report
         check(r is not None, "there is no report")
         down = sum(ready for _, _, ready, _ in self.kills)
         hung = r["count"].get("set-ups without an answer", 0)
         print(f"   {r['count']['calls']} calls begun, {hung} without an answer, {r['count'].get('set-ups refused', 0)} refused; "
               f"{down:.2f} s without a daemon in {len(self.kills)} kills")
+        check(not self.drain or hung == 0, f"{hung} set-ups without an answer")
         check(not self.strict or hung <= 1.5 * (down + len(self.kills) * 0.2) * self.rates[1], f"{hung} set-ups without an answer")
 
     def quick(self):
@@ -98,22 +104,23 @@ class Killing:
     def rows(self):
         """What runs."""
         a, b = self.rates
+        what, ends, names = ("drain", DRAINS, "F23") if self.drain else ("kill -9", KILLS, "F1 F2 F3 F4")
         return [(f"a crowd registers ({a} a second) and calls ({b} a second)", self.begins),
-                *[(f"{row} kill -9 of {' and '.join(nodes)} under it", self.killed, nodes) for row, nodes in KILLS],
-                ("F1 F2 F3 F4 no registration is lost", self.accounts), ("F1 F2 F3 F4 every call that was up goes on and ends", self.calls),
-                ("F1 set-ups in flight", self.set_ups), ("F1 service is back within a second", self.quick)]
+                *[(f"{row} {what} of {' and '.join(nodes)} under it", self.ends, nodes) for row, nodes in ends],
+                (f"{names} no registration is lost", self.accounts), (f"{names} every call that was up goes on and ends", self.calls),
+                (f"{names} set-ups in flight", self.set_ups), (f"{names} service is back within a second", self.quick)]
 
 
 def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    slow = sanitized(build)
+    slow, drain = sanitized(build), sys.argv[4] == "drain"
     rates = tuple(int(n) for n in os.environ["CSCF_RATES"].split("/")) if "CSCF_RATES" in os.environ else (20, 8) if slow else (100, 40)
     last_s = WARM_S + BETWEEN_S * len(KILLS)
     subs = [Sub(n, password="crowd") for n in range(1, rates[0] * last_s + 1)]
     cases = Cases()
     with Core(build, net, subs, workers, quiet_errors=("the Diameter node cannot be started", "stopped by an error")) as core:
-        script = Killing(core, subs, rates, not slow)
+        script = Killing(core, subs, rates, not slow, drain)
         try:
             for name, fn, *args in script.rows():
                 cases.run(name, fn, *args)
