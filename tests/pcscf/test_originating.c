@@ -39,6 +39,29 @@ START_TEST(test_call)
 }
 END_TEST
 
+/* REG-20: every provisional response, without any header that one might expect in it, on its way to a phone; 100 is ours alone (RFC 3261 §16.7). */
+START_TEST(test_every_provisional_reg_20)
+{
+	struct rig r;
+	struct rig_sent *inv;
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	inv = invite(&r, "Contact: <sip:alice@10.9.0.1:5060>\n");
+	r.seen = r.n;
+	rig_reply(&r, inv, 100, NULL);
+	rig_none(&r);
+	for (unsigned status = 101; status < 200; status++) {
+		rig_reply(&r, inv, status, NULL);
+		rig_expect_status(&r, status, ALICE);
+	}
+	rig_reply(&r, inv, 200, "Contact: <sip:bob@10.9.0.2>\n");
+	rig_expect_status(&r, 200, ALICE);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
 /* Row P11 and clients.md: whatever the phone writes as Route, the stored Service-Route is the way. */
 static const struct { const char *name, *route; unsigned status; } routes[] = {
 	{ "none: all to the proxy", "", 0 },
@@ -323,6 +346,6 @@ START_TEST(test_record_route_tls)
 }
 END_TEST
 
-TEST_MAIN("originating", TEST_ONE(test_call), TEST_ROWS(test_route, routes), TEST_ROWS(test_sender, senders), TEST_ONE(test_shared_socket),
+TEST_MAIN("originating", TEST_ONE(test_call), TEST_ONE(test_every_provisional_reg_20), TEST_ROWS(test_route, routes), TEST_ROWS(test_sender, senders), TEST_ONE(test_shared_socket),
 	  TEST_ROWS(test_method, methods), TEST_ONE(test_cancel), TEST_ROWS(test_silent_core, silent), TEST_ROWS(test_said_by_core, said), TEST_ROWS(test_ourselves, ourselves),
 	  TEST_ROWS(test_record_route, record_routes), TEST_ONE(test_timers), TEST_ONE(test_record_route_tls))

@@ -206,6 +206,26 @@ START_TEST(test_every_status_reg_20)
 }
 END_TEST
 
+/* A provisional one is no answer: the 200 behind it counts. */
+START_TEST(test_every_provisional_reg_20)
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	for (unsigned status = 100; status < 200; status++)
+		rig_reply(&r, s, status, NULL);
+	rig_run(&r, 1000);
+	ck_assert(bound(&r) == 1 && watches(&r) == 1);
+	subscribed(&r, s);
+	rig_run(&r, 60000);
+	rig_none(&r);
+	ck_assert(bound(&r) == 1 && watches(&r) == 1);
+	rig_fini(&r);
+}
+END_TEST
+
 static void tell(struct rig *r, const struct rig_sent *s, const char *xml)
 {
 	char from_to[512], extra[4096];
@@ -298,5 +318,5 @@ START_TEST(test_strangers_reg_01)
 END_TEST
 
 TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused),
-	  TEST_ONE(test_ended_before), TEST_ONE(test_crossed), TEST_ONE(test_registers_anew), TEST_ONE(test_every_status_reg_20),
+	  TEST_ONE(test_ended_before), TEST_ONE(test_crossed), TEST_ONE(test_registers_anew), TEST_ONE(test_every_status_reg_20), TEST_ONE(test_every_provisional_reg_20),
 	  TEST_ROWS(test_document, documents), TEST_ONE(test_document_in_parts_RFC_5621), TEST_ROWS(test_strangers_reg_01, strangers))

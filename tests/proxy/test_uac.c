@@ -92,16 +92,38 @@ START_TEST(test_wait)			/* the user's own limit */
 }
 END_TEST
 
-START_TEST(test_provisional)
+/* REG-20: whatever provisional response comes, bare as it is, is no answer ... */
+START_TEST(test_every_provisional_reg_20)
 {
 	struct rig r;
 
 	rig_init(&r);
-	ck_assert_ptr_nonnull(send_to(&r, "sip:b@n1", "", 0, 0));
-	rig_reply(&r, rig_req(&r, "NOTIFY", 0), 100, NULL, "");
-	ck_assert_str_eq(told, "");
+	ck_assert_ptr_nonnull(send_to(&r, "sip:b@n12", "", 0, 0));
+	for (unsigned status = 100; status < 200; status++) {
+		rig_reply(&r, rig_req(&r, "NOTIFY", 0), status, status % 2 ? "2" : NULL, "");
+		ck_assert_str_eq(told, "");
+	}
 	rig_reply(&r, rig_req(&r, "NOTIFY", 0), 200, "2", "");
 	ck_assert_str_eq(told, "200 ");
+	ck_assert_str_eq(rig_down(&r), "NOTIFY@10.0.0.1");
+	rig_fini(&r);
+}
+END_TEST
+
+/* ... and does not hold the request either: timer F runs in Proceeding too, RFC 3261 §17.1.2.2. */
+START_TEST(test_provisional_for_ever_reg_20)
+{
+	struct rig r;
+	unsigned ms = 0;
+
+	rig_init(&r);
+	ck_assert_ptr_nonnull(send_to(&r, "sip:b@n1", "", 0, 0));
+	for (; !*told && ms < 60000; ms += 1000) {
+		rig_reply(&r, rig_req(&r, "NOTIFY", 0), 183, "2", "");
+		rig_run(&r, 1000);
+	}
+	ck_assert_str_eq(told, "own-408 ");
+	ck_assert_uint_eq(ms, 32000);
 	rig_fini(&r);
 }
 END_TEST
@@ -147,4 +169,5 @@ START_TEST(test_malformed)		/* what is no request, or not one of these, is refus
 }
 END_TEST
 
-TEST_MAIN("uac", TEST_ROWS(test_uac_row, rows), TEST_ONE(test_wait), TEST_ONE(test_provisional), TEST_ONE(test_forget), TEST_ONE(test_malformed))
+TEST_MAIN("uac", TEST_ROWS(test_uac_row, rows), TEST_ONE(test_wait), TEST_ONE(test_every_provisional_reg_20),
+	  TEST_ONE(test_provisional_for_ever_reg_20), TEST_ONE(test_forget), TEST_ONE(test_malformed))

@@ -46,6 +46,22 @@ static const struct {
 	{ "registration lost, row R10", 0x77, "", NULL, 504, "<action>initial-registration</action>" },
 };
 
+/* REG-20: every provisional response, without any header that one might expect in it; 100 goes no further (RFC 3261 §16.7). */
+START_TEST(test_every_provisional_reg_20)
+{
+	struct rig r;
+
+	start(&r, NULL, "INVITE", "sip:bob@home.example", ID_ALICE, "");
+	for (unsigned status = 100; status < 200; status++) {
+		rig_reply(&r, rig_req(&r, "INVITE", 0), status, "");
+		ck_assert_uint_eq(rig_status(&r), status == 100 ? 0 : status);
+	}
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 200, "Contact: <sip:bob@10.8.0.2>\r\n");
+	ck_assert_uint_eq(rig_status(&r), 200);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_identity_row)
 {
 	struct rig r;
@@ -420,7 +436,7 @@ START_TEST(test_as_row)			/* row T9 */
 }
 END_TEST
 
-TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_restoration), TEST_ONE(test_forgotten_registration_is_asked_for),
+TEST_MAIN("originating", TEST_ROWS(test_identity_row, identity_rows), TEST_ONE(test_every_provisional_reg_20), TEST_ONE(test_restoration), TEST_ONE(test_forgotten_registration_is_asked_for),
 	  TEST_ROWS(test_record_route_row, record_rows), TEST_ROWS(test_border_row, border_rows), TEST_ROWS(test_privacy_row, privacy_rows),
 	  TEST_ROWS(test_service_row, service_rows), TEST_ONE(test_session_limit), TEST_ONE(test_border_in_dialog), TEST_ONE(test_untouched),
 	  TEST_ONE(test_charging_response), TEST_ONE(test_icid_made), TEST_ROWS(test_final_row, final_rows),

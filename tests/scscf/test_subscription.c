@@ -386,6 +386,25 @@ START_TEST(test_every_status_reg_20)
 }
 END_TEST
 
+/* A provisional one is no answer: what changes meanwhile waits for the final one. */
+START_TEST(test_every_provisional_reg_20)
+{
+	struct rig r;
+
+	begin(&r);
+	for (unsigned status = 100; status < 200; status++)
+		rig_reply(&r, rig_req(&r, "NOTIFY", 0), status, "");
+	change(&r, 1, (struct reg_contact_view[]){ contact(phone1, 4, REGINFO_REFRESHED) }, NULL, REGINFO_NONE);
+	rig_run(&r, 1000);
+	ck_assert_ptr_null(notify(&r, 1));
+	rig_reply(&r, rig_req(&r, "NOTIFY", 0), 200, "");
+	rig_run(&r, 10000);
+	ck_assert(rig_has(notify(&r, 1), "version=\"1\""));
+	rig_reply(&r, rig_req(&r, "NOTIFY", 1), 200, "");
+	end(&r);
+}
+END_TEST
+
 START_TEST(test_unregistered)		/* an application server watches a user who is not there yet: "init" */
 {
 	struct rig r;
@@ -458,6 +477,6 @@ END_TEST
 
 TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
 	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
-	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures), TEST_ONE(test_every_status_reg_20),
+	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures), TEST_ONE(test_every_status_reg_20), TEST_ONE(test_every_provisional_reg_20),
 	  TEST_ONE(test_comes_again_S14_RFC_6665_4_2_2), TEST_ONE(test_the_pause_does_not_outlive_it_S14),
 	  TEST_ONE(test_unregistered), TEST_ONE(test_comes_late), TEST_ONE(test_makes_room))
