@@ -2,6 +2,7 @@
 #include <errno.h>
 #include "common/proxy/private.h"
 
+#define RETRY_MAX_S 3600u		/* of what a next hop says */
 #define HELD_RETRY_S 4u				/* Retry-After, spread by tx_refuse() */
 
 static void send_up(struct proxy *p, unsigned status, const struct sip_out *o)
@@ -113,13 +114,17 @@ static const char *own_why(unsigned status)
 	}
 }
 
-static void answer_own(struct proxy *p, unsigned status)
+/* m: the response that it stands for, or NULL. */
+static void answer_own(struct proxy *p, unsigned status, struct sip_msg *m)
 {
 	struct refusal r = { .status = status, .why = own_why(status), .quiet = status == 487 };
+	uint32_t s;
 
 	if (status == 503) {	/* §16.7 step 6, §16.9: the next hop is out of service, we are not */
 		r.status = 500;
 		r.reason = "Next Hop Unavailable";
+		if (m && sip_msg_u32(m, SIP_H_RETRY_AFTER, &s) == 0)	/* when that one is back holds for our sender too, §21.5.1 */
+			r.retry_after_s = s < RETRY_MAX_S ? s : RETRY_MAX_S;
 	}
 	tx_refuse(p->st, &r);
 }
@@ -152,7 +157,7 @@ void proxy_finish(struct proxy *p)
 	log_debug(LOG_PROXY, "final response", LOG_U("status", status), LOG_C("by", m ? "peer" : "us"),
 		  LOG_S("call_id", p->m->call_id));
 	if (!m || status == 503) {
-		answer_own(p, status);
+		answer_own(p, status, m);
 		return;
 	}
 	if (status == 401 || status == 407)

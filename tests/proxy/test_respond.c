@@ -368,6 +368,29 @@ START_TEST(test_drop)			/* a final that is kept from the caller counts, and is a
 }
 END_TEST
 
+static const struct {
+	const char *name, *said;
+	uint32_t least, most;		/* 0: no Retry-After */
+} retries[] = {
+	{ "said by the next hop", "Retry-After: 20\r\n", 20, 30 }, { "with a comment", "Retry-After: 20 (later);duration=9\r\n", 20, 30 },
+	{ "absurd", "Retry-After: 4294967295\r\n", 3600, 5400 }, { "not said", "", 0, 0 }, { "no number", "Retry-After: soon\r\n", 0, 0 },
+};
+
+START_TEST(test_retry_after_of_a_503)		/* RFC 3261 §16.7 step 6, §21.5.1 */
+{
+	uint32_t s = 0;
+	struct rig r;
+
+	rig_init(&r);
+	rig_request(&r, "INVITE", "sip:bob@n1", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 503, "B", retries[_i].said);
+	ck_assert_str_eq(rig_up(&r), "100 500");
+	ck_assert_msg((sip_msg_u32(rig_last_up(&r), SIP_H_RETRY_AFTER, &s) == 0) == (retries[_i].most > 0), "%s", retries[_i].name);
+	ck_assert_msg(s >= retries[_i].least && s <= retries[_i].most, "%s: %u", retries[_i].name, s);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_final_taken)
 {
 	struct rig r;
@@ -409,5 +432,6 @@ END_TEST
 TEST_MAIN("proxy respond", TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
 	  TEST_ONE(test_6xx_cancels), TEST_ONE(test_way_up), TEST_ONE(test_hold), TEST_ONE(test_hold_failure),
 	  TEST_ONE(test_hold_cancelled), TEST_ONE(test_hold_forever), TEST_ONE(test_drop), TEST_ONE(test_final_taken),
+	  TEST_ROWS(test_retry_after_of_a_503, retries),
 	  TEST_ONE(test_no_way_back), TEST_ROWS(test_early_end, early_rows), TEST_ONE(test_early_last),
 	  TEST_ROWS(test_through, through_rows))
