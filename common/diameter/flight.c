@@ -153,7 +153,7 @@ static void read_answer(struct msg *m, const struct flight *f, struct arena *a, 
 		rc = codec_read_result(m, r);
 	r->err = rc;
 	if (from)
-		node_answered(from, clock_mono_us() - f->began_us, rc < 0 || (!r->experimental && r->code / 1000 == 3 && !is_redirect(r)));
+		peer_answered(from, clock_mono_us() - f->began_us, rc < 0 || (!r->experimental && r->code / 1000 == 3 && !is_redirect(r)));
 }
 
 static void post(struct flight *f, struct msg *m, int err)
@@ -197,7 +197,7 @@ static void on_expiry(void *data, DiamId_t to, size_t len, struct msg **m)
 {
 	(void)len;
 	if (to)
-		node_timed_out(to);
+		peer_timed_out(to);
 	post(data, NULL, -ETIMEDOUT);
 	fd_msg_free(*m);
 	*m = NULL;

@@ -14,7 +14,6 @@
 #include "common/util/clock.h"
 
 #define MAX_CONFIG_BYTES 65536
-#define MAX_PEERS 64			/* that we remember the past of */
 #define RECONNECT_S 1			/* TcTimer: RFC 6733 §12 recommends 30; a HSS that comes back should be found at once */
 #define WATCHDOG_MIN_S 6		/* RFC 3539 §3.4.1 */
 #define DISPATCH_THREADS 2
@@ -23,17 +22,6 @@
 
 static struct dia_node node;
 static atomic_bool stopping;
-
-/* What the hooks saw of each peer; the library keeps no history. */
-static struct {
-	pthread_mutex_t lock;
-	size_t n;
-	struct past {
-		char identity[256], reason[128];
-		uint64_t since_ms, answers, errors, timeouts;
-		uint32_t mean_us, longest_us;
-	} v[MAX_PEERS];
-} past = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 const struct dia_node *dia_node(void)
 {
@@ -57,100 +45,6 @@ __attribute__((format(printf, 2, 0))) static void on_log(int level, const char *
 		log_debug(LOG_DIA, "libfdcore", LOG_C("text", text));
 }
 
-/* ---- peers ---- */
-
-/* Under the lock; NULL: too many. */
-static struct past *past_of(const char *identity)
-{
-	size_t i;
-
-	for (i = 0; i < past.n && strcmp(past.v[i].identity, identity) != 0; i++)
-		;
-	if (i == MAX_PEERS)
-		return NULL;
-	if (i == past.n) {
-		past.v[i] = (struct past){ 0 };
-		snprintf(past.v[i].identity, sizeof(past.v[i].identity), "%s", identity);
-		past.n++;
-	}
-	return &past.v[i];
-}
-
-static void remember(const char *identity, const char *reason)
-{
-	struct past *p;
-
-	pthread_mutex_lock(&past.lock);
-	p = past_of(identity);
-	if (p) {
-		snprintf(p->reason, sizeof(p->reason), "%s", reason);
-		p->since_ms = clock_mono_ms();
-	}
-	pthread_mutex_unlock(&past.lock);
-}
-
-void node_answered(const char *identity, uint64_t us, bool error)
-{
-	uint32_t took = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-	struct past *p;
-
-	pthread_mutex_lock(&past.lock);
-	p = past_of(identity);
-	if (p) {
-		p->mean_us = p->answers ? p->mean_us - p->mean_us / 8 + took / 8 : took;
-		p->longest_us = took > p->longest_us ? took : p->longest_us;
-		p->answers++;
-		p->errors += error;
-	}
-	pthread_mutex_unlock(&past.lock);
-}
-
-void node_timed_out(const char *identity)
-{
-	struct past *p;
-
-	pthread_mutex_lock(&past.lock);
-	p = past_of(identity);
-	if (p)
-		p->timeouts++;
-	pthread_mutex_unlock(&past.lock);
-}
-
-static void recall(struct dia_peer_view *v)
-{
-	pthread_mutex_lock(&past.lock);
-	for (size_t i = 0; i < past.n; i++) {
-		if (strcmp(past.v[i].identity, v->identity) != 0)
-			continue;
-		v->since_ms = past.v[i].since_ms;
-		v->answers = past.v[i].answers;
-		v->errors = past.v[i].errors;
-		v->timeouts = past.v[i].timeouts;
-		v->mean_us = past.v[i].mean_us;
-		v->longest_us = past.v[i].longest_us;
-		if (!v->open)
-			snprintf(v->reason, sizeof(v->reason), "%s", past.v[i].reason);
-	}
-	pthread_mutex_unlock(&past.lock);
-}
-
-static void on_peer(enum fd_hook_type type, struct msg *m, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *pmd,
-		    void *u)
-{
-	const char *who = peer ? peer->info.pi_diamid : "unknown peer", *why = other ? other : "connection lost";
-
-	(void)m;
-	(void)pmd;
-	(void)u;
-	if (type == HOOK_PEER_CONNECT_SUCCESS) {
-		log_info(LOG_DIA, "peer is open", LOG_C("peer", who));
-		remember(who, "");
-	} else {
-		log_warn(LOG_DIA, "peer is not connected", LOG_C("peer", who), LOG_C("why", why));
-		remember(who, why);
-	}
-}
-
 static void on_octets(enum fd_hook_type type, struct msg *m, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *pmd,
 		      void *u)
 {
@@ -162,63 +56,6 @@ static void on_octets(enum fd_hook_type type, struct msg *m, struct peer_hdr *pe
 	(void)pmd;
 	(void)u;
 	codec_defuse(data->buffer, data->length);
-}
-
-static void state_name(int state, char *dst, size_t size)
-{
-	const char *name = STATE_STR(state);
-	size_t i;
-
-	if (strncmp(name, "STATE_", 6) == 0)
-		name += 6;
-	for (i = 0; name[i] && i + 1 < size; i++)
-		dst[i] = name[i] == '_' ? ' ' : (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
-	dst[i] = '\0';
-}
-
-size_t dia_peers(struct dia_peer_view *ret, size_t max)
-{
-	size_t n = 0;
-
-	if (!node.running)
-		return 0;
-	pthread_rwlock_rdlock(&fd_g_peers_rw);
-	for (struct fd_list *li = fd_g_peers.next; li != &fd_g_peers && n < max; li = li->next) {
-		struct peer_hdr *p = li->o;
-		struct dia_peer_view *v = &ret[n++];
-		int state = fd_peer_get_state(p);
-
-		*v = (struct dia_peer_view){ .open = state == STATE_OPEN };
-		snprintf(v->identity, sizeof(v->identity), "%s", p->info.pi_diamid);
-		if (v->open && p->info.runtime.pir_realm)
-			snprintf(v->realm, sizeof(v->realm), "%s", p->info.runtime.pir_realm);
-		state_name(state, v->state, sizeof(v->state));
-	}
-	pthread_rwlock_unlock(&fd_g_peers_rw);
-	for (size_t i = 0; i < n; i++)
-		recall(&ret[i]);
-	return n;
-}
-
-bool dia_any_open(void)
-{
-	bool open = false;
-
-	if (!node.running)
-		return false;
-	pthread_rwlock_rdlock(&fd_g_peers_rw);
-	for (struct fd_list *li = fd_g_peers.next; li != &fd_g_peers && !open; li = li->next)
-		open = fd_peer_get_state(li->o) == STATE_OPEN;
-	pthread_rwlock_unlock(&fd_g_peers_rw);
-	return open;
-}
-
-bool dia_is_open(struct str identity)
-{
-	struct peer_hdr *p = NULL;
-
-	return node.running && identity.l && fd_peer_getbyid((DiamId_t)(uintptr_t)identity.p, identity.l, 1, &p) == 0 && p &&
-	       fd_peer_get_state(p) == STATE_OPEN;
 }
 
 /* The lab HSS takes any peer that connects: its users come and go. */
@@ -317,9 +154,8 @@ static int add_endpoint(const struct dia_config *c)
 static int set_hooks(void)
 {
 	struct fd_hook_hdl *h;
-	int rc = fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &h);
 
-	return rc ? -rc : -fd_hook_register(HOOK_MASK(HOOK_DATA_RECEIVED), on_octets, NULL, NULL, &h);
+	return -fd_hook_register(HOOK_MASK(HOOK_DATA_RECEIVED), on_octets, NULL, NULL, &h);
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -383,6 +219,8 @@ int dia_start(const struct dia_config *c)
 		rc = server_register();
 	if (rc == 0)
 		rc = set_hooks();
+	if (rc == 0)
+		rc = peers_watch();
 	if (rc == 0 && c->any_peer)
 		rc = -fd_peer_validate_register(on_unknown_peer);
 	if (rc == 0) {

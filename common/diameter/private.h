@@ -44,9 +44,12 @@ struct dia_node {
 };
 const struct dia_node *dia_node(void);
 
+/* ---- peers.c; any thread ---- */
+int peers_watch(void);			/* hooks; before fd_core_start() */
+void peer_answered(const char *identity, uint64_t us, bool error);	/* a request of ours */
+void peer_timed_out(const char *identity);
+
 /* ---- server.c ---- */
-void node_answered(const char *identity, uint64_t us, bool error);	/* any thread; a request of ours */
-void node_timed_out(const char *identity);
 int server_register(void);		/* dispatch callbacks, before fd_core_start() */
 
 /* ---- request.c ---- */
