@@ -271,7 +271,7 @@ bool client_redirected(struct dia_client *c, uint64_t id, enum dia_command_id cm
 	return true;
 }
 
-/* The request, to the host that an earlier redirect of this user named. */
+/* The request; to the host that an earlier redirect of this user named; by realm when the host that it names has gone mute. */
 static int make_request(struct pending *p, enum dia_command_id cmd, const void *req, struct msg **ret)
 {
 	union {
@@ -281,14 +281,19 @@ static int make_request(struct pending *p, enum dia_command_id cmd, const void *
 		struct cx_sar sar;
 	} copy;
 	struct redirect_cache *cache = &p->c->redirects;
-	struct str user = cache->n ? redirect_identity(cmd, req) : STR_NONE, host = STR_NONE;
+	struct str user = redirect_identity(cmd, req), host = STR_NONE;
+	struct str named = user.l ? dia_request_text(cmd, req, 293) : STR_NONE;
 
-	if (user.l && !dia_request_text(cmd, req, 293).l)
+	if (user.l && !named.l && cache->n)
 		host = redirect_cache_find(cache, user, loop_wheel(p->c->loop)->now_ms);
-	if (!host.l || !dia_is_open(host))
+	if (host.l && dia_is_open(host)) {
+		p->user = hash_str(user);
+		metric_add(&m_redirects, "remembered", NULL, 1);
+	} else if (named.l && peer_better_than(named)) {
+		host = STR_NONE;
+	} else {
 		return request_make(cmd, req, ret);
-	p->user = hash_str(user);
-	metric_add(&m_redirects, "remembered", NULL, 1);
+	}
 	memcpy(&copy, req, dia_commands[cmd].request_size);
 	dia_request_set_text(cmd, &copy, 293, host);
 	return request_make(cmd, &copy, ret);

@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 
+#define ROUTE_LAST (-1000)		/* callbacks of a lower priority are called later: what we say of a candidate counts */
 #define MAX_PEERS 64			/* that we remember the past of */
 
 /* What the hooks saw of each peer; the library keeps no history. */
@@ -15,6 +16,7 @@ static struct {
 	struct past {
 		char identity[256], reason[128];
 		uint64_t since_ms, answers, errors, timeouts;
+		uint64_t owes_since_ms;	/* the oldest request since it said anything; 0: it owes nothing */
 		uint32_t mean_us, longest_us;
 	} v[MAX_PEERS];
 } past = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -45,6 +47,7 @@ static void remember(const char *identity, const char *reason)
 	if (p) {
 		snprintf(p->reason, sizeof(p->reason), "%s", reason);
 		p->since_ms = clock_mono_ms();
+		p->owes_since_ms = 0;
 	}
 	pthread_mutex_unlock(&past.lock);
 }
@@ -168,9 +171,78 @@ bool dia_is_open(struct str identity)
 	       fd_peer_get_state(p) == STATE_OPEN;
 }
 
+/* ---- a peer that has stopped speaking: its watchdog (RFC 3539) takes two intervals to say so, a phone does not wait that long ---- */
+
+static void on_message(enum fd_hook_type type, struct msg *m, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *pmd, void *u)
+{
+	struct msg_hdr *h;
+	struct past *p;
+
+	(void)other;
+	(void)pmd;
+	(void)u;
+	if (!peer || fd_msg_hdr(m, &h) != 0)
+		return;
+	pthread_mutex_lock(&past.lock);
+	p = past_of(peer->info.pi_diamid);
+	if (p && type == HOOK_MESSAGE_RECEIVED)
+		p->owes_since_ms = 0;
+	else if (p && (h->msg_flags & CMD_FLAG_REQUEST) && h->msg_appl && !p->owes_since_ms)
+		p->owes_since_ms = clock_mono_ms();
+	pthread_mutex_unlock(&past.lock);
+}
+
+static bool is_mute(const char *identity, size_t l)
+{
+	uint64_t now = clock_mono_ms();
+	bool mute = false;
+
+	pthread_mutex_lock(&past.lock);
+	for (size_t i = 0; i < past.n && !mute; i++)
+		mute = str_ieq_c(str_make(identity, l), past.v[i].identity) && past.v[i].owes_since_ms &&
+		       now - past.v[i].owes_since_ms >= dia_node()->c.request_timeout_ms;
+	pthread_mutex_unlock(&past.lock);
+	return mute;
+}
+
+bool peer_better_than(struct str identity)
+{
+	struct dia_peer_view v[MAX_PEERS];
+	size_t n;
+
+	if (!is_mute(identity.p, identity.l))
+		return false;
+	n = dia_peers(v, MAX_PEERS);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].open && !str_ieq_c(identity, v[i].identity) && !is_mute(v[i].identity, strlen(v[i].identity)))
+			return true;
+	return false;
+}
+
+/* Others of the realm first; a mute one is still asked when there is nobody else. */
+static int on_route(void *u, struct msg **m, struct fd_list *candidates)
+{
+	(void)u;
+	(void)m;
+	for (struct fd_list *li = candidates->next; li != candidates; li = li->next) {
+		struct rtd_candidate *c = (struct rtd_candidate *)li;
+
+		if (c->score > FD_SCORE_LOAD_BALANCE && is_mute(c->diamid, c->diamidlen))
+			c->score = FD_SCORE_LOAD_BALANCE;
+	}
+	return 0;
+}
+
 int peers_watch(void)
 {
+	struct fd_rt_out_hdl *route;
 	struct fd_hook_hdl *h;
 
-	return -fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &h);
+	int rc = fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &h);
+
+	if (rc == 0)
+		rc = fd_hook_register(HOOK_MASK(HOOK_MESSAGE_RECEIVED, HOOK_MESSAGE_SENT), on_message, NULL, NULL, &h);
+	if (rc == 0)
+		rc = fd_rt_out_register(on_route, NULL, ROUTE_LAST, &route);
+	return -rc;
 }

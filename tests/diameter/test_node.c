@@ -400,6 +400,70 @@ START_TEST(test_the_second_peer_takes_over_D12)
 }
 END_TEST
 
+/* ---- a HSS that stands still: its connection stays open ---- */
+
+static char answered_by[64];
+
+static void on_maa_of(void *arg, const struct cx_maa *a)
+{
+	(void)arg;
+	note(&a->result);
+	str_copy(a->origin_host, answered_by, sizeof(answered_by));
+}
+
+static void ask_mar(struct str host)
+{
+	struct cx_mar mar = { .impi = STR("me"), .impu = STR("sip:me"), .server_name = STR("sip:s"), .n_items = 1,
+			      .item = { .scheme = STR("SIP Digest") }, .dest_host = host };
+	unsigned before = answers;
+
+	answered_by[0] = '\0';
+	cx_mar_send(client, &mar, on_maa_of, NULL);
+	AWAIT(answers > before);
+}
+
+START_TEST(test_a_peer_that_stands_still_is_passed_over_D12)
+{
+	enum { N = 20, TIMEOUT_MS = 400 };
+	unsigned second = test_free_port();
+	struct dia_peer_config p[2];
+	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = p, .n_peers = 2, .request_timeout_ms = TIMEOUT_MS,
+				.max_outstanding = N, .watchdog_s = 6 };
+	struct dia_peer_view v[2] = { 0 };
+	pid_t other;
+
+	start_peer();
+	other = start_another(second, "hss2.test");
+	p[0] = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
+	p[1] = (struct dia_peer_config){ "hss2.test", NULL, "127.0.0.1", (uint16_t)second };
+	log_open("test", LOG_TEXT, LOG_ERROR);
+	loop = loop_new();
+	ck_assert_int_eq(dia_start(&c), 0);
+	client = dia_client_new(loop, TIMEOUT_MS, N, MAX_WAITING);
+	AWAIT(dia_peers(v, 2) == 2 && v[0].open && v[1].open);
+	ask_mar(STR("hss.test"));
+	ck_assert_str_eq(answered_by, "hss.test");
+	kill(peer, SIGSTOP);
+	ask_mar(STR("hss.test"));
+	ck_assert_int_eq(last_err, -ETIMEDOUT);
+	for (unsigned i = 0; i < N; i++) {
+		ask_mar(i % 2 ? STR("hss.test") : STR_NONE);
+		ck_assert_msg(last_err == 0 && strcmp(answered_by, "hss2.test") == 0, "request %u: %d, %s", i, last_err, answered_by);
+	}
+	ck_assert(dia_is_open(STR("hss.test")));
+	kill(other, SIGSTOP);			/* both: whoever was named is asked, for want of a better one */
+	ask_mar(STR("hss2.test"));
+	ck_assert_int_eq(last_err, -ETIMEDOUT);
+	kill(peer, SIGCONT);
+	while (strcmp(answered_by, "hss.test") != 0)	/* bounded by the test's own time */
+		ask_mar(STR("hss.test"));
+	end();
+	kill_peer();
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+END_TEST
+
 /* ---- Dx: RFC 6733 §6.1.8, §6.12; TS 29.228 §5.2 ---- */
 
 static char from[64];
@@ -645,6 +709,6 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
+TEST_MAIN("node", TEST_ONE(test_a_peer_that_stands_still_is_passed_over_D12), TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
 	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))
