@@ -130,11 +130,23 @@ static void serve_later(struct job *j, uint32_t delay_ms)
 	timer_start(loop_wheel(j->h->loop), &k->timer, delay_ms);
 }
 
+/* Another process on the same state may have changed it. */
+static void read_again(struct hss *h, struct str impi, struct str impu)
+{
+	const struct sub *first = impi.l ? subs_by_impi(h->subs, impi) : subs_by_impu(h->subs, impu, NULL);
+
+	for (unsigned n = 1; first && n <= SUB_MAX_SETS; n++)
+		hss_refresh(h, subs_set(h->subs, first->impi, n));
+}
+
 static void take(struct hss *h, enum hss_command cmd, struct dia_peer_request *q, const void *r, struct str impi, struct str impu)
 {
 	const struct behave_rule *b = behave_match(&h->behave, cmd, impi, impu);
 	struct job j = { .h = h, .q = q, .cmd = cmd, .r = r };
 
+	if (h->set.shared_state)
+		read_again(h, impi, impu);
+	h->retransmitted += dia_request_retransmitted(q);
 	if (!b) {
 		serve(&j);
 		return;

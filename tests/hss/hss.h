@@ -15,6 +15,7 @@ struct hss_settings {
 	bool zero_in_res;		/* RAND whose RES has a zero octet are used */
 	bool keep_server_name;		/* de-registration that asks for it keeps the S-CSCF (else 2004 and it is gone) */
 	bool restoration;		/* keeps and gives SCSCF-Restoration-Info: TS 23.380 */
+	bool shared_state;		/* other processes write to state.dir too */
 	bool rtr_on_new_server;		/* RTR NEW_SERVER_ASSIGNED to the S-CSCF that lost the user */
 	unsigned max_vectors;
 	char primary_ccf[256], secondary_ccf[256], primary_ecf[256], secondary_ecf[256];	/* Charging-Information; "": none */
@@ -33,6 +34,7 @@ struct hss {
 	struct hss_settings set;
 	struct behave behave;
 	struct hss_count count[HSS_N_COMMANDS];
+	uint64_t retransmitted;		/* requests with the T flag */
 	struct list held;		/* answers that a delay keeps back */
 	unsigned n_held;
 	struct list pushes;		/* RTR and PPR without an answer yet */
@@ -40,6 +42,8 @@ struct hss {
 
 /* Stores what has changed of `b`.  0, or -errno with the reason logged: then nothing may be answered that promises it. */
 int hss_store(struct hss *h, struct sub *b);
+/* What another process stored of it since, when state is shared.  b may be NULL. */
+void hss_refresh(struct hss *h, struct sub *b);
 void hss_totals(const struct hss *h, struct hss_totals *ret);
 
 /* Result helpers. */

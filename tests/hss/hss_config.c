@@ -39,6 +39,8 @@ const struct cfg_row hss_schema[] = {
 	{ "hss.rtr_on_new_server", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL, "RTR to the S-CSCF that lost a user to another." },
 	{ "hss.restoration", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Keeps what S-CSCFs tell of their registrations (SCSCF-Restoration-Info) and says so." },
+	{ "hss.shared_state", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
+	  "Other labhssd use state.dir too: it is read anew for each request, as the front ends of one HSS do." },
 	{ "hss.primary_ccf", CFG_STR, 1, 255, NULL, NULL, CFG_RELOAD, NULL, "Charging-Information of profiles." },
 	{ "hss.secondary_ccf", CFG_STR, 1, 255, NULL, NULL, CFG_RELOAD, NULL, "Charging-Information of profiles." },
 	{ "hss.primary_ecf", CFG_STR, 1, 255, NULL, NULL, CFG_RELOAD, NULL, "Charging-Information of profiles." },
@@ -123,6 +125,7 @@ void hss_config_apply(struct hss *h, const struct cfg *c)
 					.max_vectors = (unsigned)cfg_int(r, "hss.max_vectors"),
 					.restoration = cfg_bool(r, "hss.restoration"),
 					.keep_server_name = cfg_bool(r, "hss.keep_server_name"),
+					.shared_state = cfg_bool(r, "hss.shared_state"),
 					.rtr_on_new_server = cfg_bool(r, "hss.rtr_on_new_server") };
 	str_copy(cfg_str(r, "hss.primary_ccf"), h->set.primary_ccf, sizeof(h->set.primary_ccf));
 	str_copy(cfg_str(r, "hss.secondary_ccf"), h->set.secondary_ccf, sizeof(h->set.secondary_ccf));

@@ -1,4 +1,5 @@
 /* tests/hss/identify.c - what every procedure begins with: who is meant.  TS 29.228 §6.1.1.1 steps 1 and 2. */
+#include <errno.h>
 #include "common/log/log.h"
 #include "tests/hss/hss.h"
 #include "tests/hss/state.h"
@@ -63,6 +64,12 @@ int hss_store(struct hss *h, struct sub *b)
 	if (rc < 0)
 		log_error(LOG_CORE, "the state cannot be stored", LOG_C("impi", b->impi), LOG_C("error", state_error(rc)));
 	return rc;
+}
+
+void hss_refresh(struct hss *h, struct sub *b)
+{
+	if (b && h->state && h->set.shared_state && state_get(h->state, h->subs, b) == -EBADMSG)
+		log_warn(LOG_CORE, "stored state is not understood", LOG_C("impi", b->impi));
 }
 
 void hss_totals(const struct hss *h, struct hss_totals *ret)

@@ -125,8 +125,9 @@ static void get_subscribers(void *u, struct http_req *r)
 	}
 	items = cJSON_CreateArray();
 	for (i = subs_after(h->subs, after); i < h->subs->n && limit; i++) {
-		const struct sub *b = h->subs->v[i];
+		struct sub *b = h->subs->v[i];
 
+		hss_refresh(h, b);
 		after = b->id;
 		if (state.l && !str_eq_c(state, state_name(b)))
 			continue;
@@ -145,6 +146,7 @@ static struct sub *named(struct hss *h, struct http_req *r)
 		b = subs_by_impu(h->subs, http_param(r, "impi"), NULL);
 	if (!b)
 		http_problem(r, 404, "SUBSCRIBER_UNKNOWN", "there is no such subscriber");
+	hss_refresh(h, b);
 	return b;
 }
 
@@ -419,6 +421,7 @@ static void get_counters(void *u, struct http_req *r)
 
 	hss_totals(h, &t);
 	cJSON_AddItemToObject(doc, "commands", hss_count_to_json(h->count));
+	cJSON_AddNumberToObject(doc, "retransmitted", (double)h->retransmitted);
 	o = cJSON_AddObjectToObject(doc, "subscribers");
 	cJSON_AddNumberToObject(o, "total", (double)h->subs->n);
 	cJSON_AddNumberToObject(o, "registered", (double)t.registered);

@@ -61,7 +61,8 @@ class Core:
 
     # ---- start and stop ----
 
-    def _write(self, name, text):
+    def write(self, name, text):
+        """A file that goes with the core."""
         path = os.path.join(self.dir, name)
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
@@ -71,10 +72,10 @@ class Core:
     def __enter__(self):
         argv = [LAB, "up", "--json", "--net", self.net, "--dir", os.path.join(self.dir, "lab"), "--build", self.build,
                 "--workers", str(self.workers), "--policy", self.policy,
-                "--subscribers", self._write("subscribers.yaml", "".join(s.yaml() for s in self.subs) + self.more_subscribers)]
+                "--subscribers", self.write("subscribers.yaml", "".join(s.yaml() for s in self.subs) + self.more_subscribers)]
         argv += ["--ip6", self.ip6_prefix] if self.ip6_prefix else []
         for node, text in self.extra.items():
-            argv += ["--extra", f"{node}={self._write(node + '.extra.yaml', text)}"]
+            argv += ["--extra", f"{node}={self.write(node + '.extra.yaml', text)}"]
         p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=UP_S, text=True,
                            check=False)
         if p.returncode:
