@@ -4,6 +4,7 @@
  * table, the sample file and GET /api/v1/config/schema come from it.  Every mistake is one line
  * "file:line:column: message"; unknown keys get a suggestion; all mistakes are reported, not only the first. */
 #pragma once
+#include <cjson/cJSON.h>
 #include "common/util/bytes.h"
 
 enum cfg_type {
@@ -65,6 +66,16 @@ void cfg_error(const struct cfg_node *n, const char *path, struct buf *errors, c
 void cfg_write_normal(const struct cfg *c, struct buf *out);		/* normal form, defaults filled in, secrets as *** */
 void cfg_schema_write_sample(const struct cfg_row *const *schemas, struct buf *out);	/* commented sample YAML */
 void cfg_schema_write_json(const struct cfg_row *const *schemas, struct buf *out);	/* JSON Schema */
+
+/* As JSON, as the file has it (numbers, booleans, lists), secrets as ***: every key that has a value, defaults filled in. */
+cJSON *cfg_json(const struct cfg *c);				/* NULL: out of memory */
+cJSON *cfg_value_json(const struct cfg *c, const char *path);	/* of one key of the root; null: it has no value */
+
+/* A JSON merge patch (RFC 7396) on the text of one file: `out` gets the new text, without comments.  expand: what it includes is
+ * taken in first; else `include` stays as it is.  name: of the file, for messages and for what it includes.  Whether the result is
+ * a configuration is seen by reading it.  0, -EINVAL with a line per mistake, -EFBIG, -ENOMEM. */
+int cfg_merge(struct str text, const char *name, bool expand, const cJSON *patch, struct buf *out, struct buf *errors);
+bool cfg_names_file(const struct cfg *c, const char *path);	/* is the key's value, or one in its list, a path? */
 
 /* Calls fn for every key whose value differs between two configurations of the same schemas; a list of maps is one key.
  * reload: it takes effect without a restart. */

@@ -83,7 +83,7 @@ struct raw *cfg_read_file(struct cfg_load *l, const char *file, int *ret_rc)
 	return root;
 }
 
-static void drop(struct raw *map, const struct raw *gone)
+void cfg_raw_drop(struct raw *map, const struct raw *gone)
 {
 	struct raw *prev = NULL;
 
@@ -175,7 +175,7 @@ static struct raw *expand(struct cfg_load *l, struct raw *root, const struct cha
 
 	if (!inc)
 		return root;
-	drop(root, inc);
+	cfg_raw_drop(root, inc);
 	if (inc->kind == RAW_MAP || cfg_raw_is_null(inc)) {
 		cfg_mistake_at(l, inc, "include: must be a file name or a list of file names");
 		return NULL;

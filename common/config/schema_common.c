@@ -138,6 +138,7 @@ const struct cfg_row cfg_common_schema[] = {
 	  "Changes that wait in memory while the disk takes none; more are lost." },
 	{ "state.journal_bytes", CFG_INT, 65536, 1073741824, "4194304", NULL, 0, "bytes",
 	  "Journal of each worker: changes between two commits." },
+	{ "state.config_revisions", CFG_INT, 0, 1000, "50", NULL, 0, NULL, "Versions of the configuration file that are kept." },
 
 	{ "log", CFG_MAP, .help = "The log, on standard error." },
 	{ "log.level", CFG_ENUM, 0, 0, "info", "error|warn|info|debug", CFG_RELOAD, NULL, "Level of all areas." },

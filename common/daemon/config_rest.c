@@ -16,6 +16,10 @@ static void get_config(void *u, struct http_req *r)
 	struct stack *s = u;
 	struct buf out;
 
+	if (str_find(http_header(r, "Accept"), STR("yaml")) < 0) {
+		http_reply_json(r, 200, config_json(s));
+		return;
+	}
 	buf_init(&out, DOCUMENT_BYTES);
 	cfg_write_normal(s->daemon->config, &out);
 	http_reply(r, 200, "application/yaml", buf_str(&out));
@@ -67,7 +71,7 @@ static cJSON *finding(struct str line)
 	return o;
 }
 
-static cJSON *findings(const struct buf *errors)
+cJSON *config_findings(const struct buf *errors)
 {
 	cJSON *list = cJSON_CreateArray();
 	struct str rest = buf_str(errors), line;
@@ -97,36 +101,9 @@ static void post_validate(void *u, struct http_req *r)
 	rc = daemon_check_text(s->daemon, text, &errors);
 	doc = cJSON_CreateObject();
 	cJSON_AddBoolToObject(doc, "valid", rc == 0);
-	cJSON_AddItemToObject(doc, "findings", findings(&errors));
+	cJSON_AddItemToObject(doc, "findings", config_findings(&errors));
 	buf_fini(&errors);
 	http_reply_json(r, 200, doc);
-}
-
-static void on_changed(void *u, const char *path, bool reload)
-{
-	cJSON *o = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(o, "key", path);
-	cJSON_AddStringToObject(o, "takesEffect", reload ? "now" : "at the next start");
-	cJSON_AddItemToArray(u, o);
-}
-
-static void post_reload(void *u, struct http_req *r)
-{
-	struct stack *s = u;
-	cJSON *changed = cJSON_CreateArray(), *doc;
-	struct buf errors;
-
-	buf_init(&errors, ERRORS_BYTES);
-	if (daemon_reload(s->daemon, &errors, on_changed, changed) < 0) {
-		cJSON_Delete(changed);
-		http_problem_with(r, 422, "CONFIG_INVALID", "the file has mistakes: the old configuration stays", "findings", findings(&errors));
-	} else {
-		doc = cJSON_CreateObject();
-		cJSON_AddItemToObject(doc, "changed", changed);
-		http_reply_json(r, 200, doc);
-	}
-	buf_fini(&errors);
 }
 
 /* ---- log levels ---- */
@@ -239,11 +216,10 @@ static void patch_logging(void *u, struct http_req *r)
 }
 
 const struct http_route config_routes[] = {
-	{ "GET", "/api/v1/config", HTTP_VIEW, get_config, "The configuration in normal form (YAML), defaults filled in, secrets as ***." },
+	{ "GET", "/api/v1/config", HTTP_VIEW, get_config,
+	  "The configuration, defaults filled in, secrets as ***; in normal form where Accept asks for application/yaml." },
 	{ "GET", "/api/v1/config/schema", HTTP_VIEW, get_schema, "JSON Schema of the configuration." },
 	{ "POST", "/api/v1/config/validate", HTTP_ADMIN, post_validate, "Checks a configuration (YAML) and changes nothing." },
-	{ "POST", "/api/v1/config/reload", HTTP_ADMIN, post_reload,
-	  "Reads the configuration file again, all or nothing; says what changed and what needs a restart." },
 	{ "GET", "/api/v1/logging", HTTP_VIEW, get_logging, "Levels of the log." },
 	{ "PATCH", "/api/v1/logging", HTTP_OPERATE, patch_logging, "Changes levels of the log, for revertAfterS or until the next reload." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },

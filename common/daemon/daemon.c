@@ -158,13 +158,23 @@ static int load(const struct daemon *d, struct cfg **ret, struct buf *errors)
 	return rc < 0 ? rc : check_loaded(d, ret, errors);
 }
 
+static int load_text(const struct daemon *d, struct str text, const char *name, struct cfg **ret, struct buf *errors)
+{
+	int rc = cfg_load_text(text, name, d->priv->schemas, ret, errors);
+
+	return rc < 0 ? rc : check_loaded(d, ret, errors);
+}
+
+int daemon_load_text(const struct daemon *d, struct str text, struct cfg **ret, struct buf *errors)
+{
+	return load_text(d, text, d->config_file, ret, errors);
+}
+
 int daemon_check_text(const struct daemon *d, struct str text, struct buf *errors)
 {
 	struct cfg *c = NULL;
-	int rc = cfg_load_text(text, "request", d->priv->schemas, &c, errors);
+	int rc = load_text(d, text, "request", &c, errors);
 
-	if (rc == 0)
-		rc = check_loaded(d, &c, errors);
 	cfg_unref(c);
 	return rc;
 }
@@ -192,7 +202,8 @@ int daemon_reload(struct daemon *d, struct buf *errors, void (*changed)(void *u,
 	if (rc == 0) {
 		old = d->config;
 		d->config = fresh;
-		cfg_changes(old, fresh, changed, u);
+		if (changed)
+			cfg_changes(old, fresh, changed, u);
 		cfg_unref(old);
 		apply_log_levels(fresh);
 		if (d->stack_reload)

@@ -38,9 +38,10 @@ int daemon_init(struct daemon *d, int argc, char **argv);	/* DAEMON_GO, or the e
 void daemon_ready(struct daemon *d);				/* sd_notify READY=1 (own datagram, no libsystemd) */
 void daemon_status(struct daemon *d, const char *text);		/* sd_notify STATUS= */
 void daemon_stopped(struct daemon *d);				/* the drain is over: the main loop ends */
-/* Reads the file again, all or nothing: 0, or -errno with a line per mistake.  Then changed() hears of every key that differs,
- * and whether it takes effect without a restart. */
+/* Reads the file again, all or nothing: 0, or -errno with a line per mistake.  Then changed() (may be NULL) hears of every key that
+ * differs, and whether it takes effect without a restart. */
 int daemon_reload(struct daemon *d, struct buf *errors, void (*changed)(void *u, const char *path, bool reload), void *u);
+int daemon_load_text(const struct daemon *d, struct str text, struct cfg **ret, struct buf *errors);	/* as if the file said that */
 int daemon_check_text(const struct daemon *d, struct str text, struct buf *errors);	/* a configuration: 0, or a line per mistake */
 void daemon_schema_json(const struct daemon *d, struct buf *out);
 void daemon_log_levels(const struct daemon *d);		/* as the configuration says */

@@ -53,6 +53,8 @@ struct stack {
 	bool diameter;
 	atomic_bool draining;
 	struct timer drain_timer;
+	struct revisions *revisions;
+	struct { const char *origin, *by; } reload_for;	/* while REST reads the file; NULL: SIGHUP */
 	struct timer log_revert;		/* levels changed by REST for a while */
 	char *console;				/* the page at /console; NULL: none */
 	bool open_to_all;			/* others can read rest.token_file */
@@ -78,6 +80,10 @@ void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* on
 void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
 extern const struct http_route config_routes[];		/* config_rest.c; u is struct stack */
+extern const struct http_route config_change_routes[];	/* config_change.c; u is struct stack */
+cJSON *config_json(const struct stack *s);		/* as GET /api/v1/config shows it */
+cJSON *config_findings(const struct buf *errors);	/* mistakes, a line each, as objects */
+void config_was_read(struct stack *s);			/* a text of the file that was found good becomes a revision */
 extern const struct http_route alarms_routes[];		/* alarms.c; u is struct stack */
 extern const struct http_route sip_rest_routes[];		/* sip_rest.c; u is struct stack */
 extern const struct http_route explain_routes[];		/* explain.c; u is struct stack */

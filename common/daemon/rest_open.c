@@ -243,6 +243,7 @@ int stack_rest_open(struct stack *s)
 	http_server_routes(s->http, sip_rest_routes, s);
 	http_server_routes(s->http, console_routes, s);
 	http_server_routes(s->http, config_routes, s);
+	http_server_routes(s->http, config_change_routes, s);
 	http_server_routes(s->http, alarms_routes, s);
 	http_server_routes(s->http, http_audit_routes, s->http);
 	if (s->ops->routes)

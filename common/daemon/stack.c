@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/daemon/private.h"
+#include "common/daemon/revisions.h"
 #include "common/diameter/cx.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
@@ -206,6 +207,18 @@ static int open_store(struct stack *s)
 	return store_open(&s->store, &c, s->n_workers);
 }
 
+/* Before the privileges go: the user gets the files with the folder. */
+static int open_revisions(struct stack *s)
+{
+	const struct cfg_node *r = cfg_root(s->config);
+
+	s->revisions = revisions_open(cfg_cstr(r, "state.dir"), (unsigned)cfg_int(r, "state.config_revisions"));
+	if (!s->revisions)
+		return -ENOMEM;
+	config_was_read(s);
+	return 0;
+}
+
 static int restore(struct stack *s)
 {
 	uint64_t began = clock_mono_us();
@@ -292,6 +305,7 @@ static void on_drain(struct timer *t);
 static void on_reload(void *stack, const struct cfg *c)
 {
 	certificates_use(stack, c);
+	config_was_read(stack);
 }
 
 /* For the watchdog: each worker has ticked lately.  Its tick is once a second; a loaded machine may make it late. */
@@ -335,7 +349,7 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	d->stack_reload = on_reload;
 	d->stack_alive = all_turn;
 	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0 || (rc = make_owner_seed(s)) < 0 ||
-	    (rc = open_store(s)) < 0)
+	    (rc = open_store(s)) < 0 || (rc = open_revisions(s)) < 0)
 		return rc;
 	if (ops->uses_diameter && (rc = start_diameter(s)) < 0)
 		return rc;
@@ -418,6 +432,7 @@ void stack_free(struct stack *s)
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
 	store_close(s->store);
+	revisions_free(s->revisions);
 	transport_group_free(s->group);
 	sources_free(s->sources);
 	if (s->diameter)

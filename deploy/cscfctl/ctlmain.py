@@ -6,6 +6,7 @@ import sys
 import time
 
 import ctlcomplete
+import ctlconfig
 import ctlverbs
 from ctlnodes import Nodes, UsageError, find
 from ctlrest import RestError
@@ -41,9 +42,10 @@ VERBS = {
         ("who", {"metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"})]),
     "resolve": (ctlverbs.resolve, "where a URI or domain leads from each daemon (DNS, next hops)", [("uri", {"metavar": "URI"})]),
     "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
-    "config": (ctlverbs.config, "the configuration: show, check, reload", [
-        ("action", {"nargs": "?", "default": "show", "choices": ("show", "schema", "validate", "reload")}),
-        ("file", {"nargs": "?", "metavar": "FILE"})]),
+    "config": (ctlconfig.config, "the configuration: show, check, change, reload, go back", [
+        ("action", {"nargs": "?", "default": "show", "choices": tuple(ctlconfig.ACTIONS)}),
+        ("words", {"nargs": "*", "metavar": "ARGUMENT", "help": "; ".join(f"{k} {v[1]}" for k, v in ctlconfig.ACTIONS.items() if v[1])}),
+        ("--dry-run", {"action": "store_true", "help": "say what would change, change nothing"})]),
     "log": (ctlverbs.log, "levels of the log", [
         ("action", {"nargs": "?", "default": "show", "choices": ("show", "set")}),
         ("levels", {"nargs": "*", "metavar": "[AREA=]LEVEL", "help": "error, warn, info or debug"}),

@@ -275,49 +275,7 @@ def metrics(nodes, out, args):
     return finish(nodes)
 
 
-# ---- configuration, log, alarms, audit ----
-
-def config(nodes, out, args):
-    """show, schema, validate FILE, reload."""
-    if args.action == "show":
-        for node, text in nodes.each(lambda r: expect_text(r, "/api/v1/config")):
-            out.screen.line(f"# {node}", "head")
-            out.screen.out.write(text)
-        return finish(nodes)
-    if args.action == "reload":
-        docs = flatten(nodes.each(lambda r: r.send("POST", "/api/v1/config/reload")["changed"]))
-        out.rows(docs, ("node", "key", "takes effect"), lambda n, d: (n, d["key"], d["takesEffect"]))
-        return finish(nodes)
-    if len(nodes.rests) != 1:
-        raise UsageError(f"config {args.action} is about one daemon: give --node")
-    node, rest = next(iter(nodes.rests.items()))
-    if args.action == "schema":
-        out.json(rest.get("/api/v1/config/schema"))
-        return EXIT_OK
-    if not args.file:
-        raise UsageError("config validate needs a file")
-    try:
-        with open(args.file, encoding="utf-8") as f:
-            doc = rest.send("POST", "/api/v1/config/validate", f.read())
-    except OSError as e:
-        raise UsageError(f"{args.file}: {e.strerror}") from e
-    if out.as_json:
-        out.json({"node": node, **doc})
-    else:
-        for f in doc["findings"]:
-            out.screen.line(f"{args.file}:{int(f.get('line', 0))}:{int(f.get('column', 0))}: {f['message']}", "bad")
-        if doc["valid"]:
-            out.screen.line(f"{args.file}: the configuration is good", "good")
-    return EXIT_OK if doc["valid"] else EXIT_FAILED
-
-
-def expect_text(rest, path):
-    """The text of a resource."""
-    code, text = rest.call("GET", path)
-    if code != 200:
-        raise RestError(code, f"GET {rest.root}{path}: {problem_text(code, text)}")
-    return text if isinstance(text, str) else json.dumps(text)
-
+# ---- log, alarms, audit ----
 
 def log(nodes, out, args):
     """show, or set [AREA=]LEVEL..."""

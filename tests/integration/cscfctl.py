@@ -99,10 +99,28 @@ class Ctl:
             f.write("wrokers: 1\n")
         check(f"{path}:1:1: " in self.run("config", "validate", path, "--node", "scscf", wanted=1), "no line of the mistake")
         equal(self.json("config", "reload", "--node", "scscf")["items"], [], "nothing changed")
+        self.configuration("--node", "icscf")
         rows = self.json("log", "set", "reg=debug", "--revert-after", "60", "--node", "scscf")["items"]
         equal((rows[0]["categories"]["reg"], rows[0]["categories"]["sip"]), ("debug", "info"), "levels")
         equal(self.json("alarms")["items"], [], "alarms of a healthy core")
         check(any(r["operation"] == "PATCH /api/v1/logging" for r in self.json("audit", "--node", "scscf")["items"]), "audit")
+
+    def configuration(self, *node):
+        """Changed and put back, with an included file beside it."""
+        first = self.json("config", "revisions", *node)["items"][0]["revision"]
+        rows = self.json("config", "set", "log.level=warn", "sip.timer_c_s=200", *node, "--dry-run")["items"]
+        equal({r["path"]: (r["from"], r["to"]) for r in rows}, {"log.level": ("info", "warn"), "sip.timer_c_s": (185, 200)}, "set --dry-run")
+        self.run("config", "set", "log.level=warn", "sip.timer_c_s=200", *node)
+        equal(self.json("config", "unset", "sip.timer_c_s", *node)["items"][0]["to"], 185, "unset")
+        check("200" in self.run("config", "diff", "1", "2", *node), "diff of two")
+        equal([r["path"] for r in self.json("config", "diff", first, *node)["items"]], ["log.level"], "diff")
+        self.run("config", "set", "log.level=loud", *node, wanted=1)
+        self.run("config", "unset", "plmn", *node, wanted=1)		# an included file has it
+        self.run("config", "patch", '{"sip": {"timer_c_s": 190}}', *node)
+        self.run("config", "restore", first, *node)
+        equal(self.json("config", "diff", first, *node)["items"], [], "restored")
+        self.run("config", "restore", "999", *node, wanted=4)
+        self.run("config", "set", "workers", *node, wanted=2)
 
     def refusals(self):
         self.run("flow", "no such call", wanted=4)

@@ -185,8 +185,10 @@ class Cased:
 
     def config(self):
         admin = self.who("admin")
-        code, text = self.who("view").call("GET", "/api/v1/config")
+        code, _, text = self.who("view").exchange("GET", "/api/v1/config", None, {"Accept": "application/yaml"})
         check(code == 200 and "mcc: " in text and "timers:" in text, text)
+        doc = self.who("view").get("/api/v1/config")
+        equal((doc["config"]["plmn"]["mcc"], doc["config"]["workers"], doc["source"]), (MCC, 1, self.d.conf), "as JSON")
         equal(admin.call("GET", "/api/v1/config/schema")[1]["type"], "object", "the schema")
         equal(admin.send("POST", "/api/v1/config/validate", self.d.text()), {"valid": True, "findings": []}, "a good one")
         doc = admin.send("POST", "/api/v1/config/validate", self.d.text("workers: many\nlgo: {}\n"))
@@ -200,14 +202,75 @@ class Cased:
         admin = self.who("admin")
         self.d.write("log: {level: debug}\nworkers: 2\n")
         doc = admin.send("POST", "/api/v1/config/reload")
-        equal({c["key"]: c["takesEffect"] for c in doc["changed"]}, {"log.level": "now", "workers": "at the next start"}, "changes")
+        equal({c["path"]: (c["from"], c["to"], c["effect"]) for c in doc["changes"]},
+              {"log.level": ("info", "debug", "applied"), "workers": (1, 2, "needs-restart")}, "changes")
         equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "level")
         self.d.write("log: {level: warn}\nnonsense: 1\n")
         code, doc = admin.call("POST", "/api/v1/config/reload")
         equal((code, doc["cause"], doc["findings"][0]["line"]), (422, "CONFIG_INVALID", 6), f"{doc}")
         equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "level after a bad one")
         self.d.write()
-        equal(len(admin.send("POST", "/api/v1/config/reload")["changed"]), 2, "back")
+        equal(len(admin.send("POST", "/api/v1/config/reload?dryRun=true")["changes"]), 2, "what would change")
+        equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "nothing did")
+        equal(len(admin.send("POST", "/api/v1/config/reload")["changes"]), 2, "back")
+
+    def file(self):
+        """What the configuration file says."""
+        with open(self.d.conf, encoding="utf-8") as f:
+            return f.read()
+
+    def patch(self):
+        """RFC 7396, into the file, all or nothing."""
+        admin = self.who("admin")
+        tag = admin.exchange("GET", "/api/v1/config")[1]["ETag"]
+        equal(self.status("admin", "PATCH", "/api/v1/config", {"workers": 2}), (428, "PRECONDITION_REQUIRED"), "without If-Match")
+        equal(self.status("operate", "PATCH", "/api/v1/config", {"workers": 2}), (403, "INSUFFICIENT_ROLE"), "an operator")
+        before = self.file()
+        for body, code, cause in ((["x"], 400, "INVALID_PATCH"), ({"wrokers": 2}, 422, "CONFIG_INVALID"), ({"workers": "x"}, 422, "CONFIG_INVALID"),
+                                  ({"include": "/etc/shadow"}, 422, "INCLUDE_REFUSED"), ({"user": "nobody"}, 422, "KEY_NOT_BY_REST"),
+                                  ({"rest": {"console_file": "/etc/shadow"}}, 422, "CONFIG_INVALID" if os.geteuid() else "KEY_NOT_BY_REST"),
+                                  ({"rest": {"requests_per_s": 1}}, 422, "KEY_NOT_BY_REST"), ({"state": {"dir": None}}, 422, "KEY_NOT_BY_REST")):
+            got, _, doc = admin.exchange("PATCH", "/api/v1/config", body, {"If-Match": tag})
+            equal((got, doc["cause"]), (code, cause), f"{body}: {doc}")
+        equal(self.file(), before, "the file after refusals")
+        change = {"log": {"level": "debug"}, "dns": {"next_hops": {"a.example": "127.0.0.1:1"}}, "workers": None}
+        _, headers, doc = admin.exchange("PATCH", "/api/v1/config?dryRun=true", change, {"If-Match": tag})
+        equal((doc["dryRun"], len(doc["changes"]), self.file(), headers["ETag"]), (True, 2, before, tag), "a dry run")
+        code, headers, doc = admin.exchange("PATCH", "/api/v1/config", change, {"If-Match": tag})
+        equal((code, {c["path"]: c["effect"] for c in doc["changes"]}), (200, {"log.level": "applied", "dns.next_hops": "needs-restart"}), str(doc))
+        equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "it took effect")
+        check("debug" in self.file() and oct(os.stat(self.d.conf).st_mode & 0o777) == "0o644", "the file")
+        equal(admin.exchange("PATCH", "/api/v1/config", {"log": None}, {"If-Match": tag})[0], 412, "an old tag")
+        equal(admin.exchange("GET", "/api/v1/config")[1]["ETag"], headers["ETag"], "the new tag")
+        self.d.write("workers: 3\n")
+        equal(admin.exchange("PATCH", "/api/v1/config", {"log": None}, {"If-Match": headers["ETag"]})[2]["cause"], "FILE_CHANGED", "edited by hand")
+        check("workers: 3" in self.file(), "the hand's text was overwritten")
+
+    def revisions(self):
+        admin = self.who("admin")
+        admin.send("POST", "/api/v1/config/reload")
+        rows = admin.items("/api/v1/config/revisions")
+        equal([(r["origin"], r["by"]) for r in rows][:2], [("file", "token"), ("api", "token")], f"{rows}")
+        equal([int(r["revision"]) for r in rows], list(range(len(rows), 0, -1)), "numbers")
+        page = admin.get("/api/v1/config/revisions?limit=1")
+        equal((page["items"][0], page["page"]["nextCursor"]), (rows[0], rows[0]["revision"]), "a page")
+        path = "/api/v1/config/revisions/" + rows[1]["revision"]
+        doc = admin.get(path)
+        equal((doc["config"]["log"]["level"], doc["config"]["dns"]["next_hops"]), ("debug", {"a.example": "127.0.0.1:1"}), "read")
+        diff = {c["path"]: (c["from"], c["to"]) for c in admin.get(path + "/diff")["changes"]}
+        equal(diff, {"workers": (1, 3), "log.level": ("debug", "info"), "dns.next_hops": ({"a.example": "127.0.0.1:1"}, None)}, "against what runs")
+        equal(admin.get(path + "/diff?to=" + rows[1]["revision"])["changes"], [], "against itself")
+        for name in os.listdir(self.d.dir + "/state"):
+            equal(os.stat(f"{self.d.dir}/state/{name}").st_mode & 0o077, 0, f"mode of {name}")
+        equal(len(admin.send("POST", path + "/restore?dryRun=true")["changes"]), 3, "what would change")
+        doc = admin.send("POST", path + "/restore")
+        equal((int(doc["revision"]), len(doc["changes"])), (len(rows) + 1, 3), "restored")
+        check("a.example" in self.file(), "the file")
+        equal(admin.items("/api/v1/config/revisions")[0]["origin"], "restore", "origin")
+        for no in ("0", "99999", "x"):
+            equal(self.status("admin", "POST", f"/api/v1/config/revisions/{no}/restore"), (404, "RESOURCE_NOT_FOUND"), no)
+        self.d.write()
+        admin.send("POST", "/api/v1/config/reload")
 
     def logging(self):
         op = self.who("operate")
@@ -244,6 +307,7 @@ class Cased:
         return [("roles (O3)", self.roles), ("unix socket", self.unix_socket), ("clear text on the TLS port", self.clear_text),
                 ("TLS 1.1", self.old_tls), ("client certificates", self.client_certificates), ("ETag, no CORS", self.etag), ("If-Match", self.if_match),
                 ("configuration: read, schema, validate", self.config), ("reload: all or nothing", self.reload),
+                ("merge patch (RFC 7396)", self.patch), ("revisions: list, read, diff, restore", self.revisions),
                 ("log levels, and back", self.logging), ("alarms", self.alarms), ("audit log", self.audit),
                 ("every operation of the document (U7)", self.every_operation), ("guessing", self.guessing)]
 
