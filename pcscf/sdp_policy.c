@@ -65,24 +65,29 @@ static bool is_allowed(const struct sdp_policy *p, struct str codec)
 	return false;
 }
 
-static bool has_only_allowed(const struct sdp_policy *p, const struct sdp_media *m)
+static bool fault(struct sdp_fault *reterr, unsigned warning, const char *why)
+{
+	*reterr = (struct sdp_fault){ warning, why };
+	return false;
+}
+
+static bool has_only_allowed(const struct sdp_policy *p, const struct sdp_media *m, struct sdp_fault *reterr)
 {
 	struct str rest = m->formats, format;
+	unsigned n = 0;
 
 	if (!p->n_codecs || str_ifind(m->proto, STR("RTP/")) < 0)
 		return true;
 	while (rest.l) {
 		str_cut(rest, ' ', &format, &rest);
-		if (format.l && !is_allowed(p, sdp_codec(m->text, format)))
-			return false;
+		if (!format.l)
+			continue;
+		if (++n > SDP_POLICY_MAX_FORMATS)
+			return fault(reterr, WARN_MISC, "too many media formats");
+		if (!is_allowed(p, sdp_codec(m->text, format)))
+			return fault(reterr, WARN_FORMAT, "codec not allowed");
 	}
 	return true;
-}
-
-static bool fault(struct sdp_fault *reterr, unsigned warning, const char *why)
-{
-	*reterr = (struct sdp_fault){ warning, why };
-	return false;
 }
 
 bool sdp_policy_allows(const struct sdp_policy *p, struct str text, struct sdp_fault *reterr)
@@ -101,8 +106,8 @@ bool sdp_policy_allows(const struct sdp_policy *p, struct str text, struct sdp_f
 			continue;
 		if (p->types && !(p->types & 1u << (t < 0 ? (int)MEDIA_OTHER : t)))
 			return fault(reterr, WARN_TYPE, "media type not allowed");
-		if (!has_only_allowed(p, m))
-			return fault(reterr, WARN_FORMAT, "codec not allowed");
+		if (!has_only_allowed(p, m, reterr))
+			return false;
 		if (p->max_kbps && m->as_kbps != UINT32_MAX && m->as_kbps > p->max_kbps)
 			return fault(reterr, WARN_BANDWIDTH, "too much bandwidth");
 	}

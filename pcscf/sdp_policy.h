@@ -4,6 +4,7 @@
 #include "common/sip/msg.h"
 
 #define SDP_POLICY_MAX_CODECS 32u
+#define SDP_POLICY_MAX_FORMATS 64u	/* of one media line; each costs a look through its block, so more are refused */
 struct sdp_policy {			/* access.media */
 	unsigned types;			/* bits by enum media_type; 0: every one */
 	struct str codec[SDP_POLICY_MAX_CODECS];	/* "AMR-WB/16000"; none: every one */
@@ -13,10 +14,10 @@ struct sdp_policy {			/* access.media */
 void sdp_policy_read(struct sdp_policy *p, const struct cfg_node *r);
 void sdp_policy_check_config(const struct cfg_node *r, struct buf *errors);
 struct sdp_fault {
-	unsigned warning;		/* 304, 305 or 370, RFC 3261 §20.43 */
+	unsigned warning;		/* 304, 305, 370 or 399, RFC 3261 §20.43 */
 	const char *why;		/* a fixed phrase */
 };
-/* true: it may pass.  A description that cannot be read may not be judged: it passes, the far end sees to it. */
+/* true: it may pass.  What cannot be judged (it cannot be read, it has too many formats) may not. */
 bool sdp_policy_allows(const struct sdp_policy *p, struct str sdp, struct sdp_fault *reterr);
 /* What would be allowed, as the body of the 488. */
 struct str sdp_policy_body(const struct sdp_policy *p, struct arena *a);

@@ -28,6 +28,23 @@ START_TEST(test_row)
 }
 END_TEST
 
+START_TEST(test_many_formats)		/* a bound refuses, it does not leave out what is behind it */
+{
+	struct sdp_fault f = { 0 };
+	struct buf b;
+
+	buf_init(&b, 65536);
+	buf_puts(&b, HEAD "m=audio 1 RTP/AVP");
+	for (unsigned i = 0; i < SDP_POLICY_MAX_FORMATS + (unsigned)_i; i++)
+		buf_puts(&b, "  8");
+	buf_puts(&b, "\r\n");
+	ck_assert(sdp_policy_allows(&strict, buf_str(&b), &f) == (_i == 0));
+	ck_assert_uint_eq(f.warning, _i ? 399 : 0);
+	ck_assert(sdp_policy_allows(&all, buf_str(&b), &f));
+	buf_fini(&b);
+}
+END_TEST
+
 START_TEST(test_refused)		/* 488 with Warning, and what would pass; the same offer from the core */
 {
 	static const char *const from_to = "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", *const sdp = "Content-Type: application/sdp\n";
@@ -52,4 +69,4 @@ START_TEST(test_refused)		/* 488 with Warning, and what would pass; the same off
 }
 END_TEST
 
-TEST_MAIN("sdp_policy", TEST_ROWS(test_row, rows), TEST_ONE(test_refused))
+TEST_MAIN("sdp_policy", TEST_ROWS(test_row, rows), { &(test_many_formats), 2 }, TEST_ONE(test_refused))
