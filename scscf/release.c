@@ -34,14 +34,15 @@ static const char *default_impu(const struct registration *g)
 
 /* ---- expiry ---- */
 
-/* The HSS knows of one registration: while the user has another, of emergencies or not, it is not told (TS 24.229 §5.4.8.5). */
-static bool others_stand(const struct registration *g)
+/* The HSS knows of one registration for each implicit set.  A normal one and one for emergencies are both it (TS 24.229 §5.4.8): while either
+ * stands the HSS must lead calls here, the PSAP's too. */
+static bool others_stand(const struct registration *g, const char *impu)
 {
 	struct registration_sets s;
 
 	registration_sets(g->r, str_from_c(g->impi), &s);
-	for (unsigned i = 0; i < s.n && g->emergency; i++)
-		if (s.v[i] != g && s.v[i]->profile)
+	for (unsigned i = 0; i < s.n; i++)
+		if (s.v[i] != g && s.v[i]->profile && profile_find(s.v[i]->profile, str_from_c(impu)))
 			return true;
 	return false;
 }
@@ -62,7 +63,7 @@ void release_expired(struct registration *g, struct reg_work *w)
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", unregistered ? "not used any more" : "expired");
 	registration_clear(g, REGINFO_EXPIRED);
-	if (impu && !others_stand(g))
+	if (impu && !others_stand(g, impu))
 		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));
 	else
 		registration_done(g);

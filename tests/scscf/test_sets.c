@@ -210,6 +210,22 @@ START_TEST(test_ends_beside_another_S20)
 }
 END_TEST
 
+/* Nor is the normal one's while that for emergencies stands: the PSAP calls back. */
+START_TEST(test_normal_ends_first_S20)
+{
+	emergency();
+	q.expires = 3600;
+	ck_assert_uint_eq(phone_send(&r, &q), 200);
+	rig_run(&r, 700000);
+	ck_assert_uint_eq(contacts_of(RIG_TEL), 1);
+	ck_assert_ptr_null(strstr(r.cx, "SAR4"));
+	rig_run(&r, 3600000);
+	ck_assert_uint_eq(contacts_of(RIG_TEL), 0);
+	ck_assert(strstr(r.cx, "SAR4 "));
+	rig_fini(&r);
+}
+END_TEST
+
 static const struct { const char *name; int asked; uint32_t granted; } times[] = {
 	{ "no least time", 10, 10 }, { "its own longest", 7200, 1800 }, { "as asked", 600, 600 },
 };
@@ -247,4 +263,4 @@ END_TEST
 
 TEST_MAIN("sets", TEST_ONE(test_two_sets_stand_side_by_side_S8), TEST_ROWS(test_end_row_S16, ends), TEST_ONE(test_push_is_for_its_set_S17),
 	  TEST_ONE(test_sets_that_were_joined), TEST_ONE(test_sets_are_bounded), TEST_ONE(test_kept_apart_S20),
-	  TEST_ONE(test_ends_beside_another_S20), TEST_ROWS(test_own_times_row_S20, times), TEST_ONE(test_barred_S20))
+	  TEST_ONE(test_ends_beside_another_S20), TEST_ONE(test_normal_ends_first_S20), TEST_ROWS(test_own_times_row_S20, times), TEST_ONE(test_barred_S20))
