@@ -108,8 +108,10 @@ static int take_up(struct registration *g, struct restoration *r)
 		return rc < 0 ? rc : -EBADMSG;
 	obj_unref(g->profile);
 	g->profile = obj_ref(r->profile);
-	if (r->id)
+	if (r->id && r->id != g->id) {
+		reg_directory_withdraw(registration_scscf(g)->dir, g->id);	/* it may have been kept for services of an unregistered user */
 		g->id = r->id;
+	}
 	rc = registration_publish(g);
 	if (rc < 0)
 		registration_clear(g, REGINFO_NONE);

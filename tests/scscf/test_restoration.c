@@ -114,6 +114,37 @@ START_TEST(test_taken_up_again_TS_23_380)
 }
 END_TEST
 
+static void adopted(void *arg, int rc)
+{
+	(void)arg;
+	ck_assert_int_eq(rc, 0);
+}
+
+/* Kept for services while it was not registered: what was published of it goes, with its old id. */
+START_TEST(test_kept_unregistered_before)
+{
+	struct cx_restoration k = kept("<sip:b@10.0.0.2>;expires=100", "<sip:p;lr>");
+	struct profile *profile;
+	struct aor_view *v;
+	uint64_t before;
+
+	begin();
+	ck_assert_int_eq(profile_parse(STR(RIG_XML), NULL, &profile, NULL), 0);
+	ck_assert_int_eq(registrar_adopt(r.s, STR(RIG_IMPI), profile, adopted, NULL), 0);
+	obj_unref(profile);
+	rig_serve(&r);
+	before = rig_registration(&r)->id;
+	restore(&k, 0x1234);
+	ck_assert_int_eq(restored, 0);
+	ck_assert_uint_eq(reg_directory_count(r.s->dir), 1);
+	ck_assert_ptr_null(reg_directory_id(r.s->dir, before));
+	v = reg_directory_aor(r.s->dir, STR(RIG_TEL));
+	ck_assert(v && v->n == 1 && v->v[0]->n_contacts == 1 && v->v[0]->id == 0x1234);
+	obj_unref(v);
+	rig_fini(&r);
+}
+END_TEST
+
 static const struct { const char *name, *contact, *path; } broken[] = {
 	{ "no contact", "nonsense", "<sip:p;lr>" }, { "*", "*", "<sip:p;lr>" }, { "tel", "<tel:+49>", "<sip:p;lr>" },
 	{ "expired", "<sip:b@h>;expires=0", "<sip:p;lr>" }, { "path is nonsense", "<sip:b@h>;expires=100", "<sip:p;lr>, x" },
@@ -132,4 +163,4 @@ START_TEST(test_what_cannot_be_taken_up_row)
 END_TEST
 
 TEST_MAIN("restoration", TEST_ONE(test_contacts_go_with_the_registration_D9), TEST_ROWS(test_not_with_every_hss_row_D9, rows),
-	  TEST_ONE(test_taken_up_again_TS_23_380), TEST_ROWS(test_what_cannot_be_taken_up_row, broken))
+	  TEST_ONE(test_taken_up_again_TS_23_380), TEST_ONE(test_kept_unregistered_before), TEST_ROWS(test_what_cannot_be_taken_up_row, broken))
