@@ -100,16 +100,19 @@ static void grant(struct http_req *r, enum http_role role, const char *who)
 	snprintf(r->who, sizeof(r->who), "%s", who);
 }
 
-/* Every token is compared, in a time that says nothing of where it differs. */
-static void by_token(struct http_req *r)
+static struct str token_of(const struct http_req *r)
 {
 	const char *h = MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, "Authorization");
-	const struct http_server *s = r->l->s;
 	struct str v = str_from_c(h);
 
-	if (!str_istarts(v, STR("Bearer ")))
-		return;
-	v = str_trim(str_from(v, 7));
+	return str_istarts(v, STR("Bearer ")) ? str_trim(str_from(v, 7)) : STR_NONE;
+}
+
+/* Every token is compared, in a time that says nothing of where it differs. */
+static void by_token(struct http_req *r, struct str v)
+{
+	const struct http_server *s = r->l->s;
+
 	for (size_t i = 0; i < s->n_tokens; i++)
 		if (str_const_time_eq(v, str_from_c(s->token[i].token)))
 			grant(r, s->token[i].role, s->token[i].name ? s->token[i].name : http_role_name(s->token[i].role));
@@ -204,6 +207,8 @@ static bool too_many(const struct http_req *r, struct http_bucket *b)
 bool access_allows(struct http_req *r)
 {
 	struct http_bucket *b = bucket_of(r);
+	struct str token = token_of(r);
+	bool locked = b && b->bad_milli < 1000 && token.l;	/* not even compared: else a right guess would show among the wrong ones */
 
 	if (too_many(r, b)) {
 		http_problem(r, 429, "TOO_MANY_REQUESTS", "more than %u requests per second from one address", r->l->s->requests_per_s);
@@ -211,8 +216,8 @@ bool access_allows(struct http_req *r)
 	}
 	if (r->l->trusted)
 		by_socket(r);
-	else
-		by_token(r);
+	else if (token.l && !locked)
+		by_token(r, token);
 	if (!r->l->trusted && r->l->s->tls_ca)
 		by_certificate(r);
 	if (r->route->role <= r->role)
@@ -220,10 +225,10 @@ bool access_allows(struct http_req *r)
 	if (r->role) {
 		http_problem(r, 403, "INSUFFICIENT_ROLE", "this needs the role %s; %s has the role %s", http_role_name(r->route->role), r->who,
 			     http_role_name(r->role));
-	} else if (b && b->bad_milli < 1000) {
+	} else if (locked) {
 		http_problem(r, 429, "TOO_MANY_FAILURES", "too many wrong tokens from one address; wait some seconds");
 	} else {
-		if (b)
+		if (b && token.l)
 			b->bad_milli -= 1000;
 		http_problem(r, 401, "UNAUTHORIZED", "a valid bearer token is needed");
 	}

@@ -176,14 +176,16 @@ static void body_make(struct buf *b, int kind)
 	}
 }
 
-static void *client_main(void *arg)
+/* Its status; 0: none came. */
+static unsigned ask(struct client *c)
 {
-	struct client *c = arg;
+	unsigned status = 0;
 	int fd = socket(c->to.sa.sa_family, SOCK_STREAM, 0);
 	struct buf req, body;
 	size_t n = 0, sent = 0;
 	ssize_t got;
 
+	memset(c->answer, 0, sizeof(c->answer));
 	buf_init(&req, 1 << 20);
 	buf_init(&body, 1 << 20);
 	body_make(&body, rows[c->row].body);
@@ -199,6 +201,13 @@ static void *client_main(void *arg)
 	close(fd);
 	buf_fini(&req);
 	buf_fini(&body);
+	sscanf(c->answer, "HTTP/1.1 %u", &status);
+	return status;
+}
+
+static void *client_main(void *arg)
+{
+	ask(arg);
 	loop_stop(l, 0);
 	return NULL;
 }
@@ -221,6 +230,64 @@ static struct http_server *serve(struct addr *a)
 	*a = c.listen;
 	return s;
 }
+
+static int row_named(const char *name)
+{
+	int i = 0;
+
+	while (strcmp(rows[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+struct guesses {
+	struct addr to;
+	unsigned before, without, after_those, wrong, right, open;
+};
+
+static unsigned ask_row(const struct addr *to, const char *name)
+{
+	struct client c = { .to = *to, .row = row_named(name) };
+
+	return ask(&c);
+}
+
+static void *guess(void *arg)
+{
+	struct guesses *g = arg;
+
+	g->before = ask_row(&g->to, "If-None-Match of something else");
+	for (unsigned i = 0; i < 40; i++)
+		g->without = ask_row(&g->to, "no token");
+	g->after_those = ask_row(&g->to, "If-None-Match of something else");
+	for (unsigned i = 0; i < 64 && g->wrong != 429; i++)
+		g->wrong = ask_row(&g->to, "wrong token");
+	g->right = ask_row(&g->to, "If-None-Match of something else");
+	g->open = ask_row(&g->to, "open without a token");
+	loop_stop(l, 0);
+	return NULL;
+}
+
+/* Guesses of one address are not looked at any more once so many were wrong, a right one neither; who shows no token guesses nothing. */
+START_TEST(test_guesses)
+{
+	struct guesses g = { 0 };
+	struct http_server *s = serve(&g.to);
+	pthread_t th;
+
+	pthread_create(&th, NULL, guess, &g);
+	loop_run(l);
+	pthread_join(th, NULL);
+	ck_assert_uint_eq(g.before, 200);
+	ck_assert_uint_eq(g.without, 401);
+	ck_assert_uint_eq(g.after_those, 200);
+	ck_assert_uint_eq(g.wrong, 429);
+	ck_assert_uint_eq(g.right, 429);
+	ck_assert_uint_eq(g.open, 200);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
 
 START_TEST(test_request_row)
 {
@@ -280,4 +347,4 @@ START_TEST(test_openapi_names_every_route)
 }
 END_TEST
 
-TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_etag), TEST_ONE(test_openapi_names_every_route))
+TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_guesses), TEST_ONE(test_etag), TEST_ONE(test_openapi_names_every_route))
