@@ -114,6 +114,14 @@ static bool is_path(struct str s)
 	return s.l > 0 && s.p[0] == '/';
 }
 
+/* An origin as RFC 6454 §6.2 writes it: scheme, host, port; no path. */
+static bool is_origin(struct str s)
+{
+	struct str rest = str_starts(s, STR("https://")) ? str_from(s, 8) : str_starts(s, STR("http://")) ? str_from(s, 7) : STR_NONE;
+
+	return rest.l && (is_host(rest) || is_addr(rest) || !cfg_hostport_why(rest));
+}
+
 static const struct cfg_format formats[] = {
 	{ "@digits",	is_digits,	"digits only",						"01" },
 	{ "@host",	is_host,	"a host or domain name",				"node.example.org" },
@@ -123,6 +131,7 @@ static const struct cfg_format formats[] = {
 	{ "@hop",	is_hop,		"ADDRESS:PORT with \"udp:\", \"tcp:\" or \"tls:\" before it or not",
 												"udp:192.0.2.1:5060" },
 	{ "@loglevel",	is_log_level,	"one of error, warn, info, debug",			"info" },
+	{ "@origin",	is_origin,	"\"http://ADDRESS:PORT\" or https, without a path",	"http://192.0.2.1:8080" },
 	{ "@abspath",	is_path,	"an absolute path",					"/run/cscf/node.sock" },
 };
 

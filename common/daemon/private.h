@@ -56,7 +56,7 @@ struct stack {
 	struct revisions *revisions;
 	struct { const char *origin, *by; } reload_for;	/* while REST reads the file; NULL: SIGHUP */
 	struct timer log_revert;		/* levels changed by REST for a while */
-	char *console;				/* the page at /console; NULL: none */
+	struct console *console;		/* served at /console; NULL: none */
 	bool open_to_all;			/* others can read rest.token_file */
 	uint64_t drain_until_ms;
 	atomic_uint drain_busy, drain_asked;
@@ -79,6 +79,13 @@ void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every mes
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
 void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];
+/* console.c */
+int console_load(struct console **ret, const struct cfg_node *r);	/* *ret NULL: there is none; 0 or -errno */
+void console_free(struct console *c);
+size_t console_origins(const struct cfg_node *r, char *ret[HTTP_MAX_ORIGINS]);	/* of rest.neighbours, on the heap; how many */
+extern const struct http_route console_routes[];	/* u is struct stack */
+/* rest_open.c: a file as text on the heap; ret_open_to_all (may be NULL): others can read it.  0, -errno, -EFBIG. */
+int rest_slurp(const char *path, char **ret, bool *ret_open_to_all);
 extern const struct http_route config_routes[];		/* config_rest.c; u is struct stack */
 extern const struct http_route config_change_routes[];	/* config_change.c; u is struct stack */
 cJSON *config_json(const struct stack *s);		/* as GET /api/v1/config shows it */

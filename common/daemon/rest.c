@@ -122,8 +122,8 @@ static void get_openapi(void *u, struct http_req *r)
 static void get_info(void *u, struct http_req *r)
 {
 	struct stack *s = u;
-	cJSON *doc = cJSON_CreateObject(), *listen;
-	char text[SIP_FLOW_STRLEN], when[40];
+	cJSON *doc = cJSON_CreateObject(), *listen, *neighbours;
+	char text[SIP_FLOW_STRLEN], when[40], url[260];
 	struct str domain = stack_home_domain(s);
 
 	cJSON_AddStringToObject(doc, "nf", s->daemon->name);
@@ -140,6 +140,11 @@ static void get_info(void *u, struct http_req *r)
 		struct sip_flow f = { .proto = s->listener[i].proto, .remote = s->listener[i].a };
 
 		cJSON_AddItemToArray(listen, cJSON_CreateString(sip_flow_fmt(&f, text)));
+	}
+	neighbours = cJSON_AddArrayToObject(doc, "neighbours");
+	for (size_t i = 0; i < cfg_list_len(cfg_root(s->config), "rest.neighbours"); i++) {
+		str_copy(cfg_strs_at(cfg_root(s->config), "rest.neighbours", i), url, sizeof(url));
+		cJSON_AddItemToArray(neighbours, cJSON_CreateString(url));
 	}
 	cJSON_AddStringToObject(doc, "configFile", s->daemon->config_file);
 	http_reply_json(r, 200, doc);

@@ -11,7 +11,7 @@
 #define MAX_FILE_BYTES (256u * 1024)
 
 struct rest_files {			/* texts on the heap */
-	char *tokens, *cert, *key, *client_ca, *console;
+	char *tokens, *cert, *key, *client_ca;
 	struct http_token token[HTTP_MAX_TOKENS];	/* slices of tokens */
 	size_t n_tokens;
 	bool open_to_all;		/* the file of tokens can be read by everybody */
@@ -19,7 +19,7 @@ struct rest_files {			/* texts on the heap */
 
 static void files_free(struct rest_files *f)
 {
-	char *const all[] = { f->tokens, f->cert, f->key, f->client_ca, f->console };
+	char *const all[] = { f->tokens, f->cert, f->key, f->client_ca };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i])
@@ -28,8 +28,7 @@ static void files_free(struct rest_files *f)
 	}
 }
 
-/* 0, -errno, -EFBIG. */
-static int slurp(const char *path, char **ret, bool *ret_open_to_all)
+int rest_slurp(const char *path, char **ret, bool *ret_open_to_all)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 	struct stat st;
@@ -107,14 +106,13 @@ static const char *read_tokens(struct rest_files *f)
 /* NULL, or what is wrong, with the key that it is about. */
 static const char *read_files(const struct cfg_node *r, struct rest_files *f, const char **ret_key)
 {
-	const struct { const char *key; char **to; } pem[] = {		/* the last one is none */
-		{ "rest.tls.cert_file", &f->cert }, { "rest.tls.key_file", &f->key }, { "rest.tls.client_ca_file", &f->client_ca },
-		{ "rest.console_file", &f->console } };
+	const struct { const char *key; char **to; } pem[] = {
+		{ "rest.tls.cert_file", &f->cert }, { "rest.tls.key_file", &f->key }, { "rest.tls.client_ca_file", &f->client_ca } };
 	int rc;
 
 	*ret_key = "rest.token_file";
 	if (cfg_has(r, "rest.token_file")) {
-		if ((rc = slurp(cfg_cstr(r, "rest.token_file"), &f->tokens, &f->open_to_all)) < 0)
+		if ((rc = rest_slurp(cfg_cstr(r, "rest.token_file"), &f->tokens, &f->open_to_all)) < 0)
 			return strerror(-rc);
 		if (read_tokens(f))
 			return "holds no token, or one with an unknown role";
@@ -123,9 +121,9 @@ static const char *read_files(const struct cfg_node *r, struct rest_files *f, co
 		*ret_key = pem[i].key;
 		if (!cfg_has(r, pem[i].key))
 			continue;
-		if ((rc = slurp(cfg_cstr(r, pem[i].key), pem[i].to, NULL)) < 0)
+		if ((rc = rest_slurp(cfg_cstr(r, pem[i].key), pem[i].to, NULL)) < 0)
 			return strerror(-rc);
-		if (pem[i].to != &f->console && !strstr(*pem[i].to, "-----BEGIN "))
+		if (!strstr(*pem[i].to, "-----BEGIN "))
 			return "is no PEM";
 	}
 	return NULL;
@@ -156,7 +154,7 @@ int daemon_rest_token(const struct cfg_node *r, char **ret)
 	}
 	if (!file || !*file)
 		return 0;
-	rc = slurp(file, &f.tokens, NULL);
+	rc = rest_slurp(file, &f.tokens, NULL);
 	if (rc == 0 && read_tokens(&f))
 		rc = -ENODATA;
 	if (rc == 0 && !(*ret = strdup(f.token[0].token)))
@@ -166,23 +164,6 @@ int daemon_rest_token(const struct cfg_node *r, char **ret)
 		log_error(LOG_REST, "the token file cannot be used", LOG_C("file", file), LOG_C("error", strerror(-rc)));
 	return rc;
 }
-
-/* ---- the console: one page, read once, nothing secret in it ---- */
-
-static void get_console(void *u, struct http_req *r)
-{
-	const struct stack *s = u;
-
-	if (s->console)
-		http_reply(r, 200, "text/html; charset=utf-8", str_from_c(s->console));
-	else
-		http_problem(r, 404, "NO_CONSOLE", "rest.console_file names no page");
-}
-
-static const struct http_route console_routes[] = {
-	{ "GET", "/console", HTTP_OPEN, get_console, "The web console; it asks for a token." },
-	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
-};
 
 static void settings(const struct stack *s, const struct rest_files *f, struct http_config *c)
 {
@@ -213,7 +194,8 @@ int stack_rest_open(struct stack *s)
 {
 	const struct cfg_node *r = cfg_root(s->config);
 	struct rest_files f = { 0 };
-	struct http_config c = { 0 };
+	char *origins[HTTP_MAX_ORIGINS];
+	struct http_config c = { .origins = (const char *const *)origins };
 	const char *key, *why;
 	int rc = 0;
 
@@ -226,9 +208,16 @@ int stack_rest_open(struct stack *s)
 	} else {
 		settings(s, &f, &c);
 		s->open_to_all = f.open_to_all;
-		s->console = f.console;
-		f.console = NULL;
+		rc = console_load(&s->console, r);
+		if (rc < 0)
+			log_error(LOG_REST, "the console cannot be read", LOG_C("dir", cfg_cstr(r, "rest.console_dir")),
+				  LOG_C("error", strerror(-rc)));
+	}
+	if (rc == 0) {
+		c.n_origins = console_origins(r, origins);
 		rc = http_server_new(&s->http, s->main_loop, &c);
+		while (c.n_origins)
+			free(origins[--c.n_origins]);
 		if (rc < 0)
 			log_error(LOG_REST, "the REST interface cannot be opened",
 				  LOG_C("listen", addr_is_set(&c.listen) ? cfg_cstr(r, "rest.listen") : c.unix_socket),

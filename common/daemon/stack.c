@@ -438,7 +438,7 @@ void stack_free(struct stack *s)
 	if (s->diameter)
 		dia_stop();		/* last: whatever it does to the process, our work is done */
 	free(s->workers);
-	free(s->console);
+	console_free(s->console);
 	free(s->name);
 	cfg_unref(s->config);
 	free(s);

@@ -60,6 +60,8 @@ static void req_free(struct http_req *r)
 		free(r->param[i].value);
 	for (unsigned i = 0; i < r->n_queries; i++)
 		free(r->query[i].value);
+	for (unsigned i = 0; i < r->n_headers; i++)
+		free(r->header[i].value);
 	list_del(&r->link);
 	buf_fini(&r->body);
 	cJSON_Delete(r->json);
@@ -90,6 +92,8 @@ static void req_dispatch(struct http_req *r)
 	bool known;
 
 	r->dispatched = true;
+	if (cors_preflight(r))
+		return;
 	r->route = http_route_find(r->l->s, r, &known);
 	if (!r->route) {
 		if (known)
@@ -159,6 +163,16 @@ void http_suspend(struct http_req *r)
 	MHD_suspend_connection(r->c);
 }
 
+void http_set_header(struct http_req *r, const char *name, const char *value)
+{
+	if (r->n_headers == HTTP_MAX_HEADERS)
+		return;
+	r->header[r->n_headers].name = name;
+	r->header[r->n_headers].value = strdup(value);
+	if (r->header[r->n_headers].value)
+		r->n_headers++;
+}
+
 static void req_answer(struct http_req *r, unsigned status, struct MHD_Response *resp)
 {
 	const char *cls[] = { "other", "1xx", "2xx", "3xx", "4xx", "5xx" };
@@ -170,6 +184,9 @@ static void req_answer(struct http_req *r, unsigned status, struct MHD_Response 
 	}
 	MHD_add_response_header(resp, "Cache-Control", "no-store");
 	MHD_add_response_header(resp, "X-Content-Type-Options", "nosniff");
+	for (unsigned i = 0; i < r->n_headers; i++)
+		MHD_add_response_header(resp, r->header[i].name, r->header[i].value);
+	cors_headers(r, resp);
 	r->answered = true;
 	r->status = status;
 	r->response = resp;
@@ -445,7 +462,7 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 	metrics_register(&m_requests);
 	s->nf = strdup(c->nf);
 	s->unix_path = c->unix_socket ? strdup(c->unix_socket) : NULL;
-	if (!s->nf || (c->unix_socket && !s->unix_path) || access_init(s, c) < 0)
+	if (!s->nf || (c->unix_socket && !s->unix_path) || access_init(s, c) < 0 || cors_init(s, c) < 0)
 		goto fail;
 	if (addr_is_set(&c->listen)) {
 		rc = listener_start(s, &s->tcp, &c->listen, -1);
@@ -495,6 +512,7 @@ void http_server_free(struct http_server *s)
 		unlink(s->unix_path);
 	free(s->unix_path);
 	access_fini(s);
+	cors_fini(s);
 	free(s->nf);
 	free(s);
 }

@@ -3,7 +3,8 @@
  * Handlers run on the main thread.  One that must ask a worker calls http_suspend(), has the worker post the answer
  * back, and then replies: the connection waits without a thread.  Errors are application/problem+json (RFC 9457)
  * with `cause`; bodies are JSON, capped in size (256 KiB) and nesting (32) before cJSON sees them.  A GET of one resource
- * has a strong ETag, and If-None-Match gets 304.  Nothing is said to browsers of other origins (no CORS). */
+ * has a strong ETag, and If-None-Match gets 304.  Nothing is said to browsers of other origins, but for
+ * those of http_config.origins (CORS). */
 #pragma once
 #include <cjson/cJSON.h>
 #include "common/loop/loop.h"
@@ -44,7 +45,10 @@ struct http_config {
 	const char *tls_client_ca;	/* PEM: who shows a certificate of it has client_role; NULL: none is asked for */
 	enum http_role client_role;
 	const char *nf;			/* "pcscf": for titles */
+	const char *const *origins;	/* copied; "http://192.0.2.1:8080": whose pages may read answers (CORS); NULL: nobody's */
+	size_t n_origins;
 };
+#define HTTP_MAX_ORIGINS 16
 /* routes: ended by method == NULL; several tables may be added.  0 or -errno. */
 int http_server_new(struct http_server **ret, struct loop *l, const struct http_config *c);
 void http_server_routes(struct http_server *s, const struct http_route *routes, void *u);
@@ -80,6 +84,10 @@ void http_set_etag(struct http_req *r, const char *etag);	/* of an answer to com
 
 /* limit=1..1000 (default 100) and cursor; false after a 400 problem was sent. */
 bool http_page(struct http_req *r, unsigned *limit, struct str *cursor);
+
+/* One more header of the answer to come, HTTP_MAX_HEADERS at most; name is borrowed until then, value copied. */
+void http_set_header(struct http_req *r, const char *name, const char *value);
+#define HTTP_MAX_HEADERS 4
 
 /* Exactly one of these ends a request.  json is taken over. */
 void http_reply(struct http_req *r, unsigned status, const char *content_type, struct str body);

@@ -49,6 +49,8 @@ struct http_server {
 	struct timer run;			/* libmicrohttpd's own time-outs, and the turn after a resume */
 	struct http_table table[HTTP_MAX_TABLES];
 	unsigned n_tables;
+	char *origin[HTTP_MAX_ORIGINS];
+	size_t n_origins;
 	struct list suspended;
 };
 
@@ -76,9 +78,20 @@ struct http_req {
 	bool too_large, dispatched, suspended, answered, queued;
 	char etag[HTTP_ETAG_STRLEN];		/* set by the handler */
 	cJSON *json;
+	struct {
+		const char *name;
+		char *value;
+	} header[HTTP_MAX_HEADERS];
+	unsigned n_headers;
 	struct MHD_Response *response;
 	unsigned status;
 };
+
+/* cors.c */
+int cors_init(struct http_server *s, const struct http_config *c);	/* 0, -ENOMEM, -ENOSPC */
+void cors_fini(struct http_server *s);
+bool cors_preflight(struct http_req *r);	/* true: it was one, and is answered */
+void cors_headers(const struct http_req *r, struct MHD_Response *resp);
 
 /* access.c */
 int access_init(struct http_server *s, const struct http_config *c);	/* 0 or -ENOMEM */

@@ -5,7 +5,7 @@ import secrets
 
 from labnet import DNS_PORT, REST_PORT, SIP_PORTS
 
-CONSOLE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "console", "index.html"))
+CONSOLE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "console"))
 
 
 class LabDir:
@@ -61,9 +61,10 @@ def common_part(net, workers, with_dns):
 def cscf_part(net, labdir, node):
     """What only one CSCF has; the shared part is included."""
     listen = ", ".join(f'"{proto}:{ip}:{SIP_PORTS[node]}"' for ip in net.sip_ips(node) for proto in ("udp", "tcp"))
+    others = ", ".join(f'"http://{net.ip(n)}:{REST_PORT}"' for n in SIP_PORTS if n != node)
     text = ("include: common.yaml\n"
             f'sip:\n  listen: [{listen}]\n  name: {net.name(node)}\n'
-            f'rest: {{listen: "{net.ip(node)}:{REST_PORT}", token_file: {labdir.token_file}, console_file: {CONSOLE}}}\n'
+            f'rest: {{listen: "{net.ip(node)}:{REST_PORT}", token_file: {labdir.token_file}, console_dir: {CONSOLE}, neighbours: [{others}]}}\n'
             f"state: {{dir: {labdir.state(node)}}}\n")
     if node == "pcscf":
         trusted = ", ".join(f'"{ip.strip("[]")}"' for n in ("icscf", "scscf") for ip in net.sip_ips(n))

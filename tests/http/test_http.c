@@ -154,12 +154,18 @@ static const struct { const char *name, *method, *path, *headers; int body; unsi
 	{ "If-Match *", "PUT", "/api/v1/number", AUTH "If-Match: *\r\n", 0, 200, "ETag: \"" },
 	{ "If-Match is missing: RFC 6585 §3", "PATCH", "/api/v1/number", AUTH, 0, 428, "PRECONDITION_REQUIRED" },
 	{ "If-Match is there", "PATCH", "/api/v1/number", AUTH "If-Match: *\r\n", 0, 200, "ETag: \"" },
+	{ "CORS: a neighbour's page may read", "GET", "/healthz", "Origin: http://192.0.2.1:8080\r\n", 0, 200, "Access-Control-Allow-Origin: http://192.0.2.1:8080" },
+	{ "CORS: an error too", "GET", "/api/v1/things/1", "Origin: http://192.0.2.1:8080\r\n", 0, 401, "Access-Control-Allow-Origin: http://192.0.2.1:8080" },
+	{ "CORS: preflight", "OPTIONS", "/api/v1/things/1", "Origin: http://192.0.2.1:8080\r\nAccess-Control-Request-Method: DELETE\r\n", 0, 204, "Access-Control-Allow-Headers: Authorization" },
+	{ "CORS: no preflight", "OPTIONS", "/api/v1/things/1", "Origin: http://192.0.2.1:8080\r\n", 0, 405, "METHOD_NOT_ALLOWED" },
+	{ "CORS: preflight of a stranger", "OPTIONS", "/api/v1/things/1", "Origin: http://192.0.2.9:8080\r\nAccess-Control-Request-Method: DELETE\r\n", 0, 405, "METHOD_NOT_ALLOWED" },
 	{ "limit 1001", "GET", "/api/v1/things?limit=1001", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
 };
 
 struct client {
 	struct addr to;
 	int row;
+	char origin[64];
 	char answer[16384];
 };
 
@@ -189,8 +195,8 @@ static unsigned ask(struct client *c)
 	buf_init(&req, 1 << 20);
 	buf_init(&body, 1 << 20);
 	body_make(&body, rows[c->row].body);
-	buf_printf(&req, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n", rows[c->row].method,
-		   rows[c->row].path, rows[c->row].headers, body.l);
+	buf_printf(&req, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s%sContent-Length: %zu\r\n\r\n", rows[c->row].method,
+		   rows[c->row].path, rows[c->row].headers, c->origin, body.l);
 	buf_put(&req, buf_str(&body));
 	if (!req.failed && !body.failed && connect(fd, &c->to.sa, addr_len(&c->to)) == 0) {
 		while (sent < req.l && (got = write(fd, req.p + sent, req.l - sent)) > 0)
@@ -215,7 +221,8 @@ static void *client_main(void *arg)
 static struct http_server *serve(struct addr *a)
 {
 	static const struct http_token tokens[] = { { "view-token", HTTP_VIEW, NULL }, { "operate-token", HTTP_OPERATE, "olga" } };
-	struct http_config c = { .token = TOKEN, .tokens = tokens, .n_tokens = 2, .nf = "test" };
+	static const char *const origins[] = { "http://192.0.2.1:8080" };
+	struct http_config c = { .token = TOKEN, .tokens = tokens, .n_tokens = 2, .nf = "test", .origins = origins, .n_origins = 1 };
 	struct http_server *s = NULL;
 	int rc = -1;
 
@@ -324,6 +331,26 @@ START_TEST(test_etag)
 }
 END_TEST
 
+/* What a page elsewhere could read: nothing, whatever it writes as its origin. */
+static const char *const strangers[] = { "http://192.0.2.1:80801", "http://192.0.2.1", "https://192.0.2.1:8080", "null", "*" };
+START_TEST(test_cors_stranger)
+{
+	struct client c = { .row = 0 };
+	struct http_server *s = serve(&c.to);
+	pthread_t th;
+
+	snprintf(c.origin, sizeof(c.origin), "Origin: %s\r\n", strangers[_i]);
+	pthread_create(&th, NULL, client_main, &c);
+	loop_run(l);
+	pthread_join(th, NULL);
+	ck_assert_ptr_nonnull(strstr(c.answer, "HTTP/1.1 200"));
+	ck_assert_ptr_null(strstr(c.answer, "Access-Control"));
+	ck_assert_ptr_nonnull(strstr(c.answer, "Vary: Origin"));
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
 START_TEST(test_openapi_names_every_route)
 {
 	struct addr a;
@@ -347,4 +374,5 @@ START_TEST(test_openapi_names_every_route)
 }
 END_TEST
 
-TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_guesses), TEST_ONE(test_etag), TEST_ONE(test_openapi_names_every_route))
+TEST_MAIN("http", TEST_ROWS(test_request_row, rows), TEST_ONE(test_guesses), TEST_ONE(test_etag), TEST_ROWS(test_cors_stranger, strangers),
+	  TEST_ONE(test_openapi_names_every_route))
