@@ -7,7 +7,7 @@ import sys
 import urllib.parse
 
 from cases import Cases, check, equal, wait_for
-from core import Core, Sub
+from core import IP6, Core, Sub, family, host
 from phone import Dialog, Message, Phone, call, token
 
 A, B, NOBODY = Sub(1), Sub(2), Sub(3)
@@ -16,7 +16,7 @@ EXTRA = """access:
   hide_topology: true
   early_grace_s: 0
   emergency:
-    ecscf: "sip:{net}.70:7060"
+    ecscf: "sip:{ecscf}:7060"
     numbers: ["112", "110=sos.police"]
     allow_anonymous: true
 """
@@ -28,7 +28,7 @@ class Ecscf:
 
     def __init__(self, core):
         self.addr = (core.ip(ECSCF), 7060)
-        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s = socket.socket(family(self.addr[0]), socket.SOCK_DGRAM)
         self.s.bind(self.addr)
         self.s.settimeout(WAIT_S)
 
@@ -43,9 +43,9 @@ class Ecscf:
     def answer(self, m, peer, status=200):
         """With itself on the route."""
         lines = [f"SIP/2.0 {status} OK"] + [f"Via: {v}" for v in m.all("Via")]
-        lines += [f"Record-Route: {v}" for v in [f"<sip:mo@{self.addr[0]}:{self.addr[1]};lr>"] + m.all("Record-Route")]
+        lines += [f"Record-Route: {v}" for v in [f"<sip:mo@{host(self.addr[0])}:{self.addr[1]};lr>"] + m.all("Record-Route")]
         lines += [f"From: {m.get('From')}", f"To: {m.get('To')}" + ("" if ";tag=" in m.get("To") else ";tag=psap"),
-                  f"Call-ID: {m.get('Call-ID')}", f"CSeq: {m.get('CSeq')}", f"Contact: <sip:psap@{self.addr[0]}:7060>", "Content-Length: 0"]
+                  f"Call-ID: {m.get('Call-ID')}", f"CSeq: {m.get('CSeq')}", f"Contact: <sip:psap@{host(self.addr[0])}:7060>", "Content-Length: 0"]
         text = "\r\n".join(lines) + "\r\n\r\n"
         self.s.sendto(text.encode(), peer)
         return Message(text)
@@ -67,10 +67,10 @@ class Access:
 
     def emergency(self, phone, uri, urn, asserted):
         """A whole call; whatever Route the phone writes."""
-        inv = phone.invite(uri, {"Route": [f"<sip:{self.core.ip(10)};lr>, <sip:orig@{self.core.ip(30)}:6060;lr>"]})
+        inv = phone.invite(uri, {"Route": [f"<sip:{self.core.in_uri(10)};lr>, <sip:orig@{self.core.in_uri(30)}:6060;lr>"]})
         seen, peer = self.ecscf.incoming("INVITE")
         equal(seen.uri, urn, "Request-URI at the E-CSCF")
-        equal(seen.listed("Route"), [f"<sip:{self.ecscf.addr[0]}:7060;lr>"], "Route")
+        equal(seen.listed("Route"), [f"<sip:{host(self.ecscf.addr[0])}:7060;lr>"], "Route")
         equal(len(seen.listed("P-Asserted-Identity")), asserted, "identities")
         self.ecscf.answer(seen, peer)
         r = phone.final(inv)
@@ -221,7 +221,7 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [A, B], workers, extra={"pcscf": EXTRA.format(net=net)}) as core:
+    with Core(build, net, [A, B], workers, extra={"pcscf": EXTRA.format(ecscf=host(f"{IP6 or net + '.'}70"))}) as core:
         for case in Access(core).rows():
             cases.run(*case)
     core.finish(cases)

@@ -61,7 +61,7 @@ class Clients:
         for sub in (A, DIGEST):
             with self.phone(sub, 103) as p:
                 r = p.register_once()
-                credentials = p.credentials("REGISTER", "", r, uri_param=f"sip:{self.core.ip(10)}:5060")
+                credentials = p.credentials("REGISTER", "", r, uri_param=f"sip:{self.core.in_uri(10)}:5060")
                 equal(p.register_once(credentials).status, 200, "the second REGISTER")
                 p.must_register(expires=0)
 
@@ -154,7 +154,7 @@ class Clients:
         """PJSIP puts the Service-Route on later REGISTERs; what stands below our own Route is not followed."""
         with self.phone(A, 110) as a:
             r = a.must_register()
-            routes = [f"<sip:{self.core.ip(10)}:5060;lr>"] + r.listed("Service-Route")
+            routes = [f"<sip:{self.core.in_uri(10)}:5060;lr>"] + r.listed("Service-Route")
             a.must_register(headers={"Route": routes})
             equal(len(self.core.registered("scscf", A)), 1, "registrations")
             a.must_register(headers={"Route": routes}, expires=0)
@@ -200,7 +200,7 @@ class Clients:
 
     def imsue(self, sub, last, *args):
         """Names of the events of a run."""
-        p = subprocess.run([self.core.program("tests/ue/imsue"), "--pcscf", f"udp:{self.core.ip(10)}:5060", "--bind", self.core.ip(last),
+        p = subprocess.run([self.core.program("tests/ue/imsue"), "--pcscf", f"udp:{self.core.in_uri(10)}:5060", "--bind", self.core.ip(last),
                             "--imsi", sub.imsi, "--msisdn", sub.msisdn, "--mcc", "001", "--mnc", "01", "--k", K, "--opc", OPC, *args],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60, text=True, check=False)
         if p.returncode:

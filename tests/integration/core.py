@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,17 @@ K_TEXT, OP_TEXT = "IntegrationTest1", "OperatorVariant1"
 K, OPC = K_TEXT.encode().hex(), "e1f7adf3b85fc6808517de88e2b7bdd8"
 PASSWORD = "open sesame"
 MCC, MNC = "001", "01"
+IP6 = os.environ.get("CSCF_IP6")	# a prefix: everything over IPv6
+
+
+def host(ip):
+    """An address as it stands in a URI or a Via."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def family(ip):
+    """For a socket of it."""
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
 
 
 class Sub:
@@ -48,14 +60,16 @@ class Core:
     """with Core(build, net, subs) as core: ...   extra is {node: YAML} for settings that differ from the lab's.
 
     quiet_errors: texts that may stand in an error line of a log, since the script provokes them.
-    ip6: a prefix; SIP is IPv6 then, and the P-CSCF has both.
+    ip6: a prefix; SIP is IPv6 then, and the P-CSCF has both.  With CSCF_IP6 in the environment every core has one, and ip() is of it:
+    a script runs over IPv6 as it stands (over_ipv6.sh).
     """
 
     def __init__(self, build, net, subs, workers=1, extra=None, quiet_errors=(), more_subscribers="", ip6=None, policy="off"):
         self.build, self.net, self.subs, self.workers = os.path.abspath(build), net, subs, workers
         self.extra, self.quiet_errors, self.more_subscribers = extra or {}, quiet_errors, more_subscribers
         self.policy = policy
-        self.dir, self.ip6_prefix = tempfile.mkdtemp(prefix="cscf-test-"), ip6
+        self.dir, self.ip6_prefix = tempfile.mkdtemp(prefix="cscf-test-"), ip6 or IP6
+        self.six = not ip6 and bool(IP6)
         self.doc = {}
         self.own = []			# processes that a script started in place of the lab's
 
@@ -69,12 +83,20 @@ class Core:
         os.chmod(path, 0o600)
         return path
 
+    def _extra(self):
+        """What differs from the lab's; over IPv6 the addresses of the loopback are exempt from limits, as 127.0.0.0/8 is."""
+        if not self.six or "sources:" in self.extra.get("pcscf", ""):
+            return self.extra
+        line = f"sources: {{exempt: [\"{self.ip6_prefix}/64\"]}}"
+        text, n = re.subn(r"(?m)^sip:( \{|\n  )", lambda m: m.group(0) + line + (", " if "{" in m.group(1) else "\n  "), self.extra.get("pcscf", ""))
+        return {**self.extra, "pcscf": text if n else text + f"sip: {{{line}}}\n"}
+
     def __enter__(self):
         argv = [LAB, "up", "--json", "--net", self.net, "--dir", os.path.join(self.dir, "lab"), "--build", self.build,
                 "--workers", str(self.workers), "--policy", self.policy,
                 "--subscribers", self.write("subscribers.yaml", "".join(s.yaml() for s in self.subs) + self.more_subscribers)]
         argv += ["--ip6", self.ip6_prefix] if self.ip6_prefix else []
-        for node, text in self.extra.items():
+        for node, text in self._extra().items():
             argv += ["--extra", f"{node}={self.write(node + '.extra.yaml', text)}"]
         p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=UP_S, text=True,
                            check=False)
@@ -144,7 +166,15 @@ class Core:
 
     def ip(self, last):
         """An address of this lab's net."""
-        return f"{self.net}.{last}"
+        return self.ip6(last) if self.six else f"{self.net}.{last}"
+
+    def in_uri(self, last):
+        """The same as it stands in a URI."""
+        return host(self.ip(last))
+
+    def where(self, node):
+        """"ADDRESS:PORT" of a CSCF, as it stands in a URI."""
+        return self.doc["sip"][node]
 
     def ip6(self, last):
         """One under its prefix."""

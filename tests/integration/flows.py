@@ -136,8 +136,7 @@ def options_to(core, node, transport):
     A stranger hears from the P-CSCF no more than it sent over UDP (SEC-11), so it sends enough.
     """
     with Phone(core, UDP_A, core.ip(90), 0, transport, proxy=core.addr(node)) as p:
-        host, port = core.addr(node)
-        for uri in (f"sip:{host}:{port}", f"sip:{node}.{core.domain}:{port}"):
+        for uri in (f"sip:{core.where(node)}", f"sip:{node}.{core.domain}:{core.addr(node)[1]}"):
             r = p.ask("OPTIONS", uri, {"User-Agent": "a long name " * 20})
             equal(r.status, 200, f"OPTIONS {uri}")
             check("OPTIONS" in r.get("Allow"), f"Allow is {r.get('Allow')!r}")

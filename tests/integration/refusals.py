@@ -7,7 +7,7 @@ import urllib.parse
 
 from aka import Usim
 from cases import Cases, check, equal, wait_for
-from core import Core, K, OPC, Sub, settle
+from core import Core, K, OPC, Sub, family, settle
 from phone import Dialog, Phone, call, hang_up, params, token, uri_of
 
 A, B, ABSENT, OTHER, DIGEST, BAD_KEY = (Sub(n) for n in range(1, 7))
@@ -130,17 +130,17 @@ class Refusals:
 
     def forged_route(self):
         """Somebody else's way through our nodes: a token that does not verify is refused."""
-        host, port = self.core.addr("scscf")
-        for value in (f"<sip:{token()}@{host}:{port};lr>", f"<sip:{token()}@scscf.{self.core.domain}:{port};lr>"):
-            req = self.a.start("MESSAGE", self.core.number(B), {"Route": [f"<sip:{self.core.ip(10)}:5060;lr>", value]}, "x")
+        at, port = self.core.where("scscf"), self.core.addr("scscf")[1]
+        for value in (f"<sip:{token()}@{at};lr>", f"<sip:{token()}@scscf.{self.core.domain}:{port};lr>"):
+            req = self.a.start("MESSAGE", self.core.number(B), {"Route": [f"<sip:{self.core.in_uri(10)}:5060;lr>", value]}, "x")
             self.b.reply(self.b.incoming("MESSAGE"), 200)		# the stored Service-Route counts, not what the phone wrote
             equal(self.a.final(req).status, 200, "a phone's own Route")
-        with Phone(self.core, A, self.core.ip(118), proxy=(host, port)) as p:
-            r = p.ask("MESSAGE", self.core.number(B), {"Route": f"<sip:{token()}@{host}:{port};lr>"}, "x")
+        with Phone(self.core, A, self.core.ip(118), proxy=self.core.addr("scscf")) as p:
+            r = p.ask("MESSAGE", self.core.number(B), {"Route": f"<sip:{token()}@{at};lr>"}, "x")
             equal(r.status, 403, "a forged token at the S-CSCF")
 
     def no_dialog(self):
-        r = self.a.ask("BYE", f"sip:{A.imsi}@{self.core.ip(102)}:5060", to_tag=token())
+        r = self.a.ask("BYE", f"sip:{A.imsi}@{self.core.in_uri(102)}:5060", to_tag=token())
         check(r.status in (403, 404, 481), f"BYE of no dialog gets {r}")
 
     # ---- the trust border ----
@@ -244,7 +244,7 @@ class Refusals:
                  b"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP ;branch=\r\nContent-Length: -1\r\n\r\n"]
         for node in ("pcscf", "icscf", "scscf"):
             to = self.core.addr(node)
-            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s = socket.socket(family(to[0]), socket.SOCK_DGRAM)
             s.bind((self.core.ip(120), 0))
             for b in blobs:
                 s.sendto(b, to)
@@ -255,12 +255,12 @@ class Refusals:
                         pass
             s.close()
             equal(self.core.rest(node).call("GET", "/healthz")[0], 200, f"{node} after noise")
-        equal(self.a.ask("OPTIONS", f"sip:{self.core.ip(10)}:5060").status, 200, "OPTIONS after noise")
+        equal(self.a.ask("OPTIONS", f"sip:{self.core.in_uri(10)}:5060").status, 200, "OPTIONS after noise")
 
     def slices(self):
         """A request over TCP in single octets, two in one segment: both answered."""
         with self.phone(OTHER, 121, transport="tcp") as p:
-            one, two = (p.build("OPTIONS", f"sip:{self.core.ip(10)}:5060") for _ in range(2))
+            one, two = (p.build("OPTIONS", f"sip:{self.core.in_uri(10)}:5060") for _ in range(2))
             for c in one:
                 p.send(c)
             p.send(two + two.replace("z9hG4bK", "z9hG4bKb"))

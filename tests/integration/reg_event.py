@@ -27,7 +27,7 @@ class Ue:
     def __init__(self, core, sub, last):
         self.core, self.sub = core, sub
         self.out = tempfile.TemporaryFile("w+", encoding="utf-8")
-        self.p = subprocess.Popen([core.program("tests/ue/imsue"), "--pcscf", f"udp:{core.ip(10)}:5060", "--bind", core.ip(last),
+        self.p = subprocess.Popen([core.program("tests/ue/imsue"), "--pcscf", f"udp:{core.in_uri(10)}:5060", "--bind", core.ip(last),
                                    "--imsi", sub.imsi, "--msisdn", sub.msisdn, "--mcc", "001", "--mnc", "01", "--k", K, "--opc", OPC,
                                    "--sqn", "0"], stdin=subprocess.PIPE, stdout=self.out, stderr=subprocess.DEVNULL, text=True)
 

@@ -5,7 +5,7 @@ import sys
 import time
 
 from cases import Cases, check, equal, wait_for
-from core import Core, Sub
+from core import Core, host, IP6, Sub
 from phone import Phone, call, hang_up
 
 A, B, ABSENT = Sub(1), Sub(2), Sub(3)
@@ -28,8 +28,7 @@ class Sessions:
         self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
         self.gw = Phone(core, ABSENT, core.ip(60), proxy=core.addr("scscf"))
         self.wire = Phone(core, ABSENT, core.ip(61), proxy=core.addr("scscf"))
-        host, port = core.addr("scscf")
-        self.scscf = f"sip:{host}:{port}"
+        self.scscf = f"sip:{core.where('scscf')}"
 
     def register(self):
         self.a.must_register()
@@ -143,7 +142,7 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    extra = {"scscf": SCSCF.format(wait=WAIT_MS, gw=f"{net}.60")}
+    extra = {"scscf": SCSCF.format(wait=WAIT_MS, gw=host(f"{IP6}60" if IP6 else f"{net}.60"))}
     with Core(build, net, [A, B, ABSENT], workers, extra) as core:
         for case in Sessions(core).rows():
             cases.run(*case)

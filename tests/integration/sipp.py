@@ -5,6 +5,7 @@ A file in scenarios/ is what SIPp takes, with two things on top so that a scenar
 MACROS spells out.
 """
 
+import ipaddress
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 
 from cases import Fail, Skip, wait_for
-from core import K_TEXT, OP_TEXT
+from core import K_TEXT, OP_TEXT, host
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 LIMIT_S = 40
@@ -213,8 +214,9 @@ def aka_keyword(impi):
 
 def bound(ip, port, transport):
     """Does somebody listen there?"""
-    want = "".join(f"{int(o):02X}" for o in reversed(ip.split("."))) + f":{port:04X}"
-    with open("/proc/net/" + transport, encoding="ascii") as f:
+    raw = ipaddress.ip_address(ip).packed
+    want = "".join(raw[i:i + 4][::-1].hex().upper() for i in range(0, len(raw), 4)) + f":{port:04X}"
+    with open("/proc/net/" + transport + ("6" if len(raw) == 16 else ""), encoding="ascii") as f:
         for line in f:
             fields = line.split()
             if fields[1] == want and (transport == "udp" or fields[3] == "0A"):
@@ -241,14 +243,14 @@ class Sipp:
         given["reason"] = given["reason"] or REASONS.get(given["status"], "x")
         run = Run(scenario, tempfile.mkdtemp(prefix="sipp-", dir=self.core.dir))
         run.write("scenario.xml", expand(scenario, given))
-        host, port = to or self.core.addr("pcscf")
+        to_ip, to_port = to or self.core.addr("pcscf")
         for name, text in (files or {}).items():
             run.write(name, text)
         argv = ["sipp", "-sf", "scenario.xml", "-i", self.ip, "-p", str(self.port), "-mi", self.ip,
                 "-t", "u1" if self.transport == "udp" else "t1", "-nostdin", "-trace_err", "-error_file", "errors", *extra]
         if not extra:
             argv += ["-m", "1", "-l", "1", "-timeout", f"{LIMIT_S}s", "-timeout_error", "-aa", "-trace_msg", "-message_file", "messages"]
-        argv.append(f"{host}:{port}")
+        argv.append(f"{host(to_ip)}:{to_port}")
         run.popen = subprocess.Popen(argv, cwd=run.dir, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                      text=True)
         return run
