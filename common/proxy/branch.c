@@ -219,7 +219,9 @@ static void attempt(struct proxy_branch *b)
 	if (rc) {
 		log_debug(LOG_PROXY, "cannot send", LOG_C("to", sip_flow_fmt(&to, text)), LOG_I("errno", -rc),
 			  LOG_S("call_id", b->p->m->call_id));
-		if (!branch_failover(b, rc))
+		if (rc == -ENOMEM || rc == -EMSGSIZE)		/* no other address would change that */
+			branch_end(b, rc == -EMSGSIZE ? 513 : 500, NULL, NULL);
+		else if (!branch_failover(b, rc))
 			branch_end(b, 503, NULL, NULL);
 		goto out;
 	}
@@ -239,6 +241,8 @@ static void target_blame(struct proxy_branch *b, int err)
 	bool trial = b->tcp_trial && err != -ETIMEDOUT && err != -EBUSY;
 	char to[SIP_FLOW_STRLEN];
 
+	if (proxy_own_fault(err))
+		return;
 	if (!trial && b->next < b->res->n)
 		log_info(LOG_PROXY, "next hop failed", LOG_C("why", err == -ETIMEDOUT ? "no answer" : err == -EBUSY ? "503" : strerror(-err)),
 			 LOG_C("to", sip_flow_fmt(&b->res->target[b->next], to)), LOG_S("call_id", b->p->m->call_id));

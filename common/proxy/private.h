@@ -1,5 +1,6 @@
 /* common/proxy/private.h - what the files of the proxy share: layer, response context (RFC 3261 §16.2), branch. */
 #pragma once
+#include <errno.h>
 #include "common/log/log.h"
 #include "common/proxy/proxy.h"
 #include "common/util/arena.h"
@@ -109,6 +110,11 @@ struct str proxy_reason(struct proxy *p, unsigned status);	/* RFC 3326: value of
 static inline bool proxy_is_invite(const struct proxy *p)
 {
 	return p->m->method == SIP_INVITE;
+}
+/* Is it this node that lacks something?  Then the next hop is not to blame. */
+static inline bool proxy_own_fault(int err)
+{
+	return err == -ENOMEM || err == -ENOBUFS || err == -EMSGSIZE;
 }
 /* branch.c */
 extern const struct resolver_result proxy_unresolved;	/* no targets */

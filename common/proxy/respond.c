@@ -179,8 +179,9 @@ static void early_note(struct proxy_branch *b, const struct sip_msg *m)
 		i++;
 	if (m->status == 199 && i < b->n_early)			/* told already */
 		b->early[i] = b->early[--b->n_early];
-	else if (m->status != 199 && i == b->n_early && i < PROXY_MAX_EARLY)
-		b->early[b->n_early++] = arena_dup(b->p->m->arena, m->to_tag);
+	else if (m->status != 199 && i == b->n_early && i < PROXY_MAX_EARLY &&
+		 (b->early[i] = arena_dup(b->p->m->arena, m->to_tag)).p)
+		b->n_early++;
 }
 
 static bool others_go_on(const struct proxy_branch *b)
@@ -379,7 +380,7 @@ static void on_failed(void *user, struct tx_client *ct, int err)
 	b->ct = NULL;
 	tx_client_forget(ct);
 	if (!silent || !branch_failover(b, err))
-		branch_end(b, b->cancelled && p->no_more ? 487 : err == -ETIMEDOUT ? 408 : 503, NULL, NULL);
+		branch_end(b, b->cancelled && p->no_more ? 487 : err == -ETIMEDOUT ? 408 : proxy_own_fault(err) ? 500 : 503, NULL, NULL);
 	proxy_leave(p);
 }
 

@@ -153,7 +153,5 @@ void proxy_push_via(struct sip_out *o, const struct sip_flow *to, const struct a
 	arena_text_put(&t, STR(";branch="));
 	arena_text_put(&t, str_from_c(branch));
 	arena_text_put(&t, str_from_c(more));
-	if (t.failed)
-		o->failed = true;
 	sip_out_push(o, SIP_H_VIA, arena_text_str(&t));
 }

@@ -147,7 +147,7 @@ static bool next_address(struct uac *u, int err)
 {
 	drop_transaction(u);
 	do {
-		if (err == -ENOBUFS || u->fixed)	/* we are full, the next hop is not to blame */
+		if (proxy_own_fault(err) || u->fixed)	/* the next hop is not to blame */
 			return false;
 		if (u->tcp_trial && err != -ETIMEDOUT && err != -EBUSY) {	/* §18.1.1: back to UDP */
 			u->tcp_refused = true;

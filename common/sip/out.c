@@ -24,6 +24,14 @@ static struct sip_edit *edit(struct sip_out *o, enum edit_kind kind, enum sip_hd
 	return e;
 }
 
+/* One that brings a text along. */
+static struct sip_edit *edit_text(struct sip_out *o, enum edit_kind kind, enum sip_hdr_id id, struct str value)
+{
+	if (!value.p)
+		o->failed = true;
+	return edit(o, kind, id, value);
+}
+
 void sip_out_copy(struct sip_out *dst, const struct sip_out *src)
 {
 	*dst = *src;
@@ -41,6 +49,8 @@ void sip_out_copy(struct sip_out *dst, const struct sip_out *src)
 
 void sip_out_set_ruri(struct sip_out *o, struct str uri)
 {
+	if (!uri.p)
+		o->failed = true;
 	o->ruri = uri;
 }
 
@@ -78,7 +88,7 @@ void sip_out_drop_first(struct sip_out *o, enum sip_hdr_id id)
 
 void sip_out_set_line(struct sip_out *o, const struct sip_hdr *h, struct str value)
 {
-	struct sip_edit *e = edit(o, EDIT_SET_LINE, h->id, value);
+	struct sip_edit *e = edit_text(o, EDIT_SET_LINE, h->id, value);
 
 	if (e)
 		e->h = h;
@@ -92,17 +102,17 @@ void sip_out_set(struct sip_out *o, enum sip_hdr_id id, struct str value)
 
 void sip_out_push(struct sip_out *o, enum sip_hdr_id id, struct str value)
 {
-	edit(o, EDIT_PUSH, id, value);
+	edit_text(o, EDIT_PUSH, id, value);
 }
 
 void sip_out_add(struct sip_out *o, enum sip_hdr_id id, struct str value)
 {
-	edit(o, EDIT_ADD, id, value);
+	edit_text(o, EDIT_ADD, id, value);
 }
 
 void sip_out_add_name(struct sip_out *o, const char *name, struct str value)
 {
-	struct sip_edit *e = edit(o, EDIT_ADD, sip_hdr_id_from_name(str_from_c(name)), value);
+	struct sip_edit *e = edit_text(o, EDIT_ADD, sip_hdr_id_from_name(str_from_c(name)), value);
 
 	if (e)
 		e->name = str_from_c(name);

@@ -3,7 +3,10 @@
  * struct sip_out is a received message plus a short list of edits.  Writing it copies the untouched
  * lines as they came, so what we do not know passes unharmed.  Texts given to an edit are borrowed until
  * the write; make them with arena_dup/arena_printf in the message's arena.  Several plans may share a
- * message (forks). */
+ * message (forks).
+ *
+ * Nobody need look whether these texts were made: a value without a pointer, or an arena that was ever short, is a lack of memory, and
+ * sip_out_write() says so.  A line without its value would go out otherwise, or one that lacks a part. */
 #pragma once
 #include "common/sip/msg.h"
 

@@ -360,7 +360,7 @@ static int plan_make(const struct sip_out *o, struct plan *p)
 		n++;
 	p->marks = arena_zalloc(o->arena, (o->m->n_hdrs + 1u) * sizeof(*p->marks));
 	p->extras = n ? arena_alloc(o->arena, n * sizeof(*p->extras)) : NULL;
-	if (o->failed || !p->marks || (n && !p->extras))
+	if (o->failed || arena_failed(o->arena))
 		return -ENOMEM;
 	for (const struct sip_edit *e = o->edits; e; e = e->next)
 		apply(p, e);

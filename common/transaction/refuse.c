@@ -32,31 +32,40 @@ static struct str stamp(const struct tx_agent *g, struct arena *a, const struct 
 	return s;
 }
 
-static struct bytes *make(struct tx_layer *l, const struct sip_msg *m, const struct refusal *given, struct str to_tag)
+/* What was found wrong with a request while memory lacked may be our own fault: RFC 3261 §21.5.1. */
+static bool is_doubtful(const struct sip_msg *m, unsigned status)
 {
-	const struct tx_agent *g = &l->agent;
-	struct refusal r = *given;
-
-	if (g->judge)
-		g->judge(g->u, m, &r);
-	if (g->refused && r.status >= 300)
-		g->refused(g->u, m, &r);
-	return sip_reply_make(m, r.status, r.reason, to_tag, stamp(g, m->arena, &r), r.content_type, r.body);
+	return arena_failed(m->arena) && is_error(status) && status / 100 != 5 && status != 487;
 }
 
-void tx_refuse(struct tx_server *st, const struct refusal *r)
+/* Writes it; *r becomes what it is in the end. */
+static struct bytes *make(struct tx_layer *l, const struct sip_msg *m, struct refusal *r, struct str to_tag)
+{
+	const struct tx_agent *g = &l->agent;
+
+	if (is_doubtful(m, r->status))
+		*r = (struct refusal){ .status = 500, .why = "out of memory", .side = r->side, .max_bytes = r->max_bytes };
+	if (g->judge)
+		g->judge(g->u, m, r);
+	if (g->refused && r->status >= 300)
+		g->refused(g->u, m, r);
+	return sip_reply_make(m, r->status, r->reason, to_tag, stamp(g, m->arena, r), r->content_type, r->body);
+}
+
+void tx_refuse(struct tx_server *st, const struct refusal *given)
 {
 	struct tx_layer *l = st->t.l;
+	struct refusal r = *given;
 	struct bytes *wire;
 
 	if (!st->req || st->final_sent) {		/* answered already */
 		l->st.responses_dropped++;
 		return;
 	}
-	wire = make(l, st->req, r, str_from_c(st->to_tag));
+	wire = make(l, st->req, &r, str_from_c(st->to_tag));
 	if (!wire)
-		wire = tx_bare_reply(st, r->status);
-	tx_server_send(st, r->status, wire);
+		wire = tx_bare_reply(st, r.status);
+	tx_server_send(st, r.status, wire);
 	bytes_unref(wire);
 }
 
@@ -65,15 +74,16 @@ void tx_refuse_why(struct tx_server *st, unsigned status, const char *why)
 	tx_refuse(st, &(const struct refusal){ .status = status, .why = why });
 }
 
-struct bytes *tx_refusal_make(struct tx_layer *l, const struct sip_msg *m, const struct refusal *r, struct str to_tag)
+struct bytes *tx_refusal_make(struct tx_layer *l, const struct sip_msg *m, const struct refusal *given, struct str to_tag)
 {
-	struct bytes *wire = make(l, m, r, to_tag);
+	struct refusal r = *given;
+	struct bytes *wire = make(l, m, &r, to_tag);
 
-	if (wire && r->max_bytes && wire->l > r->max_bytes) {
+	if (wire && r.max_bytes && wire->l > r.max_bytes) {
 		bytes_unref(wire);
-		wire = sip_reply_make(m, r->status, NULL, to_tag, STR_NONE, STR_NONE, STR_NONE);
+		wire = sip_reply_make(m, r.status, NULL, to_tag, STR_NONE, STR_NONE, STR_NONE);
 	}
-	if (wire && r->max_bytes && wire->l > r->max_bytes) {
+	if (wire && r.max_bytes && wire->l > r.max_bytes) {
 		bytes_unref(wire);
 		wire = NULL;
 	}

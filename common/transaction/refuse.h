@@ -2,7 +2,8 @@
  *
  * Whoever reads a trace must see who said no, and why.  Each of them says in Response-Source (TS 24.229 §7.2.17) which
  * function it comes from, in Warning 399 (RFC 3261 §20.43) the reason, where the receiver may know it, and with Retry-After when
- * to come again, spread so that not all do at once.  It is counted and logged under the same words. */
+ * to come again, spread so that not all do at once.  It is counted and logged under the same words.  Who was found to be wrong while
+ * the request's memory was short is told 500: the check may have lacked what it looked for. */
 #pragma once
 #include "common/transaction/tx.h"
 

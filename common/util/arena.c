@@ -37,6 +37,7 @@ struct arena {
 	size_t size, taken;		/* of this block; of all */
 	char *pos, *end;
 	struct chunk *more;
+	bool failed;
 	alignas(ALIGN) char first[];
 };
 
@@ -56,6 +57,7 @@ struct arena *arena_new(size_t hint_bytes)
 	a->pos = a->first;
 	a->end = a->first + size;
 	a->more = NULL;
+	a->failed = false;
 	ASAN_POISON_MEMORY_REGION(a->pos, size);
 	return a;
 }
@@ -107,11 +109,11 @@ void *arena_alloc(struct arena *a, size_t bytes)
 	size_t room;
 	void *p;
 
-	if (bytes > ARENA_LIMIT_BYTES)
+	room = bytes > ARENA_LIMIT_BYTES ? SIZE_MAX : ((bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + FENCE;
+	if ((size_t)(a->end - a->pos) < room && (room == SIZE_MAX || !grow(a, room))) {
+		a->failed = true;
 		return NULL;
-	room = ((bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + FENCE;
-	if ((size_t)(a->end - a->pos) < room && !grow(a, room))
-		return NULL;
+	}
 	p = a->pos;
 	a->pos += room;
 	ASAN_UNPOISON_MEMORY_REGION(p, bytes);
@@ -146,7 +148,7 @@ void *arena_zalloc(struct arena *a, size_t bytes)
 
 struct str arena_dup(struct arena *a, struct str s)
 {
-	char *p = s.l < ARENA_LIMIT_BYTES ? arena_alloc(a, s.l + 1) : NULL;
+	char *p = arena_alloc(a, s.l < ARENA_LIMIT_BYTES ? s.l + 1 : SIZE_MAX);
 
 	if (!p)
 		return STR_NONE;
@@ -186,11 +188,9 @@ static bool text_grow(struct arena_text *t, size_t more)
 	size_t room = t->room ? 2 * t->room : TEXT_FIRST_ROOM;
 	char *p;
 
-	if (more > ARENA_LIMIT_BYTES)
-		return false;
 	if (room < t->l + more)
 		room = t->l + more;
-	p = arena_alloc(t->a, room);
+	p = arena_alloc(t->a, more > ARENA_LIMIT_BYTES ? SIZE_MAX : room);
 	if (!p)
 		return false;
 	if (t->l)
@@ -226,4 +226,9 @@ void arena_text_item(struct arena_text *t, struct str s)
 size_t arena_bytes(const struct arena *a)
 {
 	return a->taken;
+}
+
+bool arena_failed(const struct arena *a)
+{
+	return a->failed;
 }

@@ -22,6 +22,8 @@ struct arena_mark {
 struct arena_mark arena_mark(const struct arena *a);
 void arena_rewind(struct arena *a, struct arena_mark m);
 size_t arena_bytes(const struct arena *a);		/* taken from the heap so far */
+/* Was anything asked of it ever not there?  Then what was made in it since may lack a part: for who checks once, at the end. */
+bool arena_failed(const struct arena *a);
 #define ARENA_LIMIT_BYTES (1u << 20)			/* one message never costs more */
 
 /* Text put together piece by piece, in time and memory that grow with its length.  When the arena is full the text ends where it

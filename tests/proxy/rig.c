@@ -157,6 +157,8 @@ static void op_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 	ck_assert(addr_is_set(&to->remote));
 	note(r, "branch", 0);
 	sip_out_push(o, SIP_H_RECORD_ROUTE, STR("<sip:token@self;lr>"));
+	if (r->starved)
+		ck_assert_ptr_null(arena_alloc(o->arena, ARENA_LIMIT_BYTES));
 	if (r->reject_in_branch)
 		proxy_reject(p, &(const struct refusal){ .status = 403, .why = "changed its mind" });
 }

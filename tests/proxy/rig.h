@@ -48,6 +48,7 @@ struct rig {
 	enum proxy_verdict verdict;		/* of every response but 1xx */
 	bool final_taken;			/* final() answers by itself */
 	bool reject_in_branch;
+	bool starved;				/* the request's memory is used up once the next hop is known */
 	struct sip_msg *held;
 	struct proxy_branch *held_b;
 	struct sip_out held_o;

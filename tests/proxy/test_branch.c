@@ -118,6 +118,29 @@ START_TEST(test_transport_error)	/* refused everywhere: §16.9, as if 503 had co
 }
 END_TEST
 
+/* What this node lacks is no fault of the next hop's: it is not passed over by others for that (row C12). */
+static const struct { const char *name, *ruri; int udp_err; bool starved; const char *log, *up; } own_fault_rows[] = {
+	{ "no memory to write", "sip:x@n12", 0, true, "own-failed:500 final:500", "100 500" },
+	{ "no memory to send", "sip:x@n12", -ENOMEM, false, "own-failed:500 final:500", "100 500" },
+	{ "the kernel has no buffers", "sip:x@n1", -ENOBUFS, false, "own-failed:500 final:500", "100 500" },
+};
+
+START_TEST(test_own_fault_row)
+{
+	struct rig r;
+
+	one(&r, "INVITE", own_fault_rows[_i].ruri);
+	r.udp_err = own_fault_rows[_i].udp_err;
+	r.starved = own_fault_rows[_i].starved;
+	rig_request(&r, "INVITE", "sip:bob@b", "");
+	rig_run(&r, 100);
+	ck_assert_msg(!strcmp(r.resolver_failed, ""), "%s: blamed %s", own_fault_rows[_i].name, r.resolver_failed);
+	ck_assert_msg(strstr(r.log, own_fault_rows[_i].log), "%s: %s", own_fault_rows[_i].name, r.log);
+	ck_assert_msg(!strcmp(rig_up(&r), own_fault_rows[_i].up), "%s: %s", own_fault_rows[_i].name, rig_up(&r));
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_resolver_late)
 {
 	struct rig r;
@@ -302,7 +325,7 @@ START_TEST(test_disregard)
 END_TEST
 
 TEST_MAIN("proxy branch", TEST_ROWS(test_failover_row, failover_rows), TEST_ONE(test_failover_silence),
-	  TEST_ONE(test_failover_response_wait), TEST_ONE(test_provisional_holds_address), TEST_ONE(test_transport_error),
+	  TEST_ONE(test_failover_response_wait), TEST_ONE(test_provisional_holds_address), TEST_ONE(test_transport_error), TEST_ROWS(test_own_fault_row, own_fault_rows),
 	  TEST_ONE(test_resolver_late), TEST_ONE(test_flow), TEST_ROWS(test_tcp_row, tcp_rows), TEST_ONE(test_timer_c_ringing),
 	  TEST_ONE(test_timer_c_silent), TEST_ROWS(test_wait_row, wait_rows), TEST_ONE(test_blame_after_all), TEST_ONE(test_waits_on),
 	  TEST_ROWS(test_disregard, disregard_rows))

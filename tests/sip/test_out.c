@@ -206,6 +206,34 @@ START_TEST(test_too_large)
 }
 END_TEST
 
+/* What an edit says may have been made of memory that was not there: such a message is not sent with an empty value in its place
+ * (the next hop answered 400 bad Max-Forwards). */
+static void no_set(struct sip_out *o) { sip_out_set(o, SIP_H_MAX_FORWARDS, STR_NONE); }
+static void no_line(struct sip_out *o) { sip_out_set_line(o, sip_msg_hdr(o->m, SIP_H_TO), STR_NONE); }
+static void no_push(struct sip_out *o) { sip_out_push(o, SIP_H_ROUTE, STR_NONE); }
+static void no_name(struct sip_out *o) { sip_out_add_name(o, "X-A", STR_NONE); }
+static void no_ruri(struct sip_out *o) { sip_out_set_ruri(o, STR_NONE); }
+static void no_arena(struct sip_out *o) { ck_assert_ptr_null(arena_alloc(o->arena, ARENA_LIMIT_BYTES)); }
+static const struct { const char *name; void (*op)(struct sip_out *o); } no_memory_rows[] = {
+	{ "set", no_set }, { "set_line", no_line }, { "push", no_push }, { "add_name", no_name }, { "set_ruri", no_ruri },
+	{ "part of a text", no_arena },
+};
+
+START_TEST(test_no_memory_row)
+{
+	struct sip_msg *m = parse(HEAD TAIL, NULL);
+	struct sip_out o, fork;
+	struct bytes *b;
+
+	sip_out_init(&o, m);
+	no_memory_rows[_i].op(&o);
+	sip_out_copy(&fork, &o);
+	ck_assert_msg(sip_out_write(&o, &b) == -ENOMEM, "%s", no_memory_rows[_i].name);
+	ck_assert_msg(sip_out_write(&fork, &b) == -ENOMEM, "%s: its copy", no_memory_rows[_i].name);
+	sip_msg_unref(m);
+}
+END_TEST
+
 START_TEST(test_too_many_lines)	/* found by fuzz_sip_msg: we wrote what we would refuse */
 {
 	struct sip_msg *m;
@@ -386,4 +414,5 @@ END_TEST
 TEST_MAIN("out", TEST_ROWS(test_edit_row, rows), TEST_ONE(test_untouched_is_verbatim), TEST_ONE(test_ruri_body_fork),
 	  TEST_ONE(test_shrunk_invite),
 	  TEST_ONE(test_lf_lines_leave_with_crlf), TEST_ONE(test_too_large), TEST_ONE(test_too_many_lines), TEST_ROWS(test_via_row, via_rows),
+	  TEST_ROWS(test_no_memory_row, no_memory_rows),
 	  TEST_ONE(test_reply_100), TEST_ONE(test_reply_to_a_broken_request), TEST_ONE(test_ack_and_cancel))

@@ -50,6 +50,25 @@ static const struct {
 	  { "Content-Type: text/plain\r\n", "\r\n\r\ngone", WARNING }, { NULL } },
 };
 
+/* A check that lacked memory may have found what is not there: the sender is not told that it is at fault (RFC 3261 §21.5.1). */
+static const struct { unsigned status, told; } doubt_rows[] = { { 400, 500 }, { 403, 500 }, { 404, 500 }, { 604, 500 }, { 503, 503 },
+								 { 401, 401 }, { 487, 487 } };
+
+START_TEST(test_doubt_row)
+{
+	char want[32];
+
+	begin();
+	world_request(&w, "OPTIONS");
+	ck_assert_ptr_null(arena_alloc(tx_server_request(w.st)->arena, ARENA_LIMIT_BYTES));
+	tx_refuse(w.st, &(const struct refusal){ .status = doubt_rows[_i].status, .why = "it is wrong", .extra = STR("X-Proof: it\r\n") });
+	snprintf(want, sizeof(want), "SIP/2.0 %u ", doubt_rows[_i].told);
+	ck_assert_msg(strstr(world_last(&w), want), "%u: %s", doubt_rows[_i].status, world_last(&w));
+	ck_assert_int_eq(strstr(world_last(&w), "X-Proof") != NULL, doubt_rows[_i].told == doubt_rows[_i].status);
+	world_fini(&w);
+}
+END_TEST
+
 START_TEST(test_refuse_row)
 {
 	struct refusal r = rows[_i].r;
@@ -134,5 +153,5 @@ START_TEST(test_layers_own)		/* the layer's refusals are no others: full (RFC 32
 }
 END_TEST
 
-TEST_MAIN("refuse", TEST_ROWS(test_refuse_row, rows), TEST_ONE(test_retry_spread), TEST_ONE(test_once), TEST_ONE(test_nameless),
+TEST_MAIN("refuse", TEST_ROWS(test_refuse_row, rows), TEST_ROWS(test_doubt_row, doubt_rows), TEST_ONE(test_retry_spread), TEST_ONE(test_once), TEST_ONE(test_nameless),
 	  TEST_ONE(test_layers_own))

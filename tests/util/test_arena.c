@@ -27,8 +27,12 @@ START_TEST(test_limit)
 	struct arena *a = arena_new(4096);
 	size_t got = 0;
 
+	ck_assert(!arena_failed(a));
 	while (arena_alloc(a, 10000))
 		got += 10000;
+	ck_assert(arena_failed(a));		/* and stays so, although a small one fits again */
+	ck_assert_ptr_nonnull(arena_alloc(a, 1));
+	ck_assert(arena_failed(a));
 	ck_assert_uint_gt(got, ARENA_LIMIT_BYTES * 8ull / 10);
 	ck_assert_uint_le(arena_bytes(a), ARENA_LIMIT_BYTES);
 	ck_assert_ptr_null(arena_alloc(a, ARENA_LIMIT_BYTES));
