@@ -27,6 +27,12 @@ static void repeat_2xx(void *ctx, void *arg)
 	tx_transmit(ctx, r->wire);
 }
 
+/* What is sent once may be lost. */
+static bool repeats(const struct tx_server *st)
+{
+	return !st->t.reliable && !st->forgeable;
+}
+
 static void send_failure(void *ctx, void *arg)
 {
 	struct tx_response *r = arg;
@@ -35,7 +41,8 @@ static void send_failure(void *ctx, void *arg)
 
 	st->final_sent = true;
 	tx_keep_wire(t, r->wire);
-	if (!t->reliable && !st->forgeable)
+	st->owed = r->wire ? 0 : r->status == 487 ? 487 : 500;
+	if (repeats(st) || st->owed)
 		tx_retry_start(t, tx_timers_of(t)->t1_ms, IST_EV_TIMER_G);
 	tx_life_start(t, tx_64_t1(t), IST_EV_TIMER_H);
 	tx_transmit(t, r->wire);
@@ -58,14 +65,33 @@ static void absorb(void *ctx, void *arg)
 	t->l->st.retransmissions_absorbed++;
 }
 
+/* The final response that could not be made then. */
+static void pay(struct tx_server *st)
+{
+	struct bytes *wire = tx_bare_reply(st, st->owed);
+
+	if (!wire)
+		return;
+	st->owed = 0;
+	tx_keep_wire(&st->t, wire);
+	tx_transmit(&st->t, wire);
+	bytes_unref(wire);
+	if (!repeats(st))
+		timer_stop(&st->t.retry);
+}
+
 static void resend_doubled(void *ctx, void *arg)		/* MIN(2*G, T2) */
 {
+	struct tx_server *st = ctx;
 	struct tx *t = ctx;
 	uint32_t t2_ms = tx_timers_of(t)->t2_ms;
 
 	(void)arg;
 	tx_retry_start(t, 2 * t->retry_ms < t2_ms ? 2 * t->retry_ms : t2_ms, IST_EV_TIMER_G);
-	tx_retransmit(t, t->wire);
+	if (st->owed)
+		pay(st);
+	else
+		tx_retransmit(t, t->wire);
 }
 
 static void confirm(void *ctx, void *arg)
@@ -102,7 +128,7 @@ static const struct fsm_cell cells[IST_N_STATES][IST_N_EVENTS] = {
 		[IST_EV_INVITE]    = { resend_last,      IST_PROCEEDING },
 		[IST_EV_TU_1XX]    = { send_provisional, IST_PROCEEDING },
 		[IST_EV_TU_2XX]    = { send_2xx,         IST_ACCEPTED },	/* arms L: 64*T1 */
-		[IST_EV_TU_NON2XX] = { send_failure,     IST_COMPLETED },	/* arms H: 64*T1; G: T1 if unreliable */
+		[IST_EV_TU_NON2XX] = { send_failure,     IST_COMPLETED },	/* arms H: 64*T1; G: T1 if unreliable, or still to be made */
 		[IST_EV_TP_ERROR]  = { fsm_ignore,       IST_PROCEEDING },
 	},
 	[IST_COMPLETED] = {

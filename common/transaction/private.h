@@ -49,6 +49,7 @@ struct tx_server {
 	uint64_t quiet_since_ms;	/* since that response, or the last retransmission after it */
 	char to_tag[TX_TAG_CHARS + 1];
 	bool final_sent, told;			/* told: tx_ops.invite_final */
+	uint16_t owed;				/* INVITE: the final response that could not be made yet; 0: none */
 	bool wants_oc;			/* RFC 7339: its Via asked */
 	bool forgeable;			/* a sender that may be forged: one message out for one in */
 	void *user;

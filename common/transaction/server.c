@@ -265,6 +265,8 @@ void tx_server_input(struct tx_layer *l, struct sip_msg *m)
 	struct tx_server *st;
 	bool forgeable;
 
+	if (k.legacy && !k.branch.p)		/* out of memory: any other would be taken for it */
+		return;
 	if (m->method == SIP_ACK) {
 		input_ack(l, m, &k);
 		return;
@@ -320,6 +322,8 @@ void tx_server_send(struct tx_server *st, unsigned status, struct bytes *wire)
 		st->t.l->st.responses_dropped++;
 	if (!wire && status < 200)
 		return;
+	if (!wire && status < 300 && st->t.fsm == &ist_fsm)
+		status = 500;
 	ev = st->t.fsm == &ist_fsm ? ist_event_of(status) : nist_event_of(st, status);
 	if (tx_event(&st->t, ev, &r) < 0)
 		st->t.l->st.responses_dropped++;

@@ -101,7 +101,7 @@ struct tx_handle tx_server_handle(const struct tx_server *st);
 struct tx_server *tx_server_find(struct tx_layer *l, struct tx_handle h);	/* NULL: gone */
 /* Sends a response (status decides the transition).  wire is borrowed (a reference is taken).  Responses that the state
  * does not allow are dropped and counted.  NULL is a response that could not be made (too large, out of memory): a final one
- * ends the transaction as if it had been lost on its way. */
+ * ends the transaction as if it had been lost on its way; for an INVITE, which would be waited for, a 500 follows when there is memory. */
 void tx_server_send(struct tx_server *st, unsigned status, struct bytes *wire);
 /* Short form for our own responses: sip_reply_make + send, To tag made by the transaction (always the same for one
  * transaction).  extra: header lines with CRLF, or empty. */

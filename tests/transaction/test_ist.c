@@ -208,6 +208,45 @@ START_TEST(test_ist_send_fails)	/* Proceeding survives, Completed does not (figu
 }
 END_TEST
 
-TEST_MAIN("ist", TEST_ROWS(test_ist_cell, cells), TEST_ONE(test_ist_trying_first), TEST_ONE(test_ist_retransmission),
+/* A final response that could not be made (out of memory) is owed: the caller, who had its 100, would wait until timer C of whoever
+ * forwarded it.  It is told 500 as soon as there is memory, with timer G's pace, on streams too. */
+static const struct { const char *name; enum sip_proto proto; unsigned status; const char *told; unsigned n; } owed_rows[] = {
+	{ "udp", SIP_UDP, 486, "SIP/2.0 500 ", 2 }, { "tcp: once", SIP_TCP, 486, "SIP/2.0 500 ", 1 }, { "2xx", SIP_UDP, 200, "SIP/2.0 500 ", 2 },
+	{ "the caller cancelled", SIP_TCP, 487, "SIP/2.0 487 ", 1 },
+};
+
+START_TEST(test_ist_owed_row)
+{
+	reach(owed_rows[_i].proto, TX_CORE, IST_PROCEEDING);
+	tx_server_send(w.st, owed_rows[_i].status, NULL);
+	ck_assert_uint_eq(w.n_sent, 1);
+	ck_assert_int_eq(w.st->t.state, IST_COMPLETED);
+	world_advance(&w, 520);
+	ck_assert_msg(world_count(&w, owed_rows[_i].told) == 1, "%s: %s", owed_rows[_i].name, world_last(&w));
+	world_advance(&w, 1020);
+	ck_assert_msg(world_count(&w, owed_rows[_i].told) == owed_rows[_i].n, "%s: %u times", owed_rows[_i].name, w.n_sent - 1);
+	world_request(&w, "ACK");
+	ck_assert_int_eq(w.st->t.state, IST_CONFIRMED);
+	world_fini(&w);
+}
+END_TEST
+
+START_TEST(test_ist_owed_in_vain)	/* still no memory: it ends with timer H like any that nobody acknowledges */
+{
+	world_init(&w, SIP_TCP, TX_CORE);
+	world_request_full(&w, "INVITE", WORLD_BRANCH, NULL, ";rport");
+	while (arena_alloc(w.st->req->arena, 16))		/* the Via cannot be written */
+		;
+	tx_server_send(w.st, 486, NULL);
+	world_advance(&w, 31000);
+	ck_assert_uint_eq(w.n_sent, 1);
+	ck_assert_uint_eq(w.n_gone, 0);
+	world_advance(&w, 1100);
+	ck_assert_uint_eq(w.n_gone, 1);
+	world_fini(&w);
+}
+END_TEST
+
+TEST_MAIN("ist", TEST_ROWS(test_ist_owed_row, owed_rows), TEST_ONE(test_ist_owed_in_vain), TEST_ROWS(test_ist_cell, cells), TEST_ONE(test_ist_trying_first), TEST_ONE(test_ist_retransmission),
 	  TEST_ROWS(test_ist_no_ack, silence), TEST_ROWS(test_ist_life, lives), TEST_ONE(test_ist_2xx_is_the_users),
 	  TEST_ONE(test_ist_ack_stops_g), TEST_ONE(test_ist_send_fails))
