@@ -51,6 +51,7 @@ struct publish {
 	uint32_t expires_s;
 	int rc;
 	bool away;			/* the owner is another worker */
+	struct worker_return back;
 };
 
 static void publish_finish(struct publish *j);
@@ -87,8 +88,8 @@ static void publish_run(struct worker *owner, void *arg)
 		bindings_del_impi(bs, j->b->impi, "de-registered");
 		break;
 	}
-	if (j->away && worker_post(j->from, publish_back, j) < 0)
-		log_error(LOG_REG, "a worker takes nothing: a 200 to REGISTER is lost");	/* the phone tries again */
+	if (j->away)
+		worker_return(owner, j->from, &j->back, publish_back, j);
 }
 
 /* Back on the transaction's worker: the 200 goes on. */

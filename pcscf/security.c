@@ -219,6 +219,7 @@ struct making {
 	void (*done)(void *arg, struct sa_set *s, int rc);
 	void *arg;
 	int rc;
+	struct worker_return back;
 };
 
 static void making_back(struct worker *w, void *arg)
@@ -239,8 +240,8 @@ static void making_made(void *arg, int rc)
 	j->rc = rc;
 	if (!self || self == j->from)
 		making_back(j->from, j);
-	else if (worker_call(self, j->from, making_back, j) < 0)
-		log_error(LOG_SEC, "a worker takes nothing: a 401 is lost");	/* the phone tries again */
+	else
+		worker_return(self, j->from, &j->back, making_back, j);
 }
 
 static void making_start(struct worker *owner, void *arg)

@@ -18,6 +18,7 @@ static METRIC_DEF(m_seconds, "cscf_register_seconds", METRIC_HISTOGRAM, "Time un
 /* ---- the answer ---- */
 
 struct reply {
+	struct worker_return back;
 	struct tx_handle h;
 	unsigned status;
 	const char *why;	/* NULL, or static */
@@ -83,10 +84,10 @@ void reg_job_answer(struct reg_job *job, unsigned status, const char *cause, con
 			memcpy(r->extra, b.p, b.l);
 	}
 	buf_fini(&b);
-	if (!r || worker_call(job->owner, job->from, reply_here, r) < 0) {
-		log_error(LOG_REG, "an answer was lost between workers", LOG_U("status", status));
-		free(r);
-	}
+	if (r)
+		worker_return(job->owner, job->from, &r->back, reply_here, r);
+	else		/* the phone tries again */
+		log_error(LOG_REG, "out of memory, an answer to REGISTER is lost", LOG_U("status", status));
 }
 
 void reg_job_answer_later(struct reg_job *job, unsigned status, const char *cause, const char *why)

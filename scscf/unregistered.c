@@ -25,6 +25,7 @@ struct fetch {
 	enum cx_sar_type type;
 	uint64_t id;			/* NO_ASSIGNMENT: that the registration had */
 	atomic_uint left;		/* private identities that are being restored */
+	struct worker_return back;
 };
 
 static void fetch_free(struct fetch *f)
@@ -81,8 +82,7 @@ static void on_adopted(void *arg, int rc)
 		return;
 	if (rc < 0)
 		log_warn(LOG_REG, "the profile of an unregistered user could not be kept", LOG_I("errno", -rc));
-	if (worker_call(worker_current(), f->sw->w, again, f) < 0)
-		log_error(LOG_REG, "a request that waited was lost between workers", LOG_S("call_id", f->m->call_id));
+	worker_return(worker_current(), f->sw->w, &f->back, again, f);
 }
 
 /* On an owner's worker; the last one lets the request go on, whatever became of it. */

@@ -1,10 +1,11 @@
-/* common/daemon/private.h - the inside of struct stack: stack.c, worker.c, ask.c and rest.c only. */
+/* common/daemon/private.h - the inside of struct stack: the files of common/daemon only. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
 #include "common/daemon/admission.h"
 #include "common/daemon/stack.h"
 #include "common/transport/tls.h"
+#include "common/util/block.h"
 
 #define STACK_MAX_WORKERS 64
 #define STACK_MAX_LISTENERS 16
@@ -17,6 +18,8 @@ struct worker_full {
 	pthread_t thread;
 	bool started;
 	struct timer stats_timer;
+	struct list returns;			/* worker_return: answers that found a mailbox full */
+	struct timer returns_timer;
 	atomic_uint_least64_t beat_ms;		/* clock_mono_ms() of its last tick: the main thread's watchdog reads it */
 	struct correlation *correlation;
 	struct transport_stats last_tp;
@@ -24,6 +27,7 @@ struct worker_full {
 	struct proxy_stats last_px;
 	uint32_t last_dialogs;
 	uint64_t last_expired;
+	struct block_stats last_blocks;
 	struct admission admission;
 	uint64_t admitted, last_admitted, last_drops;
 	unsigned last_percent;
@@ -68,6 +72,9 @@ int worker_open(struct stack *s, unsigned id);		/* on the main thread, before it
 int worker_start(struct worker_full *f);
 void worker_stop(struct worker_full *f);		/* joins */
 void worker_close(struct worker_full *f);
+void worker_returns_open(struct worker_full *f);	/* between.c */
+void figures_register(void);				/* figures.c */
+void figures_open(struct worker_full *f);
 /* guard.c: what stands before the transactions */
 int guard_init(struct stack *s);			/* once; 0 or -ENOMEM */
 void guard_open(struct worker_full *f);

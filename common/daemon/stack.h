@@ -106,8 +106,17 @@ struct worker *stack_worker_of_call(struct stack *s, struct str call_id);	/* tha
 int worker_call(struct worker *self, struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 /* From the main thread. */
 int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
-/* Sends a response for a transaction that may live on another worker.  wire is taken over.  A gone one: dropped, counted. */
-void worker_respond(struct worker *self, struct tx_handle h, unsigned status, struct bytes *wire);
+/* The way back of what another worker was asked: never lost, since its memory is there before anybody asks.  `c` lives in what the
+ * caller made for the question and lasts until fn is called; while w's mailbox is full it is tried again. */
+#define WORKER_CORRELATION 64		/* goes along: the work belongs to the same request.  Longer ones are cut */
+struct worker_return {
+	struct list link;
+	struct worker *to;
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+	char correlation[WORKER_CORRELATION];
+};
+void worker_return(struct worker *self, struct worker *w, struct worker_return *c, void (*fn)(struct worker *w, void *arg), void *arg);
 struct worker *worker_current(void);			/* the worker of this thread, or NULL */
 
 /* What a sender did, for bans (row X10); nothing is held against trusted ones.  Own worker only. */

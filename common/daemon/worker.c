@@ -10,9 +10,7 @@
 #include "common/util/clock.h"
 #include "common/util/rand.h"
 
-#define STATS_EVERY_MS 1000
 #define DRAIN_RETRY_AFTER_S 4
-#define CALL_CORRELATION 64		/* longer ones are cut */
 #define MAX_DIALOGS 200000
 #define MAX_DIALOG_AGE_S (24 * 3600)
 
@@ -22,21 +20,6 @@ static METRIC_DEF(m_responses, "cscf_sip_responses_total", METRIC_COUNTER, "SIP 
 		  "class", "direction");
 static METRIC_DEF(m_errors, "cscf_parse_errors_total", METRIC_COUNTER, "Messages refused by the parser, by reason.", "reason",
 		  NULL);
-static METRIC_DEF(m_bytes, "cscf_sip_bytes_total", METRIC_COUNTER, "Octets of SIP over all transports.", "direction", NULL);
-static METRIC_DEF(m_handed, "cscf_sip_handed_over_total", METRIC_COUNTER, "Messages that went to another worker.", NULL, NULL);
-static METRIC_DEF(m_conns, "cscf_sip_connections", METRIC_GAUGE, "Open TCP and TLS connections.", NULL, NULL);
-static METRIC_DEF(m_tx, "cscf_sip_transactions", METRIC_GAUGE, "Transactions in progress.", "side", NULL);
-static METRIC_DEF(m_retrans, "cscf_sip_retransmissions_total", METRIC_COUNTER, "Retransmissions sent and absorbed.", "kind",
-		  NULL);
-static METRIC_DEF(m_timeouts, "cscf_sip_timeouts_total", METRIC_COUNTER, "Client transactions that nobody answered.", NULL, NULL);
-static METRIC_DEF(m_dialogs, "cscf_dialogs", METRIC_GAUGE, "Dialogs on the route of this node.", NULL, NULL);
-static METRIC_DEF(m_expired, "cscf_sessions_expired_total", METRIC_COUNTER, "Calls that nobody refreshed within their session interval.",
-		  NULL, NULL);
-static METRIC_DEF(m_lag, "cscf_loop_lag_seconds", METRIC_HISTOGRAM, "Longest turn of a worker's loop within a second.", NULL,
-		  NULL);
-static METRIC_DEF(m_late, "cscf_late_responses_total", METRIC_COUNTER,
-		  "Answers for a transaction that was gone when they came.", NULL, NULL);
-
 static METRIC_DEF(m_refused, "cscf_refused_total", METRIC_COUNTER, "Error responses of this node's own, by status and reason.", "status",
 		  "why");
 
@@ -318,48 +301,13 @@ static int env_send(void *u, const struct sip_flow *to, struct bytes *wire)
 	return transport_send(w->transport, to, wire, 0);
 }
 
-/* ---- figures, once a second ---- */
-
-static void on_stats(struct timer *t)
-{
-	struct worker_full *f = container_of(t, struct worker_full, stats_timer);
-	struct transport_stats tp;
-	struct tx_stats tx;
-	struct loop_stats ls;
-	uint32_t dialogs = dialog_table_count(f->w.dialogs);
-	uint64_t expired = dialog_table_expired(f->w.dialogs);
-
-	transport_stats(f->w.transport, &tp);
-	tx_layer_stats(f->w.tx, &tx);
-	loop_stats(f->w.loop, &ls);
-	metric_add(&m_bytes, "in", NULL, tp.rx_bytes - f->last_tp.rx_bytes);
-	metric_add(&m_bytes, "out", NULL, tp.tx_bytes - f->last_tp.tx_bytes);
-	metric_add(&m_handed, NULL, NULL, tp.handed_over - f->last_tp.handed_over);
-	metric_adjust(&m_conns, NULL, NULL, (int64_t)tp.connections - f->last_tp.connections);
-	metric_adjust(&m_tx, "server", NULL, (int64_t)tx.server_now - f->last_tx.server_now);
-	metric_adjust(&m_tx, "client", NULL, (int64_t)tx.client_now - f->last_tx.client_now);
-	metric_add(&m_retrans, "sent", NULL, tx.retransmissions_sent - f->last_tx.retransmissions_sent);
-	metric_add(&m_retrans, "absorbed", NULL, tx.retransmissions_absorbed - f->last_tx.retransmissions_absorbed);
-	metric_add(&m_timeouts, NULL, NULL, tx.timeouts - f->last_tx.timeouts);
-	metric_adjust(&m_dialogs, NULL, NULL, (int64_t)dialogs - f->last_dialogs);
-	metric_observe_us(&m_lag, NULL, NULL, ls.lag_max_us);
-	guard_stats(f, &tp);
-	f->last_tp = tp;
-	f->last_tx = tx;
-	metric_add(&m_expired, NULL, NULL, expired - f->last_expired);
-	f->last_dialogs = dialogs;
-	f->last_expired = expired;
-	atomic_store_explicit(&f->beat_ms, clock_mono_ms(), memory_order_relaxed);
-	timer_start(f->w.wheel, t, STATS_EVERY_MS);
-}
-
 static void register_metrics(void)
 {
-	struct metric *const all[] = { &m_requests, &m_responses, &m_errors, &m_bytes, &m_handed, &m_conns, &m_tx,
-				       &m_retrans, &m_timeouts, &m_dialogs, &m_lag, &m_late, &m_refused, &m_expired };
+	struct metric *const all[] = { &m_requests, &m_responses, &m_errors, &m_refused };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		metrics_register(all[i]);
+	figures_register();
 }
 
 /* ---- life ---- */
@@ -462,9 +410,8 @@ int worker_open(struct stack *s, unsigned id)
 			return -ENOMEM;
 		dia_client_watch(w->dia, on_diameter, w);
 	}
-	timer_init(&f->stats_timer, on_stats);
-	timer_start(w->wheel, &f->stats_timer, STATS_EVERY_MS);
-	atomic_store_explicit(&f->beat_ms, clock_mono_ms(), memory_order_relaxed);
+	worker_returns_open(f);
+	figures_open(f);
 	return s->ops->worker_new ? s->ops->worker_new(s->u, w, &w->role) : 0;
 }
 
@@ -506,6 +453,7 @@ void worker_close(struct worker_full *f)
 	if (!w->loop)
 		return;
 	timer_stop(&f->stats_timer);
+	timer_stop(&f->returns_timer);
 	/* Proxies and transactions first: their `gone` callbacks still find the role and may end its Cx requests. */
 	proxy_layer_free(w->proxy);
 	tx_layer_free(w->tx);
@@ -521,95 +469,4 @@ void worker_close(struct worker_full *f)
 	correlation_free(f->correlation);
 	loop_free(w->loop);
 	w->loop = NULL;
-}
-
-/* ---- between workers ---- */
-
-struct call {
-	struct worker *w;
-	void (*fn)(struct worker *w, void *arg);
-	void *arg;
-	char correlation[CALL_CORRELATION];	/* goes along: the work belongs to the same request */
-};
-
-static void run_call(void *arg)
-{
-	struct call *c = arg;
-
-	log_correlation(str_from_c(c->correlation));
-	c->fn(c->w, c->arg);
-	log_correlation(STR_NONE);
-	free(c);
-}
-
-int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
-{
-	struct call *c = malloc(sizeof(*c));
-	int rc;
-
-	if (!c)
-		return -EAGAIN;
-	c->w = w;
-	c->fn = fn;
-	c->arg = arg;
-	str_copy(log_correlation_get(), c->correlation, sizeof(c->correlation));
-	rc = loop_post(w->loop, run_call, c);
-	if (rc < 0)
-		free(c);
-	return rc < 0 ? -EAGAIN : 0;
-}
-
-int worker_call(struct worker *self, struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
-{
-	if (self == w) {
-		fn(w, arg);
-		return 0;
-	}
-	return worker_post(w, fn, arg);
-}
-
-struct late_response {
-	struct tx_handle h;
-	unsigned status;
-	struct bytes *wire;
-};
-
-static void respond_here(struct worker *w, struct tx_handle h, unsigned status, struct bytes *wire)
-{
-	struct tx_server *st = tx_server_find(w->tx, h);
-
-	if (st)
-		tx_server_send(st, status, wire);
-	else
-		metric_add(&m_late, NULL, NULL, 1);
-	bytes_unref(wire);
-}
-
-static void respond_posted(struct worker *w, void *arg)
-{
-	struct late_response *l = arg;
-
-	respond_here(w, l->h, l->status, l->wire);
-	free(l);
-}
-
-void worker_respond(struct worker *self, struct tx_handle h, unsigned status, struct bytes *wire)
-{
-	struct worker *w = stack_worker(self->stack, h.worker);
-	struct late_response *l;
-
-	if (!wire)
-		return;
-	if (w == self) {
-		respond_here(w, h, status, wire);
-		return;
-	}
-	l = malloc(sizeof(*l));
-	if (l)
-		*l = (struct late_response){ h, status, wire };
-	if (!l || worker_post(w, respond_posted, l) < 0) {
-		free(l);
-		bytes_unref(wire);
-		log_error(LOG_CORE, "a response was lost between workers", LOG_U("status", status));
-	}
 }

@@ -25,7 +25,7 @@ struct block {
 };
 struct cache {
 	struct block *free[SIZES];
-	size_t kept;
+	size_t kept, n;
 	enum { NEW, IN_USE, CLOSED } state;
 };
 
@@ -45,7 +45,7 @@ static void thread_ends(void *p)
 		}
 		c->free[i] = NULL;
 	}
-	c->kept = 0;
+	c->kept = c->n = 0;
 }
 
 static void begin(void)
@@ -81,6 +81,7 @@ void *block_get(size_t bytes, size_t *ret_bytes)
 		return malloc(bytes);
 	*list = b->next;
 	cache.kept -= bytes;
+	cache.n--;
 	return b;
 }
 
@@ -97,4 +98,10 @@ void block_put(void *p, size_t bytes)
 	b->next = *list;
 	*list = b;
 	c->kept += bytes;
+	c->n++;
+}
+
+void block_stats(struct block_stats *ret)
+{
+	*ret = (struct block_stats){ cache.n, cache.kept };
 }

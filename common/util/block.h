@@ -20,3 +20,7 @@ static inline size_t block_bytes(size_t bytes)
 /* block_bytes(bytes) of them, not cleared; *ret_bytes is what block_put() wants.  NULL when out of memory. */
 void *block_get(size_t bytes, size_t *ret_bytes);
 void block_put(void *p, size_t bytes);
+struct block_stats {
+	size_t blocks, bytes;
+};
+void block_stats(struct block_stats *ret);	/* what this thread keeps */

@@ -123,6 +123,7 @@ static void worker_make(struct rig *r, unsigned id)
 	w->stack = &r->stack;
 	w->store = store_port(the_store, id);
 	w->wheel = &r->wheel;
+	worker_returns_open(&r->workers[id]);
 	w->loop = loop_new();
 	w->resolver = resolver_new(w->loop, &rc);
 	w->tx = tx_layer_new(&r->wheel, &tx_ops, w, w->id);

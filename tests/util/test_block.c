@@ -38,6 +38,7 @@ END_TEST
 /* More than a thread keeps: the rest goes back to the heap, and what comes back is never given out twice. */
 START_TEST(test_bounds)
 {
+	struct block_stats st;
 	char *p[MANY];
 	size_t got;
 
@@ -53,6 +54,9 @@ START_TEST(test_bounds)
 		ck_assert_uint_gt(MANY * got, BLOCK_KEEP_BYTES);
 		for (int i = 0; i < MANY; i++)
 			block_put(p[i], got);
+		block_stats(&st);
+		ck_assert_uint_eq(st.blocks, KEPT ? BLOCK_KEEP_BYTES / got : 0);
+		ck_assert_uint_eq(st.bytes, st.blocks * got);
 	}
 }
 END_TEST
