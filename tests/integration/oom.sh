@@ -4,7 +4,4 @@
 case $(basename "$(realpath "$1")") in *san) echo "not with a sanitizer's allocator"; exit 77 ;; esac
 here=$(dirname "$0")
 python3 -B "$here/../oom/sweep.py" "$1" --seconds "${OOM_SECONDS:-30}" || exit
-# The daemons under the same allocator, with CSCF_OOM=1 only: under it a transaction now and then does not end, and a request that
-# cannot be read for lack of memory hears 400 instead of 500.  Both are open faults of the product.
-[ -n "$CSCF_OOM" ] || exit 0
-exec python3 -B "$here/oom.py" "$1" 127.0.92
+exec timeout -k 10 240 python3 -B "$here/oom.py" "$1" 127.0.92
