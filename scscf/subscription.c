@@ -9,6 +9,8 @@
 #include "scscf/registrar.h"
 #include "scscf/subscription.h"
 
+#define NOTIFY_NO_MEMORY_MS 1000
+
 static METRIC_DEF(m_now, "cscf_reg_subscriptions", METRIC_GAUGE, "Subscriptions to registration state.", NULL, NULL);
 static METRIC_DEF(m_subscribes, "cscf_reg_subscribes_total", METRIC_COUNTER, "SUBSCRIBEs for registration state by outcome.", "outcome", NULL);
 static METRIC_DEF(m_notifies, "cscf_reg_notifies_total", METRIC_COUNTER, "NOTIFYs of registration state by what came of them.",
@@ -214,7 +216,7 @@ static void on_retry(struct timer *t)
 	kick(container_of(t, struct subscription, retry));
 }
 
-/* The document, with less in it when a message cannot hold all.  0, -ENODATA (nothing to say), -EMSGSIZE. */
+/* The document, with less in it when a message cannot hold all.  0, -ENODATA (nothing to say), -EMSGSIZE, -ENOMEM. */
 static int document(const struct subscription *s, const struct aor_view *now, struct buf *ret)
 {
 	bool full = s->full || !s->told || !s->ss->sw->s->reg->notify_partial;
@@ -224,8 +226,8 @@ static int document(const struct subscription *s, const struct aor_view *now, st
 		buf_init(ret, REGINFO_MAX_BYTES - 4096);	/* headers and the route set have to fit as well */
 		if (!notify_write(s, now, full, (enum notify_detail)detail, ret) && !s->ended)
 			return -ENODATA;
-		if (!ret->failed)
-			return 0;
+		if (buf_error(ret) != -EMSGSIZE)
+			return buf_error(ret);
 	}
 	return -EMSGSIZE;
 }
@@ -279,8 +281,14 @@ static void kick(struct subscription *s)
 	now = reg_directory_aor(s->ss->sw->s->dir, subscription_aor(s));
 	if (!s->ended && is_over(s, now))
 		s->ended = "noresource";
-	s->dirty = false;
 	rc = send_notify(s, now);
+	if (rc == -ENOMEM) {			/* that passes */
+		log_error(LOG_REG, "no memory for a NOTIFY: later", LOG_S("impu", subscription_aor(s)));
+		obj_unref(now);
+		timer_start(s->ss->sw->w->wheel, &s->retry, NOTIFY_NO_MEMORY_MS);
+		return;
+	}
+	s->dirty = false;
 	if (rc < 0 && rc != -ENODATA) {
 		log_error(LOG_REG, "a NOTIFY cannot be sent", LOG_I("errno", -rc), LOG_S("impu", subscription_aor(s)));
 		obj_unref(now);

@@ -232,7 +232,9 @@ static int parse(struct str text, struct sip_msg **ret)
 	buf_put(&b, str_head(text, (size_t)line + 2));
 	buf_puts(&b, VIA_TO_COME);
 	buf_put(&b, str_from(text, (size_t)line + 2));
-	rc = b.failed ? -EMSGSIZE : sip_msg_parse_copy(buf_str(&b), NULL, ret, &err);
+	rc = buf_error(&b);
+	if (!rc)
+		rc = sip_msg_parse_copy(buf_str(&b), NULL, ret, &err);
 	buf_fini(&b);
 	return rc;
 }
@@ -275,7 +277,8 @@ struct uac *uac_send_to(struct proxy_layer *l, struct str text, const struct sip
 
 	if (rc < 0 || !m->request || m->method == SIP_INVITE || m->method == SIP_ACK || m->method == SIP_CANCEL) {
 		if (rc != -ESHUTDOWN)
-			log_error(LOG_PROXY, "a request of our own is malformed", LOG_I("errno", -rc));
+			log_error(LOG_PROXY, rc == -ENOMEM ? "no memory for a request of our own" : "a request of our own is malformed",
+				  LOG_I("errno", -rc));
 		sip_msg_unref(m);
 		return NULL;
 	}

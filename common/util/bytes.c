@@ -1,4 +1,5 @@
 /* common/util/bytes.c - shared octets and the bounded builder. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ void buf_fini(struct buf *b)
 void buf_reset(struct buf *b)
 {
 	b->l = 0;
-	b->failed = false;
+	b->failed = b->over = false;
 }
 
 static bool reserve(struct buf *b, size_t n)
@@ -66,6 +67,7 @@ static bool reserve(struct buf *b, size_t n)
 	char *p;
 
 	if (b->failed || n > b->max - b->l) {
+		b->over |= !b->failed;
 		b->failed = true;
 		return false;
 	}
@@ -147,6 +149,11 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 struct str buf_str(const struct buf *b)
 {
 	return str_make(b->p, b->l);
+}
+
+int buf_error(const struct buf *b)
+{
+	return !b->failed ? 0 : b->over ? -EMSGSIZE : -ENOMEM;
 }
 
 struct bytes *buf_take(struct buf *b)

@@ -28,6 +28,7 @@ struct buf {
 	char *p;			/* NULL until the first write */
 	size_t l, cap, max;
 	bool failed;			/* over max, or out of memory */
+	bool over;			/* over max */
 };
 
 void buf_init(struct buf *b, size_t max_bytes);
@@ -39,4 +40,5 @@ void buf_putc(struct buf *b, char c);
 void buf_putu(struct buf *b, uint64_t n);		/* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct str buf_str(const struct buf *b);
+int buf_error(const struct buf *b);			/* 0, -EMSGSIZE (over max), -ENOMEM */
 struct bytes *buf_take(struct buf *b);			/* a copy as struct bytes and buf_fini(); NULL when failed */

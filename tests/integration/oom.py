@@ -28,7 +28,8 @@ ANSWER_S = 0.15
 # Refusals that a lack of memory may cause; those that a user gets whose registration was lost by it, or whose calls wait for nobody.
 STATUSES = {200, 401, 403, 404, 408, 480, 481, 486, 500, 503, 504, 513}
 LEAK_LIMIT = 16			# blocks: rows of metrics that were not there before
-QUIET_ERRORS = ("memory", "lost between workers", "cannot allocate", "Cannot allocate", "cannot be forwarded", "is no SIP URI")
+QUIET_ERRORS = ("memory", "lost between workers", "cannot allocate", "Cannot allocate", "cannot be forwarded", "is no SIP URI", "errno=12",
+                "errno=105")
 
 
 class Gate:

@@ -48,9 +48,8 @@ START_TEST(test_bounds)
 			ck_assert_ptr_nonnull(p[i]);
 			memset(p[i], i, got);
 		}
-		for (int i = 0; i < MANY; i++)
-			for (size_t k = 0; k < got; k++)
-				ck_assert_int_eq((unsigned char)p[i][k], i);
+		for (int i = 0; i < MANY; i++)		/* all of it is as it was written */
+			ck_assert(p[i][0] == (char)i && memcmp(p[i], p[i] + 1, got - 1) == 0);
 		ck_assert_uint_gt(MANY * got, BLOCK_KEEP_BYTES);
 		for (int i = 0; i < MANY; i++)
 			block_put(p[i], got);

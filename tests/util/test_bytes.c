@@ -1,4 +1,5 @@
 /* tests/util/test_bytes.c - shared octets and the bounded builder. */
+#include <errno.h>
 #include "common/util/bytes.h"
 #include "tests/check.h"
 
@@ -50,9 +51,12 @@ START_TEST(test_limit)
 	buf_init(&b, 10);
 	buf_puts(&b, "0123456789");
 	ck_assert(!b.failed);
+	ck_assert_int_eq(buf_error(&b), 0);
 	buf_putc(&b, 'x');
 	ck_assert(b.failed);
+	ck_assert_int_eq(buf_error(&b), -EMSGSIZE);
 	buf_reset(&b);
+	ck_assert_int_eq(buf_error(&b), 0);
 	buf_puts(&b, "01234567");
 	buf_puts(&b, "too much");
 	buf_putc(&b, '!');			/* would fit, but the text has a hole already */
@@ -63,4 +67,22 @@ START_TEST(test_limit)
 }
 END_TEST
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)		/* their allocators end the program at such a size */
 TEST_MAIN("bytes", TEST_ONE(test_shared), TEST_ONE(test_build), TEST_ONE(test_limit))
+#else
+START_TEST(test_no_memory)		/* is another mistake than too much */
+{
+	struct buf b;
+
+	buf_init(&b, SIZE_MAX / 2);
+	buf_put(&b, str_make("", SIZE_MAX / 2 - 1));		/* nobody has so much: nothing is copied */
+	ck_assert(b.failed);
+	ck_assert_int_eq(buf_error(&b), -ENOMEM);
+	buf_put(&b, str_make("", SIZE_MAX / 2 + 1));
+	ck_assert_int_eq(buf_error(&b), -ENOMEM);		/* the first one counts */
+	buf_fini(&b);
+}
+END_TEST
+
+TEST_MAIN("bytes", TEST_ONE(test_no_memory), TEST_ONE(test_shared), TEST_ONE(test_build), TEST_ONE(test_limit))
+#endif
