@@ -35,7 +35,7 @@ static bool is_end(struct str *rest)
 	return w.l && str_to_u32(port, &n) == 0 && n > 0 && n < 65536;
 }
 
-static bool is_rule(struct str rule, bool *ret_out)
+bool pcrf_is_rule(struct str rule, bool *ret_out)
 {
 	struct str rest = rule, direction, protocol;
 	uint32_t n;
@@ -59,7 +59,7 @@ static void check_sub(const struct check *c, const struct rx_media *m, unsigned 
 	must(c, i == 0 || s->number != m->sub[0].number, "§5.3.9: two flows with one number");
 	must(c, i == 0 || s->usage == RX_RTCP, "§5.3.12: the second flow of a component is RTCP and says so");
 	for (unsigned f = 0; f < s->n_flows; f++) {
-		if (!is_rule(s->flow[f].v, &is_out)) {
+		if (!pcrf_is_rule(s->flow[f].v, &is_out)) {
 			c->wrong(c->arg, "§5.3.8: a Flow-Description is no IPFilterRule of the form that is read");
 			continue;
 		}
@@ -87,7 +87,7 @@ static void check_signalling(const struct check *c, const struct rx_media *m)
 	for (unsigned i = 0; i < m->n_subs; i++) {
 		must(c, m->sub[i].usage == RX_AF_SIGNALLING && m->sub[i].protocol == 1, "§4.4.5: a flow that is not AF signalling, SIP");
 		for (unsigned f = 0; f < m->sub[i].n_flows; f++)
-			must(c, is_rule(m->sub[i].flow[f].v, &out), "§5.3.8: a Flow-Description is no IPFilterRule of the form that is read");
+			must(c, pcrf_is_rule(m->sub[i].flow[f].v, &out), "§5.3.8: a Flow-Description is no IPFilterRule of the form that is read");
 	}
 }
 

@@ -59,6 +59,8 @@ typedef void (*pcrf_wrong_fn)(void *arg, const char *what);	/* a text with the c
 /* s: the session as it stands; NULL: the AAR begins one. */
 void pcrf_check_aar(const struct pcrf_session *s, const struct rx_aar *r, pcrf_wrong_fn wrong, void *arg);
 
+bool pcrf_is_rule(struct str rule, bool *ret_out);	/* an IPFilterRule of the form that is read; is it "out"? */
+
 /* ---- session.c ---- */
 struct pcrf_session *session_find(struct pcrf *p, struct str id);
 struct pcrf_session *session_by_number(struct pcrf *p, unsigned number);
