@@ -68,6 +68,7 @@ struct pcscf {
 	struct ipsec_port *test_port;		/* instead of a helper */
 	const struct policy_backend *test_policy;	/* instead of every other */
 	struct call_records *records;		/* records.h; NULL: none are kept */
+	struct n5_peer *n5;			/* n5.h: where PCFs notify; NULL: nowhere */
 	atomic_bool rx_ready;			/* all workers stand: what a PCRF asks can be delivered */
 };
 
@@ -81,6 +82,7 @@ struct pcscf_worker {				/* worker.role */
 	struct reg_events *reg_events;		/* and our subscriptions to their registration: reg_event.h */
 	struct calls *calls;			/* call.h; NULL: nobody is asked about bearers */
 	struct rx_sessions *rx;			/* rx.h; NULL: no phone is asked about over Rx */
+	struct n5_worker *n5;			/* n5.h; likewise over N5 */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
 };

@@ -73,7 +73,18 @@ const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, co
 void policy_registered(struct pcscf_worker *pw, struct binding *b);
 void policy_unregistered(struct pcscf_worker *pw, const struct binding *b);
 
+/* ---- the signalling of a registration: signalling_flows.c ---- */
+#define SIGNALLING_MAX_PAIRS 2u
+struct signalling_pair {		/* of ports: SIP between this phone and us */
+	struct addr phone, us;
+	bool udp, tcp;
+};
+unsigned signalling_pairs(struct pcscf_worker *pw, const struct binding *b, struct signalling_pair ret[SIGNALLING_MAX_PAIRS]);
+bool signalling_same_way(const struct binding *a, const struct binding *b);
+/* The network cannot reach the phone any more: its registration here is over, and its calls. */
+void signalling_lost(struct pcscf_worker *pw, struct binding *b, const char *why);
+
 /* rx.c, rx_peer.c */
-extern const struct policy_backend rx_backend;
+extern const struct policy_backend rx_backend, n5_backend;
 void rx_start(struct pcscf *p);			/* serves ASR and RAR: before Diameter starts */
 struct str rx_location(struct str user_location, char dst[POLICY_LOCATION_BYTES]);	/* location.c: TS 29.274 §8.21; empty: not told */

@@ -1,7 +1,7 @@
 /* pcscf/policy_backend.c - which protocol a phone's bearers are asked about in: one backend for each mode.  Row Q12. */
 #include "pcscf/policy.h"
 
-static const struct policy_backend *const backends[POLICY_N_MODES] = { [POLICY_RX] = &rx_backend };
+static const struct policy_backend *const backends[POLICY_N_MODES] = { [POLICY_RX] = &rx_backend, [POLICY_N5] = &n5_backend };
 
 const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, const struct binding *b)
 {

@@ -3,7 +3,7 @@
 #include "common/util/bytes.h"
 #include "pcscf/policy_config.h"
 
-static const char *const mode_names[POLICY_N_MODES] = { "off", "rx" };
+static const char *const mode_names[POLICY_N_MODES] = { "off", "rx", "n5" };
 static const char *const choice_names[] = { "refuse", "go_on", "retry" };
 
 const char *policy_mode_name(enum policy_mode m)
@@ -51,6 +51,8 @@ void policy_config_check(const struct cfg_node *r, struct buf *errors)
 		return;
 	if (names_mode(r, POLICY_RX) && !cfg_has(r, "diameter"))
 		cfg_error(r, "policy", errors, "policy: mode rx needs a diameter section");
+	if (names_mode(r, POLICY_N5))
+		n5_config_check(r, errors);
 	if (cfg_list_len(r, "policy.access") > POLICY_MAX_RULES)
 		cfg_error(r, "policy.access", errors, "policy.access: more than %u entries", POLICY_MAX_RULES);
 	for (size_t i = 0; i < cfg_list_len(r, "policy.access"); i++) {
@@ -83,6 +85,9 @@ void policy_config_read(struct policy_config *c, const struct cfg_node *r)
 	c->mode = mode_at(r, "policy.mode");
 	read_rules(c, r);
 	c->used[POLICY_RX] = names_mode(r, POLICY_RX) && cfg_has(r, "diameter");
+	c->used[POLICY_N5] = names_mode(r, POLICY_N5);
+	if (c->used[POLICY_N5])
+		n5_config_read(&c->n5, r);
 	c->on_refused = (enum policy_choice)index_of(cfg_str(r, "policy.on_refused"), choice_names, 3);
 	c->on_silence = (enum policy_choice)index_of(cfg_str(r, "policy.on_silence"), choice_names, 3);
 	c->release_on_loss = str_eq_c(cfg_str(r, "policy.on_loss"), "release");

@@ -2,10 +2,11 @@
 #pragma once
 #include "common/config/config.h"
 #include "pcscf/binding.h"
+#include "pcscf/n5_config.h"
 
 #define POLICY_MAX_RULES 16u		/* entries of policy.access */
 
-enum policy_mode { POLICY_OFF, POLICY_RX, POLICY_N_MODES };
+enum policy_mode { POLICY_OFF, POLICY_RX, POLICY_N5, POLICY_N_MODES };
 enum policy_choice { POLICY_REFUSE, POLICY_GO_ON, POLICY_RETRY };
 
 struct policy_config {			/* policy.*; names as in the configuration */
@@ -24,6 +25,7 @@ struct policy_config {			/* policy.*; names as in the configuration */
 	uint32_t wait_ms, max_calls, max_call_s;
 	unsigned media;			/* bits by enum media_type: what is asked about */
 	struct str realm, host, application, mps;	/* policy.rx.*; realm, host empty: not said */
+	struct n5_config n5;		/* policy.n5.*; of mode n5 */
 };
 void policy_config_check(const struct cfg_node *r, struct buf *errors);
 void policy_config_read(struct policy_config *c, const struct cfg_node *r);

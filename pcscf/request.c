@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "pcscf/pcscf.h"
+#include "pcscf/n5.h"
 #include "pcscf/policy.h"
 #include "pcscf/records.h"
 #include "pcscf/reg_event.h"
@@ -341,5 +342,6 @@ void pcscf_fini(struct pcscf *p)
 	sa_pool_free(p->sas);
 	ipsec_helper_stop(p->helper);
 	call_records_close(p->records);
+	n5_peer_close(p->n5);
 	pcscf_config_fini(&p->cfg);
 }

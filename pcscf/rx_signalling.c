@@ -22,16 +22,15 @@ static struct rx_session *find(struct pcscf_worker *pw, uint64_t binding_id)
 	return n ? container_of(n, struct rx_session, by_phone) : NULL;
 }
 
-/* One pair of ports: a flow with its rules. */
-static void add_pair(struct rx_media *m, const struct addr *phone, const struct addr *us, bool udp, bool tcp, struct arena *a)
+static void add_pair(struct rx_media *m, const struct signalling_pair *p, struct arena *a)
 {
 	struct rx_sub *sub = &m->sub[m->n_subs++];
-	struct media_flow f = { .ue = *phone, .remote = *us };
+	struct media_flow f = { .ue = p->phone, .remote = p->us };
 	char rule[MEDIA_RULE_STRLEN];
 
 	*sub = (struct rx_sub){ .number = m->n_subs, .status = RX_ENABLED, .usage = RX_AF_SIGNALLING, .protocol = SIP_PROTOCOL };
 	for (unsigned i = 0; i < RULES_PER_PAIR; i++) {
-		if (!(i < 2 ? udp : tcp))
+		if (!(i < 2 ? p->udp : p->tcp))
 			continue;
 		f.protocol = i < 2 ? 17 : 6;
 		sub->flow[sub->n_flows++].v = arena_dup(a, str_from_c(media_rule(&f, i % 2 == 0, rule)));
@@ -40,23 +39,11 @@ static void add_pair(struct rx_media *m, const struct addr *phone, const struct 
 
 static void add_flows(struct rx_media *m, struct pcscf_worker *pw, const struct binding *b, struct arena *a)
 {
-	struct addr phone = b->flow.remote, us = b->flow.local;
-	bool stream = sip_proto_is_reliable(b->flow.proto);
+	struct signalling_pair pair[SIGNALLING_MAX_PAIRS];
+	unsigned n = signalling_pairs(pw, b, pair);
 
-	if (!b->sa) {
-		if (!addr_is_set(&us) && pw->local_for(pw->w, &b->flow, &us) < 0)
-			return;
-		add_pair(m, &phone, &us, !stream, stream, a);
-		return;
-	}
-	phone = b->sa->k.peer;
-	us = b->sa->k.us;
-	addr_set_port(&phone, b->sa->k.theirs.port_c);
-	addr_set_port(&us, b->sa->k.mine.port_s);
-	add_pair(m, &phone, &us, true, true, a);
-	addr_set_port(&phone, b->sa->k.theirs.port_s);
-	addr_set_port(&us, b->sa->k.mine.port_c);
-	add_pair(m, &phone, &us, true, true, a);
+	for (unsigned i = 0; i < n; i++)
+		add_pair(m, &pair[i], a);
 }
 
 static bool ask(struct rx_session *s)
@@ -81,18 +68,13 @@ static bool ask(struct rx_session *s)
 	return sent;
 }
 
-static bool same_way(const struct binding *a, const struct binding *b)
-{
-	return a->sa == b->sa && sip_flow_eq(&a->flow, &b->flow);
-}
-
 void rx_signalling_registered(struct pcscf_worker *pw, struct binding *b)
 {
 	struct rx_session *s = find(pw, b->id);
 
 	if (!pw->rx || !pw->w->dia)
 		return;
-	if (s && (s->agreed || s->outstanding) && same_way(s->b, b))
+	if (s && (s->agreed || s->outstanding) && signalling_same_way(s->b, b))
 		return;
 	if (s)
 		rx_session_end(s);
@@ -113,14 +95,7 @@ void rx_signalling_ended(struct pcscf_worker *pw, const struct binding *b)
 		rx_session_end(s);
 }
 
-/* The network cannot reach the phone any more: its registration here is over, and its calls. */
 void rx_signalling_lost(struct rx_session *s, const char *why)
 {
-	struct pcscf_worker *pw = s->pw;
-	struct binding *b = obj_ref(s->b);
-
-	log_info(LOG_REG, "the bearer of the signalling is lost", LOG_C("why", why), LOG_S("impi", b->impi));
-	if (!bindings_del(pw->bindings, b->key, "bearer lost"))
-		rx_signalling_ended(pw, b);
-	obj_unref(b);
+	signalling_lost(s->pw, s->b, why);
 }

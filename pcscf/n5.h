@@ -1,0 +1,60 @@
+/* pcscf/n5.h - what n5.c, n5_peer.c and n5_signalling.c share: the application sessions of a worker.  TS 29.514. */
+#pragma once
+#include "pcscf/n5_body.h"
+#include "pcscf/n5_find.h"
+#include "pcscf/policy.h"
+
+#define N5_RESOURCE_BYTES 512u
+#define N5_NOTIFY_BYTES 384u
+#define N5_NOTIFY_PATH "/npcf-notify/v1/"	/* then the worker, the session's number in hexadecimal, and what is notified */
+
+struct n5_question {
+	bool set, final, several;
+	uint64_t number;
+	cJSON *media;			/* medComponents */
+};
+struct n5_session {
+	struct hnode node, by_phone;	/* n5_worker.by_number; by_phone, of a registration's */
+	struct list link;
+	struct pcscf_worker *pw;
+	struct call *call;		/* that it is for; NULL: the signalling of a registration, or it is over */
+	struct binding *b;		/* a reference */
+	bool signalling, agreed;
+	bool over;			/* the end is under way */
+	bool busy;			/* a request has no answer yet */
+	bool told_several;
+	uint64_t number;		/* random: whoever knows it may notify */
+	char notify_uri[N5_NOTIFY_BYTES];
+	char root[N5_URI_BYTES];	/* of the PCF that is asked to make it */
+	char resource[N5_RESOURCE_BYTES];	/* its URI at the PCF; empty: there is none that we know of */
+	struct n5_question now, next;
+	unsigned hops;			/* other PCFs that were tried for this question */
+	unsigned tries;			/* of the end */
+	struct timer retry, later;
+	int later_err;
+};
+struct n5_worker {
+	struct pcscf_worker *pw;
+	struct sbi *sbi;
+	struct n5_finder *finder;
+	struct htab by_number, by_phone;
+	struct list all;
+};
+
+/* n5.c */
+struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b);	/* NULL: out of memory */
+struct n5_session *n5_session_find(struct n5_worker *n, uint64_t number);
+/* media is taken over; what waits for its turn is put together.  false: out of memory. */
+bool n5_session_ask(struct n5_session *s, cJSON *media, uint64_t number, bool final, bool several);
+void n5_session_end(struct n5_session *s);
+void n5_take_events(struct n5_session *s, const cJSON *notification);	/* place and charging, of an EventsNotification */
+
+/* n5_signalling.c, at the worker of the private identity */
+void n5_signalling_registered(struct pcscf_worker *pw, struct binding *b);
+void n5_signalling_ended(struct pcscf_worker *pw, const struct binding *b);
+
+/* n5_peer.c: one for the process, on the main loop */
+struct n5_peer;
+int n5_peer_open(struct n5_peer **ret, struct pcscf *p);	/* 0 or -errno, logged */
+void n5_peer_close(struct n5_peer *n);				/* NULL is fine */
+struct h2_tls *n5_peer_client_tls(struct n5_peer *n);		/* for requests; NULL: only clear text */

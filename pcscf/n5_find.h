@@ -1,0 +1,27 @@
+/* pcscf/n5_find.h - which PCF serves a phone: as configured, by the NRF's list, or by the BSF's binding.  Rows Q12, Q13. */
+#pragma once
+#include "pcscf/sbi.h"
+
+#define N5_MAX_PCFS 8u			/* of one discovery */
+
+struct n5_found {
+	int err;			/* 0; -ENOENT: the core knows no session of that address; -EHOSTUNREACH: nobody could be asked, or none is there */
+	struct str root;		/* apiRoot; empty with an SCP, which finds one */
+};
+typedef void (*n5_found_fn)(void *arg, const struct n5_found *f);
+
+struct n5_finder;			/* of a worker */
+struct n5_finder *n5_finder_new(struct pcscf_worker *pw, struct sbi *sbi);	/* NULL: out of memory */
+void n5_finder_free(struct n5_finder *f);	/* no callback follows */
+/* One callback, maybe from inside the call.  false: none follows. */
+bool n5_find(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg);
+bool n5_find_failed(struct n5_finder *f, struct str root);	/* it could not be reached; true: another one comes next */
+
+/* Pure; the roots that a discovery's answer names, best first: TS 29.510 §6.2.6. */
+struct n5_roots {
+	unsigned n;
+	char root[N5_MAX_PCFS][N5_URI_BYTES];
+	uint32_t valid_s;
+};
+void n5_read_discovery(const cJSON *j, struct n5_roots *ret);
+bool n5_read_binding(const cJSON *j, bool tls, char dst[N5_URI_BYTES]);	/* PcfBinding: TS 29.521 §5.6.2.2 */
