@@ -5,7 +5,8 @@
 #   entrypoint.sh --print    writes the configuration to standard output and ends
 #
 # Of docker_open5gs: MCC MNC; PCSCF_IP ICSCF_IP SCSCF_IP DNS_IP; {P,I,S}CSCF_BIND_PORT; PYHSS_IP PYHSS_BIND_PORT, or with
-# HSS_CX=open5gs HSS_IP HSS_BIND_PORT; DEPLOY_MODE=4G with PCRF_IP PCRF_BIND_PORT (bearers by Rx; in 5G none are asked for);
+# HSS_CX=open5gs HSS_IP HSS_BIND_PORT; DEPLOY_MODE=4G with PCRF_IP PCRF_BIND_PORT (bearers by Rx),
+# DEPLOY_MODE=5G with SCP_IP SCP_BIND_PORT (bearers by N5, our listener for notifications on N5_BIND_PORT, 7777);
 # UE_IPV4_IMS UE_IPV4_INTERNET UPF_IP (routes).
 # Of our own: CSCF_WORKERS (1), CSCF_LOG_LEVEL (info), CSCF_REST_TOKEN (made at random and printed in the log when absent),
 # CSCF_REST_ADDRESS (127.0.0.1), CSCF_IPSEC (prefer, require, off), CSCF_EXTRA (a file with more YAML that wins).
@@ -83,6 +84,16 @@ policy: {mode: rx, on_refused: go_on, on_silence: go_on, rx: {realm: $epc}}
 END
 }
 
+n5() {
+	cat <<END
+policy:
+  mode: n5
+  on_refused: go_on
+  on_silence: go_on
+  n5: {scp: "http://${SCP_IP:?entrypoint: SCP_IP is not set}:${SCP_BIND_PORT:-7777}", listen: "$ip:${N5_BIND_PORT:-7777}", dnn: ims}
+END
+}
+
 pcscf() {
 	echo "access:"
 	echo "  trusted: [\"$ICSCF_IP\", \"$SCSCF_IP\"]"
@@ -102,7 +113,8 @@ config() {
 		pcscf
 		case ${DEPLOY_MODE:-} in
 		4G) rx ;;
-		5G | "") ;;
+		5G) n5 ;;
+		"") ;;
 		*) fail "DEPLOY_MODE is 4G or 5G, not '$DEPLOY_MODE'" ;;
 		esac
 		;;

@@ -147,11 +147,11 @@ def add_start(p):
     p.add_argument("--subscribers", metavar="FILE", help="subscribers (YAML) instead of the lab's five")
     p.add_argument("--workers", type=int, default=1, metavar="N", help="workers of each CSCF; 0: by cores (default 1)")
     p.add_argument("--extra", action="append", default=[], metavar="NODE=FILE",
-                   help="YAML for the configuration of pcscf, icscf, scscf, hss or pcrf that wins over what the lab writes")
+                   help="YAML for the configuration of pcscf, icscf, scscf, hss, pcrf or pcf that wins over what the lab writes")
     p.add_argument("--ip6", metavar="PREFIX",
                    help="SIP over IPv6: PREFIX10, PREFIX20... on this host, the P-CSCF on --net too, for example fd00:77::")
-    p.add_argument("--policy", choices=("off", "rx"), default="off",
-                   help="rx: the P-CSCF asks a PCRF about the bearers of calls, the lab's own (default off)")
+    p.add_argument("--policy", choices=("off", "rx", "n5"), default="off",
+                   help="whom the P-CSCF asks about the bearers of calls: rx a PCRF, n5 a PCF, the lab's own (default off)")
     p.add_argument("--no-ipsec", action="store_true", help="phones without security associations only (the default so far)")
     p.add_argument("--no-dns", action="store_true", help="no dnsmasq: static next hops")
     p.add_argument("--wait", type=float, default=labcore.READY_WAIT_S, metavar="S",
@@ -196,7 +196,7 @@ def parser():
     p = verbs.add_parser("logs", help="show the logs, merged by time")
     add_place(p)
     p.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
-    p.add_argument("daemon", nargs="?", help="only this one: pcscf, icscf, scscf, hss, pcrf or dns")
+    p.add_argument("daemon", nargs="?", help="only this one: pcscf, icscf, scscf, hss, pcrf, pcf or dns")
     p.set_defaults(fn=do_logs)
     p = verbs.add_parser("subscriber", help="list or add subscribers of the lab HSS")
     add_place(p)

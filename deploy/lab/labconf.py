@@ -3,7 +3,7 @@
 import os
 import secrets
 
-from labnet import DNS_PORT, REST_PORT, SIP_PORTS
+from labnet import DNS_PORT, REST_PORT, SBI_PORT, SIP_PORTS
 
 CONSOLE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "console"))
 
@@ -80,6 +80,9 @@ def policy_part(net):
     """Whom the P-CSCF asks about bearers."""
     if net.policy == "off":
         return ""
+    if net.policy == "n5":
+        return ("policy:\n  mode: n5\n"
+                f'  n5: {{pcf: "http://{net.ip("pcf")}:{SBI_PORT}", listen: "{net.ip("pcscf")}:{SBI_PORT}", dnn: ims}}\n')
     return (f'diameter:\n  identity: {net.name("pcscf")}\n'
             f'  peers: [{{identity: {net.name("pcrf")}, address: "{net.ip("pcrf")}", port: {net.diameter_port["pcrf"]}}}]\n'
             f"policy: {{mode: {net.policy}}}\n")
@@ -90,6 +93,13 @@ def pcrf_part(net, labdir):
     return (f'plmn: {{mcc: "{net.mcc}", mnc: "{net.mnc}"}}\n'
             f'diameter: {{identity: {net.name("pcrf")}, listen: "{net.ip("pcrf")}:{net.diameter_port["pcrf"]}"}}\n'
             f'rest: {{listen: "{net.ip("pcrf")}:{REST_PORT}", token_file: {labdir.token_file}}}\n')
+
+
+def pcf_part(net, labdir):
+    """The lab PCF, with NRF, BSF, SCP and token server at the same address."""
+    return (f'plmn: {{mcc: "{net.mcc}", mnc: "{net.mnc}"}}\n'
+            f'sbi: {{listen: "{net.ip("pcf")}:{SBI_PORT}"}}\n'
+            f'rest: {{listen: "{net.ip("pcf")}:{REST_PORT}", token_file: {labdir.token_file}}}\n')
 
 
 def hss_part(net, labdir, subscribers):
@@ -136,6 +146,9 @@ def write_all(net, labdir, subscribers, workers, with_dns, extra=None):
     if "pcrf" in net.peers():
         configs["pcrf"] = labdir.conf("pcrf.yaml")
         write_private(configs["pcrf"], pcrf_part(net, labdir))
+    if "pcf" in net.peers():
+        configs["pcf"] = labdir.conf("pcf.yaml")
+        write_private(configs["pcf"], pcf_part(net, labdir))
     for node, text in (extra or {}).items():
         base = labdir.conf(f"{node}.lab.yaml")
         os.rename(configs[node], base)

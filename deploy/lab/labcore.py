@@ -9,19 +9,19 @@ import time
 
 import labdns
 from labconf import LabDir, write_all
-from labnet import DNS_PORT, REST_PORT, SIP_PORTS, LabError, LabNet
+from labnet import DNS_PORT, REST_PORT, SBI_PORT, SIP_PORTS, LabError, LabNet
 from labproc import Process, boot_id, port_fault, start_time, stop_all
 from labrest import Rest, RestError
 from labsubs import default_subscribers, read_subscribers, write_subscribers
 
 PROGRAMS = {"pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd", "hss": "tests/hss/labhssd",
-            "pcrf": "tests/pcrf/labpcrfd"}
+            "pcrf": "tests/pcrf/labpcrfd", "pcf": "tests/pcf/labpcfd"}
 READY_WAIT_S = 30.0
 DNS_WAIT_S = 5.0
 POLL_S = 0.05
 TAIL_LINES = 12
 OUR_FILES = ("conf", "log", "state", "token", "lab.json")
-STOP_ORDER = ("pcscf", "icscf", "scscf", "pcrf", "hss", "dns")
+STOP_ORDER = ("pcscf", "icscf", "scscf", "pcrf", "pcf", "hss", "dns")
 
 
 def quiet(_text):
@@ -257,6 +257,7 @@ def describe(net, labdir, configs, subs, build, made, ipsec):
         "sip": {n: net.sip(n) for n in SIP_PORTS},
         "rest": {n: net.rest(n) for n in nodes},
         "diameter": {n: f"{net.ip(n)}:{net.diameter_port[n]}" for n in net.diameter_nodes()},
+        "sbi": {n: f"{net.ip(n)}:{SBI_PORT}" for n in net.sbi_nodes()},
         "token": token, "configs": configs,
         "logs": {n: labdir.log(n) for n in nodes + (["dns"] if "dns" in configs else [])},
         "subscribers": subs, "policy": net.policy,
@@ -285,7 +286,7 @@ def start_all(lab, configs, build, say):
             lab.wait_ready(node)
     for node in lab.net.daemons():
         lab.wait_ready(node)
-        where = lab.doc["sip"].get(node) or lab.doc["diameter"][node]
+        where = lab.doc["sip"].get(node) or lab.doc["diameter"].get(node) or lab.doc["sbi"][node]
         say(f"{node:6} ready   {where}, REST {lab.doc['rest'][node]}")
 
 

@@ -4,9 +4,10 @@ import ipaddress
 import re
 
 DIAMETER_NODES = ("hss", "icscf", "scscf", "pcrf")
-HOSTS = {"pcscf": 10, "icscf": 20, "scscf": 30, "hss": 40, "pcrf": 45, "dns": 53, "as": 60}
+HOSTS = {"pcscf": 10, "icscf": 20, "scscf": 30, "hss": 40, "pcrf": 45, "pcf": 46, "dns": 53, "as": 60}
 SIP_PORTS = {"pcscf": 5060, "icscf": 4060, "scscf": 6060}
 REST_PORT = 8080
+SBI_PORT = 7777
 DNS_PORT = 53
 FIRST_PHONE_HOST = 101
 DEFAULT_NET = "127.0.77"
@@ -58,7 +59,7 @@ def parse_hss(text):
 class LabNet:
     """One lab's addresses.  `hss` is a foreign HSS from parse_hss(), or None for the lab's own.
 
-    `policy` is "rx" for a lab with a PCRF, which the P-CSCF asks about bearers.
+    `policy` is "rx" for a lab with a PCRF, "n5" for one with a PCF, which the P-CSCF asks about bearers.
     With `ip6`, a prefix, SIP is IPv6: the I- and the S-CSCF have nothing else, the P-CSCF serves phones of both families.
     REST, Diameter and DNS stay where they are.
     """
@@ -109,12 +110,16 @@ class LabNet:
         return self.peers() + ["scscf", "icscf", "pcscf"]
 
     def peers(self):
-        """The lab's own ends of Diameter, which the CSCFs connect to."""
-        return (["hss"] if self.own_hss else []) + (["pcrf"] if self.policy == "rx" else [])
+        """The lab's own HSS and policy server, which the CSCFs connect to."""
+        return (["hss"] if self.own_hss else []) + {"rx": ["pcrf"], "n5": ["pcf"]}.get(self.policy, [])
 
     def diameter_nodes(self):
         """The nodes of the lab with a Diameter port."""
-        return ["icscf", "scscf"] + self.peers()
+        return ["icscf", "scscf"] + [p for p in self.peers() if p in DIAMETER_NODES]
+
+    def sbi_nodes(self):
+        """The nodes of the lab with an HTTP/2 port for functions of a 5G core."""
+        return ["pcscf", "pcf"] if self.policy == "n5" else []
 
     def lanes(self):
         """Which node an address belongs to, for ladders: "127.0.77.10" -> "pcscf"."""

@@ -236,7 +236,7 @@ class Core:
 
     def start_node(self, node):
         """Starts a daemon of this core again; it is stopped with the core.  Returns at once."""
-        programs = {"hss": "tests/hss/labhssd", "pcrf": "tests/pcrf/labpcrfd", "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
+        programs = {"hss": "tests/hss/labhssd", "pcrf": "tests/pcrf/labpcrfd", "pcf": "tests/pcf/labpcfd", "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
         with open(self.doc["logs"][node], "ab") as log:
             p = subprocess.Popen([self.program(programs[node]), "-c", self.doc["configs"][node]], stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log, start_new_session=True)

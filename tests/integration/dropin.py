@@ -15,7 +15,7 @@ from core import K, OPC, SANITIZER, TOP, Rest
 # docker_open5gs' .env as it is delivered.
 ENV = {"MCC": "001", "MNC": "01", "DNS_IP": "172.22.0.15", "PYHSS_IP": "172.22.0.18", "PYHSS_BIND_PORT": "3875", "HSS_IP": "172.22.0.3",
        "HSS_BIND_PORT": "3868", "ICSCF_IP": "172.22.0.19", "ICSCF_BIND_PORT": "3869", "SCSCF_IP": "172.22.0.20", "SCSCF_BIND_PORT": "3870",
-       "PCSCF_IP": "172.22.0.21", "PCSCF_BIND_PORT": "3871", "PCRF_IP": "172.22.0.4", "PCRF_BIND_PORT": "3873", "UPF_IP": "172.22.0.8",
+       "PCSCF_IP": "172.22.0.21", "PCSCF_BIND_PORT": "3871", "PCRF_IP": "172.22.0.4", "PCRF_BIND_PORT": "3873", "SCP_IP": "172.22.0.35", "UPF_IP": "172.22.0.8",
        "UE_IPV4_INTERNET": "192.168.100.0/24", "UE_IPV4_IMS": "192.168.101.0/24", "MYSQL_IP": "172.22.0.17"}
 IMS = "ims.mnc001.mcc001.3gppnetwork.org"
 PHONES = ("192.168.101.2", "192.168.101.3")
@@ -102,7 +102,7 @@ class DropIn:
     def pages(self):
         """The YAML of deploy/open5gs/*.md, over what the entry point writes for that node, is a configuration that -t takes."""
         seen = 0
-        for page, node, before in (("volte", "pcscf", ""), ("pyhss", "scscf", ""), ("phone", "pcscf", ""), ("vowifi", "pcscf", "volte")):
+        for page, node, before in (("volte", "pcscf", ""), ("vonr", "pcscf", ""), ("pyhss", "scscf", ""), ("phone", "pcscf", ""), ("vowifi", "pcscf", "volte")):
             text = (self.blocks(before) if before else "") + self.blocks(page)
             check(text, f"{page}.md has no configuration")
             os.makedirs(os.path.join(self.dir, node), exist_ok=True)
@@ -117,7 +117,7 @@ class DropIn:
             equal(p.returncode, 0, f"{page}.md: {p.stdout}")
             os.unlink(token)
             seen += 1
-        equal(seen, 4, "pages")
+        equal(seen, 5, "pages")
 
     def blocks(self, page):
         """The YAML blocks of a page: indented, beginning with a first-level key."""

@@ -1,5 +1,5 @@
-"""policy.py BUILD NET WORKERS - policy control over Rx between real daemons and a PCRF that checks and misbehaves: TS 29.214 §4.4,
-TS 24.229 §5.2.7, §5.2.8."""
+"""policy.py BUILD NET WORKERS rx|n5 - policy control between real daemons and a PCRF or PCF that checks and misbehaves: TS 29.214 §4.4,
+TS 29.514 §4.2, TS 24.229 §5.2.7, §5.2.8."""
 
 import json
 import os
@@ -11,11 +11,10 @@ import time
 from cases import Cases, check, equal, wait_for
 from core import Core, Sub
 from phone import Dialog, Phone, hang_up
+from policy_peer import PEERS
 
 A, B = Sub(1), Sub(2)
 WAIT_MS = 700
-AUDIO, VIDEO = 0, 1
-LOSS, FAILED = 2, 9
 
 
 def sdp(ip, audio=40000, video=None, way="sendrecv"):
@@ -28,14 +27,15 @@ def sdp(ip, audio=40000, video=None, way="sendrecv"):
 
 
 class Policy:
-    """a and b are registered phones of one P-CSCF, so a call has two Rx sessions: one for each phone."""
+    """a and b are registered phones of one P-CSCF, so a call has two sessions at the peer: one for each phone."""
 
-    def __init__(self, core, file):
-        self.core, self.file = core, file
+    def __init__(self, core, file, peer):
+        self.core, self.file, self.peer = core, file, peer
         self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
 
     def register(self):
-        wait_for(lambda: self.core.rest("pcscf").items("/api/v1/diameter/peers")[0]["state"] == "open", 10, "the PCRF's connection")
+        if self.peer.mode == "rx":
+            wait_for(lambda: self.core.rest("pcscf").items("/api/v1/diameter/peers")[0]["state"] == "open", 10, "the PCRF's connection")
         for phone in (self.a, self.b):
             phone.must_register()
 
@@ -48,7 +48,7 @@ class Policy:
         aars = self.state()["begun"]
         self.b.must_register()
         equal(self.state()["begun"], aars, "a refresh says nothing new")
-        self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{one['number']}/abort", {"cause": 0})
+        self.tell(one, *self.peer.over)
         wait_for(lambda: not self.core.registered("pcscf", B), 5, "the end of the registration")
         wait_for(lambda: len(self.state()["signalling"]) == 1, 5, "STR")
         self.b.must_register()
@@ -62,13 +62,26 @@ class Policy:
 
     def state(self):
         """Sessions of calls; those of registrations are "signalling"."""
-        doc = self.core.rest("pcrf").get("/api/v1/state")
+        doc = self.core.rest(self.peer.node).get("/api/v1/state")
         doc["signalling"] = [s for s in doc["sessions"] if s["media"] and s["media"][0]["number"] == 0]
         doc["sessions"] = [s for s in doc["sessions"] if s not in doc["signalling"]]
         return doc
 
     def behave(self, *rules):
-        self.core.rest("pcrf").send("PUT", "/api/v1/behaviour", list(rules))
+        """Each a list of rules."""
+        self.core.rest(self.peer.node).send("PUT", "/api/v1/behaviour", sum(rules, []))
+
+    def tell(self, session, verb, body):
+        """The peer tells the P-CSCF something of a session; returns what it answers."""
+        return self.core.rest(self.peer.node).send("POST", f"/api/v1/sessions/{session['number']}/{verb}", body)[self.peer.result]
+
+    def questions(self):
+        """What was asked, in order."""
+        return [e for e in self.events() if self.peer.is_question(e)]
+
+    def ends(self):
+        """How often an end was told."""
+        return len([e for e in self.events() if e.startswith(self.peer.end)])
 
     def events(self):
         return [e["what"] for e in self.state()["events"]]
@@ -77,13 +90,13 @@ class Policy:
         """Nothing is left of the case before; good behaviour, empty history."""
         self.none_left()
         self.behave()
-        self.core.rest("pcrf").send("DELETE", "/api/v1/events")
+        self.core.rest(self.peer.node).send("DELETE", "/api/v1/events")
 
     def none_left(self):
         """Row Q4: every session that began has ended, and no AAR was wrong."""
         wait_for(lambda: not self.state()["sessions"], 10, "the end of every session")
         equal(self.core.rest("pcscf").items("/api/v1/policy-sessions"), [], "sessions at the P-CSCF")
-        equal([e for e in self.events() if e.startswith("violation")], [], "what the PCRF finds wrong")
+        equal([e for e in self.events() if e.startswith("violation")], [], "what the peer finds wrong")
 
     def sessions(self, n):
         return wait_for(lambda: (lambda s: s if len(s) == n else None)(self.state()["sessions"]), 10, f"{n} sessions")
@@ -129,7 +142,7 @@ class Policy:
     def timeline(self):
         """Row P18: SDP, AAR, AAA, and only then the 183; alerting behind it; nothing said twice."""
         self.fresh()
-        self.behave({"command": "AAR", "delayMs": 150})
+        self.behave(self.peer.asking(delayMs=150))
         inv, seen = self.ring()
         self.b.reply(seen, 180)
         began = time.monotonic()
@@ -137,10 +150,11 @@ class Policy:
         equal(r.status, 183, "what comes first")
         check(time.monotonic() - began > 0.25, "the 183 waits for both answers of the PCRF")
         self.a.provisional(inv, 180)
-        equal(self.events()[:4], ["AAR 1/0/2", "AAA SUCCESS", "AAR 1/0/2", "AAA SUCCESS"], "the history")
+        asked = self.peer.asked(1, self.peer.audio, self.peer.both)
+        equal(self.events()[:4], [asked, self.peer.yes] * 2, "the history")
         term, orig = self.sessions(2)
         equal([s["address"] for s in (term, orig)], [self.b.ip, self.a.ip], "whose sessions")
-        check(orig["subscription"].startswith("sip:"), orig["subscription"])
+        check(orig["subscription"].startswith(self.peer.subscription), orig["subscription"])
         equal(orig["icid"] != "" and orig["icid"], term["icid"], "one ICID")
         equal(orig["media"][0]["flows"][:2], [f"permit out 17 from {self.b.ip} 41000 to {self.a.ip} 40000",
                                               f"permit in 17 from {self.a.ip} 40000 to {self.b.ip} 41000"], "flows of the caller")
@@ -148,10 +162,10 @@ class Policy:
         listed = self.core.rest("pcscf").items("/api/v1/policy-sessions")
         equal(sorted(s["state"] for s in listed), ["agreed", "agreed"], "the P-CSCF's list")
         da, db = self.answered(inv, seen)
-        equal(len([e for e in self.events() if e.startswith("AAR")]), 2, "AARs: the 200 says nothing new")
+        equal(len(self.questions()), 2, "questions: the 200 says nothing new")
         hang_up(da, db)
         self.none_left()
-        equal(self.events().count("STR"), 2, "STRs")
+        equal(self.ends(), 2, "ends")
 
     def change(self, dialog, other, body, answer):
         """A re-INVITE of one side, answered by the other."""
@@ -166,16 +180,17 @@ class Policy:
         """Row Q3: video added, hold, video dropped: what changed and no more."""
         self.fresh()
         da, db = self.call()
-        for audio_way, answer_way, video, want in (("sendrecv", "sendrecv", 42000, "AAR 2/1/2"), ("sendonly", "recvonly", 42000, None),
+        video = self.peer.asked(2, self.peer.video, self.peer.both, False)
+        for audio_way, answer_way, port, want in (("sendrecv", "sendrecv", 42000, video), ("sendonly", "recvonly", 42000, None),
                                                    ("sendrecv", "sendrecv", 0, None)):
-            self.core.rest("pcrf").send("DELETE", "/api/v1/events")
-            self.change(da, db, sdp(self.a.ip, 40000, video, audio_way), sdp(self.b.ip, 41000, video and video + 100, answer_way))
-            aars = [e for e in self.events() if e.startswith("AAR")]
-            equal(len(aars), 2, f"AARs, one for each phone: {aars}")
+            self.core.rest(self.peer.node).send("DELETE", "/api/v1/events")
+            self.change(da, db, sdp(self.a.ip, 40000, port, audio_way), sdp(self.b.ip, 41000, port and port + 100, answer_way))
+            asked = self.questions()
+            equal(len(asked), 2, f"questions, one for each phone: {asked}")
             if want:
-                equal(aars, [want, want], "only the video")
+                equal(asked, [want, want], "only the video")
         media = [s["media"] for s in self.sessions(2)]
-        equal([[(m["type"], m["status"]) for m in s] for s in media], [[(AUDIO, 2)], [(AUDIO, 2)]], "what is left")
+        equal([[(m["type"], m["status"]) for m in s] for s in media], [[(self.peer.audio, self.peer.both)]] * 2, "what is left")
         hang_up(da, db)
         self.none_left()
 
@@ -193,7 +208,7 @@ class Policy:
         self.none_left()
 
     def cancelled(self):
-        """CANCEL at each stage: before the answer, while the PCRF is asked, after the 183."""
+        """CANCEL at each stage: before the answer, while the peer is asked, after the 183."""
         self.fresh()
         inv, seen = self.ring(180, False)
         self.a.provisional(inv, 180)
@@ -202,14 +217,14 @@ class Policy:
         self.b.incoming("ACK")
         self.refused(inv, 487)
         equal(self.events(), [], "nothing was asked")
-        self.behave({"command": "AAR", "delayMs": 400})
+        self.behave(self.peer.asking(delayMs=400))
         inv, seen = self.ring()
-        wait_for(lambda: "AAR 1/0/2" in self.events(), 5, "the question")
+        wait_for(self.questions, 5, "the question")
         self.cancel(inv)
         self.b.reply(seen, 487)
         self.b.incoming("ACK")
         self.refused(inv, 487)
-        self.none_left()			# the AAA comes after that, and the STR behind it
+        self.none_left()			# the answer comes after that, and the end behind it
         self.behave()
         inv, seen = self.ring()
         self.a.provisional(inv, 183)
@@ -232,17 +247,17 @@ class Policy:
     def no(self):
         """Row Q7: no session, not allowed: the status and the reason."""
         self.fresh()
-        for code, status, name in ((5065, 503, "IP-CAN_SESSION_NOT_AVAILABLE"), (5063, 488, "REQUESTED_SERVICE_NOT_AUTHORIZED")):
-            self.behave({"command": "AAR", "experimentalCode": code, "count": 1})
+        for how, status, name in self.peer.refusals:
+            self.behave(self.peer.asking(count=1, **how))
             inv, seen = self.ring()
             self.b.incoming("CANCEL")
             self.b.reply(seen, 487)
             self.b.incoming("ACK")
             r = self.a.final(inv)
-            check(r.status in (status, 500, 480), f"{code}: {r}")		# a 503 of the far side is no 503 of ours (RFC 3261 §16.7)
+            check(r.status in (status, 500, 480), f"{name}: {r}")		# a 503 of the far side is no 503 of ours (RFC 3261 §16.7)
             self.none_left()
-        self.behave({"command": "AAR", "experimentalCode": 5063, "count": 2})
-        self.core.rest("pcrf").send("DELETE", "/api/v1/events")
+        self.behave(self.peer.asking(count=2, **how))
+        self.core.rest(self.peer.node).send("DELETE", "/api/v1/events")
         check(name in self.rejected_in_the_200(), "the reason in BYE")
         self.none_left()
 
@@ -263,7 +278,7 @@ class Policy:
     def silence(self):
         """No answer: the call goes on when the time is over, and what the PCRF may have is ended."""
         self.fresh()
-        self.behave({"command": "AAR", "silent": True})
+        self.behave(self.peer.asking(**self.peer.silent))
         began = time.monotonic()
         inv, seen = self.ring()
         self.a.provisional(inv, 183)
@@ -277,32 +292,33 @@ class Policy:
         """A yes after the call has gone on: it is a session like others.  One after the Diameter deadline, when the call is over: STR goes
         until it has been found."""
         self.fresh()
-        self.behave({"command": "AAR", "delayMs": WAIT_MS + 400})
+        self.behave(self.peer.asking(delayMs=WAIT_MS + 400))
         inv, seen = self.ring()
         self.a.provisional(inv, 183)
         wait_for(lambda: [s["state"] for s in self.core.rest("pcscf").items("/api/v1/policy-sessions")] == ["agreed", "agreed"], 5, "the yes")
         self.behave()
         hang_up(*self.answered(inv, seen))
         self.none_left()
-        equal(self.events().count("STR"), 2, "STRs")
-        self.behave({"command": "AAR", "delayMs": 3500, "slow": True})
+        equal(self.ends(), 2, "ends")
+        self.behave(self.peer.asking(delayMs=3500, slow=True))
         inv, seen = self.ring()
         self.a.provisional(inv, 183)
         self.behave()
         self.b.reply(seen, 486)
         self.b.incoming("ACK")
         self.refused(inv, 486)
-        wait_for(lambda: "STA UNKNOWN_SESSION_ID" in self.events() or "STA DIAMETER_UNKNOWN_SESSION_ID" in self.events(), 10, "an STR too early")
+        if self.peer.unknown:
+            wait_for(lambda: self.peer.unknown in self.events() or "STA UNKNOWN_SESSION_ID" in self.events(), 10, "an STR too early")
+        else:
+            wait_for(lambda: self.ends() == 4, 10, "ends, once there are names")
         self.none_left()
 
     def revoked(self):
         """Rows Q5, Q6: ASR and RAR end the call for both, with the reason."""
-        for verb, body in (("abort", {"cause": 0}), ("event", {"actions": [LOSS], "media": [1]}), ("event", {"actions": [FAILED]})):
+        for verb, body in (self.peer.over, (self.peer.lost[0], dict(self.peer.lost[1], media=[1])), self.peer.failed):
             self.fresh()
             self.call()
-            number = self.sessions(2)[0]["number"]
-            doc = self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{number}/{verb}", body)
-            equal(doc["resultCode"], 2001, verb)
+            equal(self.tell(self.sessions(2)[0], verb, body), self.peer.done, verb)
             for phone in (self.a, self.b):
                 bye = phone.incoming("BYE")
                 check("cause=503" in bye.get("Reason"), f"Reason: {bye.get('Reason')}")
@@ -314,9 +330,7 @@ class Policy:
         self.fresh()
         da, db = self.call()
         self.change(da, db, sdp(self.a.ip, 40000, 42000), sdp(self.b.ip, 41000, 42100))
-        number = self.sessions(2)[0]["number"]
-        doc = self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{number}/event", {"actions": [LOSS], "media": [2]})
-        equal(doc["resultCode"], 2001, "RAA")
+        equal(self.tell(self.sessions(2)[0], self.peer.lost[0], dict(self.peer.lost[1], media=[2])), self.peer.done, "the answer")
         hang_up(da, db)
         self.none_left()
 
@@ -324,12 +338,11 @@ class Policy:
         """ASR for a session that is none (any more): 5002."""
         self.fresh()
         da, db = self.call()
-        number = self.sessions(2)[0]["number"]
-        self.behave({"command": "STR", "resultCode": 5012, "count": 2})		# the PCRF keeps them
+        session = self.sessions(2)[0]
+        self.behave(self.peer.ending(count=2, **self.peer.keeps_session))		# the PCRF keeps them
         hang_up(da, db)
-        wait_for(lambda: self.events().count("STR") == 2, 5, "STRs")
-        doc = self.core.rest("pcrf").send("POST", f"/api/v1/sessions/{number}/abort", {})
-        equal(doc["resultCode"], 5002, "ASA")
+        wait_for(lambda: self.ends() == 2, 5, "ends")
+        equal(self.tell(session, *self.peer.over), self.peer.nobody, "the answer")
 
     def phone_gone(self):
         """A registration that ends takes its calls along: BYE, STR."""
@@ -340,18 +353,18 @@ class Policy:
         wait_for(lambda: not self.core.rest("pcscf").items("/api/v1/policy-sessions"), 5, "the P-CSCF's list is empty")
         self.b.must_register()
 
-    def pcrf_gone(self):
+    def peer_gone(self):
         """Killed within a call, there again after it: calls go on, and the end of the session is told (row Q4)."""
         da, db = self.call()
-        self.core.stop_node("pcrf", signal.SIGKILL)
+        self.core.stop_node(self.peer.node, signal.SIGKILL)
         hang_up(da, db)
         inv, seen = self.ring()
         self.a.provisional(inv, 183)
         da, db = self.answered(inv, seen)
         hang_up(da, db)
-        self.core.start_node("pcrf")
-        self.core.wait_ready("pcrf")
-        wait_for(lambda: self.events().count("STR") >= 2, 15, "STRs after it has come back")
+        self.core.start_node(self.peer.node)
+        self.core.wait_ready(self.peer.node)
+        wait_for(lambda: self.ends() >= 2, 15, "ends after it has come back")
         self.fresh()
         da, db = self.call()
         self.sessions(2)
@@ -375,35 +388,35 @@ class Policy:
     def rows(self):
         """What runs, in order."""
         return [
-            ("registered, the PCRF connected", self.register),
+            ("registered, the peer connected", self.register),
             ("Q1 the session of a registration", self.signalling),
-            ("P18 Q2 timeline: SDP, AAR, AAA, 183, 180", self.timeline),
+            ("P18 Q2 timeline: SDP, question, answer, 183, 180", self.timeline),
             ("Q3 video added, hold, video dropped", self.changes),
             ("Q3 a fork", self.fork),
             ("Q4 CANCEL at each stage", self.cancelled),
             ("P18 580", self.failures),
-            ("Q7 the PCRF refuses", self.no),
-            ("Q7 the PCRF is silent", self.silence),
+            ("Q7 the peer refuses", self.no),
+            ("Q7 the peer is silent", self.silence),
             ("Q4 Q7 the PCRF says yes too late", self.late_yes),
             ("Q5 Q6 revoked", self.revoked),
             ("Q6 the video's bearer is lost", self.video_lost),
             ("G4 call records", self.records),
-            ("Q5 ASR for nobody", self.unknown),
+            ("Q5 the end of nobody's session", self.unknown),
             ("Q4 a phone that is gone", self.phone_gone),
-            ("Q4 Q7 the PCRF is killed and comes back", self.pcrf_gone),
+            ("Q4 Q7 the peer is killed and comes back", self.peer_gone),
         ]
 
 
 def main():
     """The script."""
-    build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    build, net, workers, peer = sys.argv[1], sys.argv[2], int(sys.argv[3]), PEERS[sys.argv[4]]
     cases = Cases()
     top = tempfile.TemporaryDirectory()
     records = os.path.join(top.name, "calls")
-    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true, registration: true}}\ndiameter: {{request_timeout_ms: 1500}}\n"
+    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, location: true, registration: true}}\n{peer.extra}"
              f"records: {{file: {records}}}\n"}
-    with Core(build, net, [A, B], workers, extra=extra, policy="rx") as core:
-        for case in Policy(core, records).rows():
+    with Core(build, net, [A, B], workers, extra=extra, policy=peer.mode) as core:
+        for case in Policy(core, records, peer).rows():
             cases.run(*case)
     core.finish(cases)
     top.cleanup()

@@ -125,6 +125,15 @@ class Files(unittest.TestCase):
             self.assertIn("policy: {mode: rx}\n", read(configs["pcscf"]))
             self.assertNotIn("policy:", cscf_part(LabNet("127.0.78"), labdir, "pcscf"))
 
+    def test_policy_control_over_n5_needs_a_pcf(self):
+        with tempfile.TemporaryDirectory() as path:
+            net, labdir = LabNet("127.0.78", policy="n5"), LabDir(path)
+            configs = write_all(net, labdir, "subs", 1, False)
+            self.assertEqual(net.daemons(), ["hss", "pcf", "scscf", "icscf", "pcscf"])
+            self.assertIn('sbi: {listen: "127.0.78.46:7777"}', read(configs["pcf"]))
+            self.assertIn('n5: {pcf: "http://127.0.78.46:7777", listen: "127.0.78.10:7777"', read(configs["pcscf"]))
+            self.assertNotIn("diameter:", read(configs["pcscf"]))
+
     def test_the_zone_leads_to_the_icscf(self):
         zone = dnsmasq_part(LabNet("127.0.78"))
         d = "ims.mnc001.mcc001.3gppnetwork.org"
