@@ -1,6 +1,7 @@
 /* pcscf/binding.c - one phone's registration, and the table of those that a worker owns. */
 #include <errno.h>
 #include <stdlib.h>
+#include "common/daemon/events.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/hash.h"
@@ -222,8 +223,29 @@ static void owned_free(struct owned *o)
 	free(o);
 }
 
+/* Operators hear of it: GET /api/v1/events. */
+static void tell_event(const struct binding *b, const char *type, const char *why)
+{
+	struct worker *w = worker_current();
+	char flow[SIP_FLOW_STRLEN];
+	cJSON *o;
+
+	if (!events_wanted(w))
+		return;
+	o = cJSON_CreateObject();
+	events_add(o, "impi", b->impi);
+	events_add(o, "impu", b->identity[0].aor);
+	events_add(o, "contact", b->contact);
+	cJSON_AddStringToObject(o, "flow", sip_flow_fmt(&b->flow, flow));
+	if (why)
+		cJSON_AddStringToObject(o, "why", why);
+	events_add(o, "icid", log_correlation_get());
+	events_post(w, type, o);
+}
+
 static void owned_end(struct owned *o, const char *why)
 {
+	tell_event(o->b, "registration.ended", why);
 	log_info(LOG_REG, "binding ended", LOG_C("why", why), LOG_S("impi", o->b->impi), LOG_S("contact", o->b->contact));
 	metric_add(&m_ended, why, NULL, 1);
 	if (o->bs->on_end)
@@ -338,8 +360,11 @@ static int put(struct bindings *bs, struct binding *b, uint64_t left_ms)
 
 int bindings_put(struct bindings *bs, struct binding *b, uint32_t expires_s)
 {
+	bool known = owned_find(bs, b->key);
 	int rc = put(bs, b, (uint64_t)expires_s * 1000);
 
+	if (rc == 0)
+		tell_event(b, known ? "registration.refreshed" : "registration.created", NULL);
 	if (rc == 0)
 		stored_phone(bs->store, b, (uint64_t)expires_s * 1000);
 	return rc;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/daemon/events.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "common/util/rand.h"
@@ -234,6 +235,26 @@ static uint8_t registered_impu(const struct registration *g, const struct bindin
 	return REG_IMPU_UNKNOWN;
 }
 
+/* Operators hear of it: GET /api/v1/events. */
+static void tell_event(const struct registration *g, const char *type, const char *why)
+{
+	struct worker *w = g->r->sw->w;
+	const struct profile_identity *id = g->profile ? profile_default(g->profile) : NULL;
+	cJSON *o;
+
+	if (g->r->restoring || !events_wanted(w))
+		return;
+	o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "impi", g->impi);
+	if (id)
+		cJSON_AddStringToObject(o, "impu", id->uri);
+	cJSON_AddNumberToObject(o, "contacts", g->n_bindings);
+	if (why)
+		cJSON_AddStringToObject(o, "why", why);
+	events_add(o, "icid", log_correlation_get());
+	events_post(w, type, o);
+}
+
 int registration_publish(struct registration *g)
 {
 	struct reg_contact_view contact[REG_MAX_CONTACTS];
@@ -269,6 +290,7 @@ int registration_publish(struct registration *g)
 		keep_registration(g);
 		return 0;
 	}
+	tell_event(g, !g->registered_wall_us ? "registration.created" : g->r->only_refreshed ? "registration.refreshed" : "registration.changed", NULL);
 	if (!g->registered_wall_us) {
 		g->registered_wall_us = wall;
 		metric_adjust(&m_now, NULL, NULL, 1);
@@ -290,6 +312,8 @@ void registration_clear(struct registration *g, enum reginfo_event event)
 		keep_forget(g);
 	binding_drop_all(g, event);
 	registration_tell(g, g->profile);
+	if (g->registered_wall_us)
+		tell_event(g, "registration.ended", reginfo_event_name(event));
 	auth_forget_unused(g);
 	obj_unref(g->profile);
 	g->profile = NULL;

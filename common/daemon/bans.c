@@ -1,5 +1,6 @@
 /* common/daemon/bans.c - GET and DELETE /api/v1/bans: sources that are kept out for a while.  Row X10. */
 #include <stdio.h>
+#include "common/daemon/events.h"
 #include "common/daemon/private.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
@@ -46,6 +47,15 @@ static void get_bans(void *u, struct http_req *r)
 	http_reply_page(r, items, n > limit ? next : NULL);
 }
 
+static void tell_lifted(struct stack *s, struct str source, const char *by)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	events_add(o, "source", source);
+	cJSON_AddStringToObject(o, "by", by);
+	stack_event(s, "ban.lifted", o);
+}
+
 /* The source as it is listed; an IPv6 address stands for its /64. */
 static void delete_ban(void *u, struct http_req *r)
 {
@@ -59,6 +69,7 @@ static void delete_ban(void *u, struct http_req *r)
 		http_problem(r, 404, "RESOURCE_NOT_FOUND", "that source is not banned");
 	} else {
 		log_info(LOG_SEC, "ban lifted", LOG_S("source", http_param(r, "source")), LOG_C("by", "administration"));
+		tell_lifted(s, http_param(r, "source"), http_who(r));
 		http_reply(r, 204, NULL, STR_NONE);
 	}
 }

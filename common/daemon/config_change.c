@@ -326,15 +326,28 @@ static void post_reload(void *u, struct http_req *r)
 	buf_fini(&text);
 }
 
+static void tell_changed(struct stack *s)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	add_revision(o, "revision", revisions_newest(s->revisions));
+	cJSON_AddStringToObject(o, "by", s->reload_for.by ? s->reload_for.by : "");
+	cJSON_AddStringToObject(o, "origin", s->reload_for.origin ? s->reload_for.origin : "file");
+	stack_event(s, "config.changed", o);
+}
+
 /* After every reload, by SIGHUP too. */
 void config_was_read(struct stack *s)
 {
+	uint32_t before = revisions_newest(s->revisions);
 	struct buf text;
 
 	buf_init(&text, TEXT_BYTES);
 	if (file_read(s->daemon->config_file, &text) == 0)
 		revisions_add(s->revisions, buf_str(&text), s->reload_for.origin ? s->reload_for.origin : "file",
 			      s->reload_for.by ? s->reload_for.by : "");
+	if (revisions_newest(s->revisions) != before)
+		tell_changed(s);
 	buf_fini(&text);
 }
 

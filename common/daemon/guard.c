@@ -2,6 +2,7 @@
  * new work admitted by the measured delay.  Rows C18, X10; SEC-10, SEC-11; RFC 6357; RFC 3261 §21.5.4. */
 #include <errno.h>
 #include <stdio.h>
+#include "common/daemon/events.h"
 #include "common/daemon/private.h"
 #include "common/log/log.h"
 #include "common/sip/auth.h"
@@ -81,6 +82,18 @@ static bool on_filter(void *u, const struct sip_flow *from, struct str raw)
 	return false;
 }
 
+static void tell_ban(struct worker *w, const char *source, const char *reason)
+{
+	cJSON *o;
+
+	if (!events_wanted(w))
+		return;
+	o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "source", source);
+	cJSON_AddStringToObject(o, "reason", reason);
+	events_post(w, "ban.added", o);
+}
+
 enum source_verdict stack_source_event(struct worker *w, const struct sip_flow *from, enum source_event e)
 {
 	enum source_verdict v;
@@ -91,7 +104,8 @@ enum source_verdict stack_source_event(struct worker *w, const struct sip_flow *
 	v = sources_event(w->stack->sources, &from->remote, e, loop_now_ms(w->loop));
 	if (v == SOURCE_BANNED) {
 		metric_add(&m_bans, source_event_name(e), NULL, 1);
-		log_info(LOG_SEC, "source banned", LOG_C("source", source_fmt(&from->remote, text)),
+		tell_ban(w, source_fmt(&from->remote, text), source_event_name(e));
+		log_info(LOG_SEC, "source banned", LOG_C("source", text),
 			 LOG_C("reason", source_event_name(e)),
 			 LOG_U("seconds", cfg_int(cfg_root(w->stack->config), "sip.sources.ban_s")));
 	}

@@ -58,6 +58,8 @@ struct stack {
 	atomic_bool draining;
 	struct timer drain_timer;
 	struct revisions *revisions;
+	struct events *events;			/* events.c; NULL before REST is there */
+	struct alarms *alarms;			/* alarms.c */
 	struct { const char *origin, *by; } reload_for;	/* while REST reads the file; NULL: SIGHUP */
 	struct timer log_revert;		/* levels changed by REST for a while */
 	struct console *console;		/* served at /console; NULL: none */
@@ -99,6 +101,12 @@ cJSON *config_json(const struct stack *s);		/* as GET /api/v1/config shows it */
 cJSON *config_findings(const struct buf *errors);	/* mistakes, a line each, as objects */
 void config_was_read(struct stack *s);			/* a text of the file that was found good becomes a revision */
 extern const struct http_route alarms_routes[];		/* alarms.c; u is struct stack */
+int alarms_init(struct stack *s);			/* 0 or -ENOMEM */
+void alarms_fini(struct stack *s);
+extern const struct http_route events_routes[];		/* events.c; u is struct stack */
+int events_init(struct stack *s);			/* 0 or -ENOMEM */
+void events_fini(struct stack *s);
+void stack_event(struct stack *s, const char *type, cJSON *data);	/* as events_post(), on the main thread */
 extern const struct http_route sip_rest_routes[];		/* sip_rest.c; u is struct stack */
 extern const struct http_route explain_routes[];		/* explain.c; u is struct stack */
 /* correlation.c: the log's correlation id for a message: its ICID when the sender is believed, else that of its Call-ID, else the

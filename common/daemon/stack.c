@@ -426,11 +426,13 @@ void stack_free(struct stack *s)
 	timer_stop(&s->log_revert);
 	s->daemon->stack_reload = NULL;
 	s->daemon->stack_alive = NULL;
+	alarms_fini(s);
 	http_server_free(s->http);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_stop(&s->workers[i]);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
+	events_fini(s);
 	store_close(s->store);
 	revisions_free(s->revisions);
 	transport_group_free(s->group);

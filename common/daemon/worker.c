@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/daemon/events.h"
 #include "common/daemon/private.h"
 #include "common/diameter/cx.h"
 #include "common/log/log.h"
@@ -265,6 +266,27 @@ static void on_invite_final(void *u, const struct sip_msg *invite, unsigned stat
 
 static const struct tx_ops tx_ops = { on_send, on_request, on_ack, on_cancel, on_stray, on_observe, on_invite_final };
 
+/* ---- dialogs -> events ---- */
+
+static void on_call(void *u, const char *what, unsigned status, const struct dialog_view *v)
+{
+	struct worker *w = u;
+	char type[32];
+	cJSON *o;
+
+	if (!events_wanted(w))
+		return;
+	o = cJSON_CreateObject();
+	events_add(o, "callId", v->call_id);
+	events_add(o, "icid", v->icid);
+	events_add(o, "from", v->from_uri);
+	events_add(o, "to", v->to_uri);
+	if (status)
+		cJSON_AddNumberToObject(o, "status", status);
+	snprintf(type, sizeof(type), "call.%s", what);
+	events_post(w, type, o);
+}
+
 /* ---- proxy environment ---- */
 
 static int env_local_for(void *u, const struct sip_flow *to, struct addr *ret)
@@ -379,6 +401,7 @@ int worker_open(struct stack *s, unsigned id)
 	f->correlation = correlation_new();
 	if (!f->correlation || !w->transport || !w->tx || !w->resolver || !w->dialogs || !w->trace)
 		return -ENOMEM;
+	dialog_table_watch(w->dialogs, on_call, w);
 	set_timers(w->tx, r);
 	tx_layer_set_limits(w->tx, (uint32_t)cfg_int(r, "sip.max_transactions"));
 	tx_layer_set_side_fn(w->tx, on_side);

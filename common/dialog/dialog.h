@@ -52,6 +52,8 @@ struct dialog_view {
 	uint32_t session_s, session_left_s;	/* RFC 4028: agreed interval, what is left of it; 0: no session timer */
 	const char *refresher;			/* "uac", "uas" of the last refresh; NULL: no session timer */
 };
+/* what: "started" (an INVITE), "ringing" (each fork once), "answered", "failed" with the status that went upstream (0: none), "ended". */
+typedef void (*dialog_watch_fn)(void *arg, const char *what, unsigned status, const struct dialog_view *v);
 struct dialog_table *dialog_table_new(struct wheel *w, uint32_t max_dialogs, uint32_t max_age_s);
 void dialog_table_free(struct dialog_table *t);
 /* Feeds what passes: INVITE and its responses, BYE and its final.  side only counts for the one that makes it.  Each INVITE fed
@@ -75,6 +77,7 @@ typedef void (*dialog_limit_fn)(void *arg, struct str call_id, uint64_t id);
 void dialog_table_limit(struct dialog_table *t, uint32_t limit_s, dialog_limit_fn fn, void *arg);
 /* Keeps a reference of o for as long as this INVITE, or a dialog that it made, is watched.  which: 0 or 1, one of each. */
 void dialog_table_attach(struct dialog_table *t, const struct sip_msg *invite, unsigned which, struct obj *o);
+void dialog_table_watch(struct dialog_table *t, dialog_watch_fn fn, void *arg);	/* fn hears of every call; NULL: nobody */
 uint32_t dialog_table_count(const struct dialog_table *t);
 /* In order of id, those above after_id, at most max. */
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,

@@ -45,6 +45,7 @@ struct entry {
 	char *from_uri, *to_uri, *icid;
 	struct dialog_ends *ends;	/* NULL: not kept */
 	struct timer limit;
+	bool rang, told_end;		/* what the watcher has heard */
 	struct obj *held[2];		/* dialog_table_attach() */
 };
 
@@ -59,6 +60,8 @@ struct dialog_table {
 	uint32_t limit_s;
 	dialog_limit_fn limit_fn;
 	void *limit_arg;
+	dialog_watch_fn watch_fn;
+	void *watch_arg;
 };
 
 static bool call_eq(const struct hnode *n, const void *key)
@@ -121,11 +124,31 @@ static bool is_attempt(const struct entry *e)
 	return !e->to_tag[0];
 }
 
+static struct dialog_view view_of(const struct entry *e);
+
+static void tell(struct entry *e, const char *what, unsigned status)
+{
+	struct dialog_view v;
+
+	if (!e->t->watch_fn)
+		return;
+	v = view_of(e);
+	e->t->watch_fn(e->t->watch_arg, what, status, &v);
+}
+
+static void tell_end(struct entry *e)
+{
+	if (e->answered_wall_us && !e->told_end)
+		tell(e, "ended", 0);
+	e->told_end = true;
+}
+
 static void entry_free(struct entry *e)
 {
 	struct call *c = e->call;
 	struct dialog_table *t = e->t;
 
+	tell_end(e);
 	timer_stop(&e->timer);
 	timer_stop(&e->limit);
 	t->hidden -= e->has_dialogs;
@@ -232,6 +255,7 @@ void dialog_table_free(struct dialog_table *t)
 {
 	if (!t)
 		return;
+	t->watch_fn = NULL;
 	while (!list_empty(&t->entries))
 		entry_free(list_entry(t->entries.next, struct entry, in_table));
 	htab_fini(&t->calls);
@@ -287,6 +311,7 @@ static bool from_callee(const struct entry *e, const struct sip_msg *m)
 static void bye_seen(struct entry *e)
 {
 	e->state = ENTRY_TERMINATED;
+	tell_end(e);
 	timer_start(e->t->wheel, &e->timer, TABLE_LINGER_MS);
 }
 
@@ -332,6 +357,7 @@ void dialog_table_request(struct dialog_table *t, const struct sip_msg *m, uint8
 	e->open = 1;
 	if (t->keep_ends)
 		e->ends = dialog_ends_new(m);
+	tell(e, "started", 0);
 }
 
 /* The attempt, or when it is over another dialog that the same INVITE made. */
@@ -417,8 +443,10 @@ void dialog_table_final(struct dialog_table *t, const struct sip_msg *invite, un
 
 	if (!e || --e->open)
 		return;
-	if (status / 100 != 2)
+	if (status / 100 != 2) {
 		early_end(c, invite, true);	/* leaves c: the attempt is still there */
+		tell(e, "failed", status);
+	}
 	entry_free(e);
 }
 
@@ -440,6 +468,7 @@ void dialog_table_session(struct dialog_table *t, const struct sip_msg *m, uint3
 static void invite_response(struct dialog_table *t, struct call *c, const struct sip_msg *m)
 {
 	struct entry *e = find_dialog(c, m);
+	bool first;
 
 	if (e && e->state != ENTRY_EARLY) {	/* of a re-INVITE: §12.2.1.2 */
 		if (m->status == 408 || m->status == 481)
@@ -457,12 +486,19 @@ static void invite_response(struct dialog_table *t, struct call *c, const struct
 	if (m->status == 100 || !m->to_tag.l)
 		return;
 	e = entry_for(t, c, m);
+	if (e && m->status == 180 && !e->rang) {
+		e->rang = true;
+		tell(e, "ringing", 180);
+	}
 	if (!e || m->status < 200)
 		return;
 	if (m->method == SIP_INVITE && e->state != ENTRY_CONFIRMED)
 		metric_observe_us(&m_setup, NULL, NULL, clock_wall_us() - e->started_wall_us);
+	first = e->state == ENTRY_EARLY;
 	e->state = ENTRY_CONFIRMED;
 	e->answered_wall_us = clock_wall_us();
+	if (first)
+		tell(e, "answered", m->status);
 	if (e->ends)
 		dialog_ends_answered(e->ends, m);
 	if (t->limit_s)
@@ -588,9 +624,28 @@ static uint32_t session_left_s(const struct entry *e)
 	return e->session_s && e->state == ENTRY_CONFIRMED && e->timer.at_ms > now ? (uint32_t)((e->timer.at_ms - now) / 1000) : 0;
 }
 
+static struct dialog_view view_of(const struct entry *e)
+{
+	return (struct dialog_view){
+		.id = e->id, .state = state_names[e->state], .call_id = str_from_c(e->call->call_id),
+		.from_tag = str_from_c(e->from_tag), .to_tag = str_from_c(e->to_tag),
+		.from_uri = str_from_c(e->from_uri), .to_uri = str_from_c(e->to_uri), .icid = str_from_c(e->icid),
+		.session_s = e->session_s, .refresher = e->session_s ? e->refresher_uas ? "uas" : "uac" : NULL,
+		.session_left_s = session_left_s(e),
+		.started_wall_us = e->started_wall_us, .answered_wall_us = e->answered_wall_us, .side = e->side,
+	};
+}
+
+void dialog_table_watch(struct dialog_table *t, dialog_watch_fn fn, void *arg)
+{
+	t->watch_fn = fn;
+	t->watch_arg = arg;
+}
+
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,
 		       void (*fn)(void *arg, const struct dialog_view *v), void *arg)
 {
+	struct dialog_view v;
 	struct list *i;
 
 	list_for_each(i, &t->entries) {
@@ -600,13 +655,7 @@ void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned
 			continue;
 		if (!max--)
 			return;
-		fn(arg, &(struct dialog_view){
-			.id = e->id, .state = state_names[e->state], .call_id = str_from_c(e->call->call_id),
-			.from_tag = str_from_c(e->from_tag), .to_tag = str_from_c(e->to_tag),
-			.from_uri = str_from_c(e->from_uri), .to_uri = str_from_c(e->to_uri), .icid = str_from_c(e->icid),
-			.session_s = e->session_s, .refresher = e->session_s ? e->refresher_uas ? "uas" : "uac" : NULL,
-			.session_left_s = session_left_s(e),
-			.started_wall_us = e->started_wall_us, .answered_wall_us = e->answered_wall_us, .side = e->side,
-		});
+		v = view_of(e);
+		fn(arg, &v);
 	}
 }

@@ -41,6 +41,11 @@ static void server_run(struct http_server *s)
 		timer_start(loop_wheel(s->loop), &s->run, next);
 }
 
+void http_server_run_soon(struct http_server *s)
+{
+	timer_start(loop_wheel(s->loop), &s->run, 0);
+}
+
 static void on_fd(struct loop_fd *f, uint32_t ev)
 {
 	(void)ev;
@@ -63,6 +68,7 @@ static void req_free(struct http_req *r)
 	for (unsigned i = 0; i < r->n_headers; i++)
 		free(r->header[i].value);
 	list_del(&r->link);
+	stream_free(r->stream);
 	buf_fini(&r->body);
 	cJSON_Delete(r->json);
 	if (r->response)
@@ -173,7 +179,7 @@ void http_set_header(struct http_req *r, const char *name, const char *value)
 		r->n_headers++;
 }
 
-static void req_answer(struct http_req *r, unsigned status, struct MHD_Response *resp)
+void http_answer(struct http_req *r, unsigned status, struct MHD_Response *resp)
 {
 	const char *cls[] = { "other", "1xx", "2xx", "3xx", "4xx", "5xx" };
 
@@ -196,7 +202,7 @@ static void req_answer(struct http_req *r, unsigned status, struct MHD_Response 
 		return;		/* on_access queues it */
 	list_del(&r->link);
 	MHD_resume_connection(r->c);
-	timer_start(loop_wheel(r->l->s->loop), &r->l->s->run, 0);
+	http_server_run_soon(r->l->s);
 }
 
 void http_reply(struct http_req *r, unsigned status, const char *content_type, struct str body)
@@ -206,7 +212,7 @@ void http_reply(struct http_req *r, unsigned status, const char *content_type, s
 
 	if (resp && content_type)
 		MHD_add_response_header(resp, "Content-Type", content_type);
-	req_answer(r, status, resp);
+	http_answer(r, status, resp);
 }
 
 static void reply_cjson(struct http_req *r, unsigned status, const char *type, cJSON *json)
@@ -248,7 +254,7 @@ static void reply_cjson(struct http_req *r, unsigned status, const char *type, c
 			MHD_add_response_header(resp, "Allow", allow.p);
 		buf_fini(&allow);
 	}
-	req_answer(r, status, resp);
+	http_answer(r, status, resp);
 }
 
 void http_reply_json(struct http_req *r, unsigned status, cJSON *json)
@@ -458,6 +464,7 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 	s->loop = l;
 	s->local.trusted = true;
 	list_init(&s->suspended);
+	list_init(&s->streams);
 	timer_init(&s->run, on_run_timer);
 	metrics_register(&m_requests);
 	s->nf = strdup(c->nf);
@@ -503,6 +510,7 @@ void http_server_free(struct http_server *s)
 		return;
 	while (!list_empty(&s->suspended))
 		http_problem(list_entry(s->suspended.next, struct http_req, link), 503, "STOPPING", "the daemon stops");
+	streams_end(s);
 	if (s->tcp.mhd || s->local.mhd)
 		server_run(s);
 	timer_stop(&s->run);

@@ -99,3 +99,14 @@ void http_problem(struct http_req *r, unsigned status, const char *cause, const 
 void http_problem_with(struct http_req *r, unsigned status, const char *cause, const char *detail, const char *name, cJSON *extra);
 /* The handler returns without an answer; the request stays valid until it is answered, also when the client is gone. */
 void http_suspend(struct http_req *r);
+
+/* An answer without an end (server-sent events).  more: appends what there is to say; false: and that was all.  Called when the client
+ * can take octets, again after http_stream_wake() when it had nothing to say.  closed: the stream is over, whoever ended it. */
+struct http_stream;
+struct http_stream_ops {
+	bool (*more)(void *u, struct buf *out);
+	void (*closed)(void *u);
+};
+/* NULL: it has answered with a problem; closed is not called. */
+struct http_stream *http_stream(struct http_req *r, const char *content_type, const struct http_stream_ops *ops, void *u);
+void http_stream_wake(struct http_stream *st);

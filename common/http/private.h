@@ -52,6 +52,7 @@ struct http_server {
 	char *origin[HTTP_MAX_ORIGINS];
 	size_t n_origins;
 	struct list suspended;
+	struct list streams;
 };
 
 struct http_req {
@@ -85,6 +86,7 @@ struct http_req {
 	unsigned n_headers;
 	struct MHD_Response *response;
 	unsigned status;
+	struct http_stream *stream;		/* NULL: an answer with an end */
 };
 
 /* cors.c */
@@ -92,6 +94,12 @@ int cors_init(struct http_server *s, const struct http_config *c);	/* 0, -ENOMEM
 void cors_fini(struct http_server *s);
 bool cors_preflight(struct http_req *r);	/* true: it was one, and is answered */
 void cors_headers(const struct http_req *r, struct MHD_Response *resp);
+/* http.c */
+void http_answer(struct http_req *r, unsigned status, struct MHD_Response *resp);	/* takes resp over */
+void http_server_run_soon(struct http_server *s);
+/* stream.c */
+void stream_free(struct http_stream *st);	/* NULL is fine */
+void streams_end(struct http_server *s);
 
 /* access.c */
 int access_init(struct http_server *s, const struct http_config *c);	/* 0 or -ENOMEM */

@@ -7,6 +7,7 @@ import time
 
 import ctlcomplete
 import ctlconfig
+import ctlevents
 import ctlverbs
 from ctlnodes import Nodes, UsageError, find
 from ctlrest import RestError
@@ -46,11 +47,17 @@ VERBS = {
         ("action", {"nargs": "?", "default": "show", "choices": tuple(ctlconfig.ACTIONS)}),
         ("words", {"nargs": "*", "metavar": "ARGUMENT", "help": "; ".join(f"{k} {v[1]}" for k, v in ctlconfig.ACTIONS.items() if v[1])}),
         ("--dry-run", {"action": "store_true", "help": "say what would change, change nothing"})]),
+    "events": (ctlevents.events, "what happens: registrations, calls, alarms, bans, peers, configuration", [
+        ("types", {"nargs": "*", "metavar": "TYPE", "help": "prefixes: registration, call.failed, ban ..."}),
+        ("--follow", {"action": "store_true", "help": "as it happens, until interrupted; else what was recorded while somebody listened"}),
+        ("--who", {"metavar": "TEXT", "help": "only events that have this text as a value: an identity, a Call-ID"})]),
     "log": (ctlverbs.log, "levels of the log", [
         ("action", {"nargs": "?", "default": "show", "choices": ("show", "set")}),
         ("levels", {"nargs": "*", "metavar": "[AREA=]LEVEL", "help": "error, warn, info or debug"}),
         ("--revert-after", {"type": int, "metavar": "S", "help": "back to the configured ones after S seconds"})]),
-    "alarms": (ctlverbs.alarms, "what is wrong now, and what to do", []),
+    "alarms": (ctlverbs.alarms, "what is wrong now, and what to do", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "ack", "unack")}),
+        ("id", {"nargs": "?", "metavar": "ALARM"})]),
     "audit": (ctlverbs.audit, "who changed what", []),
     "raw": (ctlverbs.raw, "any REST request", [
         ("method", {}), ("path", {}), ("body", {"nargs": "?", "metavar": "JSON"})]),

@@ -7,6 +7,7 @@ import ssl
 import urllib.parse
 
 TIMEOUT_S = 5.0
+STREAM_S = 60.0			# the daemons give a sign of life every 15 seconds
 PAGE = 500
 
 
@@ -105,6 +106,21 @@ class Rest:
             raise RestError(status, f"{method} {self.root}{path}: {problem_text(status, doc)}")
         return doc
 
+    def stream(self, path, more=None, timeout=STREAM_S):
+        """(id, event, JSON) of each server-sent event, until the daemon ends the stream; ("", "", None) for a sign of life."""
+        try:
+            c = self.connect(timeout)
+            c.request("GET", path, headers=self.headers({"Accept": "text/event-stream", **(more or {})}))
+            r = c.getresponse()
+            if r.status != 200:
+                raise RestError(r.status, f"GET {self.root}{path}: {problem_text(r.status, parsed(r.read()))}")
+            yield from fields(r)
+        except (OSError, http.client.HTTPException) as e:
+            raise self.unreachable(e) from e
+        finally:
+            if "c" in locals():
+                c.close()
+
     def items(self, path, **query):
         """All items of a paged list."""
         result, cursor = [], None
@@ -125,6 +141,29 @@ class Rest:
         if status == 200:
             return True, ""
         return False, problem_text(status, doc)
+
+
+def parsed(text):
+    """JSON, or the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.decode(errors="replace")
+
+
+def fields(lines):
+    """Events of a stream's lines (HTML Living Standard §9.2.6, what the daemons use of it)."""
+    now = {}
+    for line in lines:
+        name, _, value = line.decode(errors="replace").rstrip("\r\n").partition(":")
+        if name:
+            now[name] = value.strip()
+        elif now.get("data"):
+            yield now.get("id", ""), now.get("event", ""), json.loads(now["data"])
+            now = {}
+        else:
+            yield "", "", None
+            now = {}
 
 
 def segment(text):

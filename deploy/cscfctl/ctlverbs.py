@@ -299,13 +299,29 @@ def log(nodes, out, args):
     return finish(nodes)
 
 
-def alarms(nodes, out, _args):
-    """What is wrong now; exit status 1 when there is something."""
+def alarms(nodes, out, args):
+    """What is wrong now; exit status 1 when there is something that nobody has acknowledged.  ack, unack ALARM."""
+    if args.action != "list":
+        return acknowledge(nodes, out, args)
     docs = flatten(nodes.each(lambda r: r.items("/api/v1/alarms")))
-    out.rows(docs, ("node", "severity", "since", "alarm", "problem", "remedy"),
+    out.rows(docs, ("node", "severity", "since", "alarm", "problem", "remedy", "acknowledged"),
              lambda n, d: (n, d["perceivedSeverity"], short_time(d["alarmRaisedTime"]), d["alarmId"], d["specificProblem"],
-                           d["proposedRepairActions"]))
-    return finish(nodes) or (EXIT_FAILED if docs else EXIT_OK)
+                           d["proposedRepairActions"], d.get("ackUserId")))
+    return finish(nodes) or (EXIT_FAILED if any(d["ackState"] != "acknowledged" for _, d in docs) else EXIT_OK)
+
+
+def acknowledge(nodes, out, args):
+    """At each daemon that has it."""
+    if not args.id:
+        raise UsageError(f"alarms {args.action} needs the alarm")
+    state = "acknowledged" if args.action == "ack" else "unacknowledged"
+    done = nodes.each(lambda r: r.send("PATCH", "/api/v1/alarms/" + segment(args.id), {"ackState": state}))
+    missing = [n for n, e in nodes.failed.items() if e.status == 404]
+    for node in missing if done else []:
+        del nodes.failed[node]
+    for node, _ in done:
+        said(out, node, f"{args.id} is {state}")
+    return finish(nodes)
 
 
 def audit(nodes, out, _args):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from cases import Cases, check, equal
+from cases import Cases, check, equal, wait_for
 from core import TOP, Core, Sub
 from phone import Phone, call, hang_up
 
@@ -103,6 +103,7 @@ class Ctl:
         rows = self.json("log", "set", "reg=debug", "--revert-after", "60", "--node", "scscf")["items"]
         equal((rows[0]["categories"]["reg"], rows[0]["categories"]["sip"]), ("debug", "info"), "levels")
         equal(self.json("alarms")["items"], [], "alarms of a healthy core")
+        self.run("alarms", "ack", "none", wanted=4)
         check(any(r["operation"] == "PATCH /api/v1/logging" for r in self.json("audit", "--node", "scscf")["items"]), "audit")
 
     def configuration(self, *node):
@@ -139,6 +140,35 @@ class Ctl:
             p.communicate()
         equal(seen, ["NODE", "pcscf", "icscf", "scscf"] * 2, "two pages")
 
+    def events(self):
+        """What happens is said while it happens, by the daemons that it happens to."""
+        p = subprocess.Popen([CTL, "--lab", self.core.doc["dir"], "--json", "events", "call.", "registration.", "--follow"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        try:
+            for node in ("pcscf", "icscf", "scscf"):
+                wait_for(lambda n=node: "cscf_event_readers 1" in self.core.rest(n).call("GET", "/metrics")[1], 10, f"a reader at {node}")
+            one, other, invite = call(self.a, self.b, self.core.number(B))
+            hang_up(one, other)
+            self.a.must_register()
+            seen = []
+            while not {("scscf", "registration.refreshed"), ("pcscf", "registration.refreshed")} <= {(x["node"], x["event"]) for x in seen}:
+                seen.append(json.loads(p.stdout.readline()))
+        finally:
+            p.terminate()
+            p.communicate()
+        mine = [x for x in seen if x.get("callId") == invite.get("Call-ID")]
+        for node in ("pcscf", "scscf"):
+            kinds = [x["event"] for x in mine if x["node"] == node]
+            for kind in ("call.started", "call.ringing", "call.answered", "call.ended"):
+                check(kind in kinds, f"{node}: no {kind} in {kinds}")
+            check(kinds[0] == "call.started" and kinds[-1] == "call.ended", kinds)
+        reg = next(x for x in seen if x["event"] == "registration.refreshed" and x["node"] == "scscf")
+        equal((reg["impi"], reg["contacts"]), (self.core.impi(A), 1), "who")
+        check(reg["icid"] and reg["icid"] == next(x for x in seen if x["event"] == "registration.refreshed" and x["node"] == "pcscf")["icid"], "ICID")
+        rows = self.json("events", "call.", "--who", invite.get("Call-ID"))["items"]
+        equal([x["event"] for x in rows if x["node"] == "scscf"][-1], "call.ended", "what is kept")
+        check("call.answered" in self.run("events", "call.answered", "--node", "scscf"), "as a table")
+
     def completes(self):
         p = subprocess.run([CTL, "__complete", "registrations", "show", "sip:"], stdout=subprocess.PIPE, text=True, timeout=20, check=False,
                            env={**os.environ, "CSCFCTL_CONFIG": self.config_file()})
@@ -174,6 +204,7 @@ class Ctl:
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
                 ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
+                ("events --follow", self.events),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends),
                 ("If-Match on a registration", self.if_match)]
 

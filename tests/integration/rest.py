@@ -118,7 +118,7 @@ class Cased:
             for method, op in item.items():
                 check(op["operationId"] not in seen, f"{op['operationId']} twice")
                 seen.add(op["operationId"])
-                at = re.sub(r"\{\w+\}", "nobody", path)
+                at = re.sub(r"\{\w+\}", "nobody", path) + ("?follow=false" if path.endswith("/events") else "")
                 code, answer = self.local.call(method.upper(), at, {} if method in ("post", "patch", "put") else None)
                 check(code not in (401, 403, 405, 500), f"{method} {at}: {code}")
                 if code >= 400:
@@ -286,6 +286,43 @@ class Cased:
         check("token-file" in ids, f"a token file that all can read: {ids}")
         check(all(a["perceivedSeverity"] and a["specificProblem"] for a in self.who("view").items("/api/v1/alarms")), "words")
 
+    def acknowledge(self):
+        op, path = self.who("operate"), "/api/v1/alarms/token-file"
+        equal(self.status("view", "PATCH", path, {"ackState": "acknowledged"})[0], 403, "a viewer")
+        doc = op.send("PATCH", path, {"ackState": "acknowledged"})
+        equal((doc["ackState"], doc["ackUserId"]), ("acknowledged", "olga"), "acknowledged")
+        equal(op.get(path)["alarmRaisedTime"], doc["alarmRaisedTime"], "raised when it was")
+        equal(op.send("PATCH", path, {"ackState": "unacknowledged"})["ackState"], "unacknowledged", "taken back")
+        equal(self.status("operate", "PATCH", path, {"ackState": "maybe"}), (422, "INVALID_ACK_STATE"), "no state")
+        equal(self.status("operate", "PATCH", "/api/v1/alarms/none", {"ackState": "acknowledged"}), (404, "RESOURCE_NOT_FOUND"), "no alarm")
+
+    def events(self):
+        """Server-sent events over TLS: live, filtered, replayed, and an end that says why."""
+        view, admin = self.who("view"), self.who("admin")
+        live, alarms = view.stream("/api/v1/events"), view.stream("/api/v1/events?types=alarm.")
+        equal(next(live), ("", "", None), "the greeting")
+        equal(next(alarms), ("", "", None), "the greeting")
+        self.d.write("log: {level: warn}\n")
+        admin.send("POST", "/api/v1/config/reload")
+        first, kind, data = next(live)
+        equal((kind, data["by"], data["origin"], data["nf"]), ("config.changed", "token", "file", "pcscf"), "it comes at once")
+        for state in ("acknowledged", "unacknowledged"):
+            admin.send("PATCH", "/api/v1/alarms/token-file", {"ackState": state})
+        equal([next(alarms)[2]["ackState"], next(alarms)[2]["ackState"]], ["acknowledged", "unacknowledged"], "only alarms")
+        live.close()
+        alarms.close()
+        self.d.write()
+        admin.send("POST", "/api/v1/config/reload")
+        rows = [(k, i) for i, k, _ in view.stream("/api/v1/events?follow=false", {"Last-Event-ID": first}) if k]
+        equal([k for k, _ in rows], ["alarm.changed", "alarm.changed", "config.changed"], "behind Last-Event-ID")
+        equal([int(i) for _, i in rows], list(range(int(first) + 1, int(first) + 4)), "ids")
+        rows = [k for _, k, _ in view.stream("/api/v1/events?follow=false&replay=all&types=config.") if k]
+        equal(rows, ["config.changed"] * 2, "all that is kept")
+        for last, code in (("1", 410), (str(int(first) + 1000), 204), ("x", 400)):
+            got, _, doc = view.exchange("GET", "/api/v1/events", None, {"Last-Event-ID": last})
+            equal(got, code, f"Last-Event-ID {last}: {doc}")
+        equal(self.status(None, "GET", "/api/v1/events")[0], 401, "without a token")
+
     def audit(self):
         rows = self.who("admin").items("/api/v1/audit")
         check(any(r["who"] == "olga" and r["operation"] == "PATCH /api/v1/logging" and r["outcome"] == 200 for r in rows), rows[:5])
@@ -310,7 +347,8 @@ class Cased:
                 ("TLS 1.1", self.old_tls), ("client certificates", self.client_certificates), ("ETag, no CORS", self.etag), ("If-Match", self.if_match),
                 ("configuration: read, schema, validate", self.config), ("reload: all or nothing", self.reload),
                 ("merge patch (RFC 7396)", self.patch), ("revisions: list, read, diff, restore", self.revisions),
-                ("log levels, and back", self.logging), ("alarms", self.alarms), ("audit log", self.audit),
+                ("log levels, and back", self.logging), ("alarms", self.alarms), ("alarms are acknowledged", self.acknowledge),
+                ("events (SSE)", self.events), ("audit log", self.audit),
                 ("every operation of the document (U7)", self.every_operation), ("guessing", self.guessing)]
 
 
