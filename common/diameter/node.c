@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include "common/diameter/private.h"
@@ -19,6 +20,8 @@
 #define DISPATCH_THREADS 2
 #define MACHINE_START_MS 1000
 #define STOP_PAUSE_US 50000
+#define ADDRESS_WAIT_MS 5000u
+#define ADDRESS_PAUSE_MS 20u
 
 static struct dia_node node;
 static atomic_bool stopping;
@@ -136,17 +139,26 @@ static bool machine_has_only_loopback(void)
 	return only;
 }
 
+/* Every address of this machine, or the one.  false: every one. */
+static bool listen_address(const struct dia_config *c, struct addr *ret)
+{
+	*ret = c->listen;
+	if (addr_is_set(ret) && !addr_is_any(ret))
+		return true;
+	if (!machine_has_only_loopback())
+		return false;
+	addr_parse(STR("127.0.0.1"), addr_port(&c->listen), ret);
+	return true;
+}
+
 /* Where it listens, and what its Host-IP-Address says (RFC 6733 §5.3.5).  `ListenOn` of the library's own configuration drops
  * loopback addresses, and on a machine that has no other the library does not start: this is the way past both. */
 static int add_endpoint(const struct dia_config *c)
 {
-	struct addr a = c->listen;
+	struct addr a;
 
-	if (!addr_is_set(&a) || addr_is_any(&a)) {
-		if (!machine_has_only_loopback())
-			return 0;
-		addr_parse(STR("127.0.0.1"), 0, &a);
-	}
+	if (!listen_address(c, &a))
+		return 0;
 	addr_set_port(&a, 0);
 	return -fd_ep_add_merge(&fd_g_config->cnf_endpoints, &a.sa, addr_len(&a), EP_FL_CONF | EP_ACCEPTALL);
 }
@@ -166,6 +178,41 @@ const char *__tsan_default_suppressions(void)
 	return "deadlock:libfdproto.so\ndeadlock:libfdcore.so\n";
 }
 #endif
+
+/* ---- the address ---- */
+
+static int try_address(const struct addr *a)
+{
+	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 || bind(fd, &a->sa, addr_len(a)) < 0 || listen(fd, 1) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* The process before us may have been killed a moment ago: the kernel takes its sockets away thread by thread.  The library tries once,
+ * and then says "not connected" whatever was the reason (the error of its own clean-up). */
+static int wait_for_address(const struct dia_config *c)
+{
+	const struct timespec pause = { 0, ADDRESS_PAUSE_MS * 1000000L };
+	struct addr a;
+	int rc;
+
+	if (!addr_port(&c->listen))
+		return 0;
+	listen_address(c, &a);
+	rc = try_address(&a);
+	if (rc == -EADDRINUSE)
+		log_warn(LOG_DIA, "the address is still in use", LOG_U("port", addr_port(&a)), LOG_U("wait_ms", ADDRESS_WAIT_MS));
+	for (unsigned ms = 0; rc == -EADDRINUSE && ms < ADDRESS_WAIT_MS; ms += ADDRESS_PAUSE_MS) {
+		nanosleep(&pause, NULL);
+		rc = try_address(&a);
+	}
+	return rc;
+}
 
 /* ---- life ---- */
 
@@ -223,6 +270,10 @@ int dia_start(const struct dia_config *c)
 		rc = peers_watch();
 	if (rc == 0 && c->any_peer)
 		rc = -fd_peer_validate_register(on_unknown_peer);
+	if (rc == 0) {
+		step = "the address to listen at";
+		rc = wait_for_address(c);
+	}
 	if (rc == 0) {
 		step = "fd_core_start";
 		let_machines_start();

@@ -702,6 +702,132 @@ START_TEST(test_a_watcher_sees_what_belongs_to_which_request)
 END_TEST
 
 /* README.md trap 11: the library must find our usleep, not the one of the C library. */
+/* ---- start ---- */
+
+static struct dia_peer_config *the_peer(void)
+{
+	static struct dia_peer_config p;
+
+	p = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
+	return &p;
+}
+
+static struct dia_config listening(unsigned at)
+{
+	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = the_peer(), .n_peers = 1, .request_timeout_ms = 5000,
+				.max_outstanding = 4, .watchdog_s = 6 };
+
+	ck_assert_int_eq(addr_parse(STR("127.0.0.1"), (uint16_t)at, &c.listen), 0);
+	log_open("test", LOG_TEXT, LOG_ERROR);
+	loop = loop_new();
+	return c;
+}
+
+static void use_it(void)
+{
+	client = dia_client_new(loop, 5000, 4, MAX_WAITING);
+	AWAIT(dia_any_open());
+	ask_mar(STR_NONE);
+	ck_assert_int_eq(last_err, 0);
+}
+
+/* A child that has the port for so long: a process before us whose end the kernel has not finished. */
+static pid_t hold(unsigned at, unsigned ms)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)at), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	pid_t pid;
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	pid = fork();
+	if (pid == 0) {
+		usleep(ms * 1000);
+		_exit(0);
+	}
+	close(fd);
+	return pid;
+}
+
+START_TEST(test_an_address_that_is_free_soon_is_waited_for)
+{
+	unsigned at = test_free_port();
+	struct dia_config c;
+	pid_t holder;
+
+	start_peer();
+	c = listening(at);
+	holder = hold(at, 700);
+	ck_assert_int_eq(dia_start(&c), 0);
+	waitpid(holder, NULL, 0);
+	use_it();
+	end();
+	kill_peer();
+}
+END_TEST
+
+START_TEST(test_an_address_of_another_is_named_as_the_reason)
+{
+	unsigned at = test_free_port();
+	struct dia_config c;
+	pid_t holder;
+
+	port = test_free_port();		/* nobody is there: it does not come so far */
+	c = listening(at);
+	holder = hold(at, 60000);
+	ck_assert_int_eq(dia_start(&c), -EADDRINUSE);
+	kill(holder, SIGKILL);
+	waitpid(holder, NULL, 0);
+	loop_free(loop);
+}
+END_TEST
+
+/* Connects and goes at once: silently, with a reset, with nonsense. */
+static pid_t hammer(unsigned at)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)at), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct linger reset = { 1, 0 };
+	pid_t pid = fork();
+
+	for (unsigned n = 0; pid == 0; n++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+			usleep(100);
+		else if (n % 3 == 1)
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		else if (n % 3 == 2 && send(fd, "\x01\0\0\x14nonsense", 12, MSG_NOSIGNAL) < 0)
+			usleep(100);
+		close(fd);
+	}
+	return pid;
+}
+
+START_TEST(test_connections_that_go_at_once_do_not_stop_the_start)
+{
+	unsigned at = test_free_port();
+	struct dia_config c;
+	pid_t child;
+
+	(void)_i;
+	start_peer();
+	c = listening(at);
+	child = hammer(at);
+	ck_assert_int_eq(dia_start(&c), 0);
+	use_it();
+	loop_run_for(loop, 200);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	ask_mar(STR_NONE);
+	ck_assert_int_eq(last_err, 0);
+	end();
+	kill_peer();
+}
+END_TEST
+
+static const char starts[2];
+
 START_TEST(test_the_pauses_of_the_library_are_ours)
 {
 	ck_assert_ptr_eq(dlsym(RTLD_DEFAULT, "usleep"), (void *)(uintptr_t)usleep);
@@ -709,6 +835,7 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_a_peer_that_stands_still_is_passed_over_D12), TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
+TEST_MAIN("node", TEST_ONE(test_an_address_that_is_free_soon_is_waited_for), TEST_ONE(test_an_address_of_another_is_named_as_the_reason),
+	  TEST_ROWS(test_connections_that_go_at_once_do_not_stop_the_start, starts), TEST_ONE(test_a_peer_that_stands_still_is_passed_over_D12), TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
 	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))

@@ -244,13 +244,6 @@ class Core:
         self.doc["pids"][node], self.doc["started"][node] = p.pid, start_time(p.pid)
         return p
 
-    def again(self, node, started):
-        """As systemd would: freeDiameter now and then refuses to start while peers of before are still at its port.  started: {node: process}."""
-        if started[node].poll() is not None:
-            print(f"   {node} ended with {started[node].returncode} and was started again")
-            started[node] = self.start_node(node)
-        return False
-
     def ready(self, node):
         """(is it ready, the reason)."""
         return self.rest(node).ready()

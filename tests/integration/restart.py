@@ -115,9 +115,10 @@ class Restart:
         for n in nodes:
             self.core.stop_node(n, signal.SIGKILL)
         began = time.monotonic()
-        started = {n: self.core.start_node(n) for n in nodes}
         for n in nodes:
-            wait_for(lambda n=n: self.core.ready(n)[0] or self.core.again(n, started), 20, f"{n} ready")
+            self.core.start_node(n)
+        for n in nodes:
+            self.core.wait_ready(n)
         self.figures.append(f"{'+'.join(nodes)}: ready after {(time.monotonic() - began) * 1000:.0f} ms")
 
     def killed(self, nodes, pair):
@@ -201,7 +202,7 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [s for pair in PAIRS for s in pair], workers, quiet_errors=("the state file is damaged", "the Diameter node cannot be started", "stopped by an error")) as core:
+    with Core(build, net, [s for pair in PAIRS for s in pair], workers, quiet_errors=("the state file is damaged",)) as core:
         script = Restart(core)
         try:
             for name, fn, *args in script.rows():

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from cases import Cases, check, equal, wait_for
+from cases import Cases, check, equal
 from core import Core, Sub, sanitized, settle
 from crowd import Crowd, back_after, percentile
 
@@ -48,9 +48,10 @@ class Killing:
         if self.drain:
             then = time.monotonic()
             print(f"   {'+'.join(nodes)}: drained in {then - told:.2f} s")
-        started = {n: self.core.start_node(n) for n in nodes}
         for n in nodes:
-            wait_for(lambda n=n: self.core.ready(n)[0] or self.core.again(n, started), 20, f"{n} ready")
+            self.core.start_node(n)
+        for n in nodes:
+            self.core.wait_ready(n)
         ready = time.monotonic() - then
         settle(max(0, then + BETWEEN_S - time.monotonic()))
         self.kills.append((nodes, then, ready, before))
@@ -119,7 +120,7 @@ def main():
     last_s = WARM_S + BETWEEN_S * len(KILLS)
     subs = [Sub(n, password="crowd") for n in range(1, rates[0] * last_s + 1)]
     cases = Cases()
-    with Core(build, net, subs, workers, quiet_errors=("the Diameter node cannot be started", "stopped by an error")) as core:
+    with Core(build, net, subs, workers) as core:
         script = Killing(core, subs, rates, not slow, drain)
         try:
             for name, fn, *args in script.rows():
