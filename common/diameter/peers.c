@@ -200,7 +200,7 @@ static bool is_mute(const char *identity, size_t l)
 	pthread_mutex_lock(&past.lock);
 	for (size_t i = 0; i < past.n && !mute; i++)
 		mute = str_ieq_c(str_make(identity, l), past.v[i].identity) && past.v[i].owes_since_ms &&
-		       now - past.v[i].owes_since_ms >= dia_node()->c.request_timeout_ms;
+		       now - past.v[i].owes_since_ms >= dia_node()->c.request_timeout_ms / 2;
 	pthread_mutex_unlock(&past.lock);
 	return mute;
 }
