@@ -102,6 +102,7 @@ static void on_left(void *arg, const struct assign_result *r)
 {
 	struct reg_job *job = arg;
 
+	release_end(job->g, r);
 	answer_200(job, "ok", r->status ? r->why : NULL);
 }
 
@@ -113,9 +114,8 @@ static void leave(struct reg_job *job)
 		return;
 	}
 	thirdparty_ended(job->g, job);
-	registration_clear(job->g, REGINFO_UNREGISTERED);
 	/* Also when nothing is known here: after a restart the HSS may still hold us for the user's S-CSCF. */
-	assign_send(job->g, CX_SAR_USER_DEREGISTRATION, job->impu, on_left, job);
+	assign_send(job->g, release_begin(job->g, CX_SAR_USER_DEREGISTRATION, REGINFO_UNREGISTERED), job->impu, on_left, job);
 }
 
 /* ---- registration and re-registration ---- */

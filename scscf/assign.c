@@ -18,6 +18,7 @@ static const struct {
 	{ DIA_SUCCESS, false, { 0, false, "ok", "done" } },
 	{ DIA_SUCCESS, true, { 0, false, "ok", "done" } },	/* base code in Experimental-Result: Open5GS */
 	{ CX_SUBSEQUENT_REGISTRATION, true, { 0, false, "ok", "done" } },
+	{ CX_SERVER_NAME_NOT_STORED, true, { 0, false, "ok", "done" } },
 	{ CX_USER_UNKNOWN, true, { 403, false, "unknown_user", "the HSS does not know this user" } },
 	{ CX_IDENTITIES_DONT_MATCH, true, { 403, false, "identities", "the public identity does not belong to the private identity" } },
 	{ CX_IDENTITY_NOT_REGISTERED, true, { 403, false, "not_allowed", "the HSS says that the identity may not register" } },

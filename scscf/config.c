@@ -43,6 +43,9 @@ static const struct cfg_row rows[] = {
 	  "Give phones that know them (Supported: gruu) a public and a temporary GRUU (RFC 5627)." },
 	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
+	{ "registrar.keep_server_name", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
+	  "Ask the HSS to leave users with us when their registration ends (SAR USER_ and TIMEOUT_DEREGISTRATION_STORE_SERVER_NAME): their profile serves "
+	  "as one of an unregistered user for unregistered_keep_s without another SAR.  HSSs of the standard profile." },
 	{ "registrar.unregistered_keep_s", CFG_INT, 1, 86400, "300", NULL, CFG_RELOAD, "s",
 	  "So long the profile of a user who is not registered serves before the HSS is told and asked again." },
 	{ "registrar.retry_after_s", CFG_INT, 1, 3600, "10", NULL, CFG_RELOAD, "s",
@@ -124,6 +127,7 @@ struct reg_config *reg_config_new(const struct cfg *c)
 		.gruu = cfg_bool(r, "registrar.gruu"),
 		.akav2 = cfg_bool(r, "registrar.akav2"),
 		.allow_unprotected_aka = cfg_bool(r, "registrar.allow_unprotected_aka"),
+		.keep_server_name = cfg_bool(r, "registrar.keep_server_name"),
 		.unregistered_keep_s = (uint32_t)cfg_int(r, "registrar.unregistered_keep_s"),
 		.restart_grace_s = (uint32_t)cfg_int(r, "registrar.restart_grace_s"),
 		.retry_after_s = (uint32_t)cfg_int(r, "registrar.retry_after_s"),

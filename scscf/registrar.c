@@ -101,6 +101,7 @@ static void free_registration(struct registration *g)
 	binding_drop_all(g, REGINFO_NONE);
 	registration_tell(g, NULL);
 	obj_unref(g->profile);
+	obj_unref(g->leaving);
 	free(g->pcfa);
 	free(g->asking.impu);
 	list_del(&g->link);

@@ -26,6 +26,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool gruu;			/* phones that know them get GRUUs */
 	bool akav2;			/* with phones that ask for it */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
+	bool keep_server_name;		/* who leaves stays ours for the services of unregistered users, when the HSS agrees */
 	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */
 	uint32_t restart_grace_s;	/* what ended while we were away ends so long after the start */
 	uint32_t retry_after_s;		/* with 503/504 when the HSS is silent */

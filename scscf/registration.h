@@ -91,6 +91,7 @@ struct registration {
 		char *impu;		/* sent to the HSS by its name, so that it can be asked by realm; else NULL */
 	} asking;
 	struct profile *profile;	/* NULL: not registered */
+	struct profile *leaving;	/* over, but may be kept for the services of a user who is not registered: release_begin() */
 	struct list bindings;
 	struct timer expiry;		/* of the binding that ends first */
 	struct reg_work expiry_work;
@@ -241,4 +242,7 @@ bool restoration_is_kept(struct scscf *s);		/* and the HSS has said that it does
 void restoration_make(const struct reg_job *job, struct arena *a, struct cx_restoration *ret);	/* texts in `a` */
 
 /* ---- release.c ---- */
+/* The last contact goes: cleared, and how the HSS is told.  With registrar.keep_server_name it is asked to let the user stay with us. */
+enum cx_sar_type release_begin(struct registration *g, enum cx_sar_type plain, enum reginfo_event event);
+void release_end(struct registration *g, const struct assign_result *r);	/* what it said: back as an unregistered one, or gone */
 void release_expired(struct registration *g, struct reg_work *w);	/* run of expiry_work */

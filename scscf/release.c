@@ -32,7 +32,48 @@ static const char *default_impu(const struct registration *g)
 	return id ? id->aor : g->profile && g->profile->n_identities ? g->profile->identity[0].aor : "";
 }
 
+/* ---- the S-CSCF's name stays with the HSS: TS 29.228 §6.1.2.1, TS 24.229 §5.4.1.4 ---- */
+
+enum cx_sar_type release_begin(struct registration *g, enum cx_sar_type plain, enum reginfo_event event)
+{
+	const struct scscf *s = registration_scscf(g);
+	enum cx_sar_type store = plain == CX_SAR_USER_DEREGISTRATION ? CX_SAR_USER_DEREGISTRATION_STORE_SERVER_NAME
+								      : CX_SAR_TIMEOUT_DEREGISTRATION_STORE_SERVER_NAME;
+	bool keep = s->reg->keep_server_name && g->profile && !g->emergency && assign_wanted(s, store);
+
+	if (keep)
+		g->leaving = obj_ref(g->profile);
+	registration_clear(g, event);
+	return keep ? store : plain;
+}
+
+/* Success: the user is "unregistered" there, and ours.  Else (SUCCESS_SERVER_NAME_NOT_STORED, or no answer) nobody's. */
+void release_end(struct registration *g, const struct assign_result *r)
+{
+	struct profile *p = g->leaving;
+
+	g->leaving = NULL;
+	if (p && r->status == 0 && r->dia.code == DIA_SUCCESS) {
+		g->profile = obj_ref(p);
+		if (registration_publish(g) < 0) {
+			log_warn(LOG_REG, "the profile of a user who left could not be kept", LOG_C("impi", g->impi));
+			registration_clear(g, REGINFO_NONE);
+		}
+	}
+	obj_unref(p);
+}
+
 /* ---- expiry ---- */
+
+static void on_expired_told(void *arg, const struct assign_result *r)
+{
+	struct registration *g = arg;
+
+	if (r->status)
+		log_info(LOG_REG, "the HSS did not take a report", LOG_C("impi", g->impi), LOG_C("why", r->why));
+	release_end(g, r);
+	registration_done(g);
+}
 
 /* The HSS knows of one registration for each implicit set.  A normal one and one for emergencies are both it (TS 24.229 §5.4.8): while either
  * stands the HSS must lead calls here, the PSAP's too. */
@@ -62,11 +103,15 @@ void release_expired(struct registration *g, struct reg_work *w)
 	}
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", unregistered ? "not used any more" : "expired");
-	registration_clear(g, REGINFO_EXPIRED);
-	if (impu && !others_stand(g, impu))
-		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));
-	else
+	if (!impu || others_stand(g, impu)) {
+		registration_clear(g, REGINFO_EXPIRED);
 		registration_done(g);
+	} else if (unregistered) {
+		registration_clear(g, REGINFO_EXPIRED);
+		assign_report(g, CX_SAR_TIMEOUT_DEREGISTRATION, str_from_c(impu));
+	} else {
+		assign_send(g, release_begin(g, CX_SAR_TIMEOUT_DEREGISTRATION, REGINFO_EXPIRED), str_from_c(impu), on_expired_told, g);
+	}
 	free(impu);
 }
 

@@ -178,16 +178,6 @@ static void authentication_failed(struct order *o)
 	o->b->d.auth_pending = false;
 }
 
-static void restoration(struct order *o)
-{
-	if (other_server(o))
-		o->a->result = res_exp(CX_IDENTITY_ALREADY_REGISTERED);
-	else if (o->b->d.state == SUB_NOT_REGISTERED)
-		o->a->result = res_base(DIA_UNABLE_TO_COMPLY);
-	else
-		assign(o, o->b->d.state);
-}
-
 static const struct {
 	void (*fn)(struct order *o);		/* NULL: not of an IMS (Cx) */
 	bool profile, many;			/* User-Data in the answer; several public identities allowed, or none */
@@ -206,7 +196,7 @@ static const struct {
 	[CX_SAR_DEREGISTRATION_TOO_MUCH_DATA] = { deregistration, false, true },
 	[CX_SAR_AAA_USER_DATA_REQUEST] = { NULL, false, false },
 	[CX_SAR_PGW_UPDATE] = { NULL, false, false },
-	[CX_SAR_RESTORATION] = { restoration, true, false },
+	[CX_SAR_RESTORATION] = { NULL, false, false },
 };
 
 /* No public identity is named: the sets that this S-CSCF has, first the one that answers. */

@@ -69,9 +69,9 @@ static const struct { const char *name; struct step s[MAX_STEPS]; } scripts[] = 
 		{ SAR, "2@home", "sip:2@home", 4, B, 5012, false, "", REG }, { SAR, "2@home", "sip:2@home", 4, A, 2001, false, "", NOT } } },
 	{ "another S-CSCF: only after a challenge of its own", {
 		{ SAR, "1@home", "sip:1@home", 1, A, 2001, false, "", REG }, { SAR, "1@home", "sip:1@home", 1, B, 5005, E, "", REG },
-		{ SAR, "1@home", "sip:1@home", 14, B, 5005, E, "", REG }, { MAR, "1@home", "sip:1@home", 1, B, 2001, false, "", REG },
+		{ SAR, "1@home", "sip:1@home", 14, A, 5012, false, "", REG }, { MAR, "1@home", "sip:1@home", 1, B, 2001, false, "", REG },
 		{ SAR, "1@home", "sip:1@home", 1, B, 2001, false, "", REG }, { LIR, "1@home", "sip:1@home", 0, "", 2001, false, B, REG },
-		{ SAR, "1@home", "sip:1@home", 0, A, 5012, false, "", REG }, { SAR, "1@home", "sip:1@home", 14, B, 2001, false, "", REG } } },
+		{ SAR, "1@home", "sip:1@home", 0, A, 5012, false, "", REG }, { SAR, "1@home", "sip:1@home", 0, B, 2001, false, "", REG } } },
 	{ "a failed challenge", {
 		{ MAR, "1@home", "sip:1@home", 1, A, 2001, false, "", NOT }, { SAR, "1@home", "sip:1@home", 9, A, 2001, false, "", NOT },
 		{ UAR, "1@home", "sip:1@home", 0, "v", 2001, E, "", NOT }, { SAR, "1@home", "sip:1@home", 1, A, 2001, false, "", REG },

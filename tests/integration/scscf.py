@@ -374,6 +374,29 @@ def reload_O6(core):
     core.write("scscf.yaml", text)
 
 
+def server_name_S7(core):
+    """Who leaves stays ours when both sides want it (SAR 7 and 6, TS 29.228 §6.1.2.1), without another SAR for who is called then."""
+    p = Phone(core, DIGEST_IMSI, "secret")
+    with open(os.path.join(core.work, "scscf.yaml"), encoding="utf-8") as f:
+        text = f.read()
+    core.write("scscf.yaml", text + "registrar: {keep_server_name: true, min_expires_s: 1, unregistered_keep_s: 2}\n")
+    core.procs["scscf"].send_signal(signal.SIGHUP)
+    wait_for(lambda: p.register(1) == 200, 10, "the new settings")
+    # by its time, then by the phone; each time the HSS keeps us for a while
+    for how in ("its time", "the phone"):
+        if how == "the phone":
+            equal(p.register(600), 200, "registered")
+            equal(p.register(0), 200, "left")
+        wait_for(lambda: core.hss(p.impi)[1]["state"] == "unregistered", 10, f"ended by {how}: unregistered at the HSS")
+        check("serverName" in core.hss(p.impi)[1], "the HSS has no S-CSCF")
+        equal(core.registration(p.impi)[1]["state"], "unregistered", "here")
+        wait_for(lambda: core.hss(p.impi)[1]["state"] == "not-registered", 10, "not for ever")
+        equal(core.registration(p.impi)[0], 404, "here")
+    core.write("scscf.yaml", text)
+    core.procs["scscf"].send_signal(signal.SIGHUP)
+    wait_for(lambda: p.register(30) == 423, 10, "the old settings")
+
+
 def release(core):
     p = Phone(core, DIGEST_IMSI, "secret")
     equal(p.register(), 200, "digest")
@@ -458,7 +481,7 @@ def run(build, workers, cases):
     core.start("scscf", "scscf/scscfd")
     try:
         todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, two_sets_S9, wrong_password, unknown, pushes,
-                reload_O6, release, silent_hss, lost_hss, storm]
+                reload_O6, server_name_S7, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)
     finally:

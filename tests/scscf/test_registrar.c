@@ -546,7 +546,69 @@ START_TEST(test_unregistered_user)
 }
 END_TEST
 
-TEST_MAIN("registrar", TEST_ROWS(test_release_row_S16, releases), TEST_ONE(test_release_does_not_wait_for_the_hss), TEST_ONE(test_expiry_S7),
+static const struct {
+	const char *name;
+	bool expires, experimental, pyhss;
+	int err;
+	uint32_t code;
+	const char *cx;			/* after MAR SAR1 */
+	bool kept;
+} leavings[] = {
+	{ "by the phone, kept", false, false, false, 0, DIA_SUCCESS, "SAR7 ", true },
+	{ "by the phone, the HSS does not keep it", false, true, false, 0, CX_SERVER_NAME_NOT_STORED, "SAR7 ", false },
+	{ "by the phone, no answer", false, false, false, -ETIMEDOUT, 0, "SAR7 ", false },
+	{ "by the phone, refused", false, false, false, 0, DIA_UNABLE_TO_COMPLY, "SAR7 ", false },
+	{ "by the phone, a HSS that does not bear it", false, false, true, 0, DIA_SUCCESS, "SAR5 ", false },
+	{ "by its time, kept", true, false, false, 0, DIA_SUCCESS, "SAR6 ", true },
+	{ "by its time, the HSS does not keep it", true, true, false, 0, CX_SERVER_NAME_NOT_STORED, "SAR6 ", false },
+	{ "by its time, no answer", true, false, false, -ETIMEDOUT, 0, "SAR6 ", false },
+};
+
+START_TEST(test_the_server_name_is_kept_S7)		/* TS 29.228 §6.1.2.1 */
+{
+	struct aor_view *v;
+
+	begin();
+	r.cfg->keep_server_name = true;
+	r.cfg->unregistered_keep_s = 100;
+	if (leavings[_i].pyhss)
+		r.s->hss = HSS_PYHSS;
+	r.cx[0] = '\0';
+	r.saa = (struct dia_result){ leavings[_i].err, leavings[_i].code, leavings[_i].experimental };
+	p.expires = 0;
+	if (leavings[_i].expires)
+		rig_run(&r, 601000);
+	else
+		ck_assert_uint_eq(phone_send(&r, &p), 200);
+	ck_assert_str_eq(r.cx, leavings[_i].cx);
+	v = reg_directory_aor(r.s->dir, STR(RIG_TEL));
+	ck_assert_msg((v && v->n == 1 && v->v[0]->n_contacts == 0) == leavings[_i].kept, "%s", leavings[_i].name);
+	obj_unref(v);
+	ck_assert((rig_registration(&r) != NULL) == leavings[_i].kept);
+	r.saa = (struct dia_result){ 0, DIA_SUCCESS, false };
+	rig_run(&r, 101000);			/* not for ever */
+	ck_assert_msg(!leavings[_i].kept || strcmp(r.cx + 5, "SAR4 ") == 0, "%s", r.cx);
+	ck_assert_ptr_null(rig_registration(&r));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_who_was_kept_registers_again_S7)
+{
+	begin();
+	r.cfg->keep_server_name = true;
+	p.expires = 0;
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	r.cx[0] = '\0';
+	p.expires = 600;
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_msg(strstr(r.cx, "SAR1 "), "%s", r.cx);
+	ck_assert_uint_eq(rig_registration(&r)->n_bindings, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("registrar", TEST_ROWS(test_the_server_name_is_kept_S7, leavings), TEST_ONE(test_who_was_kept_registers_again_S7), TEST_ROWS(test_release_row_S16, releases), TEST_ONE(test_release_does_not_wait_for_the_hss), TEST_ONE(test_expiry_S7),
 	  TEST_ONE(test_one_of_two_contacts_expires), TEST_ONE(test_service_route_leads_nowhere_afterwards),
 	  TEST_ONE(test_leaving_after_a_restart), TEST_ONE(test_leaving_without_the_hss), TEST_ONE(test_what_crosses_waits_in_line_REG_03),
 	  TEST_ONE(test_the_line_is_bounded), TEST_ONE(test_expiry_waits_for_a_refresh), TEST_ONE(test_random_crossings_REG_03),
