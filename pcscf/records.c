@@ -10,54 +10,87 @@
 static METRIC_DEF(m_lost, "cscf_records_lost_total", METRIC_COUNTER, "Call records that could not be written.", NULL, NULL);
 static METRIC_DEF(m_written, "cscf_records_total", METRIC_COUNTER, "Call records by type.", "type", NULL);
 
-struct call_records {
-	struct records *file;		/* main thread */
-	struct loop *loop;
-	bool failed;			/* the last one was lost: said once */
-};
-
-struct line {				/* on its way to the main thread */
-	struct call_records *cr;
+struct line {
+	struct line *next;		/* the one before it */
 	char *text;
 };
 
-static void write_line(void *arg)
+/* Lines wait in a list of their own: the main loop is only told to look at it.  What it did not come to when the daemon stops is written
+ * at the close. */
+struct call_records {
+	struct records *file;		/* main thread */
+	struct loop *loop;
+	_Atomic(struct line *) waiting;	/* the youngest first */
+	atomic_uint n;
+	bool failed;			/* the last one was lost: said once */
+};
+
+static void write_line(struct call_records *cr, struct line *l)
 {
-	struct line *l = arg;
-	int rc = records_put(l->cr->file, str_from_c(l->text));
+	int rc = records_put(cr->file, str_from_c(l->text));
 
 	if (rc < 0) {
 		metric_add(&m_lost, NULL, NULL, 1);
-		if (!l->cr->failed)
+		if (!cr->failed)
 			log_error(LOG_CORE, "call records are lost", LOG_C("error", strerror(-rc)));
 	}
-	l->cr->failed = rc < 0;
+	cr->failed = rc < 0;
+	atomic_fetch_sub_explicit(&cr->n, 1, memory_order_relaxed);
 	free(l->text);
 	free(l);
 }
 
-/* While the daemon stops there are no workers: then this is the main thread itself. */
+static void write_waiting(void *arg)
+{
+	struct call_records *cr = arg;
+	struct line *l = atomic_exchange_explicit(&cr->waiting, NULL, memory_order_acquire), *oldest = NULL, *next;
+
+	for (; l; l = next) {
+		next = l->next;
+		l->next = oldest;
+		oldest = l;
+	}
+	for (l = oldest; l; l = next) {
+		next = l->next;
+		write_line(cr, l);
+	}
+}
+
+static bool add_waiting(struct call_records *cr, char *text)
+{
+	struct line *l = malloc(sizeof(*l)), *before;
+
+	if (!l)
+		return false;
+	if (atomic_fetch_add_explicit(&cr->n, 1, memory_order_relaxed) >= RECORDS_MAX_WAITING) {
+		atomic_fetch_sub_explicit(&cr->n, 1, memory_order_relaxed);
+		free(l);
+		return false;
+	}
+	l->text = text;
+	before = atomic_load_explicit(&cr->waiting, memory_order_relaxed);
+	do
+		l->next = before;
+	while (!atomic_compare_exchange_weak_explicit(&cr->waiting, &before, l, memory_order_release, memory_order_relaxed));
+	return true;
+}
+
+/* Any thread; while the daemon stops there are no workers, and this is the main one. */
 static void put(struct call_records *cr, cJSON *o, const char *type)
 {
-	struct line *l = malloc(sizeof(*l));
 	char *text = cJSON_PrintUnformatted(o);
 
 	cJSON_Delete(o);
-	if (!l || !text) {
-		free(l);
+	if (!text || !add_waiting(cr, text)) {
 		free(text);
 		metric_add(&m_lost, NULL, NULL, 1);
 		return;
 	}
-	*l = (struct line){ cr, text };
 	metric_add(&m_written, type, NULL, 1);
-	if (!worker_current()) {
-		write_line(l);
-	} else if (loop_post(cr->loop, write_line, l) < 0) {
-		free(l->text);
-		free(l);
-		metric_add(&m_lost, NULL, NULL, 1);
-	}
+	if (!worker_current())
+		write_waiting(cr);
+	else
+		(void)loop_post(cr->loop, write_waiting, cr);	/* full: one that is in it writes this too; stopped: the close does */
 }
 
 static void add(cJSON *o, const char *name, struct str v)
@@ -159,6 +192,7 @@ void call_records_close(struct call_records *cr)
 {
 	if (!cr)
 		return;
+	write_waiting(cr);
 	records_close(cr->file);
 	free(cr);
 }

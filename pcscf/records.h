@@ -4,10 +4,12 @@
 #pragma once
 #include "pcscf/call.h"
 
+#define RECORDS_MAX_WAITING 65536u		/* lines that the main thread has not come to; more are lost and counted */
+
 struct call_records;
 /* As records.* says; *ret is NULL without the section.  0 or -errno, logged. */
 int call_records_open(struct call_records **ret, struct loop *main_loop, const struct cfg_node *r);
-void call_records_close(struct call_records *cr);	/* no worker runs any more */
+void call_records_close(struct call_records *cr);	/* no worker runs any more; writes what waits */
 
 /* Each does nothing when cr is NULL.  why: how it ended, a fixed phrase. */
 void record_call(struct call_records *cr, const struct call *c, const char *why);

@@ -185,6 +185,7 @@ static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool
 	wheel_init(&r->wheel, 1000);
 	config_make(r, access);
 	r->stack.workers = r->workers;
+	r->stack.main_loop = loop_new();
 	r->stack.store = the_store;
 	r->stack.n_workers = n_workers;
 	ck_assert_int_eq(pcscf_init(&r->p), 0);
@@ -278,6 +279,7 @@ void rig_fini(struct rig *r)
 		loop_free(w->loop);
 	}
 	pcscf_fini(&r->p);
+	loop_free(r->stack.main_loop);
 	for (unsigned i = 0; i < r->n; i++) {
 		sip_msg_unref(r->sent[i].m);
 		bytes_unref(r->sent[i].wire);

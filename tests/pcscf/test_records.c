@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "pcscf/records.h"
 #include "tests/pcscf/rig.h"
 
 static char file[64];
@@ -114,6 +115,43 @@ START_TEST(test_refused)
 }
 END_TEST
 
+static void from_worker(struct worker *w, void *arg)
+{
+	struct rig *r = arg;
+	struct binding *b = phone_by_key(r->p.phones, STR("alice@home|alice@10.9.0.1:5060"));
+
+	ck_assert(worker_current() == w && b);
+	for (unsigned i = 0; i < 3; i++)
+		record_registration(r->p.records, b, "at the very end", STR_NONE, i + 1);
+	obj_unref(b);
+	loop_stop(w->loop, 0);
+}
+
+/* What a worker says after the main loop's last turn is written all the same, once and in order. */
+START_TEST(test_orderly_stop)
+{
+	struct worker_full *f;
+	struct rig r;
+
+	begin(&r);
+	f = &r.workers[0];
+	ck_assert_int_eq(worker_start(f), 0);
+	ck_assert_int_eq(worker_post(&f->w, from_worker, &r), 0);
+	ck_assert_int_eq(pthread_join(f->thread, NULL), 0);
+	f->started = false;
+	read_all();
+	ck_assert_uint_eq(n_lines, 1);
+	while (n_lines)
+		cJSON_Delete(line[--n_lines]);
+	rig_fini(&r);
+	read_all();
+	ck_assert_uint_eq(n_lines, 4);
+	for (unsigned i = 1; i < n_lines; i++)
+		ck_assert(strcmp(of(i, "event"), "at the very end") == 0 && number(i, "expiresS") == i);
+	end();
+}
+END_TEST
+
 START_TEST(test_none)			/* without the section nothing is kept */
 {
 	struct rig r;
@@ -125,4 +163,4 @@ START_TEST(test_none)			/* without the section nothing is kept */
 }
 END_TEST
 
-TEST_MAIN("records", TEST_ONE(test_answered), TEST_ONE(test_refused), TEST_ONE(test_none))
+TEST_MAIN("records", TEST_ONE(test_answered), TEST_ONE(test_refused), TEST_ONE(test_orderly_stop), TEST_ONE(test_none))
