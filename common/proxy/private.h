@@ -92,6 +92,7 @@ struct proxy {
 	bool no_more;				/* 2xx, 6xx, CANCEL or an answer of ours: nothing new is tried */
 	bool cancelled;
 	bool hides_via;				/* the next hop sees our Via alone */
+	struct str top_via;			/* the one below ours then, with received and rport; empty: no response came yet */
 	bool wants_199;				/* RFC 6228 §6: a 199 of our own may go to the caller */
 	bool done;				/* a final response went upstream, or the user took that over */
 	struct str cancel_reason;

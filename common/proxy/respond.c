@@ -264,12 +264,25 @@ void proxy_hide_via(struct proxy *p)
 	p->hides_via = true;
 }
 
+/* Made once: it lives in the request's arena, and there is no end of provisional responses. */
+static struct str top_via(struct proxy *p)
+{
+	struct sip_out first;
+
+	if (p->top_via.l)
+		return p->top_via;
+	sip_out_init(&first, p->m);
+	sip_out_fix_via(&first);
+	if (sip_out_top(&first, SIP_H_VIA, &p->top_via) < 0)
+		p->top_via = STR_NONE;
+	return p->top_via;
+}
+
 /* RFC 3261 §16.7 step 3: our Via goes; those that the next hop was not shown come back.  false: none would be left. */
 static bool take_via(struct proxy *p, const struct sip_msg *m, struct sip_out *o)
 {
 	struct sip_values it = sip_values(p->m, SIP_H_VIA);
 	struct str v, all[SIP_MSG_MAX_HDRS];
-	struct sip_out first;
 	unsigned n = 0;
 
 	if (!p->hides_via) {
@@ -278,10 +291,8 @@ static bool take_via(struct proxy *p, const struct sip_msg *m, struct sip_out *o
 	}
 	while (n < SIP_MSG_MAX_HDRS && sip_values_next(&it, &v))
 		all[n++] = v;
-	sip_out_init(&first, p->m);
-	sip_out_fix_via(&first);		/* received and rport */
-	if (n && sip_out_top(&first, SIP_H_VIA, &v) == 0)
-		all[0] = v;
+	if (n && top_via(p).l)
+		all[0] = p->top_via;
 	sip_out_drop(o, SIP_H_VIA);
 	while (n)
 		sip_out_push(o, SIP_H_VIA, all[--n]);

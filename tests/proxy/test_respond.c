@@ -429,7 +429,30 @@ START_TEST(test_no_way_back)		/* §16.7 step 3: a response with our Via only was
 }
 END_TEST
 
-TEST_MAIN("proxy respond", TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
+/* A phone may say 183 without end: what its request holds does not grow with it. */
+START_TEST(test_hidden_vias_are_made_once)
+{
+	struct rig r;
+	size_t bytes;
+
+	rig_init(&r);
+	r.targets[0] = "sip:x@n1";
+	r.n_targets = 1;
+	rig_request(&r, "INVITE", "sip:bob@b", "Via: SIP/2.0/UDP core.example:5060;branch=z9hG4bKfar\n");
+	proxy_hide_via(r.p);
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 183, "B", "");
+	bytes = arena_bytes(proxy_request(r.p)->arena);
+	for (unsigned i = 0; i < 200; i++)
+		rig_reply(&r, rig_req(&r, "INVITE", 0), 183, "B", "");
+	ck_assert_uint_eq(sip_values_count(rig_last_up(&r), SIP_H_VIA), 2);
+	ck_assert_msg(arena_bytes(proxy_request(r.p)->arena) == bytes, "%zu octets, %zu before", arena_bytes(proxy_request(r.p)->arena), bytes);
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 486, "B", "");
+	rig_run(&r, 80000);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("proxy respond", TEST_ONE(test_hidden_vias_are_made_once), TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
 	  TEST_ONE(test_6xx_cancels), TEST_ONE(test_way_up), TEST_ONE(test_hold), TEST_ONE(test_hold_failure),
 	  TEST_ONE(test_hold_cancelled), TEST_ONE(test_hold_forever), TEST_ONE(test_drop), TEST_ONE(test_final_taken),
 	  TEST_ROWS(test_retry_after_of_a_503, retries),
