@@ -133,7 +133,7 @@ static void note_answer(struct forward *f, const struct sip_msg *req, const stru
 	else if (f->n_rr)
 		session_answered(ss, &(const struct session_answer){
 			.invite = req, .answer = m, .binding_id = binding_id(f), .phone_called = f->to_phone,
-			.emergency = f->emergency, .record_route = f->rr[0] });
+			.emergency = f->emergency, .n_record_routes = f->n_rr });
 }
 
 /* The call that this request belongs to, when calls are kept (policy control). */

@@ -1,7 +1,11 @@
 /* pcscf/session.h - calls that pass, as far as it takes to end them by ourselves: TS 24.229 §5.2.8; row P19, SEC-07.
  *
  * A session belongs to the worker of its Call-ID.  It keeps who is at both ends, the way to them and the CSeq there: what a BYE of
- * ours needs.  A call that is not answered yet is a struct ringing, within who forwards its INVITE. */
+ * ours needs (common/dialog/ends.h).  A call that is not answered yet is a struct ringing, within who forwards its INVITE.
+ *
+ *	session.c		which there are, what passes in them
+ *	session_release.c	ended by us
+ *	ringing.c		those that nobody has answered */
 #pragma once
 #include "pcscf/pcscf.h"
 
@@ -14,7 +18,7 @@ struct session_answer {			/* a 2xx to an initial INVITE */
 	uint64_t binding_id;			/* of the phone's side; 0: a phone that we do not know */
 	bool phone_called;			/* the phone is the one that is called */
 	bool emergency;				/* outlives the registration */
-	struct str record_route;		/* our topmost value as it went out */
+	unsigned n_record_routes;		/* our values in it */
 };
 void session_answered(struct sessions *ss, const struct session_answer *a);	/* again for a retransmission: no matter */
 /* binding_id: whose leg it is, for a call between two phones of ours passes twice with the same tags; 0: not known. */

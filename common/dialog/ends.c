@@ -90,9 +90,9 @@ void dialog_ends_free(struct dialog_ends *e)
 	free(e);
 }
 
-/* §12.1.2: the callee's side of the route set is what stands above our own value, backwards.  Ours is just above those that stood
+/* §12.1.2: the callee's side of the route set is what stands above our own values, backwards.  Ours are just above those that stood
  * in the INVITE when it came first; on a second pass there are more of us in between, and of application servers. */
-void dialog_ends_answered(struct dialog_ends *e, const struct sip_msg *response)
+void dialog_ends_answered(struct dialog_ends *e, const struct sip_msg *response, unsigned n_ours)
 {
 	struct str v[ENDS_MAX_ROUTES];
 	unsigned n = routes_of(response, v);
@@ -100,10 +100,20 @@ void dialog_ends_answered(struct dialog_ends *e, const struct sip_msg *response)
 	free(e->contact[1]);
 	free(e->route[1]);
 	e->contact[1] = e->route[1] = NULL;
-	if (n > ENDS_MAX_ROUTES || n <= e->n_before)
+	if (n > ENDS_MAX_ROUTES || n < e->n_before + n_ours)
 		return;				/* we are not on its route */
 	e->contact[1] = contact_of(response);
-	e->route[1] = join(v, 0, n - e->n_before - 1, true);
+	e->route[1] = join(v, 0, n - e->n_before - n_ours, true);
+}
+
+void dialog_ends_by_flow(struct dialog_ends *e, unsigned end, const struct sip_msg *m)
+{
+	free(e->route[end]);
+	free(e->contact[end]);
+	e->route[end] = NULL;
+	e->contact[end] = contact_of(m);
+	if (end == 0)
+		e->n_before = 0;
 }
 
 static bool refreshes(const struct sip_msg *m)

@@ -15,7 +15,10 @@ struct dialog_ends {
 struct dialog_ends *dialog_ends_new(const struct sip_msg *invite);		/* NULL when out of memory */
 struct dialog_ends *dialog_ends_copy(const struct dialog_ends *e);		/* of NULL: NULL */
 void dialog_ends_free(struct dialog_ends *e);
-void dialog_ends_answered(struct dialog_ends *e, const struct sip_msg *response);	/* the 2xx that made the dialog */
+/* The 2xx that made the dialog; n_ours: Record-Route values that this node had put in. */
+void dialog_ends_answered(struct dialog_ends *e, const struct sip_msg *response, unsigned n_ours);
+/* That end is reached by its flow: its contact as in m.  What it wrote as Record-Route is none, and did not go on. */
+void dialog_ends_by_flow(struct dialog_ends *e, unsigned end, const struct sip_msg *m);
 /* A request from end `from` within it, or a 2xx to one: target refresh (INVITE, UPDATE), CSeq. */
 void dialog_ends_request(struct dialog_ends *e, unsigned from, const struct sip_msg *m);
 void dialog_ends_response(struct dialog_ends *e, unsigned from, const struct sip_msg *m);

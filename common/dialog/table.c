@@ -500,7 +500,7 @@ static void invite_response(struct dialog_table *t, struct call *c, const struct
 	if (first)
 		tell(e, "answered", m->status);
 	if (e->ends)
-		dialog_ends_answered(e->ends, m);
+		dialog_ends_answered(e->ends, m, 1);
 	if (t->limit_s)
 		timer_start(t->wheel, &e->limit, (uint64_t)t->limit_s * 1000);
 	entry_age(e);

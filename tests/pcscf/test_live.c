@@ -371,7 +371,8 @@ START_TEST(test_calls_end)
 		send_to(phone, US, 5060, text);
 		msg = take(core, &from);
 		ck_assert_msg(strncmp(msg, "INVITE ", 7) == 0, "%s", msg);
-		snprintf(extra, sizeof(extra), "Contact: <sip:x@%s:4060>\r\n", CORE);
+		header(msg, "Record-Route", path, sizeof(path));
+		snprintf(extra, sizeof(extra), "Contact: <sip:x@%s:4060>\r\nRecord-Route: %s\r\n", CORE, path);
 		answer(msg, &from, extra);
 		ck_assert(strncmp(take(phone, NULL), "SIP/2.0 200", 11) == 0);
 	}

@@ -69,7 +69,7 @@ static void end_binding(struct rig *r, const char *why)
 	rig_run(r, 0);
 }
 
-/* The phone's registration ends by the network: to the far end along the route set (RFC 3261 §12.1.2), to the phone where it was. */
+/* The phone's registration ends by the network (From and To: the URIs and tags of the dialog, RFC 3261 §12.2.1.1): to the far end along the route set (RFC 3261 §12.1.2), to the phone where it was. */
 START_TEST(test_both_ways)
 {
 	struct rig r;
@@ -80,11 +80,40 @@ START_TEST(test_both_ways)
 	inv = calls(&r, "call");
 	answered(&r, inv, NULL);
 	end_binding(&r, "expired");
-	expect_bye(&r, SCSCF, "sip:bob@10.9.0.2:6000", "\"A\" <sip:alice@home>;tag=A", "<sip:bob@home>;tag=T", inv->m->cseq + 1,
+	expect_bye(&r, SCSCF, "sip:bob@10.9.0.2:6000", "<sip:alice@home>;tag=A", "<sip:bob@home>;tag=T", inv->m->cseq + 1,
 		   S_RR ", " A_RR);
-	expect_bye(&r, ALICE, "sip:alice@10.9.0.1:5060", "<sip:bob@home>;tag=T", "\"A\" <sip:alice@home>;tag=A", 1, "");
+	expect_bye(&r, ALICE, "sip:alice@10.9.0.1:5060", "<sip:bob@home>;tag=T", "<sip:alice@home>;tag=A", 1, "");
 	rig_none(&r);
 	ck_assert_uint_eq(sessions(&r), 0);
+	rig_fini(&r);
+}
+END_TEST
+
+/* What phones write as Record-Route is not where our BYE goes: they are reached by their flow. */
+START_TEST(test_forged_route)
+{
+	char path[256], text[1024];
+	struct rig r;
+	struct rig_sent *s;
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, path);
+	if (_i == 0) {
+		rig_request_as(&r, ALICE, "INVITE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "call",
+			       "Contact: <sip:alice@10.9.0.1:5060>\nRecord-Route: <sip:evil@10.66.0.1;lr>\n");
+		s = rig_expect(&r, "INVITE", SCSCF);
+		answered(&r, s, NULL);
+	} else {
+		snprintf(text, sizeof(text), "Route: %s\nRecord-Route: " S_RR ", " A_RR "\nContact: <sip:bob@10.9.0.2:6000>\n", path);
+		rig_request_as(&r, SCSCF, "INVITE", "sip:alice@10.9.0.1:5060", "From: <sip:bob@home>;tag=B\nTo: <sip:alice@home>\n", "call", text);
+		s = rig_expect(&r, "INVITE", ALICE);
+		rig_reply(&r, s, 200, "Contact: <sip:alice@10.9.0.1:5060>\nRecord-Route: <sip:evil@10.66.0.1;lr>\n");
+		rig_expect_status(&r, 200, SCSCF);
+	}
+	end_binding(&r, "expired");
+	ck_assert_str_eq(rig_hdr(rig_expect(&r, "BYE", SCSCF), "Route"), S_RR ", " A_RR);
+	ck_assert_str_eq(rig_hdr(rig_expect(&r, "BYE", ALICE), "Route"), "");
+	rig_none(&r);
 	rig_fini(&r);
 }
 END_TEST
@@ -163,8 +192,8 @@ START_TEST(test_follows_the_dialog)
 	rig_reply(&r, s, 200, NULL);
 	rig_expect_status(&r, 200, SCSCF);
 	end_binding(&r, "administration");
-	expect_bye(&r, SCSCF, "sip:bob@10.9.0.2:7000", "\"A\" <sip:alice@home>;tag=A", "<sip:bob@home>;tag=T", 42, S_RR ", " A_RR);
-	expect_bye(&r, ALICE, "sip:alice@10.9.0.1:5099", "<sip:bob@home>;tag=T", "\"A\" <sip:alice@home>;tag=A", 72, "");
+	expect_bye(&r, SCSCF, "sip:bob@10.9.0.2:7000", "<sip:alice@home>;tag=A", "<sip:bob@home>;tag=T", 42, S_RR ", " A_RR);
+	expect_bye(&r, ALICE, "sip:alice@10.9.0.1:5099", "<sip:bob@home>;tag=T", "<sip:alice@home>;tag=A", 72, "");
 	rig_fini(&r);
 }
 END_TEST
@@ -402,6 +431,6 @@ START_TEST(test_early_calls)
 }
 END_TEST
 
-TEST_MAIN("session", TEST_ONE(test_both_ways), TEST_ONE(test_callee), TEST_ONE(test_both_phones_here), TEST_ONE(test_follows_the_dialog), TEST_ONE(test_bye_passes),
+TEST_MAIN("session", TEST_ONE(test_both_ways), { &(test_forged_route), 2 }, TEST_ONE(test_callee), TEST_ONE(test_both_phones_here), TEST_ONE(test_follows_the_dialog), TEST_ONE(test_bye_passes),
 	  { &(test_early), 2 }, TEST_ROWS(test_reason, reasons), TEST_ONE(test_emergency_stays), TEST_ONE(test_by_call_id),
 	  TEST_ONE(test_not_refreshed), TEST_ONE(test_associations_die), { &(test_early_calls), 2 })
