@@ -12,13 +12,19 @@ from labnet import DEFAULT_NET, LabError, LabNet, check_net, parse_hss
 from labrest import RestError
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+INSTALLED = "/usr/lib/cscf/lab"
 EXIT_INTERRUPTED = 130
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def is_checkout():
+    """False: installed, by the package ims-lab."""
+    return os.path.exists(os.path.join(TOP, "configure.ac"))
+
+
 def default_build():
-    """The build folder of this checkout."""
-    return os.path.join(TOP, "build")
+    """Where the programs are: the build folder of this checkout, or the package's."""
+    return os.path.join(TOP, "build") if is_checkout() else INSTALLED
 
 
 def lab_dir(args):
@@ -174,7 +180,8 @@ def parser():
     p = verbs.add_parser("demo", help="packages, build, core up, two phones register, message and call: a verdict")
     add_start(p)
     add_call(p)
-    p.add_argument("--build", metavar="DIR", help="use this build folder and neither install nor build anything")
+    p.add_argument("--build", metavar="DIR", default=None if is_checkout() else INSTALLED,
+                   help="use this build folder and neither install nor build anything")
     p.set_defaults(fn=do_demo)
     p = verbs.add_parser("up", help="start a core and return when it is ready")
     add_start(p)
