@@ -182,22 +182,72 @@ void criteria_xml_text(struct buf *b, const char *s, size_t l)
 	}
 }
 
+/* ---- the shared sets: a snapshot at a time ---- */
+
+struct criteria_sets {
+	struct obj o;
+	struct arena *arena;		/* texts */
+	unsigned n;
+	struct criteria_set {
+		uint32_t id;
+		struct str text;
+	} v[CRITERIA_MAX_SETS];
+};
+
+static void sets_free(struct obj *o)
+{
+	struct criteria_sets *x = container_of(o, struct criteria_sets, o);
+
+	arena_unref(x->arena);
+	free(x);
+}
+
+static struct criteria_sets *sets_new(void)
+{
+	struct criteria_sets *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	obj_init(&x->o, sets_free);
+	x->arena = arena_new(0);
+	if (!x->arena) {
+		free(x);
+		return NULL;
+	}
+	return x;
+}
+
+static int sets_append(struct criteria_sets *x, uint32_t id, struct str text)
+{
+	if (x->n == CRITERIA_MAX_SETS)
+		return -EFBIG;
+	x->v[x->n] = (struct criteria_set){ id, arena_dup(x->arena, text) };
+	if (!x->v[x->n].text.p)
+		return -ENOMEM;
+	x->n++;
+	return 0;
+}
+
+struct str criteria_sets_find(const struct criteria_sets *x, uint32_t id)
+{
+	for (unsigned i = 0; x && i < x->n; i++)
+		if (x->v[i].id == id)
+			return x->v[i].text;
+	return STR_NONE;
+}
+
 /* ---- tables that are shared ---- */
 
 struct table {
 	struct criteria c;		/* first */
 	struct hnode node;
 	struct criteria_store *store;	/* NULL: of nobody */
+	struct criteria *newer;		/* with the sets of today; NULL: it is that itself.  Under the store's lock */
 };
 struct criteria_store {
-	pthread_mutex_t lock;		/* of by_text */
+	pthread_mutex_t lock;		/* of by_text, sets, table.newer */
 	struct htab by_text;
-	unsigned n_sets;
-	struct criteria_set {
-		uint32_t id;
-		struct str text;
-	} set[CRITERIA_MAX_SETS];
-	struct arena *arena;		/* texts of the sets */
+	struct criteria_sets *sets;	/* exchanged by the main thread */
 };
 
 static void table_free(struct table *t)
@@ -223,6 +273,7 @@ static void table_drop(struct obj *o)
 		pthread_mutex_unlock(&t->store->lock);
 		metric_adjust(&m_tables, NULL, NULL, -1);
 	}
+	obj_unref(t->newer);
 	table_free(t);
 }
 
@@ -255,7 +306,7 @@ static int make_digest(struct criteria *c)
 	return 0;
 }
 
-static int table_make(struct criteria_store *s, struct str text, struct table **ret)
+static int table_make(const struct criteria_sets *sets, struct str text, struct table **ret)
 {
 	struct table *t = calloc(1, sizeof(*t));
 	int rc = -ENOMEM;
@@ -266,7 +317,7 @@ static int table_make(struct criteria_store *s, struct str text, struct table **
 	t->c.arena = arena_new(text.l * 2);
 	if (t->c.arena) {
 		t->c.text = arena_dup(t->c.arena, text);
-		rc = t->c.text.p ? criteria_compile(s, &t->c) : -ENOMEM;
+		rc = t->c.text.p ? criteria_compile(sets, &t->c) : -ENOMEM;
 	}
 	if (rc == 0)
 		rc = make_digest(&t->c);
@@ -274,7 +325,7 @@ static int table_make(struct criteria_store *s, struct str text, struct table **
 		table_free(t);
 		return rc;
 	}
-	if (s && t->c.n_skipped) {		/* a table of nobody is only looked at */
+	if (sets && t->c.n_skipped) {		/* a table of nobody is only looked at */
 		metric_add(&m_skipped, NULL, NULL, t->c.n_skipped);
 		log_warn(LOG_REG, "filter criteria that cannot be used are left out", LOG_U("skipped", t->c.n_skipped),
 			 LOG_U("used", t->c.n), LOG_S("why", t->c.skipped));
@@ -283,12 +334,34 @@ static int table_make(struct criteria_store *s, struct str text, struct table **
 	return 0;
 }
 
+static struct criteria_sets *sets_of(struct criteria_store *s)
+{
+	struct criteria_sets *x;
+
+	pthread_mutex_lock(&s->lock);
+	x = obj_ref(s->sets);
+	pthread_mutex_unlock(&s->lock);
+	return x;
+}
+
+/* Under the store's lock.  false: the sets have changed since. */
+static bool table_add(struct criteria_store *s, struct table *t, const struct criteria_sets *sets, uint64_t h)
+{
+	if (t->c.uses_sets && s->sets != sets)
+		return false;
+	t->store = s;
+	htab_add(&s->by_text, &t->node, h);
+	metric_adjust(&m_tables, NULL, NULL, 1);
+	return true;
+}
+
 int criteria_get(struct criteria_store *s, struct str text, struct criteria **ret)
 {
 	uint64_t h = hash_str(text);
 	struct table *t = NULL;
 	struct hnode *n = NULL;
-	int rc = 0;
+	bool added = !s;
+	int rc;
 
 	if (text.l > CRITERIA_MAX_BYTES)
 		return -EFBIG;
@@ -301,18 +374,140 @@ int criteria_get(struct criteria_store *s, struct str text, struct criteria **re
 		*ret = &container_of(n, struct table, node)->c;
 		return 0;
 	}
-	rc = table_make(s, text, &t);		/* without the lock; two at a time make two tables, that does no harm */
-	if (rc < 0)
-		return rc;
-	if (s) {
-		pthread_mutex_lock(&s->lock);
-		t->store = s;
-		htab_add(&s->by_text, &t->node, h);
-		pthread_mutex_unlock(&s->lock);
-		metric_adjust(&m_tables, NULL, NULL, 1);
+	do {					/* made without the lock; two at a time make two tables, that does no harm */
+		struct criteria_sets *sets = s ? sets_of(s) : NULL;
+
+		rc = table_make(sets, text, &t);
+		if (rc == 0 && s) {
+			pthread_mutex_lock(&s->lock);
+			added = table_add(s, t, sets, h);
+			pthread_mutex_unlock(&s->lock);
+			if (!added)
+				obj_unref(&t->c);
+		}
+		obj_unref(sets);
+	} while (rc == 0 && !added);
+	if (rc == 0)
+		*ret = &t->c;
+	return rc;
+}
+
+struct criteria *criteria_current(struct criteria *c)
+{
+	struct table *t = (struct table *)c;
+	struct criteria *now;
+
+	if (!c || !c->uses_sets || !t->store)
+		return obj_ref(c);
+	pthread_mutex_lock(&t->store->lock);
+	now = obj_ref(t->newer ? t->newer : c);
+	pthread_mutex_unlock(&t->store->lock);
+	return now;
+}
+
+/* ---- the sets change ---- */
+
+struct stale {
+	unsigned n, max;
+	struct table **v;
+};
+
+static void note_stale(struct hnode *n, void *arg)
+{
+	struct table *t = container_of(n, struct table, node);
+	struct stale *all = arg;
+
+	if (t->c.uses_sets && all->n < all->max && try_ref(&t->c.o))
+		all->v[all->n++] = t;
+}
+
+static void compile_anew(struct criteria_store *s, const struct criteria_sets *sets, struct table *t)
+{
+	struct table *fresh = NULL;
+	struct criteria *old;
+
+	if (table_make(sets, t->c.text, &fresh) < 0) {
+		log_error(LOG_REG, "out of memory: filter criteria stay as they were before a shared set changed");
+		return;
 	}
-	*ret = &t->c;
+	pthread_mutex_lock(&s->lock);
+	old = t->newer;
+	t->newer = &fresh->c;
+	pthread_mutex_unlock(&s->lock);
+	obj_unref(old);
+}
+
+static int exchange(struct criteria_store *s, struct criteria_sets *fresh)
+{
+	struct criteria_sets *old;
+	struct stale all = { 0 };
+
+	pthread_mutex_lock(&s->lock);
+	all.max = (unsigned)s->by_text.n;
+	all.v = calloc(all.max ? all.max : 1, sizeof(*all.v));
+	if (!all.v) {
+		pthread_mutex_unlock(&s->lock);
+		return -ENOMEM;
+	}
+	htab_each(&s->by_text, note_stale, &all);
+	old = s->sets;
+	s->sets = fresh;
+	pthread_mutex_unlock(&s->lock);
+	obj_unref(old);
+	for (unsigned i = 0; i < all.n; i++) {
+		compile_anew(s, fresh, all.v[i]);
+		obj_unref(&all.v[i]->c);
+	}
+	free(all.v);
 	return 0;
+}
+
+int criteria_store_put(struct criteria_store *s, uint32_t id, struct str text)
+{
+	struct criteria_sets *fresh;
+	bool found = false;
+	int rc = 0;
+
+	if (text.l == 0 && criteria_store_set(s, id).l == 0)
+		return -ENOENT;
+	fresh = sets_new();
+	if (!fresh)
+		return -ENOMEM;
+	for (unsigned i = 0; i < s->sets->n && rc == 0; i++) {
+		const struct criteria_set *e = &s->sets->v[i];
+
+		if (e->id != id || text.l)
+			rc = sets_append(fresh, e->id, e->id == id ? text : e->text);
+		found = found || e->id == id;
+	}
+	if (rc == 0 && !found)
+		rc = sets_append(fresh, id, text);
+	if (rc == 0)
+		rc = exchange(s, fresh);
+	if (rc < 0)
+		obj_unref(fresh);
+	return rc;
+}
+
+int criteria_store_add(struct criteria_store *s, uint32_t id, struct str text)
+{
+	return criteria_store_set(s, id).l ? -EEXIST : criteria_store_put(s, id, text);
+}
+
+struct str criteria_store_set(const struct criteria_store *s, uint32_t id)
+{
+	return criteria_sets_find(s->sets, id);
+}
+
+bool criteria_store_at(const struct criteria_store *s, unsigned i, uint32_t *ret_id, struct str *ret_elements)
+{
+	if (i >= s->sets->n)
+		return false;
+	if (ret_id)
+		*ret_id = s->sets->v[i].id;
+	if (ret_elements)
+		*ret_elements = s->sets->v[i].text;
+	return true;
 }
 
 size_t criteria_store_count(struct criteria_store *s)
@@ -334,8 +529,8 @@ struct criteria_store *criteria_store_new(void)
 	pthread_mutex_init(&s->lock, NULL);
 	metrics_register(&m_skipped);
 	metrics_register(&m_tables);
-	s->arena = arena_new(0);
-	if (s->arena && htab_init(&s->by_text, 64) == 0)
+	s->sets = sets_new();
+	if (s->sets && htab_init(&s->by_text, 64) == 0)
 		return s;
 	criteria_store_free(s);
 	return NULL;
@@ -346,41 +541,7 @@ void criteria_store_free(struct criteria_store *s)
 	if (!s)
 		return;
 	htab_fini(&s->by_text);
-	arena_unref(s->arena);
+	obj_unref(s->sets);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
-}
-
-struct str criteria_store_set(const struct criteria_store *s, uint32_t id)
-{
-	for (unsigned i = 0; i < s->n_sets; i++)
-		if (s->set[i].id == id)
-			return s->set[i].text;
-	return STR_NONE;
-}
-
-bool criteria_store_at(const struct criteria_store *s, unsigned i, uint32_t *ret_id, struct str *ret_elements)
-{
-	if (i >= s->n_sets)
-		return false;
-	if (ret_id)
-		*ret_id = s->set[i].id;
-	if (ret_elements)
-		*ret_elements = s->set[i].text;
-	return true;
-}
-
-int criteria_store_add(struct criteria_store *s, uint32_t id, struct str text)
-{
-	struct criteria_set *e = &s->set[s->n_sets];
-
-	if (s->n_sets == CRITERIA_MAX_SETS)
-		return -EFBIG;
-	if (criteria_store_set(s, id).l)
-		return -EEXIST;
-	*e = (struct criteria_set){ id, arena_dup(s->arena, text) };
-	if (!e->text.p)
-		return -ENOMEM;
-	s->n_sets++;
-	return 0;
 }

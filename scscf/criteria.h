@@ -54,6 +54,7 @@ struct criteria {
 	unsigned n_skipped;
 	struct str skipped;		/* why, for people */
 	struct arena *arena;		/* all of it but the patterns */
+	bool uses_sets;			/* it refers to shared sets, which may change: criteria_current() */
 	uint8_t digest[16];		/* of text: what the store knows it by (keep.c) */
 	_Atomic(bool) kept;		/* the store has it */
 };
@@ -78,17 +79,25 @@ size_t criteria_store_count(struct criteria_store *s);
 int criteria_store_load(struct criteria_store *s, const char *file, char reterr[160]);
 int criteria_store_load_text(struct criteria_store *s, struct str xml, char reterr[160]);
 
+/* The sets as they are at one time; they never change. */
+struct criteria_sets;
+struct str criteria_sets_find(const struct criteria_sets *sets, uint32_t id);	/* elements of one; empty: there is none of that id */
+
+/* From here to criteria_store_at(): one thread, the main one. */
 int criteria_store_add(struct criteria_store *s, uint32_t id, struct str elements);	/* 0, -EEXIST, -EFBIG, -ENOMEM */
-/* The i-th of them, in the order of the file; false: there are not so many.  ret_... may be NULL. */
+/* Adds or replaces one, empty: takes it away; tables that refer to sets are compiled anew.  0, -ENOENT, -EFBIG, -ENOMEM. */
+int criteria_store_put(struct criteria_store *s, uint32_t id, struct str elements);
+/* The i-th of them; false: there are not so many.  ret_... may be NULL. */
 bool criteria_store_at(const struct criteria_store *s, unsigned i, uint32_t *ret_id, struct str *ret_elements);
-/* Elements of a shared set; empty: there is none of that id. */
 struct str criteria_store_set(const struct criteria_store *s, uint32_t id);
 
-/* criteria_read.c: fills c, whose arena, o and text are set.  0, -EBADMSG, -ENOMEM. */
-int criteria_compile(const struct criteria_store *s, struct criteria *c);
+/* criteria_read.c: fills c, whose arena, o and text are set.  sets NULL: none.  0, -EBADMSG, -ENOMEM. */
+int criteria_compile(const struct criteria_sets *sets, struct criteria *c);
 /* text: InitialFilterCriteria and SharedIFCSetID elements one after the other (criteria_xml_... below).  s NULL: shared with
  * nobody, and not logged.  *ret one reference.  0; -EBADMSG (not well-formed), -ENOMEM, -EFBIG. */
 int criteria_get(struct criteria_store *s, struct str text, struct criteria **ret);
+/* A reference to what c is by now: with the shared sets as they are today.  c NULL: NULL.  Any thread. */
+struct criteria *criteria_current(struct criteria *c);
 /* The first criterion at or behind `from` that wants the request; CRITERIA_NONE. */
 bool criteria_trigger_fits(const struct trigger *t, const struct criteria_query *q);	/* one by itself: dryrun.c */
 unsigned criteria_next(const struct criteria *c, unsigned from, const struct criteria_query *q);

@@ -20,7 +20,7 @@ struct member {
 };
 struct reader {
 	XML_Parser x;
-	const struct criteria_store *store;
+	const struct criteria_sets *sets;
 	struct criteria *c;
 	unsigned nested;		/* 1: inside of a shared set */
 	char path[MAX_DEPTH][32];
@@ -371,7 +371,7 @@ static void criterion_end(struct reader *r)
 
 /* ---- the reader ---- */
 
-static int read_elements(const struct criteria_store *s, struct criteria *c, struct str xml, unsigned nested);
+static int read_elements(const struct criteria_sets *s, struct criteria *c, struct str xml, unsigned nested);
 
 static void shared_set(struct reader *r, struct str t)
 {
@@ -381,15 +381,16 @@ static void shared_set(struct reader *r, struct str t)
 
 	if (r->nested)
 		return;
-	if (str_to_u32(t, &id) == 0 && r->store)
-		set = criteria_store_set(r->store, id);
+	r->c->uses_sets = true;
+	if (str_to_u32(t, &id) == 0)
+		set = criteria_sets_find(r->sets, id);
 	if (set.l == 0) {
 		criterion_begin(r);
-		skip(r, "a shared set that is not in sessions.shared_ifc_file", t);
+		skip(r, "there is no such shared set", t);
 		note_skipped(r);
 		return;
 	}
-	rc = read_elements(r->store, r->c, set, 1);
+	rc = read_elements(r->sets, r->c, set, 1);
 	if (rc < 0)
 		stop(r, rc);
 }
@@ -451,7 +452,7 @@ static void on_end(void *u, const char *name)
 	r->depth--;
 }
 
-static int read_elements(const struct criteria_store *s, struct criteria *c, struct str xml, unsigned nested)
+static int read_elements(const struct criteria_sets *s, struct criteria *c, struct str xml, unsigned nested)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	enum XML_Status st;
@@ -459,7 +460,7 @@ static int read_elements(const struct criteria_store *s, struct criteria *c, str
 
 	if (!r)
 		return rc;
-	r->store = s;
+	r->sets = s;
 	r->c = c;
 	r->nested = nested;
 	buf_init(&r->text, MAX_TEXT);
@@ -504,7 +505,7 @@ static void sort(struct criteria *c)
 	}
 }
 
-int criteria_compile(const struct criteria_store *s, struct criteria *c)
+int criteria_compile(const struct criteria_sets *s, struct criteria *c)
 {
 	struct criterion *fit;
 	int rc;

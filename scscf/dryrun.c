@@ -163,13 +163,16 @@ static void answer(struct http_req *r, struct aor_view *set, struct str aor, str
 	const struct reg_view *v = set->v[0];
 	const struct profile_identity *id = profile_find(v->profile, aor);
 	struct criteria_query q = { .m = m, .ruri = m->ruri_text, .scase = c, .registered = v->n_contacts > 0 };
+	struct criteria *k;
 
 	for (unsigned i = 1; i < set->n && v->n_contacts == 0; i++) {
 		v = set->v[i];
 		id = profile_find(v->profile, aor);
 		q.registered = v->n_contacts > 0;
 	}
-	http_reply_json(r, 200, dryrun_json(id && id->service < v->profile->n_services ? v->profile->criteria[id->service] : NULL, &q));
+	k = id ? profile_criteria(v->profile, id->service) : NULL;
+	http_reply_json(r, 200, dryrun_json(k, &q));
+	obj_unref(k);
 }
 
 void dryrun_route(void *u, struct http_req *r)

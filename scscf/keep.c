@@ -307,6 +307,13 @@ static void on_subscription(void *arg, const struct store_record *rec)
 	keep_restore_subscription(r->s, rec);
 }
 
+static void on_shared_set(void *arg, const struct store_record *rec)
+{
+	struct restoring *r = arg;
+
+	shared_sets_restore(r->s, rec);
+}
+
 int keep_restore(void *u, struct stack *stack, struct store *store)
 {
 	struct restoring r = { .s = u, .stack = stack, .store = store, .now_ms = store_now_ms(store), .k = malloc(sizeof(*r.k)) };
@@ -317,7 +324,9 @@ int keep_restore(void *u, struct stack *stack, struct store *store)
 		free(r.k);
 		return rc;
 	}
-	rc = store_scan(store, STORE_CRITERIA, on_criteria, &r);
+	rc = store_scan(store, STORE_SHARED_SET, on_shared_set, &r);
+	if (rc == 0)
+		rc = store_scan(store, STORE_CRITERIA, on_criteria, &r);
 	if (rc == 0)
 		rc = store_scan(store, STORE_REGISTRATION, on_registration, &r);
 	if (rc == 0)

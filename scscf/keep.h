@@ -48,6 +48,9 @@ void keep_subscription(const struct subscription *s);
 void keep_forget_subscription(const struct subscription *s);
 void keep_restore_subscription(struct scscf *s, const struct store_record *r);
 
+/* ---- sets_rest.c ---- */
+void shared_sets_restore(struct scscf *s, const struct store_record *r);
+
 /* ---- binding.c, subscription.c, thirdparty.c: one that was kept, put back ---- */
 int binding_restore(struct registration *g, const struct keep_contact *c, uint64_t expires_ms);	/* 0, -ENOMEM */
 void thirdparty_keep(const struct registration *g, struct keep_record *k);

@@ -342,6 +342,11 @@ void profile_pack(struct profile *p)
 	p->packed = true;
 }
 
+struct criteria *profile_criteria(const struct profile *p, unsigned service)
+{
+	return p && service < p->n_services ? criteria_current(p->criteria[service]) : NULL;
+}
+
 int profile_parse(struct str xml, struct criteria_store *store, struct profile **ret, char reterr[160])
 {
 	struct reader r = { .xml = str_trim(xml), .store = store };

@@ -39,6 +39,8 @@ struct profile {
 	bool packed;			/* identities with their texts, and impi, are one block */
 };
 
+/* A reference to the criteria of a service as they are now: shared sets may change.  NULL: it has none. */
+struct criteria *profile_criteria(const struct profile *p, unsigned service);
 /* xml: SIP User-Data as received.
  * store    where equal filter criteria are shared, and the shared sets are; NULL: each profile has its own
  * ret      one reference, on success

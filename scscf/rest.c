@@ -116,9 +116,13 @@ static void add_services(cJSON *o, const struct profile *p)
 {
 	cJSON *list = cJSON_AddArrayToObject(o, "services");
 
-	for (unsigned i = 0; i < p->n_services; i++)
-		if (p->criteria[i])
-			add_criteria(list, p->criteria[i], p, i);
+	for (unsigned i = 0; i < p->n_services; i++) {
+		struct criteria *c = profile_criteria(p, i);
+
+		if (c)
+			add_criteria(list, c, p, i);
+		obj_unref(c);
+	}
 }
 
 static cJSON *registration_json(const struct registration *g)
@@ -345,6 +349,9 @@ const struct http_route scscf_routes[] = {
 	{ "GET", "/api/v1/shared-ifc-sets", HTTP_VIEW, shared_sets_list,
 	  "The shared sets of filter criteria of sessions.shared_ifc_file, as they are understood." },
 	{ "GET", "/api/v1/shared-ifc-sets/{setId}", HTTP_VIEW, shared_sets_show, "One of them, by its SharedIFCSetID." },
+	{ "PUT", "/api/v1/shared-ifc-sets/{setId}", HTTP_ADMIN, shared_sets_put,
+	  "Adds or replaces one: {\"xml\": \"<InitialFilterCriteria>...\"}; for everybody, at once, and kept." },
+	{ "DELETE", "/api/v1/shared-ifc-sets/{setId}", HTTP_ADMIN, shared_sets_delete, "Takes one away, also one of the file." },
 	{ "GET", "/api/v1/routing/routes", HTTP_VIEW, breakout_list, "The rows of sessions.routes, as they stand in the configuration." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

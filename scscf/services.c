@@ -225,8 +225,7 @@ void services_run(struct session *s, struct session_in *in, const struct reg_vie
 	s->user_id = v->id;
 	s->user_identity = (uint8_t)(id - v->profile->identity);
 	s->user_registered = v->n_contacts > 0;
-	if (id->service < v->profile->n_services)
-		s->criteria = obj_ref(v->profile->criteria[id->service]);
+	s->criteria = profile_criteria(v->profile, id->service);
 	if (s->criteria && !(s->in = session_in_keep(in))) {
 		refuse(s, in, 500, "out of memory");
 		return;

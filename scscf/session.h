@@ -172,6 +172,8 @@ void breakout_branch(const struct session_route *r, struct sip_out *o);	/* its h
 bool breakout_failed(struct scscf_worker *sw, const struct session_route *r, unsigned status, const struct sip_msg *m);
 void shared_sets_list(void *u, struct http_req *r);			/* sets_rest.c: GET /api/v1/shared-ifc-sets */
 void shared_sets_show(void *u, struct http_req *r);			/* the same, /{setId} */
+void shared_sets_put(void *u, struct http_req *r);
+void shared_sets_delete(void *u, struct http_req *r);
 void breakout_list(void *u, struct http_req *r);				/* GET /api/v1/routing/routes */
 
 /* ---- border.c: the trust domain and privacy ---- */

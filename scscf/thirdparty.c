@@ -408,11 +408,12 @@ static void tell_all(struct occasion *o)
 
 	for (unsigned service = 0; service < p->n_services; service++) {
 		const struct profile_identity *to = identity_for(o, service);
-		const struct criteria *c = p->criteria[service];
+		struct criteria *c = profile_criteria(p, service);
 		unsigned at = 0;
 
 		while (c && to && (at = criteria_next(c, at, &q)) != CRITERIA_NONE)
 			tell(o, &c->v[at++], to);
+		obj_unref(c);
 	}
 }
 
@@ -515,7 +516,7 @@ static void on_shorter(struct timer *t)
 	struct shorter *x = container_of(t, struct shorter, timer);
 	struct occasion o = { .g = x->g, .type = REGISTRATION_AGAIN, .expires_s = left_s(x->g) };
 	const struct profile *p = x->g->profile;
-	const struct criteria *c = p && x->service < p->n_services ? p->criteria[x->service] : NULL;
+	struct criteria *c = profile_criteria(p, x->service);
 	const struct profile_identity *to = c ? identity_for(&o, x->service) : NULL;
 	struct sip_msg *m = to && o.expires_s ? make_register(x->g) : NULL;
 
@@ -523,6 +524,7 @@ static void on_shorter(struct timer *t)
 	for (unsigned i = 0; m && !o.n && i < c->n; i++)
 		if (c->v[i].priority == x->priority && str_eq_c(c->v[i].server, x->server))
 			tell(&o, &c->v[i], to);
+	obj_unref(c);
 	sip_msg_unref(m);
 	if (o.n)
 		keep_registration(x->g);

@@ -18,7 +18,8 @@
 
 const char *store_table_name(unsigned table)
 {
-	static const char *const names[STORE_N_TABLES] = { "meta", "registration", "criteria", "subscription", "phone", "security", "watch" };
+	static const char *const names[STORE_N_TABLES] = { "meta", "registration", "criteria", "subscription", "phone", "security", "watch",
+							   "shared_set" };
 
 	return table < STORE_N_TABLES ? names[table] : "unknown";
 }

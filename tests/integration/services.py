@@ -1,6 +1,7 @@
 """services.py BUILD NET WORKERS - application servers behind the S-CSCF (TS 24.229 §5.4.3.2, §5.4.3.3, §5.4.1.7), played by tests/as/labas."""
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -211,6 +212,55 @@ class Services:
             except RestError as e:
                 equal(e.status, 404, missing)
 
+    def to_the_mailbox(self):
+        """Does a MESSAGE of a end at the server of set 9?  Else b gets it."""
+        a, b = self.phone["a"], self.phone["b"]
+        req = a.start("MESSAGE", self.to_b, None, "x")
+        wait_for(lambda: self.mailbox.seen or (b.read(0.02) and b.queue), 5, "a MESSAGE")
+        at_mailbox = bool(self.mailbox.seen)
+        if at_mailbox:
+            self.mailbox.got("MESSAGE")
+        else:
+            b.reply(b.incoming("MESSAGE"), 200)
+        equal(a.final(req).status, 200, "MESSAGE")
+        return at_mailbox
+
+    def changed_sets(self):
+        """Row T5: a set that is put counts for who is registered already, and over a kill; so does its end.  Mistakes are told."""
+        rest, path, sub = self.core.rest("scscf"), "/api/v1/shared-ifc-sets/9", self.subs["a"]
+        impi = urllib.parse.quote(self.core.impi(sub), safe="")
+        identities = "".join(f"<PublicIdentity><Identity>{u}</Identity></PublicIdentity>" for u in (self.core.impu(sub), self.core.number(sub)))
+        self.core.rest("hss").send("POST", f"/api/v1/subscribers/{impi}/ppr", {"userData":
+            f"<IMSSubscription><PrivateID>{self.core.impi(sub)}</PrivateID><ServiceProfile>{identities}<Extension><SharedIFCSetID>9</SharedIFCSetID>"
+            "</Extension></ServiceProfile></IMSSubscription>"})
+        check(not self.to_the_mailbox(), "there is no set 9 yet")
+        good = ifc(1, self.mailbox.ip, [method("MESSAGE"), case(0)])
+        for body, status in (({}, 400), ({"id": 8, "xml": good}, 400), ({"xml": "<InitialFilterCriteria>"}, 422), ({"xml": ""}, 422),
+                             ({"xml": good + "</SharedIFCSet><SharedIFCSet><SetID>8</SetID>" + good}, 422),
+                             ({"xml": "<InitialFilterCriteria><Priority>1</Priority></InitialFilterCriteria>"}, 422),
+                             ({"xml": good.replace("<Method>MESSAGE", "<RequestURI>(").replace("MESSAGE</Method>", "</RequestURI>")}, 422)):
+            equal(rest.call("PUT", path, body)[0], status, f"PUT {str(body)[:60]}")
+        equal(rest.call("GET", path)[0], 404, "after nothing but mistakes")
+        equal(rest.call("PUT", path, {"id": 9, "xml": good})[0], 201, "PUT")
+        check(self.to_the_mailbox(), "set 9 is there")
+        self.killed()
+        check(self.to_the_mailbox(), "set 9 after a kill")
+        equal(rest.call("PUT", path, {"xml": ifc(1, self.mailbox.ip, [method("INFO"), case(0)])})[0], 200, "PUT again")
+        check(not self.to_the_mailbox(), "set 9 is about something else")
+        equal(rest.call("DELETE", path)[0], 204, "DELETE")
+        equal(rest.call("DELETE", path)[0], 404, "DELETE again")
+        equal(rest.call("DELETE", "/api/v1/shared-ifc-sets/3")[0], 204, "DELETE of a set of the file")
+        check(not self.to_the_mailbox(), "set 9 is gone")
+        self.killed()
+        equal([s["id"] for s in rest.items("/api/v1/shared-ifc-sets")], [7], "sets after a kill")
+        self.core.rest("hss").send("POST", f"/api/v1/subscribers/{impi}/ppr", {})
+
+    def killed(self):
+        """The S-CSCF, and back."""
+        self.core.stop_node("scscf", signal.SIGKILL)
+        self.core.start_node("scscf")
+        self.core.wait_ready("scscf")
+
     def released(self):
         """Row T18, TS 24.229 §5.4.5: an operator ends a call; both phones and the server between them hear BYE."""
         da, _, _ = call(self.phone["proxied"], self.phone["b"], self.to_b)
@@ -403,7 +453,7 @@ class Services:
             ("everybody registers", self.register), ("a server hears of a registration", self.third_party),
             ("a server hears of a re-registration", self.third_party_again), ("a server that may end a registration", self.third_party_fails),
             ("calls through a server, both ways", self.through_both_ways), ("calls through a B2BUA, both ways", self.two_dialogs), ("filter criteria tried over REST", self.dry_run),
-            ("shared sets over REST", self.shared_sets),
+            ("shared sets over REST", self.shared_sets), ("shared sets that change", self.changed_sets),
             ("a call ended over REST", self.released),
             ("a server that diverts", self.diverted),
             ("a server that forks", self.forked), ("a server that redirects", self.redirected), ("a server that loops", self.looped),

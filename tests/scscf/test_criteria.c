@@ -1,6 +1,8 @@
 /* tests/scscf/test_criteria.c - initial filter criteria: every kind of trigger, every combination (row T2), session cases (T3),
  * profile parts (T4), shared sets (T5), what cannot be used (D15), expressions with limits (SEC-14). */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -320,6 +322,82 @@ START_TEST(test_shared_sets)
 }
 END_TEST
 
+#define SHARED(priority) "<InitialFilterCriteria><Priority>" priority "</Priority>" AS "</InitialFilterCriteria>"
+
+/* Row T5: tables of before a change are what they were for who reads them, and today's for who asks. */
+START_TEST(test_shared_sets_change)
+{
+	struct criteria_store *s = criteria_store_new();
+	struct criteria *plain = get(s, ONE(YES)), *user = get(s, "<SharedIFCSetID>3</SharedIFCSetID>" SHARED("5")), *now, *before;
+
+	ck_assert(user->n == 1 && user->n_skipped == 1);
+	ck_assert_int_eq(criteria_store_put(s, 3, STR_NONE), -ENOENT);
+	ck_assert_int_eq(criteria_store_put(s, 3, STR(SHARED("1") SHARED("9"))), 0);
+	ck_assert(user->n == 1);
+	before = criteria_current(user);
+	ck_assert(before->n == 3 && before->v[0].priority == 1 && before->v[1].priority == 5 && before->n_skipped == 0);
+	now = criteria_current(plain);
+	ck_assert(now == plain);
+	obj_unref(now);
+	now = get(s, "<SharedIFCSetID>3</SharedIFCSetID>" SHARED("5"));
+	ck_assert_ptr_eq(now, user);				/* found, and then asked what it is by now */
+	obj_unref(now);
+	ck_assert_int_eq(criteria_store_put(s, 3, STR(SHARED("7"))), 0);
+	now = criteria_current(user);
+	ck_assert(now->n == 2 && now->v[1].priority == 7 && before->n == 3);
+	obj_unref(now);
+	obj_unref(before);
+	ck_assert_int_eq(criteria_store_put(s, 4, STR(SHARED("2"))), 0);
+	ck_assert(criteria_store_at(s, 1, NULL, NULL) && !criteria_store_at(s, 2, NULL, NULL));
+	ck_assert_int_eq(criteria_store_put(s, 3, STR_NONE), 0);
+	now = criteria_current(user);
+	ck_assert(now->n == 1 && now->n_skipped == 1 && criteria_store_set(s, 4).l && !criteria_store_set(s, 3).l);
+	obj_unref(now);
+	obj_unref(user);
+	obj_unref(plain);
+	ck_assert_uint_eq(criteria_store_count(s), 0);
+	ck_assert_ptr_null(criteria_current(NULL));
+	for (uint32_t id = 10; id < 10 + CRITERIA_MAX_SETS - 1; id++)
+		ck_assert_int_eq(criteria_store_put(s, id, STR(SHARED("2"))), 0);
+	ck_assert_int_eq(criteria_store_put(s, 9, STR(SHARED("2"))), -EFBIG);
+	criteria_store_free(s);
+}
+END_TEST
+
+/* Workers look up, compile and let go while the main thread changes a set. */
+static struct criteria_store *busy;
+static atomic_bool enough;
+
+static void *look(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&enough)) {
+		struct criteria *c = get(busy, "<SharedIFCSetID>3</SharedIFCSetID>"), *now = criteria_current(c);
+
+		ck_assert(now->n <= 2);
+		obj_unref(now);
+		obj_unref(c);
+	}
+	return NULL;
+}
+
+START_TEST(test_shared_sets_change_under_readers)
+{
+	pthread_t t[3];
+
+	busy = criteria_store_new();
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, look, NULL), 0);
+	for (unsigned i = 0; i < 300; i++)
+		ck_assert_int_eq(criteria_store_put(busy, 3, i % 3 == 0 ? STR(SHARED("1")) : i % 3 == 1 ? STR(SHARED("1") SHARED("2")) : STR_NONE), 0);
+	atomic_store(&enough, true);
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	ck_assert_uint_eq(criteria_store_count(busy), 0);
+	criteria_store_free(busy);
+}
+END_TEST
+
 /* ---- expressions that would take for ever: SEC-14 ---- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -357,4 +435,5 @@ END_TEST
 
 TEST_MAIN("criteria", TEST_ROWS(test_trigger, rows), TEST_ONE(test_session_cases), TEST_ONE(test_profile_part),
 	  TEST_ONE(test_registration_type), TEST_ROWS(test_skipped, bad), TEST_ONE(test_order), TEST_ONE(test_equal_ones_are_one),
-	  TEST_ONE(test_shared_sets), TEST_ROWS(test_hostile, hostile))
+	  TEST_ONE(test_shared_sets), TEST_ONE(test_shared_sets_change), TEST_ONE(test_shared_sets_change_under_readers),
+	  TEST_ROWS(test_hostile, hostile))
