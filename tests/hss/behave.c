@@ -81,7 +81,7 @@ static bool number(const cJSON *o, const char *key, double min, double max, doub
 static bool known_keys(const cJSON *o, char why[200])
 {
 	static const char *const keys[] = { "silent", "delayMs", "resultCode", "experimentalCode", "userData", "probability",
-					    "count", "identity" };
+					    "count", "identity", "redirectTo", "redirectUsage", "redirectCacheS" };
 
 	for (const cJSON *v = o->child; v; v = v->next) {
 		size_t i = 0;
@@ -99,7 +99,7 @@ static bool known_keys(const cJSON *o, char why[200])
 static bool read_texts(const cJSON *o, struct behave_rule *r, char why[200])
 {
 	const cJSON *silent = cJSON_GetObjectItemCaseSensitive(o, "silent"), *text = cJSON_GetObjectItemCaseSensitive(o, "userData");
-	const cJSON *id = cJSON_GetObjectItemCaseSensitive(o, "identity");
+	const cJSON *id = cJSON_GetObjectItemCaseSensitive(o, "identity"), *to = cJSON_GetObjectItemCaseSensitive(o, "redirectTo");
 
 	if (silent && !cJSON_IsBool(silent))
 		snprintf(why, 200, "silent must be true or false");
@@ -107,6 +107,9 @@ static bool read_texts(const cJSON *o, struct behave_rule *r, char why[200])
 		snprintf(why, 200, "userData must be a text of up to %u octets", BEHAVE_MAX_USER_DATA);
 	else if (id && (!cJSON_IsString(id) || !str_copy(str_from_c(id->valuestring), r->identity, sizeof(r->identity))))
 		snprintf(why, 200, "identity must be a text");
+	else if (to && (!cJSON_IsString(to) || strncmp(to->valuestring, "aaa://", 6) != 0 ||
+			!str_copy(str_from_c(to->valuestring), r->redirect, sizeof(r->redirect))))
+		snprintf(why, 200, "redirectTo must be a Diameter URI, \"aaa://hss1.example\"");
 	else {
 		r->silent = cJSON_IsTrue(silent);
 		r->set_user_data = text != NULL;
@@ -119,7 +122,7 @@ static bool read_texts(const cJSON *o, struct behave_rule *r, char why[200])
 static int add_rule(struct behave *b, enum hss_command c, const cJSON *o, char why[200])
 {
 	struct behave_rule r = { .command = c, .percent = 100, .count = UINT32_MAX };
-	double delay = 0, code = 0, ecode = 0, p = 1, count = 0;
+	double delay = 0, code = 0, ecode = 0, p = 1, count = 0, usage = BEHAVE_ALL_USER, cache = 60;
 	bool has, has_code, has_ecode, has_count;
 
 	if (!cJSON_IsObject(o)) {
@@ -129,6 +132,7 @@ static int add_rule(struct behave *b, enum hss_command c, const cJSON *o, char w
 	if (!known_keys(o, why) || !number(o, "delayMs", 0, BEHAVE_MAX_DELAY_MS, &delay, &has, why) ||
 	    !number(o, "resultCode", 1001, 5999, &code, &has_code, why) ||
 	    !number(o, "experimentalCode", 1001, 5999, &ecode, &has_ecode, why) ||
+	    !number(o, "redirectUsage", 0, 6, &usage, &has, why) || !number(o, "redirectCacheS", 0, 86400, &cache, &has, why) ||
 	    !number(o, "probability", 0, 1, &p, &has, why) || !number(o, "count", 0, 1e9, &count, &has_count, why))
 		return -EINVAL;
 	if (has_code && has_ecode) {
@@ -136,6 +140,8 @@ static int add_rule(struct behave *b, enum hss_command c, const cJSON *o, char w
 		return -EINVAL;
 	}
 	r.delay_ms = (uint32_t)delay;
+	r.usage = (uint32_t)usage;
+	r.cache_s = (uint32_t)cache;
 	r.result = (struct dia_result){ 0, (uint32_t)(has_ecode ? ecode : code), has_ecode };
 	r.percent = (uint32_t)(p * 100 + 0.5);
 	if (has_count)
@@ -193,6 +199,11 @@ static cJSON *rule_to_json(const struct behave_rule *r)
 		cJSON_AddNumberToObject(o, r->result.experimental ? "experimentalCode" : "resultCode", r->result.code);
 	if (r->set_user_data)
 		cJSON_AddStringToObject(o, "userData", r->user_data);
+	if (r->redirect[0]) {
+		cJSON_AddStringToObject(o, "redirectTo", r->redirect);
+		cJSON_AddNumberToObject(o, "redirectUsage", r->usage);
+		cJSON_AddNumberToObject(o, "redirectCacheS", r->cache_s);
+	}
 	cJSON_AddNumberToObject(o, "probability", r->percent / 100.0);
 	if (r->count != UINT32_MAX)
 		cJSON_AddNumberToObject(o, "count", r->count);

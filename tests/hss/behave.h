@@ -10,6 +10,7 @@ int hss_command_from_name(struct str name, enum hss_command *ret);	/* any case; 
 
 #define BEHAVE_MAX_RULES 32u
 #define BEHAVE_MAX_DELAY_MS 55000u
+#define BEHAVE_ALL_USER 6u		/* RFC 6733 §6.13 */
 #define BEHAVE_MAX_USER_DATA 60000u	/* the library closes connections over 65,535 octets */
 
 struct behave_rule {
@@ -18,6 +19,8 @@ struct behave_rule {
 	uint32_t delay_ms;
 	struct dia_result result;	/* code 0: the right one */
 	char *user_data;		/* owned */
+	char redirect[256];		/* a SLF: 3006 with this Redirect-Host, "aaa://hss1.example"; "": no */
+	uint32_t usage, cache_s;	/* Redirect-Host-Usage, Redirect-Max-Cache-Time */
 	uint32_t percent;		/* of the requests; 100: all */
 	uint32_t count;			/* how many more; UINT32_MAX: no end */
 	char identity[256];		/* only requests with this text in the private or a public identity; "": all */
@@ -31,7 +34,7 @@ void behave_clear(struct behave *b);
 /* The rule for this request, counted down; NULL: behave.  The first that fits wins. */
 const struct behave_rule *behave_match(struct behave *b, enum hss_command c, struct str impi, struct str impu);
 /* {"UAR": {"silent": true, "delayMs": 100, "resultCode": 3004, "experimentalCode": 5001, "userData": "...",
- *  "probability": 0.5, "count": 3, "identity": "..."}, "MAR": [{...}, {...}]}
+ *  "redirectTo": "aaa://...", "redirectUsage": 6, "redirectCacheS": 60, "probability": 0.5, "count": 3, "identity": "..."}, "MAR": [{...}, {...}]}
  * replaces all rules.  0, or -EINVAL with the reason in why and the rules as they were. */
 int behave_from_json(struct behave *b, const cJSON *json, char why[200]);
 cJSON *behave_to_json(const struct behave *b);

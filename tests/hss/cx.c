@@ -151,6 +151,13 @@ static void take(struct hss *h, enum hss_command cmd, struct dia_peer_request *q
 		serve(&j);
 		return;
 	}
+	if (b->redirect[0]) {
+		const struct dia_redirect to = { .n = 1, .host = { str_from_c(b->redirect) }, .usage = b->usage, .cache_s = b->cache_s };
+
+		hss_count_result(&h->count[cmd], &(struct dia_result){ 0, DIA_REDIRECT_INDICATION, false });
+		dia_request_redirect(q, &to);
+		return;
+	}
 	if (b->silent) {
 		h->count[cmd].silent++;
 		dia_request_drop(q);

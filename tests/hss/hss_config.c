@@ -54,6 +54,9 @@ const struct cfg_row hss_schema[] = {
 	{ "hss.behaviour[].result_code", CFG_INT, 1001, 5999, NULL, NULL, 0, NULL, "Result-Code instead of the right result." },
 	{ "hss.behaviour[].experimental_code", CFG_INT, 1001, 5999, NULL, NULL, 0, NULL, "Experimental-Result-Code instead." },
 	{ "hss.behaviour[].user_data", CFG_STR, 0, BEHAVE_MAX_USER_DATA, NULL, NULL, 0, NULL, "User-Data of the SAA." },
+	{ "hss.behaviour[].redirect_to", CFG_STR, 7, 255, NULL, NULL, 0, NULL, "A SLF: 3006 with this Redirect-Host, \"aaa://hss1.example\"." },
+	{ "hss.behaviour[].redirect_usage", CFG_INT, 0, 6, "6", NULL, 0, NULL, "Redirect-Host-Usage (RFC 6733 §6.13): 0 is not to be remembered." },
+	{ "hss.behaviour[].redirect_cache_s", CFG_INT, 0, 86400, "60", NULL, 0, "s", "Redirect-Max-Cache-Time." },
 	{ "hss.behaviour[].percent", CFG_INT, 0, 100, "100", NULL, 0, NULL, "How many of the requests." },
 	{ "hss.behaviour[].count", CFG_INT, 1, 1000000000, NULL, NULL, 0, NULL, "How often; absent: always." },
 	{ "hss.behaviour[].identity", CFG_STR, 1, 255, NULL, NULL, 0, NULL, "Only requests with this text in an identity." },
@@ -112,6 +115,9 @@ static void add_rule(struct behave *b, const struct cfg_node *n)
 		r.user_data = str_dup(cfg_str(n, "user_data"));
 	r.set_user_data = r.user_data != NULL;
 	str_copy(cfg_str(n, "identity"), r.identity, sizeof(r.identity));
+	str_copy(cfg_str(n, "redirect_to"), r.redirect, sizeof(r.redirect));
+	r.usage = (uint32_t)cfg_int(n, "redirect_usage");
+	r.cache_s = (uint32_t)cfg_int(n, "redirect_cache_s");
 	if (behave_add(b, &r) < 0)
 		free(r.user_data);
 }

@@ -20,6 +20,7 @@ static const struct { const char *text, *why; } bad[] = {
 	{ "{\"UAR\":{\"delayMs\":\"1\"}}", "delayMs must be" }, { "{\"UAR\":{\"probability\":2}}", "probability must be" },
 	{ "{\"UAR\":{\"resultCode\":3004,\"experimentalCode\":5001}}", "not both" }, { "{\"UAR\":{\"silent\":1}}", "silent must be" },
 	{ "{\"SAR\":{\"userData\":1}}", "userData must be" }, { "{\"SAR\":{\"identity\":1}}", "identity must be" },
+	{ "{\"SAR\":{\"redirectTo\":\"hss1\"}}", "redirectTo must be" }, { "{\"SAR\":{\"redirectUsage\":7}}", "redirectUsage must be" },
 };
 
 START_TEST(test_bad_order_changes_nothing)

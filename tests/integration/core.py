@@ -236,13 +236,31 @@ class Core:
 
     def start_node(self, node):
         """Starts a daemon of this core again; it is stopped with the core.  Returns at once."""
-        programs = {"hss": "tests/hss/labhssd", "pcrf": "tests/pcrf/labpcrfd", "pcf": "tests/pcf/labpcfd", "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
+        programs = {"hss": "tests/hss/labhssd", "hss2": "tests/hss/labhssd", "pcrf": "tests/pcrf/labpcrfd", "pcf": "tests/pcf/labpcfd",
+                    "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
         with open(self.doc["logs"][node], "ab") as log:
             p = subprocess.Popen([self.program(programs[node]), "-c", self.doc["configs"][node]], stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log, start_new_session=True)
         self.own.append(p)
         self.doc["pids"][node], self.doc["started"][node] = p.pid, start_time(p.pid)
         return p
+
+    def second_hss(self, port, edit):
+        """Another labhssd, hss2 at address .41 and that Diameter port; edit changes its configuration.  It is "hss2" for the other methods."""
+        base = self.doc["configs"]["hss"]
+        lab = base.replace("hss.yaml", "hss.lab.yaml")
+        with open(lab if os.path.exists(lab) else base, encoding="utf-8") as f:
+            conf = f.read().replace("identity: hss.", "identity: hss2.").replace(f"{self.ip(40)}:8080", f"{self.ip(41)}:8080")
+        conf = re.sub(re.escape(self.ip(40)) + r":\d+", f"{self.ip(41)}:{port}", conf)
+        self.doc["configs"]["hss2"] = self.write("hss2.yaml", edit(conf))
+        self.doc["logs"]["hss2"] = os.path.join(self.doc["dir"], "log", "hss2.log")
+        self.doc["rest"]["hss2"] = self.doc["rest"]["hss"].replace(self.ip(40), self.ip(41))
+        self.start_node("hss2")
+        self.wait_ready("hss2")
+
+    def wait_peers(self, node, n, seconds=20):
+        """Until it has so many open Diameter peers."""
+        wait_for(lambda: sum(p["state"] == "open" for p in self.rest(node).items("/api/v1/diameter/peers")) == n, seconds, f"{node}: {n} open peers")
 
     def ready(self, node):
         """(is it ready, the reason)."""

@@ -7,12 +7,11 @@ back; twice with two on the same data, of which one goes (row D12).
 import collections
 import os
 import signal
-import subprocess
 import sys
 import time
 
-from cases import Cases, Skip, check, equal, wait_for
-from core import Core, Rest, Sub
+from cases import Cases, Skip, check, equal
+from core import Core, Sub
 from labnet import LabNet
 from loadgen import Load
 from wire import figure, slow_build
@@ -178,30 +177,13 @@ class Variant:
 
     def rest(self):
         """The HSS that is there."""
-        return self.second.rest if self.second else self.core.rest("hss")
+        return self.core.rest("hss2" if self.second else "hss")
 
     def retransmitted(self):
         """The other HSS got what the dead one owed, with the T flag (RFC 6733 §5.5.4)."""
         n = self.rest().get("/api/v1/counters")["retransmitted"]
         print(f"   {n} requests with the T flag", flush=True)
         check(n > 0, "none")
-
-
-class Second:
-    """Another labhssd on the same data."""
-
-    def __init__(self, core, port):
-        with open(core.doc["configs"]["hss"].replace("hss.yaml", "hss.lab.yaml"), encoding="utf-8") as f:
-            text = f.read().replace("identity: hss.", "identity: hss2.").replace(core.ip(40), core.ip(41)) + SHARED
-        path = core.write("hss2.yaml", text.replace(f"{core.ip(41)}:{port}", f"{core.ip(41)}:{port + 1000}"))
-        core.doc["logs"]["hss2"] = os.path.join(core.doc["dir"], "log", "hss2.log")
-        with open(core.doc["logs"]["hss2"], "ab") as log:
-            self.p = subprocess.Popen([core.program("tests/hss/labhssd"), "-c", path], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        core.own.append(self.p)
-        self.rest = Rest(core.doc["rest"]["hss"].replace(core.ip(40), core.ip(41)), core.doc["token"])
-        for node in CX_NODES:
-            wait_for(lambda n=node: sum(p["state"] == "open" for p in core.rest(n).items("/api/v1/diameter/peers")) == 2, 20,
-                     f"{node}: two open peers")
 
 
 def paused(core):
@@ -239,7 +221,11 @@ def one(cases, build, net, workers, name, fault, two):
     extra["hss"] = SHARED if two else "log: {level: info}\n"
     generate = f'- generate: {{count: 6000, first_imsi: "00101{FIRST:010d}", password: "{PASSWORD}"}}\n'
     with Core(build, net, [Sub(n, PASSWORD) for n in range(1, 2 * PAIRS + 1)], workers, extra, ("diameter", "Diameter", "hss"), generate) as core:
-        v = Variant(core, Second(core, port) if two else None, SLOW if slow_build(build) else 1)
+        if two:
+            core.second_hss(port + 1000, lambda conf: conf + SHARED)
+            for n in CX_NODES:
+                core.wait_peers(n, 2)
+        v = Variant(core, two, SLOW if slow_build(build) else 1)
         rows = [("phones register and talk", v.setup), ("the storm", v.storm, *fault(core)), ("every request has a specified answer", v.answers),
                 ("nothing else is touched", v.untouched), ("calls of before stand", v.calls_stand), ("whoever was refused comes again", v.heal),
                 ("nothing waits", v.quiet)]
