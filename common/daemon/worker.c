@@ -143,6 +143,13 @@ static void on_error(void *u, uint64_t origin, int err)
 		tx_transport_error(w->tx, h, err);
 }
 
+static void on_unreachable(void *u, const struct addr *to, struct str quoted, int err)
+{
+	struct worker *w = u;
+
+	(void)tx_unreachable(w->tx, to, quoted, err);
+}
+
 static void on_closed(void *u, const struct sip_flow *flow)
 {
 	struct worker *w = u;
@@ -151,7 +158,7 @@ static void on_closed(void *u, const struct sip_flow *flow)
 		w->stack->ops->flow_closed(w, flow);
 }
 
-static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_unreachable, on_closed };
 
 /* ---- Diameter -> trace ---- */
 

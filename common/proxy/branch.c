@@ -173,7 +173,7 @@ static int transaction_make(struct proxy_branch *b, struct bytes *wire, const ch
 {
 	const struct tx_client_new_args a = {
 		.wire = wire, .method = b->p->m->method, .branch = str_from_c(branch), .call_id = b->p->m->call_id, .to = *to,
-		.side = b->side, .ops = &proxy_branch_ops, .user = b,
+		.side = b->side, .has_other = !b->has_flow && b->next + 1 < b->res->n, .ops = &proxy_branch_ops, .user = b,
 	};
 
 	b->ct = tx_client_new(b->p->layer->env.tx, &a);

@@ -135,6 +135,7 @@ static int attempt(struct uac *u)
 	a.wire = wire;
 	a.branch = str_from_c(branch);
 	a.to = to;
+	a.has_other = !u->fixed && u->next + 1 < u->res.n;
 	u->ct = tx_client_new(u->layer->env.tx, &a);
 	bytes_unref(wire);
 	log_debug(LOG_PROXY, "request of our own", LOG_S("method", u->m->method_name), LOG_C("to", sip_flow_fmt(&to, text)),

@@ -18,10 +18,10 @@ static bool client_eq(const struct hnode *n, const void *key)
 	       str_eq(t->key.branch, k->branch);
 }
 
-static struct tx_client *client_find(struct tx_layer *l, const struct sip_msg *m)
+struct tx_client *tx_client_find(struct tx_layer *l, struct str branch, enum sip_method method)
 {
-	struct client_key k = { m->via.branch, m->method == SIP_INVITE, m->method == SIP_CANCEL };
-	uint64_t h = hash_mix(hash_str(m->via.branch), hash_istr(STR_NONE));
+	struct client_key k = { branch, method == SIP_INVITE, method == SIP_CANCEL };
+	uint64_t h = hash_mix(hash_str(branch), hash_istr(STR_NONE));
 	struct hnode *n = htab_find(&l->clients, h, client_eq, &k);
 
 	return n ? container_of(n, struct tx_client, t.node) : NULL;
@@ -47,6 +47,7 @@ struct tx_client *tx_client_make(struct tx_layer *l, const struct tx_client_new_
 	tx_keep_wire(t, a->wire);
 	ct->ops = a->ops;
 	ct->user = a->user;
+	ct->has_other = a->has_other;
 	if (a->method == SIP_INVITE)
 		ict_start(ct);
 	else
@@ -70,7 +71,7 @@ struct tx_client *tx_client_new(struct tx_layer *l, const struct tx_client_new_a
 
 void tx_client_input(struct tx_layer *l, struct sip_msg *m)
 {
-	struct tx_client *ct = client_find(l, m);
+	struct tx_client *ct = tx_client_find(l, m->via.branch, m->method);
 	unsigned ev;
 
 	if (!ct) {

@@ -63,6 +63,7 @@ struct tx_client {
 	struct bytes *ack;
 	char *cancel_reason;
 	bool cancel_wanted, cancel_sent;
+	bool has_other;
 };
 
 struct tx_slot {
@@ -127,6 +128,7 @@ void tx_unlink(struct tx *t);				/* out of the keys: nothing matches it any more
 struct tx_handle tx_handle_of(const struct tx *t);
 /* client.c, server.c */
 int tx_add(struct tx_layer *l, struct tx *t, const struct tx_key *k, struct str call_id);
+struct tx_client *tx_client_find(struct tx_layer *l, struct str branch, enum sip_method method);	/* of a response */
 struct tx_client *tx_client_make(struct tx_layer *l, const struct tx_client_new_args *a);
 void tx_client_input(struct tx_layer *l, struct sip_msg *m);
 void tx_server_input(struct tx_layer *l, struct sip_msg *m);

@@ -73,8 +73,11 @@ void tx_layer_set_overload_fn(struct tx_layer *l, unsigned (*fn)(void *u));
 
 /* A parsed message from the transport. */
 void tx_input(struct tx_layer *l, struct sip_msg *m);
-/* The transport could not deliver what `origin` sent (ICMP, connection refused...). */
+/* The transport could not deliver what `origin` sent (connection refused...). */
 void tx_transport_error(struct tx_layer *l, struct tx_handle origin, int err);
+/* ICMP says that a datagram to `to` did not arrive and quotes how it began.  true: a transaction of this layer waited for its answer,
+ * has another address, and fails by it; false: nothing happened. */
+bool tx_unreachable(struct tx_layer *l, const struct addr *to, struct str quoted, int err);
 
 /* Where a response to `req` goes: RFC 3261 §18.2.2, RFC 3581.  For answers outside of a transaction. */
 void tx_response_flow(const struct sip_msg *req, struct sip_flow *ret);
@@ -127,6 +130,7 @@ struct tx_client_new_args {
 	struct str call_id;		/* copied; empty: looked for in wire */
 	struct sip_flow to;
 	enum tx_side side;
+	bool has_other;			/* address to go to: then it fails as soon as this one is said to be unreachable */
 	const struct tx_client_ops *ops;
 	void *user;
 };

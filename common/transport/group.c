@@ -148,6 +148,9 @@ static void job_run(struct transport *t, struct job *j)
 		if (rc < 0)
 			tell_error(t, j->asker, j->origin, rc);
 		break;
+	case JOB_UNREACHABLE:
+		t->ops->unreachable(t->u, &j->flow.remote, j->raw, j->err);
+		break;
 	case JOB_FAILED:
 		t->ops->error(t->u, j->origin, j->err);
 		break;

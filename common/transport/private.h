@@ -30,15 +30,15 @@ struct listener {
 /* Work that one worker leaves for another. */
 struct job {
 	struct job *next;
-	enum { JOB_INPUT, JOB_SEND, JOB_FAILED } kind;
-	struct sip_flow flow;		/* INPUT: from; SEND: to */
-	struct arena *arena;		/* INPUT: the job lives in it */
+	enum { JOB_INPUT, JOB_SEND, JOB_FAILED, JOB_UNREACHABLE } kind;
+	struct sip_flow flow;		/* INPUT: from; SEND, UNREACHABLE: to */
+	struct arena *arena;		/* INPUT, UNREACHABLE: the job lives in it */
 	struct str raw;
 	uint64_t recv_us;
 	struct bytes *wire;		/* SEND */
 	uint64_t origin;
 	uint16_t asker;			/* SEND: whose origin it is */
-	int err;			/* FAILED */
+	int err;			/* FAILED, UNREACHABLE */
 };
 
 /* Jobs for one worker: a stack that producers push to and the consumer takes whole.  It belongs to the group, so a late
@@ -154,6 +154,10 @@ void tell_error(struct transport *t, uint16_t asker, uint64_t origin, int err);
 /* udp.c */
 int udp_open(struct listener *ls);
 int udp_send(struct transport *t, const struct sip_flow *to, struct bytes *wire);
+
+/* unreachable.c */
+void unreachable_ask(int fd);		/* to be told */
+void unreachable_read(struct listener *ls);
 
 /* tcp.c */
 int tcp_open(struct listener *ls);

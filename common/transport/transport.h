@@ -28,6 +28,9 @@ struct transport_ops {
 	void (*bad)(void *u, struct sip_msg *m, const struct sip_flow *from, struct str raw, const struct sip_parse_error *e);
 	/* A send did not arrive.  origin as given to transport_send. */
 	void (*error)(void *u, uint64_t origin, int err);
+	/* NULL: not asked for.  ICMP says that a datagram to `to` did not arrive; quoted: how it began, as far as one knows.  Anybody can send one.  Told to
+	 * every worker that may have sent it. */
+	void (*unreachable)(void *u, const struct addr *to, struct str quoted, int err);
 	/* A connection of ours is gone (phones: the binding's flow). */
 	void (*closed)(void *u, const struct sip_flow *flow);
 };
@@ -63,7 +66,8 @@ bool transport_is_local(const struct transport_group *g, enum sip_proto proto, c
 unsigned transport_worker_of(const struct transport_group *g, struct str call_id);	/* who owns it */
 
 struct transport_stats {
-	uint64_t rx_messages, tx_messages, rx_bytes, tx_bytes, parse_errors, handed_over, keepalives, connects, accepts, closes, refused, filtered;
+	uint64_t rx_messages, tx_messages, rx_bytes, tx_bytes, parse_errors, handed_over, keepalives, connects, accepts, closes, refused, filtered,
+		 unreachable;
 	uint64_t kernel_drops;			/* datagrams that found no room in a socket's buffer (SO_RXQ_OVFL) */
 	uint32_t connections;
 };

@@ -83,7 +83,8 @@ static void on_readable(struct loop_fd *f, uint32_t revents)
 	uint64_t wall_us, mono_us;
 	int n;
 
-	(void)revents;
+	if (revents & EPOLLERR)
+		unreachable_read(ls);
 	for (unsigned i = 0; i < TP_UDP_BATCH; i++) {
 		b->iov[i] = (struct iovec){ b->data[i], TP_DGRAM_BYTES };
 		b->msg[i].msg_hdr = (struct msghdr){ .msg_name = &b->from[i], .msg_namelen = sizeof(b->from[i]),
@@ -111,9 +112,21 @@ int udp_open(struct listener *ls)
 	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
 	(void)setsockopt(ls->f.fd, SOL_SOCKET, SO_RXQ_OVFL, &one, sizeof(one));
+	if (ls->t->ops->unreachable)
+		unreachable_ask(ls->f.fd);
 	ls->f.events = EPOLLIN;
 	ls->f.fn = on_readable;
 	return loop_fd_add(ls->t->loop, &ls->f);
+}
+
+/* What ICMP said of an earlier datagram is told to the next call as well, which does nothing then: once more. */
+static ssize_t send_one(int fd, const struct sip_flow *to, const struct bytes *wire)
+{
+	ssize_t n = sendto(fd, wire->p, wire->l, MSG_DONTWAIT | MSG_NOSIGNAL, &to->remote.sa, addr_len(&to->remote));
+
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS)
+		n = sendto(fd, wire->p, wire->l, MSG_DONTWAIT | MSG_NOSIGNAL, &to->remote.sa, addr_len(&to->remote));
+	return n;
 }
 
 int udp_send(struct transport *t, const struct sip_flow *to, struct bytes *wire)
@@ -122,8 +135,8 @@ int udp_send(struct transport *t, const struct sip_flow *to, struct bytes *wire)
 
 	if (!ls)
 		return -EHOSTUNREACH;
-	if (sendto(ls->f.fd, wire->p, wire->l, MSG_DONTWAIT | MSG_NOSIGNAL, &to->remote.sa, addr_len(&to->remote)) < 0) {
-		if (errno != EAGAIN && errno != ENOBUFS)
+	if (send_one(ls->f.fd, to, wire) < 0) {
+		if (errno != EAGAIN && errno != ENOBUFS && errno != ECONNREFUSED)
 			return -errno;
 		t->stats.refused++;		/* lost, as datagrams are: the transaction sends again */
 		return 0;

@@ -379,7 +379,7 @@ static int env_send(void *arg, const struct sip_flow *to, struct bytes *wire)
 }
 
 static const struct tx_ops tx_ops = { .send = on_send, .request = on_request, .ack = on_ack, .cancel = on_cancel };
-static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops tp_ops = { on_message, on_bad, on_error, NULL, on_closed };
 
 static bool start(struct as *a, enum sip_proto proto)
 {

@@ -101,6 +101,11 @@ static void on_error(void *u, uint64_t origin, int err)
 	(void)u, (void)origin, (void)err;
 }
 
+static void on_unreachable(void *u, const struct addr *to, struct str quoted, int err)
+{
+	(void)u, (void)to, (void)quoted, (void)err;
+}
+
 static void on_closed(void *u, const struct sip_flow *flow)
 {
 	(void)u, (void)flow;
@@ -108,7 +113,7 @@ static void on_closed(void *u, const struct sip_flow *flow)
 
 static void forward(void)
 {
-	static const struct transport_ops ops = { on_message, on_bad, on_error, on_closed };
+	static const struct transport_ops ops = { on_message, on_bad, on_error, on_unreachable, on_closed };
 	struct node node = { .send = send_udp, .next = { .proto = SIP_UDP, .remote = at(3) }, .own = at(2) };
 	struct transport_group *g = transport_group_new(1);
 	struct loop *l = loop_new();

@@ -88,16 +88,19 @@ class TcpServer:
 
 
 class NextHop:
-    """near and far are two servers of the foreign domains; .69 is an address where nobody is."""
+    """near and far are two servers of the foreign domains; .69 hears what comes to port 5060 and says nothing."""
 
     def __init__(self, core, dns):
         self.core, self.dns = core, dns
         self.a = Phone(core, A, core.ip(101))
         self.near, self.far = (Phone(core, X, core.ip(n), proxy=core.addr("scscf")) for n in (60, 61))
+        self.mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.mute.bind((core.ip(69), 5060))
         dns.records.update({
             "near.example": [a(core.ip(60))], "far.example": [a(core.ip(61))], "dead.example": [a(core.ip(69))],
             "two.example": [naptr(10, 50, "SIP+D2U", "_sip._udp.two.example")],
             "_sip._udp.two.example": [srv(10, 1, 5060, "dead.example"), srv(20, 1, 5060, "far.example")],
+            "_sip._udp.closed.example": [srv(10, 1, 5095, "near.example"), srv(20, 1, 5060, "far.example")],
             "_sip._udp.busy.example": [srv(10, 1, 5060, "near.example"), srv(20, 1, 5060, "far.example")],
             "_sip._tcp.refused.example": [srv(10, 1, 5099, "near.example"), srv(20, 1, 5070, "far.example")],
             "_sip._udp.gone.example": [srv(10, 1, 5098, "dead.example"), srv(20, 1, 5097, "dead.example")],
@@ -126,6 +129,16 @@ class NextHop:
         check(r.status == 200 and WAIT_MS / 1000 - 0.1 < took < WAIT_MS / 1000 + 2, f"{r} after {took:.1f} s")
         r, took = self.ask("sip:x@two.example", self.far)
         check(r.status == 200 and took < SOON_S, f"the second one: {r} after {took:.1f} s")
+
+    def closed(self):
+        """Nobody has that port: ICMP says so, and the next address is tried at once (RFC 3261 §18.4, RFC 3263 §4.3)."""
+        for method, body in (("MESSAGE", "x"), ("INVITE", "")):
+            began = time.monotonic()
+            req = self.a.start(method, "sip:x@closed.example", None, body)
+            self.far.reply(self.far.incoming(method), 486)
+            equal(self.a.final(req).status, 486, "the second server's answer")
+            took = time.monotonic() - began
+            check(took < SOON_S, f"{method}: after {took:.1f} s")
 
     def addresses(self):
         """Several A records of one name, the first dead: it is known to be by now."""
@@ -252,7 +265,7 @@ class NextHop:
         """Every case in its order."""
         return [
             ("a phone registers", self.register), ("a silent address: the next one, and it is remembered", self.silent),
-            ("several addresses of one name", self.addresses), ("other final responses are answers", self.other_answers),
+            ("a closed port: the next one at once", self.closed), ("several addresses of one name", self.addresses), ("other final responses are answers", self.other_answers),
             ("equal targets share", self.shared), ("503: the next one, and it is remembered", self.unavailable),
             ("TCP refused: the next one at once", self.refused), ("no address works: 5xx at once", self.all_dead),
             ("thin DNS: A records only", self.thin), ("large: UDP where TCP is refused", self.large_refused), ("large: TCP", self.large),

@@ -38,7 +38,7 @@ static void on_closed(void *u, const struct sip_flow *flow)
 	(void)u, (void)flow;
 	closed++;
 }
-static const struct transport_ops ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops ops = { on_message, on_bad, on_error, NULL, on_closed };
 
 static void begin(const struct transport_limits *lim, enum sip_proto proto, const char *host)
 {

@@ -54,7 +54,7 @@ static void on_closed(void *u, const struct sip_flow *flow)
 	(void)flow;
 	e->closed++;
 }
-static const struct transport_ops ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops ops = { on_message, on_bad, on_error, NULL, on_closed };
 
 static struct tls_context *context(const struct tls_config *c)
 {

@@ -11,7 +11,7 @@
 struct side {
 	struct loop *l;
 	struct transport *t;
-	unsigned messages, bad, errors, closed, bad_status;
+	unsigned messages, bad, errors, closed, bad_status, unreachable;
 	int err;
 	struct sip_flow from;
 	struct str last_body;
@@ -49,6 +49,18 @@ static void on_error(void *u, uint64_t origin, int err)
 	s->errors++;
 	s->err = err;
 }
+static void on_unreachable(void *u, const struct addr *to, struct str quoted, int err)
+{
+	struct side *s = u;
+
+	ck_assert_int_eq(err, -ECONNREFUSED);
+	ck_assert_uint_eq(addr_port(to), 9);
+	ck_assert(str_starts(quoted, STR("OPTIONS sip:a@127.0.101.7 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.101.8:5060;branch=z9hG4bK")));
+	if (str_find(quoted, STR("\r\nCall-ID: ")) >= 0)
+		ck_assert_uint_eq(transport_worker_of(g, sip_scan_call_id(quoted)), (unsigned)(s - side));
+	s->unreachable++;
+	s->err = err;
+}
 static void on_closed(void *u, const struct sip_flow *flow)
 {
 	struct side *s = u;
@@ -56,7 +68,7 @@ static void on_closed(void *u, const struct sip_flow *flow)
 	(void)flow;
 	s->closed++;
 }
-static const struct transport_ops ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops ops = { on_message, on_bad, on_error, on_unreachable, on_closed };
 
 static void turns_until(const unsigned *n, unsigned want)
 {
@@ -117,6 +129,75 @@ static int peer(int type)
 	ck_assert_int_eq(connect(fd, &a.sa, addr_len(&a)), 0);
 	return fd;
 }
+
+/* RFC 3261 §18.4: nobody listens there, and the worker whose Call-ID it is hears so; with the Call-ID behind what is quoted, both do.
+ * The socket sends on. */
+START_TEST(test_unreachable)
+{
+	struct sip_flow nobody = { .proto = SIP_UDP, .remote = at(9) }, ourselves = { .proto = SIP_UDP, .remote = at(25060) };
+	char text[2048], *call_id;
+	struct bytes *wire;
+	unsigned owner, one = 0;
+	struct str m;
+
+	open_both();
+	m = make(text, sizeof(text), 1);
+	owner = transport_worker_of(g, STR("id-1"));
+	wire = bytes_new(m);
+	ck_assert_int_eq(transport_send(side[0].t, &nobody, wire, 0), 0);
+	turns_until(&side[owner].unreachable, 1);
+	ck_assert_uint_eq(side[!owner].unreachable, 0);
+	ck_assert_int_eq(transport_send(side[1].t, &nobody, wire, 0), 0);
+	ck_assert_int_eq(transport_send(side[1].t, &ourselves, wire, 0), 0);
+	turns_until(&side[owner].messages, 1);
+	turns_until(&side[owner].unreachable, 2);
+	bytes_unref(wire);
+
+	call_id = strstr(text, "Call-ID");			/* in a place that no ICMP error quotes */
+	memmove(call_id + 1200, call_id, strlen(call_id) + 1);
+	memset(call_id, 'x', 1200);
+	memcpy(call_id, "X: ", 3);
+	memcpy(call_id + 1198, "\r\n", 2);
+	wire = bytes_new(str_from_c(text));
+	ck_assert_int_eq(transport_send(side[0].t, &nobody, wire, 0), 0);
+	turns_until(&side[!owner].unreachable, 1);
+	turns_until(&side[owner].unreachable, 3);
+	bytes_unref(wire);
+
+	/* An answer that does not arrive is nobody's business. */
+	wire = bytes_new(STR("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nCall-ID: id-1\r\n\r\n"));
+	ck_assert_int_eq(transport_send(side[0].t, &nobody, wire, 0), 0);
+	bytes_unref(wire);
+	wire = bytes_new(make(text, sizeof(text), 2));
+	ck_assert_int_eq(transport_send(side[0].t, &nobody, wire, 0), 0);
+	owner = transport_worker_of(g, STR("id-2"));
+	one = side[owner].unreachable;
+	turns_until(&side[owner].unreachable, one + 1);
+	bytes_unref(wire);
+	ck_assert_uint_eq(side[0].unreachable + side[1].unreachable, 5);
+	close_both();
+}
+END_TEST
+
+START_TEST(test_unreachable_ipv6)
+{
+	struct sip_flow nobody = { .proto = SIP_UDP };
+	struct bytes *wire;
+	struct addr a;
+	char text[512];
+
+	ck_assert_int_eq(addr_parse(STR("::1"), 25061, &a), 0);
+	ck_assert_int_eq(addr_parse(STR("::1"), 9, &nobody.remote), 0);
+	open_both();
+	if (transport_listen(side[0].t, SIP_UDP, &a) == 0) {		/* a host without IPv6 has nothing to show */
+		wire = bytes_new(make(text, sizeof(text), 1));
+		ck_assert_int_eq(transport_send(side[0].t, &nobody, wire, 0), 0);
+		turns_until(&side[transport_worker_of(g, STR("id-1"))].unreachable, 1);
+		bytes_unref(wire);
+	}
+	close_both();
+}
+END_TEST
 
 START_TEST(test_udp_hand_over)
 {
@@ -307,6 +388,6 @@ START_TEST(test_source_port)
 }
 END_TEST
 
-TEST_MAIN("transport", TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
+TEST_MAIN("transport", TEST_ONE(test_unreachable), TEST_ONE(test_unreachable_ipv6), TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
 	  TEST_ONE(test_connect_refused), TEST_ONE(test_address_in_use),
 	  TEST_ONE(test_source_port))

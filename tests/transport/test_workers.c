@@ -45,7 +45,7 @@ static void on_closed(void *u, const struct sip_flow *f)
 {
 	(void)u, (void)f;
 }
-static const struct transport_ops ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops ops = { on_message, on_bad, on_error, NULL, on_closed };
 
 static void *run(void *arg)
 {

@@ -203,7 +203,7 @@ static void on_closed(void *arg, const struct sip_flow *flow)
 }
 
 static const struct tx_ops tx_ops = { .send = on_send, .request = on_request, .ack = on_ack };
-static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops tp_ops = { on_message, on_bad, on_error, NULL, on_closed };
 
 static int usage(void)
 {

@@ -52,7 +52,7 @@ static void on_closed(void *arg, const struct sip_flow *flow)
 	(void)flow;		/* the next request connects again; the network reaches us by our listener */
 }
 
-static const struct transport_ops tp_ops = { on_message, on_bad, on_error, on_closed };
+static const struct transport_ops tp_ops = { on_message, on_bad, on_error, NULL, on_closed };
 
 /* ---- transactions -> transport, phone ---- */
 
