@@ -67,6 +67,8 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 			buf_printf(&out, "Path: %.*s\r\n", STR_ARG(job->plan.path[i]));
 		if (job->plan.n_path)
 			buf_puts(&out, "Supported: path\r\n");
+		if (job->plan.outbound)
+			buf_puts(&out, "Require: outbound\r\n");
 		write_service_route(g, &out);
 		write_associated(g, &out);
 		/* Only inside the home network: TS 24.229 §5.4.1.2.2. */

@@ -131,6 +131,31 @@ static int read_path(struct sip_msg *m, struct binding_plan *p, const char **ret
 	return 0;
 }
 
+/* RFC 5626 §6: who asks for flows gets them where the first hop keeps them, which says so by "ob" in its Path. */
+static int read_outbound(const struct sip_msg *m, const struct reg_config *c, struct binding_plan *p, const char **reterr)
+{
+	bool asked = false, kept = sip_values_count(m, SIP_H_VIA) == 1;
+	struct sip_nameaddr na;
+	struct str v;
+
+	for (unsigned i = 0; i < p->n; i++)
+		asked = asked || (p->change[i].instance.l && p->change[i].reg_id && p->change[i].expires_s);
+	if (!asked || !supports(m, "outbound"))
+		return 0;
+	for (unsigned i = 0; i < p->n_path; i++)
+		kept = kept || (sip_nameaddr_parse(p->path[i], &na) == 0 && sip_uri_param(&na.uri, "ob", &v));
+	p->outbound = kept;
+	if (kept)
+		return 0;
+	if (c->outbound_required && !p->emergency) {
+		*reterr = "the first hop keeps no flow";
+		return -ENOTSUP;
+	}
+	for (unsigned i = 0; i < p->n; i++)
+		p->change[i].reg_id = 0;
+	return 0;
+}
+
 /* TS 24.229 §5.1.6.2, §5.4.8.2: "sos" in the Contact says what the registration is for. */
 static void for_emergencies(struct binding_plan *p, const struct reg_config *c)
 {
@@ -176,7 +201,7 @@ int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct bind
 	}
 	for_emergencies(ret, c);
 	if (!stars)
-		return 0;
+		return read_outbound(m, c, ret, reterr);
 	/* RFC 3261 §10.3 step 6: "*" stands alone, with Expires: 0. */
 	if (n != 1 || !sip_msg_hdr(m, SIP_H_EXPIRES) || header_s != 0) {
 		*reterr = "Contact * needs Expires: 0 and no other contact";

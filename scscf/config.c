@@ -41,6 +41,9 @@ static const struct cfg_row rows[] = {
 	  "Have the HSS keep the contacts of registrations, and ask for them after a restart (TS 23.380); with HSSs of the standard profile." },
 	{ "registrar.gruu", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Give phones that know them (Supported: gruu) a public and a temporary GRUU (RFC 5627)." },
+	{ "registrar.outbound_required", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
+	  "Refuse with 439 phones that ask for several flows (reg-id, Supported: outbound) through a first hop that does not say ob in its "
+	  "Path (RFC 5626 §6); false: register them, without their reg-id." },
 	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
 	{ "registrar.keep_server_name", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
@@ -125,6 +128,7 @@ struct reg_config *reg_config_new(const struct cfg *c)
 		.challenge_every = (uint32_t)cfg_int(r, "registrar.challenge_every"),
 		.restoration = cfg_bool(r, "registrar.restoration"),
 		.gruu = cfg_bool(r, "registrar.gruu"),
+		.outbound_required = cfg_bool(r, "registrar.outbound_required"),
 		.akav2 = cfg_bool(r, "registrar.akav2"),
 		.allow_unprotected_aka = cfg_bool(r, "registrar.allow_unprotected_aka"),
 		.keep_server_name = cfg_bool(r, "registrar.keep_server_name"),

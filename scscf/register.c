@@ -116,7 +116,7 @@ static struct str not_supported(const struct sip_msg *m, bool gruu)
 	struct str v;
 
 	while (sip_values_next(&it, &v))
-		if (!str_ieq_c(v, "path") && !(str_ieq_c(v, "gruu") && gruu))
+		if (!str_ieq_c(v, "path") && !str_ieq_c(v, "outbound") && !(str_ieq_c(v, "gruu") && gruu))
 			arena_text_item(&bad, v);
 	return arena_text_str(&bad);
 }
@@ -192,7 +192,7 @@ static unsigned check(struct reg_job *job, const char **why, struct str *extra)
 	if (rc == 0)
 		rc = binding_plan_make(job->m, job->s->reg, &job->plan, why);
 	job->plan.impu = job->impu;
-	return rc == 0 ? 0 : rc == -ENOMEM ? 503 : rc == -EPERM ? 403 : 400;
+	return rc == 0 ? 0 : rc == -ENOMEM ? 503 : rc == -EPERM ? 403 : rc == -ENOTSUP ? 439 : 400;
 }
 
 void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_msg *m)
@@ -216,7 +216,7 @@ void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_ms
 	job->correlation = arena_dup(m->arena, log_correlation_get());
 	status = check(job, &why, &extra);
 	if (status) {
-		reg_job_answer(job, status, "malformed", why, extra);
+		reg_job_answer(job, status, status == 439 ? "no_outbound" : "malformed", why, extra);
 		reg_job_free(job);
 		return;
 	}

@@ -24,6 +24,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	uint32_t challenge_every;	/* and each so many-th; 0: never for that */
 	bool restoration;		/* the HSS is to keep what a restart forgets */
 	bool gruu;			/* phones that know them get GRUUs */
+	bool outbound_required;		/* 439, where the first hop has no flows */
 	bool akav2;			/* with phones that ask for it */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
 	bool keep_server_name;		/* who leaves stays ours for the services of unregistered users, when the HSS agrees */

@@ -150,6 +150,7 @@ struct binding_plan {			/* what the Contacts of a REGISTER ask for: RFC 3261 §1
 	enum { BIND_FETCH, BIND_UPDATE, BIND_REMOVE_ALL } kind;
 	unsigned n, n_path;
 	bool gruu;			/* Supported: gruu */
+	bool outbound;			/* its reg-id counts: RFC 5626 §6 */
 	bool emergency;			/* the contact is for emergencies: URI parameter sos (TS 24.229 §5.1.6) */
 	struct binding_change *change;
 	struct str impu;		/* the identity that registers, canonical */
@@ -182,7 +183,7 @@ void reg_job_answer_later(struct reg_job *job, unsigned status, const char *caus
 void reg_job_free(struct reg_job *job);
 
 /* ---- binding.c ---- */
-int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct binding_plan *ret, const char **reterr);	/* 0, -EBADMSG, -ENOMEM */
+int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct binding_plan *ret, const char **reterr);	/* 0, -EBADMSG, -ENOMEM, -ENOTSUP (439) */
 bool binding_too_brief(const struct binding_plan *p, const struct reg_config *c);	/* 423 */
 bool binding_out_of_order(const struct registration *g, const struct binding_plan *p, const struct sip_msg *m);
 bool binding_known(const struct registration *g, const struct binding_plan *p);	/* all contacts are bound already */

@@ -10,7 +10,7 @@ from cases import Cases, check, equal, wait_for
 from core import IP6, Core, Sub, family, host
 from phone import Dialog, Message, Phone, call, token
 
-A, B, NOBODY = Sub(1), Sub(2), Sub(3)
+A, B, NOBODY, C = Sub(1), Sub(2), Sub(3), Sub(4)
 ECSCF = 70
 EXTRA = """access:
   hide_topology: true
@@ -196,6 +196,25 @@ class Access:
             equal(self.a.final(inv).status, 503, "its end")
         wait_for(lambda: self.figure("cscf_pcscf_sessions") == 0, 5, "no session left")
 
+    def flows(self):
+        """P27, RFC 5626: one phone over two connections rings over one of them; when that is gone, over the other."""
+        instance = '+sip.instance="<urn:gsma:imei:35209900-176148-0>"'
+        with Phone(self.core, C, self.core.ip(131), transport="tcp") as one, Phone(self.core, C, self.core.ip(132), transport="tcp") as two:
+            for n, p in enumerate((one, two), 1):
+                r = p.must_register(headers={"Contact": f"<{p.contact}>;{instance};reg-id={n}", "Supported": "path, outbound"})
+                equal(r.get("Require"), "outbound", "Require of the 200")
+                check(r.get("Flow-Timer").isdigit(), f"Flow-Timer of the 200: {r.get('Flow-Timer')!r}")
+            equal(len(self.core.registered("pcscf", C)), 2, "bindings at the P-CSCF")
+            req = self.a.start("MESSAGE", self.core.number(C), None, "x")
+            two.reply(two.incoming("MESSAGE"), 200)
+            equal(self.a.final(req).status, 200, "over the younger flow")
+            one.nothing(lambda m: m.method == "MESSAGE", 0.3, "the same over the other flow")
+            two.close()
+            req = self.a.start("MESSAGE", self.core.number(C), None, "x")
+            one.reply(one.incoming("MESSAGE"), 200)
+            equal(self.a.final(req).status, 200, "over the other one")
+            one.must_register(expires=0, headers={"Contact": f"<{one.contact}>;{instance}"})
+
     def figure(self, name):
         """One of /metrics, over all labels."""
         text = self.core.rest("pcscf").get("/metrics")
@@ -209,6 +228,7 @@ class Access:
             ("P21, SEC-19 anonymous emergency call", self.anonymous_emergency),
             ("P19 DELETE of a dialog", self.dialog_deleted),
             ("P19 DELETE of a dialog that rings", self.early_released),
+            ("P27 two flows of one phone", self.flows),
             ("P19 DELETE of a registration", self.phone_deleted),
             ("SEC-06, SEC-17 strangers hear the same of everybody", self.same_answers),
             ("P15 early media", self.early_media),
@@ -221,7 +241,7 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [A, B], workers, extra={"pcscf": EXTRA.format(ecscf=host(f"{IP6 or net + '.'}70"))}) as core:
+    with Core(build, net, [A, B, C], workers, extra={"pcscf": EXTRA.format(ecscf=host(f"{IP6 or net + '.'}70"))}) as core:
         for case in Access(core).rows():
             cases.run(*case)
     core.finish(cases)

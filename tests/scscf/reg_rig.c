@@ -305,9 +305,9 @@ unsigned phone_send(struct reg_rig *r, struct rig_phone *p)
 	buf_init(&b, 8192);
 	buf_printf(&b, "REGISTER sip:127.0.31.30:6060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.31.10:5060;branch=z9hG4bK%s\r\n"
 		       "Max-Forwards: 69\r\nFrom: <%s>;tag=f\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n"
-		       "Path: <sip:TOKEN@127.0.31.10:5060;lr>\r\nRequire: path\r\nSupported: path\r\n"
+		       "Path: <sip:TOKEN@127.0.31.10:5060%s>\r\nRequire: path\r\nSupported: path\r\n"
 		       "P-Visited-Network-ID: " RIG_DOMAIN "\r\n%s",
-		   branch, p->impu, p->impu, p->call_id, ++p->cseq, p->extra);
+		   branch, p->impu, p->impu, p->call_id, ++p->cseq, p->path_params ? p->path_params : ";lr", p->extra);
 	if (!p->contact)
 		buf_puts(&b, "Contact: <sip:001010000000001@127.0.31.101:5066>;+g.3gpp.smsip;q=0.5\r\n");
 	else if (*p->contact)

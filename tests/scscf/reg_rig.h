@@ -72,6 +72,7 @@ struct rig_phone {
 	uint32_t cseq, nc;
 	const char *integrity;		/* integrity-protected; NULL: not there */
 	const char *contact;		/* value of Contact; NULL: the usual one; "": none */
+	const char *path_params;	/* of our Path URI; NULL: ";lr" */
 	const char *extra;		/* more header lines, with CRLF */
 	const char *algorithm;		/* of an answer with AUTS */
 	const char *asks;		/* algorithm of a first REGISTER; NULL: none */

@@ -53,6 +53,53 @@ static const struct { const char *name, *contact; int expires; unsigned status; 
 	{ "nonsense", "<<>", 300, 400, NULL },
 };
 
+/* RFC 5626 §6. */
+#define FLOW "<sip:001010000000001@127.0.31.101:5066>;+sip.instance=\"<urn:1>\";reg-id=1"
+static const struct {
+	const char *name, *contact, *path, *extra;
+	bool lenient;
+	unsigned status;
+	bool told;			/* Require: outbound */
+	uint32_t reg_id;
+} flow_rows[] = {
+	{ "a first hop that keeps flows", FLOW, ";lr;ob", "Supported: outbound\r\n", false, 200, true, 1 },
+	{ "required by the phone", FLOW, ";lr;ob", "Require: outbound\r\n", false, 200, true, 1 },
+	{ "one that does not", FLOW, ";lr", "Supported: outbound\r\n", false, 439, false, 0 },
+	{ "and we let it pass", FLOW, ";lr", "Supported: outbound\r\n", true, 200, false, 0 },
+	{ "beside another first hop", FLOW, ";lr", "Path: <sip:edge.example;ob;lr>\r\nSupported: outbound\r\n", false, 200, true, 1 },
+	{ "a phone that does not ask", FLOW, ";lr", "", false, 200, false, 1 },
+	{ "no reg-id", "<sip:001010000000001@127.0.31.101:5066>;+sip.instance=\"<urn:1>\"", ";lr", "Supported: outbound\r\n", false, 200, false, 0 },
+	{ "no instance", "<sip:001010000000001@127.0.31.101:5066>;reg-id=1", ";lr", "Supported: outbound\r\n", false, 200, false, 1 },
+	{ "a phone that leaves", FLOW ";expires=0", ";lr", "Supported: outbound\r\n", false, 200, false, 0 },
+	{ "an emergency is not refused", "<sip:001010000000001@127.0.31.101:5066;sos>;+sip.instance=\"<urn:1>\";reg-id=1", ";lr",
+	  "Supported: outbound\r\n", false, 200, false, 0 },
+};
+
+START_TEST(test_outbound_row)
+{
+	struct list *pos;
+	uint32_t reg_id = 0;
+	char extra[256];
+
+	rig_init(&r);
+	r.cfg->outbound_required = !flow_rows[_i].lenient;
+	phone_init(&p);
+	p.integrity = "yes";
+	p.contact = flow_rows[_i].contact;
+	p.path_params = flow_rows[_i].path;
+	/* It comes through an edge proxy: two Vias. */
+	snprintf(extra, sizeof(extra), "Via: SIP/2.0/UDP 10.9.0.1;branch=z9hG4bKphone\r\n%s", flow_rows[_i].extra);
+	p.extra = extra;
+	ck_assert_msg(phone_register(&r, &p) == flow_rows[_i].status, "%s: %u", flow_rows[_i].name, r.status);
+	ck_assert_msg(sip_msg_has_token(r.m, SIP_H_REQUIRE, "outbound") == flow_rows[_i].told, "%s", flow_rows[_i].name);
+	if (rig_registration(&r))
+		list_for_each(pos, &rig_registration(&r)->bindings)
+			reg_id = list_entry(pos, struct binding, link)->reg_id;
+	ck_assert_msg(reg_id == flow_rows[_i].reg_id, "%s: reg-id %u", flow_rows[_i].name, reg_id);
+	rig_fini(&r);
+}
+END_TEST
+
 static void check_contacts(const char *name, const char *want)
 {
 	struct sip_values v = sip_values(r.m, SIP_H_CONTACT);
@@ -235,6 +282,6 @@ START_TEST(test_gruu_row_S13)
 }
 END_TEST
 
-TEST_MAIN("binding", TEST_ROWS(test_gruu_row_S13, gruus), TEST_ROWS(test_binding_row_S11_S12, rows), TEST_ONE(test_order_of_requests), TEST_ROWS(test_instance_row_S12, instances),
+TEST_MAIN("binding", TEST_ROWS(test_outbound_row, flow_rows), TEST_ROWS(test_gruu_row_S13, gruus), TEST_ROWS(test_binding_row_S11_S12, rows), TEST_ONE(test_order_of_requests), TEST_ROWS(test_instance_row_S12, instances),
 	  TEST_ONE(test_the_oldest_makes_room_S12), TEST_ONE(test_path_is_kept_with_its_contact), TEST_ROWS(test_header_row, headers),
 	  TEST_ROWS(test_identity_row, identities))
