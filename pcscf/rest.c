@@ -1,6 +1,7 @@
 /* pcscf/rest.c - GET and DELETE /api/v1/registrations: phones registered through this P-CSCF.  No keys, no challenges. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/daemon/operations.h"
 #include "common/util/clock.h"
 #include "pcscf/policy.h"
 #include "pcscf/session.h"
@@ -244,6 +245,60 @@ static void delete_one(void *u, struct http_req *r)
 	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "impu"), ask_delete);
 }
 
+/* ---- all of them ---- */
+
+struct some {
+	struct op_piece *p;
+	char *key[OPERATION_PIECE];
+	unsigned n;
+};
+
+static bool note_key(void *arg, const struct binding *b)
+{
+	struct some *s = arg;
+
+	if (s->n == OPERATION_PIECE) {
+		s->p->more = true;
+		return false;
+	}
+	s->key[s->n++] = str_dup(b->key);
+	return true;
+}
+
+static bool count_one(void *arg, const struct binding *b)
+{
+	(void)b;
+	++*(uint64_t *)arg;
+	return true;
+}
+
+static uint64_t count_all(struct worker *w)
+{
+	uint64_t n = 0, after = 0;
+
+	bindings_each(pcscf_of(w)->bindings, &after, count_one, &n);
+	return n;
+}
+
+static void delete_some(struct worker *w, struct op_piece *p)
+{
+	struct some s = { .p = p };
+
+	bindings_each(pcscf_of(w)->bindings, &p->after, note_key, &s);
+	for (unsigned i = 0; i < s.n; i++) {
+		op_piece_wait(p);
+		op_piece_done(p, s.key[i] && bindings_del(pcscf_of(w)->bindings, str_from_c(s.key[i]), "administration"));
+		free(s.key[i]);
+	}
+}
+
+static const struct op_kind delete_all_kind = { "forget-all", count_all, delete_some };
+
+static void delete_all(void *u, struct http_req *r)
+{
+	operation_walk(((struct pcscf *)u)->stack, r, &delete_all_kind);
+}
+
 /* ---- calls ---- */
 
 static void ask_release(struct worker *w, struct ask *a)
@@ -296,6 +351,7 @@ const struct http_route pcscf_routes[] = {
 	{ "GET", "/api/v1/registrations/{impu}", HTTP_VIEW, get_one, "One phone by identity, private identity, contact or id." },
 	{ "DELETE", "/api/v1/registrations/{impu}", HTTP_OPERATE, delete_one,
 	  "Forgets a phone locally and ends its calls; it must register again.  The S-CSCF is not told." },
+	{ "DELETE", "/api/v1/registrations", HTTP_ADMIN, delete_all, "Forgets every phone, some at a time: 202 and an operation." },
 	{ "GET", "/api/v1/policy-sessions", HTTP_VIEW, get_policy, "Calls that policy control is asked about, with their flows." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

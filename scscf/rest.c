@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/daemon/operations.h"
 #include "common/util/clock.h"
 #include "scscf/dryrun.h"
 #include "scscf/registration.h"
@@ -285,6 +286,57 @@ static void end(void *u, struct http_req *r)
 	stack_ask(s->stack, r, stack_owner(s->stack, impi), impi, end_here);
 }
 
+/* ---- all of them ---- */
+
+static uint64_t count_all(struct worker *w)
+{
+	uint64_t n = 0;
+	struct list *pos;
+
+	list_for_each(pos, &scscf_of(w)->registrar->all)
+		n += list_entry(pos, struct registration, link)->profile != NULL;
+	return n;
+}
+
+static void one_ended(void *arg, const struct reg_dereg_result *r)
+{
+	op_piece_done(arg, r->hss.err == 0 && (!r->found || r->hss.code == DIA_SUCCESS));
+}
+
+/* The names first: what ends at once leaves the list. */
+static void end_some(struct worker *w, struct op_piece *p)
+{
+	char *impi[OPERATION_PIECE];
+	unsigned n = 0;
+	struct list *pos;
+
+	list_for_each(pos, &scscf_of(w)->registrar->all) {
+		const struct registration *g = list_entry(pos, struct registration, link);
+
+		if (g->serial <= p->after || !g->profile)
+			continue;
+		if (n == OPERATION_PIECE) {
+			p->more = true;
+			break;
+		}
+		impi[n++] = strdup(g->impi);
+		p->after = g->serial;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		op_piece_wait(p);
+		if (!impi[i] || registrar_deregister(scscf_of(w)->s, str_from_c(impi[i]), NULL, REG_DEREG_ADMIN, one_ended, p) < 0)
+			op_piece_done(p, false);
+		free(impi[i]);
+	}
+}
+
+static const struct op_kind end_all_kind = { "deregister-all", count_all, end_some };
+
+static void end_all(void *u, struct http_req *r)
+{
+	operation_walk(((struct scscf *)u)->stack, r, &end_all_kind);
+}
+
 /* Network-initiated re-authentication: TS 24.229 §5.4.1.6.  The phone hears "shortened" and registers again in time, which is
  * challenged. */
 static int shorten(struct registration *g)
@@ -340,6 +392,8 @@ const struct http_route scscf_routes[] = {
 	{ "GET", "/api/v1/registrations/{id}", HTTP_VIEW, show, "One registration, by its private or any public identity." },
 	{ "DELETE", "/api/v1/registrations/{id}", HTTP_OPERATE, end,
 	  "De-registration by the network: the HSS is told (SAR ADMINISTRATIVE_DEREGISTRATION)." },
+	{ "DELETE", "/api/v1/registrations", HTTP_ADMIN, end_all,
+	  "De-registers everybody, some at a time, the HSS told of each: 202 and an operation." },
 	{ "POST", "/api/v1/registrations/{id}/reauthenticate", HTTP_OPERATE, reauthenticate,
 	  "Network-initiated re-authentication: the contacts are shortened to registrar.reauth_expires_s." },
 	{ "DELETE", "/api/v1/dialogs/{id}", HTTP_OPERATE, ending_route,

@@ -178,7 +178,7 @@ static void look(struct alarms *as)
 	look_at_peers(as);
 	look_at_overload(as);
 	if (atomic_load(&s->draining))
-		holds(as, &(struct condition){ "draining", "warning", "OUT_OF_SERVICE", "new work is refused: the daemon stops", "", 0 });
+		holds(as, &(struct condition){ "draining", "warning", "OUT_OF_SERVICE", "new work is refused: the daemon is being drained", "cscfctl drain stop, unless it is about to stop.", 0 });
 	if (s->open_to_all)
 		holds(as, &(struct condition){ "token-file", "warning", "UNAUTHORIZED_ACCESS", "everybody on this machine can read rest.token_file",
 					       "chmod o-r", 0 });

@@ -60,6 +60,8 @@ struct stack {
 	struct revisions *revisions;
 	struct events *events;			/* events.c; NULL before REST is there */
 	struct alarms *alarms;			/* alarms.c */
+	struct operations *operations;		/* operations.c */
+	struct drain *drain;			/* drain.c; NULL: none is asked for by REST */
 	struct { const char *origin, *by; } reload_for;	/* while REST reads the file; NULL: SIGHUP */
 	struct timer log_revert;		/* levels changed by REST for a while */
 	struct console *console;		/* served at /console; NULL: none */
@@ -103,6 +105,11 @@ void config_was_read(struct stack *s);			/* a text of the file that was found go
 extern const struct http_route alarms_routes[];		/* alarms.c; u is struct stack */
 int alarms_init(struct stack *s);			/* 0 or -ENOMEM */
 void alarms_fini(struct stack *s);
+extern const struct http_route operations_routes[];	/* operations.c; u is struct stack */
+int operations_init(struct stack *s);			/* 0 or -ENOMEM */
+void operations_fini(struct stack *s);
+extern const struct http_route drain_routes[];		/* drain.c; u is struct stack */
+void drain_fini(struct stack *s);			/* when the workers have stopped */
 extern const struct http_route events_routes[];		/* events.c; u is struct stack */
 int events_init(struct stack *s);			/* 0 or -ENOMEM */
 void events_fini(struct stack *s);

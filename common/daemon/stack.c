@@ -432,6 +432,8 @@ void stack_free(struct stack *s)
 		worker_stop(&s->workers[i]);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
+	drain_fini(s);
+	operations_fini(s);
 	events_fini(s);
 	store_close(s->store);
 	revisions_free(s->revisions);

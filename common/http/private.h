@@ -4,7 +4,7 @@
 #include "common/http/http.h"
 #include "common/util/list.h"
 
-#define HTTP_MAX_TABLES 16
+#define HTTP_MAX_TABLES 32
 #define HTTP_MAX_PARAMS 4
 #define HTTP_MAX_QUERIES 8
 

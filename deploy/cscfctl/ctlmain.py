@@ -8,6 +8,7 @@ import time
 import ctlcomplete
 import ctlconfig
 import ctlevents
+import ctloperations
 import ctlverbs
 from ctlnodes import Nodes, UsageError, find
 from ctlrest import RestError
@@ -51,6 +52,15 @@ VERBS = {
         ("types", {"nargs": "*", "metavar": "TYPE", "help": "prefixes: registration, call.failed, ban ..."}),
         ("--follow", {"action": "store_true", "help": "as it happens, until interrupted; else what was recorded while somebody listened"}),
         ("--who", {"metavar": "TEXT", "help": "only events that have this text as a value: an identity, a Call-ID"})]),
+    "operations": (ctloperations.operations, "long actions and how far they are", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "show", "cancel")}),
+        ("id", {"nargs": "?", "metavar": "ID"})]),
+    "drain": (ctloperations.drain, "send new work elsewhere while calls go on", [
+        ("action", {"nargs": "?", "default": "status", "choices": ("status", "start", "stop")}),
+        ("--no-wait", {"action": "store_true", "help": "do not wait for its end"})]),
+    "deregister": (ctloperations.deregister_all, "end every registration (--all), some at a time", [
+        ("--all", {"action": "store_true", "required": True, "help": "yes, everybody"}),
+        ("--no-wait", {"action": "store_true", "help": "do not wait for its end"})]),
     "log": (ctlverbs.log, "levels of the log", [
         ("action", {"nargs": "?", "default": "show", "choices": ("show", "set")}),
         ("levels", {"nargs": "*", "metavar": "[AREA=]LEVEL", "help": "error, warn, info or debug"}),

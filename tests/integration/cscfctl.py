@@ -193,8 +193,48 @@ class Ctl:
         equal(self.core.rest("scscf").exchange("DELETE", path, None, {"If-Match": tag})[0], 204, "its own tag")
         equal(self.core.rest("scscf").exchange("DELETE", path, None, {"If-Match": tag})[0], 404, "it is gone")
 
-    def ends(self):
+    def drain(self):
+        """New work goes elsewhere while a call goes on; the operation ends with the call, or is cancelled."""
         hang_up(self.one, self.other)
+        one, other, _ = call(self.a, self.b, self.core.number(B))
+        doc = self.json("drain", "start", "--no-wait", "--node", "pcscf")["items"][0]
+        equal((doc["kind"], doc["state"]), ("drain", "running"), "begun")
+        equal(self.a.ask("MESSAGE", self.core.number(B), None, "x").status, 503, "new work")
+        check("503" in str(self.core.rest("pcscf").call("GET", "/readyz")[0]), "ready")
+        self.run("drain", "start", "--no-wait", "--node", "pcscf", wanted=1)	# it runs
+        check("draining" in self.run("drain", "--node", "pcscf"), "status")
+        hang_up(one, other)
+        path = f"/api/v1/operations/{doc['id']}"
+        wait_for(lambda: self.core.rest("pcscf").get(path)["state"] == "succeeded", 10, "the end of the drain")
+        equal(self.json("operations", "show", doc["id"], "--node", "pcscf")["items"][0]["result"], {"callsLeft": 0}, "result")
+        equal(self.json("drain", "stop", "--node", "pcscf")["items"][0]["level"], "none", "stop")
+        one, other, _ = call(self.a, self.b, self.core.number(B))
+        doc = self.json("drain", "start", "--no-wait", "--node", "scscf")["items"][0]
+        self.run("operations", "cancel", doc["id"], "--node", "scscf")
+        wait_for(lambda: self.core.rest("scscf").get(f"/api/v1/operations/{doc['id']}")["state"] == "cancelled", 10, "cancelled")
+        self.run("operations", "cancel", doc["id"], "--node", "scscf", wanted=1)
+        check(self.core.rest("scscf").ready()[0], "ready again")
+        hang_up(one, other)
+
+    def deregister_all(self):
+        """Both phones, at P- and S-CSCF, the HSS told."""
+        self.a.must_register()
+        self.b.must_register()
+        code, headers, doc = self.core.rest("scscf").exchange("DELETE", "/api/v1/registrations")
+        equal((code, headers["Location"]), (202, "/api/v1/operations/" + doc["id"]), "202")
+        wait_for(lambda: self.core.rest("scscf").get(headers["Location"])["state"] != "running", 10, "its end")
+        doc = self.core.rest("scscf").get(headers["Location"])
+        equal((doc["state"], doc["result"], doc["progress"]), ("succeeded", {"done": 2, "failed": 0}, 100), "how it ended")
+        equal(self.core.rest("scscf").items("/api/v1/registrations", state="registered"), [], "registrations")
+        for sub in (A, B):
+            state = self.core.rest("hss").get("/api/v1/subscribers/" + urllib.parse.quote(self.core.impi(sub)))["state"]
+            check(state in ("not-registered", "unregistered"), f"the HSS says {state}")
+        self.run("deregister", "--all", "--node", "pcscf")
+        equal(self.json("registrations", "--node", "pcscf")["items"], [], "phones")
+        check(len(self.json("operations", "--node", "scscf")["items"]) == 2, "the list")
+        self.run("operations", "show", "99", "--node", "scscf", wanted=4)
+
+    def ends(self):
         self.run("registrations", "delete", self.core.impu(A))
         equal(self.json("registrations", "list", A.imsi, "--node", "scscf")["items"], [], "registrations of A at the S-CSCF")
         self.run("registrations", "delete", self.core.impu(A), wanted=4)
@@ -204,9 +244,9 @@ class Ctl:
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
                 ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
-                ("events --follow", self.events),
+                ("events --follow", self.events), ("drain, and back", self.drain),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends),
-                ("If-Match on a registration", self.if_match)]
+                ("If-Match on a registration", self.if_match), ("everybody is de-registered", self.deregister_all)]
 
 
 def main():
