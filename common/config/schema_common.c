@@ -150,6 +150,8 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "trace", CFG_MAP, .help = "The flow recorder: what ladders and explanations are made of." },
 	{ "trace.flows", CFG_INT, 0, 10000000, "10000", NULL, 0, NULL, "Calls, registrations and other flows that are remembered; 0: none." },
 	{ "trace.memory_mb", CFG_INT, 1, 65536, "16", NULL, 0, "MiB", "Memory for their events; the oldest go." },
+	{ "trace.hep_collector", CFG_ADDR, 0, 0, NULL, NULL, CFG_RELOAD, NULL, "Collector (Homer) that traces with `hep` go to, by HEP3 over UDP." },
+	{ "trace.hep_agent_id", CFG_INT, 0, UINT32_MAX, "2001", NULL, CFG_RELOAD, NULL, "Capture agent id in what it gets." },
 	{ 0 },
 };
 

@@ -22,6 +22,7 @@ struct worker_full {
 	struct timer returns_timer;
 	atomic_uint_least64_t beat_ms;		/* clock_mono_ms() of its last tick: the main thread's watchdog reads it */
 	struct correlation *correlation;
+	struct filters *look;			/* traces.c: whose messages are captured; NULL: nobody's */
 	struct transport_stats last_tp;
 	struct tx_stats last_tx;
 	struct proxy_stats last_px;
@@ -61,6 +62,7 @@ struct stack {
 	struct events *events;			/* events.c; NULL before REST is there */
 	struct alarms *alarms;			/* alarms.c */
 	struct operations *operations;		/* operations.c */
+	struct traces *traces;			/* traces.c */
 	struct drain *drain;			/* drain.c; NULL: none is asked for by REST */
 	struct { const char *origin, *by; } reload_for;	/* while REST reads the file; NULL: SIGHUP */
 	struct timer log_revert;		/* levels changed by REST for a while */
@@ -108,6 +110,12 @@ void alarms_fini(struct stack *s);
 extern const struct http_route operations_routes[];	/* operations.c; u is struct stack */
 int operations_init(struct stack *s);			/* 0 or -ENOMEM */
 void operations_fini(struct stack *s);
+extern const struct http_route traces_routes[];		/* traces.c; u is struct stack */
+int traces_init(struct stack *s);			/* 0 or -ENOMEM */
+void traces_fini(struct stack *s);			/* when the workers have stopped */
+void traces_close(struct worker_full *f);
+struct filters;
+void traces_observe(struct worker *w, const struct filters *look, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m);
 extern const struct http_route drain_routes[];		/* drain.c; u is struct stack */
 void drain_fini(struct stack *s);			/* when the workers have stopped */
 extern const struct http_route events_routes[];		/* events.c; u is struct stack */

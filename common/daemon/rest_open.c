@@ -224,12 +224,13 @@ int stack_rest_open(struct stack *s)
 				  LOG_C("error", strerror(-rc)));
 	}
 	files_free(&f);
-	if (rc < 0 || (rc = events_init(s)) < 0 || (rc = alarms_init(s)) < 0 || (rc = operations_init(s)) < 0)
+	if (rc < 0 || (rc = events_init(s)) < 0 || (rc = alarms_init(s)) < 0 || (rc = operations_init(s)) < 0 || (rc = traces_init(s)) < 0)
 		return rc;
 	http_server_routes(s->http, stack_routes, s);
 	http_server_routes(s->http, events_routes, s);
 	http_server_routes(s->http, operations_routes, s);
 	http_server_routes(s->http, drain_routes, s);
+	http_server_routes(s->http, traces_routes, s);
 	http_server_routes(s->http, bans_routes, s);
 	http_server_routes(s->http, explain_routes, s);
 	http_server_routes(s->http, sip_rest_routes, s);

@@ -433,6 +433,7 @@ void stack_free(struct stack *s)
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
 	drain_fini(s);
+	traces_fini(s);
 	operations_fini(s);
 	events_fini(s);
 	store_close(s->store);

@@ -74,6 +74,15 @@ static void set_agent(struct worker *w)
 	tx_layer_set_agent(w->tx, &a);
 }
 
+/* ---- every message ---- */
+
+static void record(struct worker *w, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m)
+{
+	trace_sip(w->trace, sent, flow, wire, m);
+	if (full(w)->look)
+		traces_observe(w, full(w)->look, sent, flow, wire, m);
+}
+
 /* ---- transport -> transactions ---- */
 
 static enum tx_side on_side(void *u, const struct sip_flow *from)
@@ -130,7 +139,7 @@ static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, stru
 	tx_response_flow(m, &to);
 	on_response_flow(w, m, &to);
 	transport_send(w->transport, &to, wire, 0);
-	trace_sip(w->trace, true, &to, bytes_str(wire), NULL);
+	record(w, true, &to, bytes_str(wire), NULL);
 	bytes_unref(wire);
 }
 
@@ -260,7 +269,7 @@ static void on_observe(void *u, bool sent, const struct sip_flow *flow, struct s
 						str_chr(wire, ' ') < 0 ? 0 : str_chr(wire, ' '))))), dir, 1);
 	if (m && !m->request && !w->stack->ops->off_route)
 		dialog_table_response(w->dialogs, m, 0);
-	trace_sip(w->trace, sent, flow, wire, m);
+	record(w, sent, flow, wire, m);
 }
 
 static void on_invite_final(void *u, const struct sip_msg *invite, unsigned status)
@@ -325,7 +334,7 @@ static int env_send(void *u, const struct sip_flow *to, struct bytes *wire)
 {
 	struct worker *w = u;
 
-	trace_sip(w->trace, true, to, bytes_str(wire), NULL);
+	record(w, true, to, bytes_str(wire), NULL);
 	metric_add(&m_requests, "ACK", "out", 1);
 	return transport_send(w->transport, to, wire, 0);
 }
@@ -496,6 +505,7 @@ void worker_close(struct worker_full *f)
 	transport_free(w->transport);
 	dialog_table_free(w->dialogs);
 	trace_free(w->trace);
+	traces_close(f);
 	correlation_free(f->correlation);
 	loop_free(w->loop);
 	w->loop = NULL;

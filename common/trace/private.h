@@ -48,7 +48,6 @@ struct flow *flow_by_call(const struct trace *t, struct str call_id);
 struct flow *flow_by_icid(const struct trace *t, struct str icid, uint64_t *at);
 /* What a message says of its flow. */
 void flow_learn(struct flow *w, const struct sip_msg *m, struct str wire, bool sent, unsigned status, enum sip_method method);
-struct str trace_header(struct str wire, enum sip_hdr_id id);	/* first value of a header in text that was never parsed */
 
 static inline struct str trace_cut(struct str s, size_t size)	/* as an array of that size holds it */
 {

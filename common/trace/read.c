@@ -147,6 +147,15 @@ size_t trace_flows(const struct trace *t, struct str who, uint64_t before, struc
 	return t && t->ring ? flows_where(t, who, STR_NONE, before, ret, max) : 0;
 }
 
+bool trace_flow_of(const struct trace *t, struct str call_id, struct trace_flow *ret)
+{
+	const struct flow *w = t && t->ring ? flow_by_call(t, call_id) : NULL;
+
+	if (w)
+		*ret = w->f;
+	return w;
+}
+
 /* ---- JSON ---- */
 
 static const char *const kind_names[] = { "sipIn", "sipOut", "diameterOut", "diameterIn", "note" };

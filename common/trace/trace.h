@@ -36,6 +36,8 @@ const char *trace_flow_outcome(const struct trace_flow *f);	/* "running", "succe
 /* who: Call-ID, ICID, sip: or tel: URI, user@host, or a bare user (an IMSI, a number with or without +). */
 bool trace_flow_is(const struct trace_flow *f, struct str who);
 
+struct str trace_header(struct str wire, enum sip_hdr_id id);	/* first value of a header in text that was never parsed */
+
 struct trace;
 struct trace *trace_new(size_t ring_bytes, unsigned flows);	/* of this worker; 0 of either: off.  NULL: out of memory */
 void trace_free(struct trace *t);
@@ -46,6 +48,7 @@ void trace_add(struct trace *t, enum trace_kind k, struct str call_id, struct st
 /* Copies events whose Call-ID or ICID is key (empty: all) with numbers above `after`, oldest first.  Returns how many;
  * *more: there are others. */
 size_t trace_events(const struct trace *t, struct str key, uint64_t after, struct trace_event *ret, size_t max, bool *more);
+bool trace_flow_of(const struct trace *t, struct str call_id, struct trace_flow *ret);	/* false: not recorded */
 /* Copies flows for which `who` holds (empty: all) with serials below `before` (0: all), newest first. */
 size_t trace_flows(const struct trace *t, struct str who, uint64_t before, struct trace_flow *ret, size_t max);
 

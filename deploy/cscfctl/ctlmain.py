@@ -9,6 +9,7 @@ import ctlcomplete
 import ctlconfig
 import ctlevents
 import ctloperations
+import ctltraces
 import ctlverbs
 from ctlnodes import Nodes, UsageError, find
 from ctlrest import RestError
@@ -61,6 +62,11 @@ VERBS = {
     "deregister": (ctloperations.deregister_all, "end every registration (--all), some at a time", [
         ("--all", {"action": "store_true", "required": True, "help": "yes, everybody"}),
         ("--no-wait", {"action": "store_true", "help": "do not wait for its end"})]),
+    "trace": (ctltraces.trace, "whole messages of one subscriber or call, in clear: pcapng, Homer", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "start", "pcap", "delete")}),
+        ("words", {"nargs": "*", "metavar": "ARGUMENT", "help": "start NAME [KEY=VALUE ...]; pcap NAME [FILE]; delete NAME"}),
+        ("--seconds", {"type": int, "metavar": "S", "help": "for so long (default 900)"}),
+        ("--hep", {"action": "store_true", "help": "to trace.hep_collector too"})]),
     "log": (ctlverbs.log, "levels of the log", [
         ("action", {"nargs": "?", "default": "show", "choices": ("show", "set")}),
         ("levels", {"nargs": "*", "metavar": "[AREA=]LEVEL", "help": "error, warn, info or debug"}),

@@ -106,6 +106,22 @@ class Rest:
             raise RestError(status, f"{method} {self.root}{path}: {problem_text(status, doc)}")
         return doc
 
+    def octets(self, path):
+        """A resource that is no text."""
+        try:
+            c = self.connect()
+            c.request("GET", path, headers=self.headers())
+            r = c.getresponse()
+            data = r.read()
+        except (OSError, http.client.HTTPException) as e:
+            raise self.unreachable(e) from e
+        finally:
+            if "c" in locals():
+                c.close()
+        if r.status != 200:
+            raise RestError(r.status, f"GET {self.root}{path}: {problem_text(r.status, parsed(data))}")
+        return data
+
     def stream(self, path, more=None, timeout=STREAM_S):
         """(id, event, JSON) of each server-sent event, until the daemon ends the stream; ("", "", None) for a sign of life."""
         try:
