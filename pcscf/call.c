@@ -178,6 +178,7 @@ bool call_answered(struct call *c, const struct sip_msg *req, const struct sip_m
 	c->state = CALL_CONFIRMED;
 	c->status = m->status;
 	c->answered_wall_us = clock_wall_us();
+	policy_call_answered(c);
 	if (!c->dialog[0].over)
 		return true;
 	call_end(c, "BYE");
@@ -300,6 +301,7 @@ static void phone_gone(struct worker *w, void *arg)
 
 	while (cs && (n = htab_find(&cs->by_phone, *id, is_ordinary_of, id)))
 		call_end(container_of(n, struct call, by_phone), "the registration has ended");
+	policy_left_gone(pcscf_of(w), STR_NONE, *id);
 	free(arg);
 }
 

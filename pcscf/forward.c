@@ -182,6 +182,8 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	note_answer(f, req, m);
 	if (m->status >= 200)
 		bye_over(f, req);
+	if (m->status / 100 == 2 && req->method == SIP_BYE)
+		policy_left_gone(f->pw, req->call_id, f->phone_id);
 	if (m->status < 200)
 		f->heard = true;
 	else if (req->method == SIP_INVITE)

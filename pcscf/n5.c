@@ -39,6 +39,17 @@ struct n5_session *n5_session_find(struct n5_worker *n, uint64_t number)
 static void on_retry(struct timer *t);
 static void on_later(struct timer *t);
 
+void n5_session_renumber(struct n5_session *s, uint64_t number)
+{
+	struct pcscf_worker *pw = s->pw;
+
+	htab_del(&pw->n5->by_number, &s->node);
+	s->number = number;
+	snprintf(s->notify_uri, sizeof(s->notify_uri), "%s" N5_NOTIFY_PATH "%u/%016llx", pw->p->cfg.policy.n5.notify_root, pw->w->id,
+		 (unsigned long long)s->number);
+	htab_add(&pw->n5->by_number, &s->node, hash_mix(s->number, 0));
+}
+
 struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b)
 {
 	struct n5_session *s = calloc(1, sizeof(*s));
@@ -47,12 +58,10 @@ struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b)
 		return NULL;
 	s->pw = pw;
 	s->b = obj_ref(b);
-	s->number = rand_u64();
-	snprintf(s->notify_uri, sizeof(s->notify_uri), "%s" N5_NOTIFY_PATH "%u/%016llx", pw->p->cfg.policy.n5.notify_root, pw->w->id,
-		 (unsigned long long)s->number);
 	timer_init(&s->retry, on_retry);
 	timer_init(&s->later, on_later);
-	htab_add(&pw->n5->by_number, &s->node, hash_mix(s->number, 0));
+	timer_init(&s->life, NULL);
+	n5_session_renumber(s, rand_u64());
 	list_add_tail(&pw->n5->all, &s->link);
 	metric_adjust(&m_sessions, NULL, NULL, 1);
 	return s;
@@ -71,6 +80,9 @@ static void session_free(struct n5_session *s)
 {
 	timer_stop(&s->retry);
 	timer_stop(&s->later);
+	timer_stop(&s->life);
+	s->pw->n5->n_left -= s->left_call != NULL;
+	free(s->left_call);
 	if (s->signalling)
 		htab_del(&s->pw->n5->by_phone, &s->by_phone);
 	htab_del(&s->pw->n5->by_number, &s->node);
@@ -148,9 +160,11 @@ static void on_ended(void *arg, const struct sbi_answer *a)
 	if (a->err == -ECANCELED)
 		return;
 	if (has_ended(a)) {
+		n5_forget(s);
 		log_debug(LOG_SESS, "N5 session ended", LOG_C("session", s->resource), LOG_U("status", a->status));
 		session_free(s);
 	} else if (++s->tries >= END_MAX_TRIES) {
+		n5_forget(s);
 		log_warn(LOG_SESS, "the PCF confirms no end of a session", LOG_C("session", s->resource));
 		metric_add(&m_lost, NULL, NULL, 1);
 		session_free(s);
@@ -163,6 +177,7 @@ void n5_session_end(struct n5_session *s)
 {
 	s->over = true;
 	s->call = NULL;
+	timer_stop(&s->life);
 	if (s->signalling)
 		htab_del(&s->pw->n5->by_phone, &s->by_phone);
 	s->signalling = false;
@@ -330,6 +345,7 @@ static void on_created(void *arg, const struct sbi_answer *a)
 		conclude_error(s, -EPROTO);
 		return;
 	}
+	n5_keep(s);
 	j = http_json_parse(a->body, &err);
 	n5_take_events(s, cJSON_GetObjectItemCaseSensitive(j, "evsNotif"));
 	cJSON_Delete(j);
@@ -395,6 +411,14 @@ static bool n5_ask(void *session, const struct policy_question *q)
 	return n5_session_ask(session, n5_media(q->media), q->number, q->final, q->several);
 }
 
+static void n5_answered(void *session)
+{
+	struct n5_session *s = session;
+
+	s->answered = true;
+	n5_keep(s);
+}
+
 static const char *n5_id(const void *session)
 {
 	return ((const struct n5_session *)session)->resource;
@@ -454,5 +478,6 @@ static void n5_stop(struct pcscf_worker *pw)
 
 const struct policy_backend n5_backend = {
 	.name = "n5", .start = n5_start, .stop = n5_stop, .open = n5_open, .ask = n5_ask, .end = n5_end, .id = n5_id,
-	.registered = n5_signalling_registered, .unregistered = n5_signalling_ended,
+	.registered = n5_signalling_registered, .unregistered = n5_signalling_ended, .answered = n5_answered, .restore = n5_restore,
+	.left_gone = n5_left_gone,
 };

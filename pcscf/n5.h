@@ -19,7 +19,7 @@ struct n5_session {
 	struct pcscf_worker *pw;
 	struct call *call;		/* that it is for; NULL: the signalling of a registration, or it is over */
 	struct binding *b;		/* a reference */
-	bool signalling, agreed;
+	bool signalling, agreed, answered;	/* answered: the call's INVITE was */
 	bool over;			/* the end is under way */
 	bool busy;			/* a request has no answer yet */
 	bool told_several;
@@ -32,6 +32,10 @@ struct n5_session {
 	unsigned tries;			/* of the end */
 	struct timer retry, later;
 	int later_err;
+	/* Of the process before this one (n5_stored.c): its call, until that is over.  NULL: ours. */
+	char *left_call;
+	uint64_t left_binding;
+	struct timer life;
 };
 struct n5_worker {
 	struct pcscf_worker *pw;
@@ -39,15 +43,24 @@ struct n5_worker {
 	struct n5_finder *finder;
 	struct htab by_number, by_phone;
 	struct list all;
+	unsigned n_left;		/* left-overs among them */
 };
 
 /* n5.c */
-struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b);	/* NULL: out of memory */
+struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b);	/* b NULL: a left-over's.  NULL: out of memory */
 struct n5_session *n5_session_find(struct n5_worker *n, uint64_t number);
 /* media is taken over; what waits for its turn is put together.  false: out of memory. */
 bool n5_session_ask(struct n5_session *s, cJSON *media, uint64_t number, bool final, bool several);
 void n5_session_end(struct n5_session *s);
 void n5_take_events(struct n5_session *s, const cJSON *notification);	/* place and charging, of an EventsNotification */
+
+void n5_session_renumber(struct n5_session *s, uint64_t number);	/* as it was before a restart */
+
+/* n5_stored.c */
+void n5_keep(const struct n5_session *s);	/* it has a name at the PCF; again when something of it changed */
+void n5_forget(const struct n5_session *s);
+int n5_restore(struct pcscf *p, struct store *store);	/* 0 or -errno, logged */
+void n5_left_gone(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);
 
 /* n5_signalling.c, at the worker of the private identity */
 void n5_signalling_registered(struct pcscf_worker *pw, struct binding *b);

@@ -466,6 +466,14 @@ void policy_call_begins(struct pcscf_worker *pw, struct call *c)
 	c->policy = s;
 }
 
+void policy_call_answered(struct call *c)
+{
+	struct policy_session *s = c->policy;
+
+	if (s && s->peer && s->backend->answered)
+		s->backend->answered(s->peer);
+}
+
 void policy_call_over(struct call *c, const char *why)
 {
 	struct policy_session *s = c->policy;

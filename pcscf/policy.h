@@ -45,6 +45,12 @@ struct policy_backend {
 	/* A registration stands (again), or is over: what policy.registration asks for.  Both may be NULL. */
 	void (*registered)(struct pcscf_worker *pw, struct binding *b);
 	void (*unregistered)(struct pcscf_worker *pw, const struct binding *b);
+	/* Over a restart; each may be NULL.  answered: the call is, so its session is worth keeping.  restore: sessions of the process before
+	 * this one, before any thread runs; 0 or -errno, logged.  left_gone: the call (empty: any) of that phone is over that such a
+	 * session was for. */
+	void (*answered)(void *session);
+	int (*restore)(struct pcscf *p, struct store *store);
+	void (*left_gone)(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);
 };
 void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a);
 /* The network says by itself: the bearer of these components is gone (none named: of all); fatal: the session is over there too. */
@@ -54,6 +60,7 @@ void policy_located(struct call *c, struct str value);
 
 /* ---- the calls ---- */
 void policy_call_begins(struct pcscf_worker *pw, struct call *c);
+void policy_call_answered(struct call *c);
 void policy_call_over(struct call *c, const char *why);		/* c->policy is gone */
 /* A response passes on its way upstream; o: its plan.  PROXY_HOLD: kept, and resumed later. */
 enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o, bool to_phone);
@@ -72,6 +79,8 @@ void policy_stop(struct pcscf_worker *pw);
 const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, const struct binding *b);	/* NULL: nobody is asked */
 void policy_registered(struct pcscf_worker *pw, struct binding *b);
 void policy_unregistered(struct pcscf_worker *pw, const struct binding *b);
+int policy_restore(struct pcscf *p, struct store *store);
+void policy_left_gone(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);
 
 /* ---- the signalling of a registration: signalling_flows.c ---- */
 #define SIGNALLING_MAX_PAIRS 2u

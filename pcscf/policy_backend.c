@@ -44,3 +44,20 @@ void policy_unregistered(struct pcscf_worker *pw, const struct binding *b)
 		if (backends[m] && backends[m]->unregistered)
 			backends[m]->unregistered(pw, b);
 }
+
+int policy_restore(struct pcscf *p, struct store *store)
+{
+	int rc = 0;
+
+	for (int m = 0; m < POLICY_N_MODES && rc == 0; m++)
+		if (backends[m] && backends[m]->restore && p->cfg.policy.used[m])
+			rc = backends[m]->restore(p, store);
+	return rc;
+}
+
+void policy_left_gone(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id)
+{
+	for (int m = 0; m < POLICY_N_MODES; m++)
+		if (backends[m] && backends[m]->left_gone)
+			backends[m]->left_gone(pw, call_id, binding_id);
+}

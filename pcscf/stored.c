@@ -5,6 +5,7 @@
 #include "common/metrics/metrics.h"
 #include "common/store/fields.h"
 #include "common/util/clock.h"
+#include "pcscf/policy.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/stored.h"
 
@@ -184,6 +185,8 @@ int stored_restore(void *u, struct stack *s, struct store *store)
 	if (rc == 0)
 		rc = store_scan(store, STORE_PHONE, on_phone, &r);
 	stored_sets_free(r.p);
+	if (rc == 0)
+		rc = policy_restore(r.p, store);
 	if (rc == 0 && (r.n || r.gone))
 		log_info(LOG_REG, "bindings are back", LOG_U("bindings", r.n), LOG_U("expired_or_unusable", r.gone));
 	return rc;

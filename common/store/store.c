@@ -19,7 +19,7 @@
 const char *store_table_name(unsigned table)
 {
 	static const char *const names[STORE_N_TABLES] = { "meta", "registration", "criteria", "subscription", "phone", "security", "watch",
-							   "shared_set" };
+							   "shared_set", "policy" };
 
 	return table < STORE_N_TABLES ? names[table] : "unknown";
 }

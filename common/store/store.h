@@ -23,6 +23,7 @@ enum store_table {			/* numbers are on disk: new ones go to the end */
 	STORE_SECURITY,			/* P-CSCF: sets of security associations */
 	STORE_WATCH,			/* P-CSCF: its own subscriptions */
 	STORE_SHARED_SET,		/* S-CSCF: shared sets of filter criteria that came by REST */
+	STORE_POLICY,			/* P-CSCF: sessions at a PCF */
 	STORE_N_TABLES
 };
 const char *store_table_name(unsigned table);

@@ -423,4 +423,5 @@ def main():
     cases.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -115,12 +115,14 @@ static void token(struct pcf *p, struct h2_req *r)
 	pcf_answer(p, r, rule, 0, 200, "", doc);
 }
 
+/* Each worker of a P-CSCF has a token of its own. */
 static bool is_authorised(const struct pcf *p, const struct h2_req *r)
 {
-	char text[48];
+	const struct str head = STR("Bearer " PCF_TOKEN "-");
+	struct str v = h2_req_header(r, "authorization");
+	uint32_t n;
 
-	snprintf(text, sizeof(text), "Bearer " PCF_TOKEN "-%u", p->tokens);
-	return !p->oauth2 || (p->tokens && str_eq_c(h2_req_header(r, "authorization"), text));
+	return !p->oauth2 || (str_starts(v, head) && str_to_u32(str_from(v, head.l), &n) == 0 && n > p->revoked && n <= p->tokens);
 }
 
 /* What an SCP needs to know where to: discovery, or the root that it shall take. */

@@ -42,7 +42,7 @@ struct pcf {
 	bool oauth2;			/* PCF and BSF want a token */
 	bool scp;			/* requests for the PCF must come as to an SCP */
 	struct list sessions, held;
-	unsigned last_number, ended, tokens;
+	unsigned last_number, ended, tokens, revoked;	/* tokens given; up to which they are worth nothing */
 	struct timer hang_up;
 	struct pcf_rule rule[PCF_MAX_RULES];
 	unsigned n_rules;

@@ -117,7 +117,7 @@ static void put_core(void *u, struct http_req *r)
 	p->oauth2 = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "oauth2"));
 	p->scp = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "scp"));
 	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "revokeTokens")))
-		p->tokens++;
+		p->revoked = p->tokens;
 	http_reply(r, 204, NULL, STR_NONE);
 }
 

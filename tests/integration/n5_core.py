@@ -1,0 +1,183 @@
+"""n5_core.py BUILD NET WORKERS - what only N5 has: streams that break, redirects, and the ways to a PCF (NRF, BSF, SCP, tokens):
+TS 29.500 §6.10, TS 29.510, TS 29.521 §4.2.4; rows Q10 to Q13."""
+
+import signal
+import sys
+
+from cases import Cases, check, equal
+from core import Core
+from phone import hang_up
+from policy import A, B, WAIT_MS, Policy
+from policy_peer import N5Peer
+
+
+class N5(Policy):
+    """Two phones, a P-CSCF that finds its PCF in some way, and labpcfd that plays all of the core."""
+
+    def __init__(self, core):
+        super().__init__(core, "", N5Peer)
+
+    def core_is(self, **how):
+        """What the other end is."""
+        self.core.rest("pcf").send("PUT", "/api/v1/core", how)
+
+    def good_call(self, sessions=2):
+        """From INVITE to BYE, with that many sessions at the PCF meanwhile; returns what was said there."""
+        da, db = self.call()
+        if sessions:
+            self.sessions(sessions)
+        else:
+            equal(self.state()["sessions"], [], "sessions")
+        hang_up(da, db)
+        self.none_left()
+        return self.events()
+
+    def fresh_call(self, *rules, sessions=2):
+        """The same after these orders."""
+        self.fresh()
+        self.behave(*rules)
+        return self.good_call(sessions)
+
+    # ---- streams ----
+
+    def refused_stream(self):
+        """RFC 9113 §8.7: nobody has looked at it, so it goes once more."""
+        events = self.fresh_call(self.peer.asking(how="refuse_stream", count=1))
+        equal(events.count("refused stream"), 1, "refused once")
+
+    def goaway(self):
+        """RFC 9113 §6.8: what runs is answered, the next request opens a connection; no call notices."""
+        for _ in range(2):
+            equal(self.fresh_call(self.peer.asking(how="goaway", count=1)).count("goaway"), 1, "said once")
+
+    def broken(self):
+        """A stream that is reset, a connection that ends: silence for that question, and none of the next calls suffers."""
+        for how, word in (("reset", "reset"), ("hang_up", "hung up")):
+            events = self.fresh_call([{"command": "create", "how": how, "count": 1}], sessions=1)
+            equal(events.count(word), 1, word)
+            self.fresh_call()
+
+    def end_unheard(self):
+        """An end that is not answered, or not now, is told again (row Q4)."""
+        events = self.fresh_call([{"command": "delete", "how": "reset", "count": 1}, {"command": "delete", "status": 503, "count": 1}])
+        equal(events.count("delete"), 4, "two of them told twice")
+
+    def redirected(self):
+        """307 with a Location: the request goes there (TS 29.500 §6.10.9); in a ring it ends."""
+        where = f"http://{self.core.doc['sbi']['pcf']}/npcf-policyauthorization/v1/app-sessions"
+        self.fresh_call([{"command": "create", "status": 307, "location": where, "count": 1}])
+        events = self.fresh_call([{"command": "create", "status": 307, "location": where, "count": 4}], sessions=1)
+        equal(len([e for e in events if e == "answer 307"]), 4, "three are followed, the fourth is not")
+
+    # ---- the P-CSCF ----
+
+    def start_again(self, sig):
+        """It ends so, and comes back."""
+        self.core.stop_node("pcscf", sig)
+        self.core.start_node("pcscf")
+        self.core.wait_ready("pcscf")
+
+    def pcscf_gone(self):
+        """Row Q4: killed or stopped within a call, the bearer stays and goes with the call; before the answer it goes at once."""
+        self.fresh()
+        for sig in (signal.SIGKILL, signal.SIGTERM):
+            da, db = self.call()
+            self.sessions(2)
+            self.start_again(sig)
+            equal(len(self.state()["sessions"]), 2, "sessions over the restart")
+            hang_up(da, db)
+            self.none_left()
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        self.sessions(2)
+        self.start_again(signal.SIGKILL)
+        self.none_left()
+        self.b.reply(seen, 486)
+        self.fresh_call()
+
+    def pcscf_gone_and_phone(self):
+        """The registration ends after a restart: what its calls left goes too."""
+        self.call()
+        self.sessions(2)
+        self.start_again(signal.SIGKILL)
+        self.a.must_register(expires=0)
+        self.b.must_register(expires=0)
+        self.none_left()
+        self.register()
+
+    # ---- the ways to a PCF ----
+
+    def by_nrf(self):
+        """The NRF's list: the best one by its priority is not there, so the next one is asked.  Later calls know."""
+        self.core_is(oauth2=True)
+        events = self.fresh_call()
+        check(1 <= events.count("discovery") <= 2, f"one discovery for each worker: {events}")
+        check("token" in events, f"a token: {events}")
+        equal([e for e in events if e == "without a token"], [], "nothing without one")
+
+    def token_revoked(self):
+        """401: a new token, once."""
+        self.core_is(oauth2=True, revokeTokens=True)
+        events = self.fresh_call()
+        check("without a token" in events and "token" in events, f"refused, then with a new one: {events}")
+
+    def no_token(self):
+        """None to be had: silence, the call goes on."""
+        self.core_is(oauth2=True, revokeTokens=True)
+        self.fresh_call([{"command": "token", "status": 403}], sessions=0)
+        self.core_is()
+
+    def by_bsf(self):
+        """Row Q12: the PCF of the phone's own session, looked up by its address."""
+        events = self.fresh_call()
+        equal(events.count("binding"), 2, "one for each phone")
+
+    def no_binding(self):
+        """TS 29.521 §4.2.4.2: the core knows no session of that address."""
+        self.fresh()
+        self.behave([{"command": "binding", "status": 404}])
+        check("PDU_SESSION_NOT_AVAILABLE" in self.rejected_in_the_200(), "the reason")
+        equal(self.questions(), [], "nobody was asked")
+        self.none_left()
+
+    def bsf_silent(self):
+        """Then the PCF that is configured."""
+        equal(len([e for e in self.fresh_call([{"command": "binding", "status": 500}]) if e.startswith("create")]), 2, "creates")
+
+    def by_scp(self):
+        """Everything through it: found by it first, named once there is a Location."""
+        self.core_is(scp=True)
+        self.fresh_call()
+
+
+def run(cases, build, net, workers, name, policy, rows):
+    """One core."""
+    root = f"http://{net}.46:7777"
+    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, n5: {{{policy.format(root=root)}}}}}\n"}
+    with Core(build, net, [A, B], workers, extra=extra, policy="n5") as core:
+        n5 = N5(core)
+        cases.run(f"{name}: registered", n5.register)
+        for text, row in rows:
+            cases.run(text, lambda row=row: getattr(n5, row)())
+    core.finish(cases)
+
+
+def main():
+    """The script."""
+    build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    cases = Cases()
+    run(cases, build, net, workers, "a PCF", "timeout_ms: 1500", (
+        ("Q10 a refused stream", "refused_stream"), ("Q10 GOAWAY", "goaway"), ("Q7 Q10 streams and connections that break", "broken"),
+        ("Q4 an end that is not heard", "end_unheard"), ("Q10 a redirect", "redirected"),
+        ("Q4 H1 the P-CSCF ends within a call", "pcscf_gone"), ("Q4 H1 then the phones leave", "pcscf_gone_and_phone")))
+    # One worker: each has lists and tokens of its own.
+    run(cases, build, net, 1, "a NRF", 'nrf: "{root}", oauth2: true, nf_instance_id: 33333333-3333-4333-8333-333333333333', (
+        ("Q13 discovery by the NRF, with a token", "by_nrf"), ("Q13 a token that is worth nothing any more", "token_revoked"),
+        ("Q13 no token", "no_token")))
+    run(cases, build, net, workers, "a BSF", 'bsf: "{root}"', (
+        ("Q12 the BSF's binding", "by_bsf"), ("Q12 no binding", "no_binding"), ("Q12 a BSF out of order", "bsf_silent")))
+    run(cases, build, net, workers, "a SCP", 'scp: "{root}"', (("Q13 through a SCP", "by_scp"),))
+    cases.end()
+
+
+main()
