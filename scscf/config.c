@@ -43,7 +43,7 @@ static const struct cfg_row rows[] = {
 	  "Give phones that know them (Supported: gruu) a public and a temporary GRUU (RFC 5627)." },
 	{ "registrar.outbound_required", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Refuse with 439 phones that ask for several flows (reg-id, Supported: outbound) through a first hop that does not say ob in its "
-	  "Path (RFC 5626 §6); false: register them, without their reg-id." },
+	  "Path (RFC 5626); false: register them, without their reg-id." },
 	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
 	{ "registrar.keep_server_name", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,

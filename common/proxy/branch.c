@@ -105,6 +105,18 @@ static void branch_param(const struct proxy *p, char dst[PROXY_BRANCH_STRLEN])
 	proxy_loop_text(p->loop_hash, dst + n + 1);
 }
 
+/* Toward neighbours: that we hold back when asked to (RFC 7339), and over TLS that the connection serves both ways (RFC 5923). */
+static const char *via_more(const struct proxy_branch *b, const struct sip_flow *to)
+{
+	bool oc = b->p->layer->env.may_hold != NULL;
+
+	if (b->side != TX_CORE)
+		return "";
+	if (to->proto == SIP_TLS)
+		return oc ? SIP_OC_ASK ";alias" : ";alias";
+	return oc ? SIP_OC_ASK : "";
+}
+
 /* The request as it goes to `to`. */
 static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const char *branch, struct bytes **ret)
 {
@@ -122,7 +134,7 @@ static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const ch
 	b->cur = NULL;
 	if (p->hides_via)
 		sip_out_drop(&o, SIP_H_VIA);
-	proxy_push_via(&o, to, &local, branch, p->layer->env.may_hold && b->side == TX_CORE ? SIP_OC_ASK : "");
+	proxy_push_via(&o, to, &local, branch, via_more(b, to));
 	return sip_out_write(&o, ret);
 }
 

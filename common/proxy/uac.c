@@ -90,8 +90,9 @@ static int wire_make(struct uac *u, const struct sip_flow *to, const char *branc
 	addr_fmt(&local, sent_by);
 	sip_out_init(&o, u->m);
 	sip_out_set_line(&o, sip_msg_hdr(u->m, SIP_H_VIA),
-			 arena_printf(u->m->arena, "SIP/2.0/%s %s%s;branch=%s", sip_proto_name(to->proto), sent_by,
-				      to->proto == SIP_UDP ? ";rport" : "", branch));
+			 arena_printf(u->m->arena, "SIP/2.0/%s %s%s;branch=%s%s", sip_proto_name(to->proto), sent_by,
+				      to->proto == SIP_UDP ? ";rport" : "", branch,
+				      u->side == TX_CORE && to->proto == SIP_TLS ? ";alias" : ""));
 	return sip_out_write(&o, ret);
 }
 

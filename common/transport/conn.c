@@ -78,11 +78,12 @@ struct conn *conn_to(struct transport *t, const struct sip_flow *to)
 {
 	struct hnode *n = htab_find(&t->by_remote, addr_hash(&to->remote), same_way, to);
 
-	return n ? container_of(n, struct conn, by_remote) : NULL;
+	return n ? container_of(n, struct conn, by_remote) : alias_to(t, to);
 }
 
 static void unlist(struct conn *c)
 {
+	alias_forget(c);
 	if (c->in_by_remote)
 		htab_del(&c->t->by_remote, &c->by_remote);
 	c->in_by_remote = false;
@@ -125,6 +126,7 @@ int conn_new(struct transport *t, int fd, const struct sip_flow *flow, bool conn
 	c->connecting = connecting;
 	c->accepted = !connecting;
 	c->handshaking = c->io->handshake != NULL;
+	c->alias_asked = connecting || flow->proto != SIP_TLS;
 	c->f = (struct loop_fd){ .fd = fd, .events = connecting ? EPOLLOUT : EPOLLIN, .fn = on_event };
 	c->out_last = &c->out_first;
 	timer_init(&c->timer, on_timer);
@@ -337,6 +339,8 @@ static void serve(struct conn *c)
 			pong(c);
 		} else if (ev == STREAM_MESSAGE) {
 			c->partial_ms = 0;	/* the next half has its own time */
+			if (!c->alias_asked)
+				alias_learn(c, raw);
 			if (input_message(c->t, &c->flow, raw, c->waiting_us) < 0)
 				conn_fail(c, -EACCES);
 		} else if (ev != STREAM_PONG) {

@@ -83,7 +83,7 @@ struct transport {
 	struct timer accept_timer;
 	struct conn_slot *slot;
 	uint32_t n_slots, *free_slot, n_free;
-	struct htab by_remote;
+	struct htab by_remote, by_alias;
 	struct udp_batch *batch;
 	struct transport_stats stats;
 	struct job *doing;		/* taken from the box, not yet run */
@@ -109,6 +109,9 @@ struct out {
 struct conn {
 	struct hnode by_remote;
 	bool in_by_remote;
+	struct hnode by_alias;
+	struct addr alias;		/* where who opened it listens: RFC 5923 */
+	bool in_by_alias, alias_asked;	/* alias_asked: its first request was looked at, or none counts */
 	struct loop_fd f;
 	struct transport *t;
 	const struct conn_io *io;
@@ -175,6 +178,13 @@ void conn_free(struct conn *c, int err, bool tell);
 int stream_send(struct transport *t, const struct sip_flow *to, struct bytes *wire, uint64_t origin, uint16_t asker);
 extern const struct conn_io conn_io_tcp;
 
+/* alias.c */
+void alias_learn(struct conn *c, struct str raw);	/* of the first request of an accepted connection */
+void alias_forget(struct conn *c);
+struct conn *alias_to(struct transport *t, const struct sip_flow *to);
+
 /* tls.c */
+bool tls_peer_verified(const struct conn *c);		/* it showed a certificate, and we trust it */
+bool tls_peer_serves(const struct conn *c, const struct sip_flow *to);	/* which stands for where `to` goes: its domain, else its address */
 extern const struct conn_io conn_io_tls;
 bool tls_peer_is(const struct conn *c, uint32_t name);	/* its certificate, or what we dialled it for, stands for that name */

@@ -239,15 +239,34 @@ static void tls_close(struct conn *c)
 	tls_context_unref(c->tls);
 }
 
+static const X509 *peer_certificate(const struct conn *c)
+{
+	X509 *cert = c->ssl && !c->handshaking && !c->connecting ? SSL_get0_peer_certificate(c->ssl) : NULL;
+
+	return cert && SSL_get_verify_result(c->ssl) == X509_V_OK ? cert : NULL;
+}
+
+bool tls_peer_verified(const struct conn *c)
+{
+	return peer_certificate(c) != NULL;
+}
+
 bool tls_peer_is(const struct conn *c, uint32_t name_no)
 {
 	char name[NAME_BYTES];
-	X509 *cert = c->ssl && !c->handshaking && !c->connecting ? SSL_get0_peer_certificate(c->ssl) : NULL;
+	const X509 *cert = peer_certificate(c);
 
 	if (c->flow.name && c->flow.name == name_no)
 		return true;
-	return cert && SSL_get_verify_result(c->ssl) == X509_V_OK && name_text(name_no, name) &&
-	       tls_cert_names(cert, str_from_c(name));
+	return cert && name_text(name_no, name) && tls_cert_names(cert, str_from_c(name));
+}
+
+bool tls_peer_serves(const struct conn *c, const struct sip_flow *to)
+{
+	char host[ADDR_STRLEN];
+	const X509 *cert = peer_certificate(c);
+
+	return to->name ? tls_peer_is(c, to->name) : cert && tls_cert_names(cert, str_from_c(addr_host(&to->remote, host)));
 }
 
 const struct conn_io conn_io_tls = { tls_read, tls_write, tls_open, tls_handshake, tls_close };

@@ -30,7 +30,8 @@ struct transport *transport_new(struct transport_group *g, uint16_t worker, stru
 	t->ops = ops;
 	t->u = u;
 	timer_init(&t->accept_timer, tcp_accept_again);
-	if (htab_init(&t->by_remote, 64) < 0) {
+	if (htab_init(&t->by_remote, 64) < 0 || htab_init(&t->by_alias, 16) < 0) {
+		htab_fini(&t->by_remote);
 		free(t);
 		return NULL;
 	}
@@ -62,6 +63,7 @@ void transport_free(struct transport *t)
 		free(ls);
 	}
 	htab_fini(&t->by_remote);
+	htab_fini(&t->by_alias);
 	free(t->slot);
 	free(t->free_slot);
 	free(t->batch);

@@ -22,14 +22,14 @@ static void result_make(const struct sip_uri *uri, struct resolver_result *res)
 	*res = (struct resolver_result){ .err = -ENOENT, .why = "no such name" };
 	while (i < host.l && (host.p[i] < '0' || host.p[i] > '9'))
 		i++;
-	res->explicit_proto = sip_uri_param(uri, "transport", &value) || str_starts(host, STR("tcp"));
+	res->explicit_proto = sip_uri_param(uri, "transport", &value) || str_starts(host, STR("tcp")) || str_starts(host, STR("tls"));
 	for (; i < host.l && host.p[i] >= '0' && host.p[i] <= '9' && res->n < RESOLVER_MAX_TARGETS; i++) {
 		struct sip_flow *f = &res->target[res->n++];
 		char text[16];
 
 		snprintf(text, sizeof(text), "10.0.0.%c", host.p[i]);
 		ck_assert_int_eq(addr_parse(str_from_c(text), uri->port ? uri->port : 5060, &f->remote), 0);
-		f->proto = str_starts(host, STR("tcp")) ? SIP_TCP : SIP_UDP;
+		f->proto = str_starts(host, STR("tcp")) ? SIP_TCP : str_starts(host, STR("tls")) ? SIP_TLS : SIP_UDP;
 		res->err = 0;
 		res->why = NULL;
 	}

@@ -1,7 +1,7 @@
 /* tests/proxy/rig.h - a proxy on real transactions, with fake time, fake wire and a resolver that answers by the host's name.
  *
  * Hosts: "n1" is 10.0.0.1, "n12" first 10.0.0.1 then 10.0.0.2 ...; "nx" does not exist; "wait1" answers when rig_resolve()
- * says so; "tcp1" is TCP by record.  ";transport=udp" fixes UDP.  "self" is the proxy. */
+ * says so; "tcp1" is TCP by record, "tls1" TLS.  ";transport=udp" fixes UDP.  "self" is the proxy. */
 #pragma once
 #include <errno.h>
 #include <stdio.h>

@@ -324,7 +324,29 @@ START_TEST(test_disregard)
 }
 END_TEST
 
-TEST_MAIN("proxy branch", TEST_ROWS(test_failover_row, failover_rows), TEST_ONE(test_failover_silence),
+/* RFC 5923: what we open over TLS serves the other way too; nothing else does. */
+START_TEST(test_alias)
+{
+	static const char *const hosts[] = { "tls1", "tcp1", "n1" };
+	struct rig r;
+
+	for (unsigned i = 0; i < 3; i++) {
+		char ruri[32];
+		struct str v;
+
+		rig_init(&r);
+		snprintf(ruri, sizeof(ruri), "sip:bob@%s", hosts[i]);
+		rig_request(&r, "MESSAGE", ruri, NULL);
+		ck_assert_ptr_nonnull(rig_req(&r, "MESSAGE", 0));
+		ck_assert_int_eq(sip_param_get(rig_req(&r, "MESSAGE", 0)->m->via.params, "alias", &v), i == 0);
+		rig_reply(&r, rig_req(&r, "MESSAGE", 0), 200, "2", "");
+		rig_run(&r, 70000);
+		rig_fini(&r);
+	}
+}
+END_TEST
+
+TEST_MAIN("proxy branch", TEST_ONE(test_alias), TEST_ROWS(test_failover_row, failover_rows), TEST_ONE(test_failover_silence),
 	  TEST_ONE(test_failover_response_wait), TEST_ONE(test_provisional_holds_address), TEST_ONE(test_transport_error), TEST_ROWS(test_own_fault_row, own_fault_rows),
 	  TEST_ONE(test_resolver_late), TEST_ONE(test_flow), TEST_ROWS(test_tcp_row, tcp_rows), TEST_ONE(test_timer_c_ringing),
 	  TEST_ONE(test_timer_c_silent), TEST_ROWS(test_wait_row, wait_rows), TEST_ONE(test_blame_after_all), TEST_ONE(test_waits_on),

@@ -1,4 +1,4 @@
-/* tests/transport/test_tls.c - SIP over TLS between two transports: RFC 3261 §26.3.1, RFC 5922 §7.1, §7.2, §7.3, RFC 5923 §9.2,
+/* tests/transport/test_tls.c - SIP over TLS between two transports: RFC 3261 §26.3.1, RFC 5922 §7.1, §7.2, §7.3, RFC 5923,
  * RFC 6066 §3; row C9, SEC-15. */
 #include <errno.h>
 #include <stdio.h>
@@ -279,6 +279,88 @@ START_TEST(test_both_ways)
 }
 END_TEST
 
+/* RFC 5923: who opened a connection gets requests over it, when he said so and is who he is asked to be. */
+static const struct alias_row {
+	const char *name, *params, *san, *asked;
+	enum tls_verify verify;
+	bool certificate, other_port, used;
+} aliases[] = {
+	{ "the domain of its certificate", ";alias", "DNS:client.test", "client.test", TLS_VERIFY_IF_GIVEN, true, false, true },
+	{ "its address", ";alias", "IP:127.0.0.1", NULL, TLS_VERIFY_REQUIRED, true, false, true },
+	{ "not said", "", "DNS:client.test", "client.test", TLS_VERIFY_IF_GIVEN, true, false, false },
+	{ "another domain", ";alias", "DNS:client.test", "bank.test", TLS_VERIFY_IF_GIVEN, true, false, false },
+	{ "no domain, and not its address", ";alias", "DNS:client.test", NULL, TLS_VERIFY_IF_GIVEN, true, false, false },
+	{ "no certificate", ";alias", "DNS:client.test", "client.test", TLS_VERIFY_IF_GIVEN, false, false, false },
+	{ "a certificate that nobody looked at", ";alias", "DNS:client.test", "client.test", TLS_VERIFY_NO, true, false, false },
+	{ "another port", ";alias", "DNS:client.test", "client.test", TLS_VERIFY_IF_GIVEN, true, true, false },
+};
+
+START_TEST(test_alias)
+{
+	const struct alias_row *w = &aliases[_i];
+	struct tls_config c = { .verify_servers = true };
+	struct sip_flow to, back;
+	struct bytes *wire;
+	struct cert_files f;
+	char text[600];
+
+	begin();
+	certs_make(dir, "server", "ca", NULL, "DNS:scscf.test", -2, 5, &f);
+	end_open(&server, &(struct tls_config){ .cert = { f.cert, f.key }, .ca_file = ca.cert, .verify_servers = true, .verify_clients = w->verify });
+	certs_make(dir, "client", "ca", NULL, w->san, -2, 5, &f);
+	c.ca_file = ca.cert;
+	if (w->certificate)
+		c.cert = (struct tls_cert){ f.cert, f.key };
+	end_open(&client, &c);
+	to = to_server("scscf.test");
+	snprintf(text, sizeof(text), "MESSAGE sip:a@h SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bK1%s\r\nFrom: <sip:x@h>;tag=1\r\n"
+		 "To: <sip:a@h>\r\nCall-ID: one\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+		 addr_port(&client.at) + w->other_port, w->params);
+	wire = bytes_new(str_from_c(text));
+	ck_assert_int_eq(transport_send(client.t, &to, wire, 77), 0);
+	bytes_unref(wire);
+	until(&server.messages, 1);
+	ck_assert_uint_eq(connections(&server), 1);
+	back = (struct sip_flow){ .proto = SIP_TLS, .remote = client.at, .name = w->asked ? name_number(str_from_c(w->asked)) : 0 };
+	ck_assert_int_eq(send_one(&server, &back, 10), 0);
+	ck_assert_msg(connections(&server) == (w->used ? 1 : 2), "%s", w->name);
+	if (w->used)
+		until(&client.messages, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(test_alias_goes_with_its_connection)
+{
+	struct sip_flow to, back;
+	struct cert_files f;
+	struct bytes *wire;
+	char text[600];
+
+	begin();
+	certs_make(dir, "server", "ca", NULL, "DNS:scscf.test", -2, 5, &f);
+	end_open(&server, &(struct tls_config){ .cert = { f.cert, f.key }, .ca_file = ca.cert, .verify_servers = true,
+						.verify_clients = TLS_VERIFY_REQUIRED });
+	certs_make(dir, "client", "ca", NULL, "DNS:client.test", -2, 5, &f);
+	end_open(&client, &(struct tls_config){ .cert = { f.cert, f.key }, .ca_file = ca.cert, .verify_servers = true });
+	to = to_server("scscf.test");
+	back = (struct sip_flow){ .proto = SIP_TLS, .remote = client.at, .name = name_number(STR("client.test")) };
+	snprintf(text, sizeof(text), "MESSAGE sip:a@h SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bK1;alias\r\nFrom: <sip:x@h>;tag=1\r\n"
+		 "To: <sip:a@h>\r\nCall-ID: one\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", addr_port(&client.at));
+	wire = bytes_new(str_from_c(text));
+	ck_assert_int_eq(transport_send(client.t, &to, wire, 77), 0);
+	bytes_unref(wire);
+	until(&server.messages, 1);
+	end_close(&client);			/* gone; another one takes its port */
+	until(&server.closed, 1);
+	ck_assert_int_eq(send_one(&server, &back, 10), 0);
+	until(&server.errors, 1);
+	ck_assert_int_eq(server.error, -ECONNREFUSED);
+	end_open(&client, &(struct tls_config){ .cert = { f.cert, f.key }, .ca_file = ca.cert, .verify_servers = true });
+	finish();
+}
+END_TEST
+
 static unsigned handshakes(const char *outcome)
 {
 	struct buf b;
@@ -465,6 +547,6 @@ START_TEST(test_files)
 }
 END_TEST
 
-TEST_MAIN("tls", TEST_ROWS(test_identity, identities), TEST_ROWS(test_client, clients), TEST_ONE(test_both_ways),
+TEST_MAIN("tls", TEST_ROWS(test_identity, identities), TEST_ROWS(test_client, clients), TEST_ONE(test_both_ways), TEST_ROWS(test_alias, aliases), TEST_ONE(test_alias_goes_with_its_connection),
 	  TEST_ONE(test_resumption), TEST_ONE(test_new_certificate), TEST_ONE(test_sni), TEST_ROWS(test_not_tls, plain),
 	  TEST_ROWS(test_files, files))
