@@ -3,6 +3,7 @@
 unshare -n true 2>/dev/null || { echo "no network namespace can be made here (needs root)"; exit 77; }
 [ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null)" = 0 ] || { echo "this kernel has no IPv6"; exit 77; }
 command -v ip >/dev/null || { echo "ip is not installed (package iproute2)"; exit 77; }
+grep -q '^SAN_CFLAGS = *-fsanitize=thread' "$1/Makefile" && { echo "no thread does anything else than over IPv4"; exit 77; }
 here=$(dirname "$0") build=$1
 [ "${CSCF_IP6:-}" ] || exec unshare -n env CSCF_IP6=fd00:79:: "$0" "$@"
 
