@@ -7,6 +7,8 @@
 
 static METRIC_DEF(m_bytes, "cscf_sip_bytes_total", METRIC_COUNTER, "Octets of SIP over all transports.", "direction", NULL);
 static METRIC_DEF(m_handed, "cscf_sip_handed_over_total", METRIC_COUNTER, "Messages that went to another worker.", NULL, NULL);
+static METRIC_DEF(m_unreachable, "cscf_sip_unreachable_total", METRIC_COUNTER, "Requests over UDP that did not arrive, as ICMP says.",
+		  NULL, NULL);
 static METRIC_DEF(m_conns, "cscf_sip_connections", METRIC_GAUGE, "Open TCP and TLS connections.", NULL, NULL);
 static METRIC_DEF(m_tx, "cscf_sip_transactions", METRIC_GAUGE, "Transactions in progress.", "side", NULL);
 static METRIC_DEF(m_retrans, "cscf_sip_retransmissions_total", METRIC_COUNTER, "Retransmissions sent and absorbed.", "kind",
@@ -49,6 +51,7 @@ static void on_stats(struct timer *t)
 	metric_add(&m_bytes, "in", NULL, tp.rx_bytes - f->last_tp.rx_bytes);
 	metric_add(&m_bytes, "out", NULL, tp.tx_bytes - f->last_tp.tx_bytes);
 	metric_add(&m_handed, NULL, NULL, tp.handed_over - f->last_tp.handed_over);
+	metric_add(&m_unreachable, NULL, NULL, tp.unreachable - f->last_tp.unreachable);
 	metric_adjust(&m_conns, NULL, NULL, (int64_t)tp.connections - f->last_tp.connections);
 	metric_adjust(&m_tx, "server", NULL, (int64_t)tx.server_now - f->last_tx.server_now);
 	metric_adjust(&m_tx, "client", NULL, (int64_t)tx.client_now - f->last_tx.client_now);
@@ -71,8 +74,8 @@ static void on_stats(struct timer *t)
 
 void figures_register(void)
 {
-	struct metric *const all[] = { &m_bytes, &m_handed, &m_conns, &m_tx, &m_retrans, &m_timeouts, &m_room, &m_dialogs, &m_expired,
-				       &m_lag, &m_blocks, &m_kept };
+	struct metric *const all[] = { &m_bytes, &m_handed, &m_unreachable, &m_conns, &m_tx, &m_retrans, &m_timeouts, &m_room,
+				       &m_dialogs, &m_expired, &m_lag, &m_blocks, &m_kept };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		metrics_register(all[i]);

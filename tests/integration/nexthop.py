@@ -3,12 +3,13 @@
 A S-CSCF sends a phone's MESSAGEs to foreign domains that a name server of this script knows.
 """
 
+import re
 import socket
 import sys
 import threading
 import time
 
-from cases import Cases, Fail, check, equal
+from cases import Cases, Fail, check, equal, wait_for
 from core import Core, Sub, settle
 from nameserver import NameServer, a, enum, naptr, srv
 from phone import Message, Phone
@@ -139,6 +140,7 @@ class NextHop:
             equal(self.a.final(req).status, 486, "the second server's answer")
             took = time.monotonic() - began
             check(took < SOON_S, f"{method}: after {took:.1f} s")
+        wait_for(lambda: re.search(r"^cscf_sip_unreachable_total [1-9]", self.core.rest("scscf").get("/metrics"), re.M), 3, "the figure")
 
     def addresses(self):
         """Several A records of one name, the first dead: it is known to be by now."""

@@ -1,4 +1,5 @@
 /* tests/transaction/test_unreachable.c - what an ICMP error may end: RFC 3261 §18.4, RFC 3263 §4.3. */
+#include "tests/guard.h"
 #include "tests/transaction/world.h"
 
 static struct world w;
@@ -68,4 +69,24 @@ START_TEST(test_unreachable_row)
 }
 END_TEST
 
-TEST_MAIN("unreachable", TEST_ROWS(test_unreachable_row, rows))
+/* Quoted up to any octet, with nothing mapped behind it: it ends by what holds the whole branch, and by nothing shorter. */
+START_TEST(test_cut_at_every_octet)
+{
+	struct guard guard;
+	size_t least, l;
+
+	guard_init(&guard, 4096);
+	world_init(&w, SIP_UDP, TX_CORE);
+	world_client(&w, "MESSAGE");
+	w.ct->has_other = true;
+	least = (size_t)(strstr(w.sent[0].text, WORLD_BRANCH) - w.sent[0].text) + strlen(WORLD_BRANCH) + 1;
+	for (l = 0; l < least; l++)
+		ck_assert(!tx_unreachable(w.l, &w.sent[0].to.remote, guard_put(&guard, str_make(w.sent[0].text, l)), -EHOSTUNREACH));
+	ck_assert(tx_unreachable(w.l, &w.sent[0].to.remote, guard_put(&guard, str_make(w.sent[0].text, l)), -EHOSTUNREACH));
+	ck_assert_int_eq(w.last_err, -EHOSTUNREACH);
+	world_fini(&w);
+	guard_fini(&guard);
+}
+END_TEST
+
+TEST_MAIN("unreachable", TEST_ONE(test_cut_at_every_octet), TEST_ROWS(test_unreachable_row, rows))
