@@ -67,7 +67,7 @@ struct raw *cfg_read_file(struct cfg_load *l, const char *file, int *ret_rc);
 /* The schema, indexed: one scope for the root and one for the elements of each list. */
 struct cfg_slot {
 	const char *path, *leaf;	/* "timers.t1_ms" in its scope, "t1_ms" */
-	size_t index;
+	size_t path_l, index;
 	const struct cfg_row *row;	/* never NULL: sections without a row get one */
 	const struct cfg_slot *parent;	/* section; NULL at the top of the scope */
 	struct cfg_scope *elem;		/* CFG_LIST */

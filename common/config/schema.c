@@ -13,7 +13,7 @@ static int by_path(const void *a, const void *b)
 static struct cfg_slot *find_linear(const struct cfg_scope *s, struct str path)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (str_eq_c(path, s->slots[i]->path))
+		if (str_eq(path, str_make(s->slots[i]->path, s->slots[i]->path_l)))
 			return s->slots[i];
 	return NULL;
 }
@@ -56,6 +56,7 @@ static struct cfg_slot *ensure(struct cfg_pool *p, struct cfg_scope *s, struct s
 	slot->path = cfg_pool_dup(p, path);
 	if (!slot->path)
 		return NULL;
+	slot->path_l = path.l;
 	slot->leaf = slot->path + dot + 1;
 	row->path = slot->path;
 	row->type = type;
