@@ -52,6 +52,8 @@ const struct cfg_row pcscf_schema[] = {
 	{ "access.ipsec.max_pending", CFG_INT, 0, 2000000, "20000", NULL, 0, NULL,
 	  "Sets of associations that nobody has authenticated for yet; more: 503.  Each costs the kernel 15 KiB.  0: no limit." },
 	{ "access.ipsec.max_pending_per_source", CFG_INT, 0, 2000000, "100", NULL, 0, NULL, "Of these, from one address.  0: no limit." },
+	{ "access.ipsec.nat_port", CFG_INT, 0, 65000, "4500", NULL, 0, NULL,
+	  "UDP port for the ESP of phones behind a NAT (mod=UDP-enc-tun).  0: they are treated as if there were none." },
 	{ "access.ipsec.margin_s", CFG_INT, 0, 3600, "30", NULL, 0, "s", "Associations outlive the registration by that." },
 	{ "access.ipsec.quarantine_s", CFG_INT, 0, 86400, "300", NULL, 0, "s", "An SPI is not used again for so long." },
 	{ "access.emergency", CFG_MAP, .help = "Emergency calls (TS 24.229 §5.2.10)." },

@@ -13,6 +13,7 @@
 
 #define PCSCF_MAX_TRUSTED 64u			/* entries of access.trusted */
 #define PCSCF_MAX_PASS 32u			/* entries of access.pass_headers */
+#define STACK_HOSTS_MAX 8u			/* addresses of sip.listen that get protected ports */
 
 #define PCSCF_MAX_EMERGENCY 32u			/* entries of access.emergency.numbers */
 
@@ -65,6 +66,8 @@ struct pcscf {
 		struct stored_set *v;
 		size_t n, room;
 	} stored;
+	int nat_fd[STACK_HOSTS_MAX];		/* nat.c: sockets that the kernel takes ESP out of */
+	unsigned n_nat_fds;
 	struct ipsec_port *test_port;		/* instead of a helper */
 	const struct policy_backend *test_policy;	/* instead of every other */
 	struct call_records *records;		/* records.h; NULL: none are kept */
@@ -199,15 +202,15 @@ void pcscf_assert_sender(struct sip_out *o, const struct binding *b);
 void pcscf_assert_callee(struct sip_out *o, const struct sip_msg *req, const struct binding *b);
 
 /* ---- security.c: what a message must show by the way it came ---- */
-#define STACK_HOSTS_MAX 8u			/* addresses of sip.listen that get protected ports */
 struct registration;
 struct reg_security {				/* of one REGISTER */
 	struct sa_set *via;			/* what it came on: a reference; NULL: in clear */
 	struct sec_list client;
 	int chosen;				/* of client.entry; -1: no set will be made */
+	enum sec_mod mod;			/* nat.c */
 };
-/* Answers and returns false when the REGISTER ends here.  before: the phone's binding, or NULL. */
-bool security_check(struct pcscf_req *r, const struct registration *what, const struct binding *before, struct reg_security *ret);
+/* Answers and returns false when the REGISTER ends here.  before: the phone's binding, or NULL.  what->key may become that of the set. */
+bool security_check(struct pcscf_req *r, struct registration *what, const struct binding *before, struct reg_security *ret);
 /* Makes the set that the challenge has keys for.  0: done will be called on this worker, maybe at once (s is borrowed);
  * -ENOKEY: the challenge has none. */
 int security_make(struct pcscf_worker *pw, const struct sip_msg *req, const struct registration *what, const struct reg_security *g,
@@ -221,6 +224,14 @@ int security_start(struct pcscf *p);		/* before any thread runs */
 int security_worker_start(struct pcscf_worker *pw);
 void security_worker_stop(struct pcscf_worker *pw);
 int security_listen(struct worker *w);
+
+/* ---- nat.c ---- */
+bool nat_between(const struct sip_msg *m);	/* a request in clear came through one */
+/* How a set is to be made for what sent that REGISTER. */
+enum sec_mod nat_mod(const struct security_config *c, const struct sip_msg *m, const struct sa_set *via);
+void nat_keep_key(const struct sa_set *via, struct registration *what);	/* what->key is borrowed of via then */
+int nat_open(struct pcscf *p, const struct addr *host);	/* before any thread runs.  -errno: it is off from now on */
+void nat_close(struct pcscf *p);
 
 /* ---- keep.c: row P23 ---- */
 /* The 200 to that REGISTER, on its way to the phone: our keep value where it belongs. */

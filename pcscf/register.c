@@ -442,6 +442,10 @@ void pcscf_register(struct pcscf_req *r)
 		free(g);
 		return;
 	}
+	if (g->sec.via && (!before || !str_eq(before->key, g->what.key))) {		/* the set knows it by another key: nat.c */
+		obj_unref(before);
+		before = g->what.key.l ? phone_by_key(r->pw->p->phones, g->what.key) : NULL;
+	}
 	g->id = before ? before->id : rand_u64();
 	g->auth = auth_of(r->m);
 	rc = edit(r, g, before);

@@ -341,6 +341,7 @@ void pcscf_fini(struct pcscf *p)
 	stored_sets_free(p);
 	sa_pool_free(p->sas);
 	ipsec_helper_stop(p->helper);
+	nat_close(p);
 	call_records_close(p->records);
 	n5_peer_close(p->n5);
 	pcscf_config_fini(&p->cfg);

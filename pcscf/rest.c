@@ -51,6 +51,7 @@ static cJSON *security(const struct sa_set *s)
 	cJSON_AddStringToObject(o, "state", sa_state_name(sa_state(s)));
 	cJSON_AddStringToObject(o, "alg", sec_alg_name(s->k.alg));
 	cJSON_AddStringToObject(o, "ealg", sec_ealg_name(s->k.ealg));
+	cJSON_AddStringToObject(o, "mode", sec_mod_name(sa_mod(s)));
 	cJSON_AddNumberToObject(o, "reqid", s->k.reqid);
 	cJSON_AddNumberToObject(o, "spiC", s->k.mine.spi_c);
 	cJSON_AddNumberToObject(o, "spiS", s->k.mine.spi_s);

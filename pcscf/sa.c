@@ -372,7 +372,7 @@ struct sa_set *sa_set_new(const struct sa_wish *w)
 	memcpy(s->client, w->client->entry, w->client->n * sizeof(*s->client));
 	s->k = (struct ipsec_set){
 		.us = w->us, .peer = w->phone, .alg = one->alg, .ealg = one->ealg,
-		.theirs = { .spi_c = one->spi_c, .spi_s = one->spi_s, .port_c = one->port_c, .port_s = one->port_s },
+		.encap_us = w->encap_us, .theirs = { .spi_c = one->spi_c, .spi_s = one->spi_s, .port_c = one->port_c, .port_s = one->port_s },
 		.mine = { .port_s = w->via && addr_host_eq(&w->via->k.us, &w->us) ? w->via->k.mine.port_s : 0 },
 	};
 	memcpy(s->k.ck, w->ck, sizeof(s->k.ck));
@@ -552,15 +552,36 @@ static struct owned *owned_by_spi(struct sa_owner *o, uint32_t spi)
 	return NULL;
 }
 
-static void on_expired(void *u, uint32_t spi)
+/* TS 33.203 annex M: what the NAT has made of the phone's port is known from what comes, and may change. */
+static void on_mapping(struct owned *w, uint16_t port)
+{
+	struct sa_owner *o = w->owner;
+	struct sa_set *s = w->set;
+	int rc;
+
+	if (!s->k.encap_us || s->k.encap_peer == port)
+		return;
+	log_info(LOG_SEC, "a NAT sends from another port", LOG_S("impi", s->impi), LOG_U("port", port), LOG_U("before", s->k.encap_peer));
+	s->k.encap_peer = port;
+	keep(w);
+	rc = o->port->submit(o->port, IPSEC_UPDATE, &s->k, NULL);
+	if (rc < 0)
+		log_error(LOG_SEC, "a phone behind a NAT cannot be reached", LOG_I("errno", -rc), LOG_S("impi", s->impi));
+}
+
+static void on_event(void *u, const struct ipsec_event *e)
 {
 	struct sa_owner *o = u;
-	struct owned *w = owned_by_spi(o, spi);
+	struct owned *w = owned_by_spi(o, e->spi);
 	struct sa_set *s;
 	enum sa_state before;
 
 	if (!w || w->asked)
 		return;
+	if (e->encap_peer) {
+		on_mapping(w, e->encap_peer);
+		return;
+	}
 	s = w->set;
 	before = sa_state(s);
 	obj_ref(s);
@@ -588,7 +609,7 @@ struct sa_owner *sa_owner_new(struct sa_pool *p, const struct security_config *c
 		free(o);
 		return NULL;
 	}
-	port->expired = on_expired;
+	port->event = on_event;
 	port->u = o;
 	return o;
 }
@@ -708,6 +729,21 @@ static struct owned *owned_new(struct sa_owner *o, struct sa_set *s)
 	return w;
 }
 
+/* The NAT's port for that phone is the same for all its sets. */
+static uint16_t known_mapping(const struct owned *of)
+{
+	uint16_t port = 0;
+	struct list *i;
+
+	list_for_each(i, &of->phone->sets) {
+		const struct ipsec_set *k = &list_entry(i, struct owned, of_phone)->set->k;
+
+		if (k->encap_us && addr_host_eq(&k->peer, &of->set->k.peer) && k->encap_peer)
+			port = k->encap_peer;
+	}
+	return port;
+}
+
 void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int rc), void *arg)
 {
 	struct owned *w = owned_new(o, s);
@@ -728,7 +764,9 @@ void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int 
 		finish(done, arg, s, rc);
 		return;
 	}
-	s->n_server = security_server_list(o->cfg, &s->k.mine, s->server);
+	s->n_server = security_server_list(o->cfg, sa_mod(s), &s->k.mine, s->server);
+	if (s->k.encap_us)
+		s->k.encap_peer = known_mapping(w);
 	s->made_ms = clock_mono_us() / 1000;
 	s->k.lifetime_s = o->cfg->await_auth_s + SA_KERNEL_GRACE_S;
 	w->req.done = on_made;

@@ -165,17 +165,19 @@ void security_config_read(struct security_config *c, const struct cfg_node *r)
 	c->await_auth_s = (uint32_t)cfg_int(r, "access.ipsec.await_auth_s");
 	c->max_pending = (uint32_t)cfg_int(r, "access.ipsec.max_pending");
 	c->max_pending_per_source = (uint32_t)cfg_int(r, "access.ipsec.max_pending_per_source");
+	c->nat_port = (uint16_t)cfg_int(r, "access.ipsec.nat_port");
 	c->margin_s = (uint32_t)cfg_int(r, "access.ipsec.margin_s");
 	c->quarantine_s = (uint32_t)cfg_int(r, "access.ipsec.quarantine_s");
 	c->old_ms = 64 * (uint32_t)cfg_int(r, "sip.ue_timers.t1_ms");
 }
 
 /* TR 33.926 annex O.2: the order of the phone's offer plays no part, nor any q that it wrote. */
-int security_choose(const struct security_config *c, const struct sec_list *client, unsigned *ret_pair)
+int security_choose(const struct security_config *c, const struct sec_list *client, enum sec_mod mod, unsigned *ret_pair)
 {
 	for (unsigned p = 0; p < c->n_pairs; p++)
 		for (unsigned i = 0; i < client->n; i++)
-			if (client->entry[i].alg == c->pair[p].alg && client->entry[i].ealg == c->pair[p].ealg) {
+			if (client->entry[i].alg == c->pair[p].alg && client->entry[i].ealg == c->pair[p].ealg &&
+			    client->entry[i].mod == mod) {
 				*ret_pair = p;
 				return (int)i;
 			}
@@ -183,11 +185,12 @@ int security_choose(const struct security_config *c, const struct sec_list *clie
 }
 
 /* q falls in even steps, so that the phone's best choice is ours: the highest q among what it knows. */
-unsigned security_server_list(const struct security_config *c, const struct ipsec_end *mine, struct sec_agree ret[SECURITY_MAX_PAIRS])
+unsigned security_server_list(const struct security_config *c, enum sec_mod mod, const struct ipsec_end *mine,
+			      struct sec_agree ret[SECURITY_MAX_PAIRS])
 {
 	for (unsigned i = 0; i < c->n_pairs; i++)
 		ret[i] = (struct sec_agree){
-			.alg = c->pair[i].alg, .ealg = c->pair[i].ealg, .q = (uint16_t)(900 - 100 * i), .port_c = mine->port_c,
+			.alg = c->pair[i].alg, .ealg = c->pair[i].ealg, .mod = mod, .q = (uint16_t)(900 - 100 * i), .port_c = mine->port_c,
 			.port_s = mine->port_s, .spi_c = mine->spi_c, .spi_s = mine->spi_s,
 		};
 	return c->n_pairs;
@@ -210,11 +213,11 @@ struct str security_server_value(const struct sec_agree *list, unsigned n, struc
 	return ret;
 }
 
-struct str security_server_line(const struct security_config *c, struct arena *a)
+struct str security_server_line(const struct security_config *c, enum sec_mod mod, struct arena *a)
 {
 	const struct ipsec_end none = { 0 };
 	struct sec_agree list[SECURITY_MAX_PAIRS];
-	struct str v = security_server_value(list, security_server_list(c, &none, list), a);
+	struct str v = security_server_value(list, security_server_list(c, mod, &none, list), a);
 
 	return arena_printf(a, "Security-Server: %.*s\r\n", STR_ARG(v));
 }

@@ -141,9 +141,9 @@ static bool may_answer_in_clear(struct pcscf_req *r, const struct registration *
 }
 
 /* RFC 3329 §2.3.1: 494 for who speaks it, 421 for who does not (RFC 3261 §21.4.16). */
-static bool refuse_unagreed(struct pcscf_req *r, bool speaks)
+static bool refuse_unagreed(struct pcscf_req *r, enum sec_mod mod, bool speaks)
 {
-	struct str server = security_server_line(&r->pw->p->cfg.security, r->m->arena);
+	struct str server = security_server_line(&r->pw->p->cfg.security, mod, r->m->arena);
 
 	if (speaks)
 		pcscf_refuse(r, 494, "no security mechanism in common", server);
@@ -167,11 +167,11 @@ static bool check_clear(struct pcscf_req *r, const struct registration *what, co
 	if (policy == SECURITY_OFF || g->chosen >= 0)
 		return true;
 	if (policy == SECURITY_REQUIRE)
-		return refuse_unagreed(r, offers || asks_for_agreement(r->m) || sip_msg_has_token(r->m, SIP_H_SUPPORTED, "sec-agree"));
-	return asks_for_agreement(r->m) ? refuse_unagreed(r, true) : true;
+		return refuse_unagreed(r, g->mod, offers || asks_for_agreement(r->m) || sip_msg_has_token(r->m, SIP_H_SUPPORTED, "sec-agree"));
+	return asks_for_agreement(r->m) ? refuse_unagreed(r, g->mod, true) : true;
 }
 
-bool security_check(struct pcscf_req *r, const struct registration *what, const struct binding *before, struct reg_security *g)
+bool security_check(struct pcscf_req *r, struct registration *what, const struct binding *before, struct reg_security *g)
 {
 	struct pcscf *p = r->pw->p;
 	unsigned pair;
@@ -181,11 +181,15 @@ bool security_check(struct pcscf_req *r, const struct registration *what, const 
 	if (!p->sas)
 		return true;
 	secagree_read(r->m, SIP_H_SECURITY_CLIENT, &g->client);
+	if (ports_protected(&p->cfg.security, &r->m->flow.local)) {
+		if (!check_protected(r, what, g))
+			return false;
+		nat_keep_key(g->via, what);
+	}
+	g->mod = nat_mod(&p->cfg.security, r->m, g->via);
 	if (what->key.l)
-		g->chosen = security_choose(&p->cfg.security, &g->client, &pair);
-	if (ports_protected(&p->cfg.security, &r->m->flow.local))
-		return check_protected(r, what, g);
-	return check_clear(r, what, before, g);
+		g->chosen = security_choose(&p->cfg.security, &g->client, g->mod, &pair);
+	return g->via || check_clear(r, what, before, g);
 }
 
 /* Facts for the operator: who can be read or changed on the way (SEC-01). */
@@ -262,7 +266,8 @@ int security_make(struct pcscf_worker *pw, const struct sip_msg *req, const stru
 		  const struct sip_msg *challenge, void (*done)(void *arg, struct sa_set *s, int rc), void *arg)
 {
 	struct sa_wish w = { .impi = what->impi, .key = what->key, .phone = req->flow.remote, .us = req->flow.local,
-			     .client = &g->client, .chosen = (unsigned)g->chosen, .via = g->via };
+			     .client = &g->client, .chosen = (unsigned)g->chosen, .via = g->via,
+			     .encap_us = g->mod == SEC_MOD_UDP_ENC_TUN ? pw->p->cfg.security.nat_port : 0 };
 	struct making *j = calloc(1, sizeof(*j));
 	struct auth_params p;
 	int rc = j ? 0 : -ENOMEM;
@@ -426,6 +431,8 @@ int security_listen(struct worker *w)
 			known = known || addr_host_eq(&host[k], &host[n]);
 		n += !known;
 	}
+	for (unsigned k = 0; w->id == 0 && k < n; k++)
+		(void)nat_open(pw->p, &host[k]);
 	for (unsigned k = 0; rc == 0 && k < n; k++)
 		for (unsigned i = 0; rc == 0 && i < pw->p->cfg.security.n_ports; i++)
 			rc = open_pair(pw, &host[k], i);

@@ -42,6 +42,7 @@ struct security_config {		/* access.ipsec */
 	uint32_t margin_s;		/* associations outlive the registration so long */
 	uint32_t old_ms;		/* 64*T1 of the phones' side */
 	uint32_t quarantine_s;		/* of SPIs */
+	uint16_t nat_port;		/* 0: no ESP within UDP */
 	uint32_t max_pending, max_pending_per_source;	/* sets that nobody has answered for yet: SEC-10; 0: no limit */
 };
 
@@ -50,13 +51,14 @@ void security_config_check(const struct cfg_node *r, struct buf *errors);
 void security_config_read(struct security_config *c, const struct cfg_node *r);
 /* What holds where a REGISTER in clear came in. */
 enum security_policy security_policy_at(const struct security_config *c, const struct sip_flow *f);
-/* The first pair of OUR list that the phone offers (S1): index into client->entry and, in *ret_pair, ours.  -ENOENT: none. */
-int security_choose(const struct security_config *c, const struct sec_list *client, unsigned *ret_pair);
+/* The first pair of OUR list that the phone offers for that mode (S1): index into client->entry and, in *ret_pair, ours.  -ENOENT: none. */
+int security_choose(const struct security_config *c, const struct sec_list *client, enum sec_mod mod, unsigned *ret_pair);
 /* Security-Server: every pair of ours, best first, with the ports and SPIs of `mine`. */
-unsigned security_server_list(const struct security_config *c, const struct ipsec_end *mine, struct sec_agree ret[SECURITY_MAX_PAIRS]);
+unsigned security_server_list(const struct security_config *c, enum sec_mod mod, const struct ipsec_end *mine,
+			      struct sec_agree ret[SECURITY_MAX_PAIRS]);
 struct str security_server_value(const struct sec_agree *list, unsigned n, struct arena *a);
 /* "Security-Server: ...\r\n" for 421 and 494, before there are ports or SPIs. */
-struct str security_server_line(const struct security_config *c, struct arena *a);
+struct str security_server_line(const struct security_config *c, enum sec_mod mod, struct arena *a);
 
 /* ---- sa.c ---- */
 enum sa_state {
@@ -86,6 +88,10 @@ void sa_pool_free(struct sa_pool *p);
 struct sa_set *sa_find(struct sa_pool *p, const struct sip_flow *f);
 struct sa_set *sa_of(struct sa_pool *p, const struct sip_flow *f);
 struct sa_set *sa_of_phone(struct sa_pool *p, struct str key);		/* its newest one, pending or live */
+static inline enum sec_mod sa_mod(const struct sa_set *s)
+{
+	return s->k.encap_us ? SEC_MOD_UDP_ENC_TUN : SEC_MOD_TRANS;
+}
 static inline enum sa_state sa_state(const struct sa_set *s)
 {
 	return (enum sa_state)atomic_load_explicit(&((struct sa_set *)s)->state, memory_order_acquire);
@@ -97,6 +103,7 @@ struct sa_wish {			/* what a set is made from; texts are copied */
 	struct addr phone, us;		/* of the REGISTER */
 	const struct sec_list *client;
 	unsigned chosen;		/* of client->entry */
+	uint16_t encap_us;		/* our UDP port when there is a NAT between, else 0 */
 	uint8_t ck[16], ik[16];
 	const struct sa_set *via;	/* what the REGISTER came on, or NULL: its server port is kept (§7.4) */
 };

@@ -16,6 +16,7 @@ struct kept {
 	struct str impi, key, us, peer;
 	uint32_t my_spi_c, my_spi_s, their_spi_c, their_spi_s, reqid, client_others;
 	uint16_t my_port_c, my_port_s, their_port_c, their_port_s;
+	uint16_t encap_us, encap_peer;
 	uint8_t alg, ealg, state, ck[16], ik[16];
 	uint64_t made_ms, ends_ms;	/* store time */
 	struct sec_list client;
@@ -42,6 +43,8 @@ static const struct field kept_fields[] = {
 	FIELD(19, FIELD_BYTES, struct kept, ik),
 	FIELD(20, FIELD_U64, struct kept, made_ms),
 	FIELD(21, FIELD_U64, struct kept, ends_ms),
+	FIELD(22, FIELD_U16, struct kept, encap_us),
+	FIELD(23, FIELD_U16, struct kept, encap_peer),
 	{ 0 },
 };
 static const struct field client_fields[] = {	/* Security-Client as it first came */
@@ -52,9 +55,10 @@ static const struct field client_fields[] = {	/* Security-Client as it first cam
 	FIELD(5, FIELD_U32, struct sec_agree, spi_c),
 	FIELD(6, FIELD_U32, struct sec_agree, spi_s),
 	FIELD(7, FIELD_U16, struct sec_agree, q),
+	FIELD(8, FIELD_U32, struct sec_agree, mod),
 	{ 0 },
 };
-_Static_assert(sizeof(enum sec_alg) == sizeof(uint32_t) && sizeof(enum sec_ealg) == sizeof(uint32_t), "written as FIELD_U32");
+_Static_assert(sizeof(enum sec_mod) == sizeof(uint32_t) && sizeof(enum sec_alg) == sizeof(uint32_t) && sizeof(enum sec_ealg) == sizeof(uint32_t), "written as FIELD_U32");
 
 /* Our SPI names a set among those that there are. */
 static struct str key_of(const struct sa_set *s, char dst[16])
@@ -79,7 +83,7 @@ void stored_set(struct store_port *port, const struct sa_set *s, enum sa_state s
 		.my_spi_c = s->k.mine.spi_c, .my_spi_s = s->k.mine.spi_s, .my_port_c = s->k.mine.port_c, .my_port_s = s->k.mine.port_s,
 		.their_spi_c = s->k.theirs.spi_c, .their_spi_s = s->k.theirs.spi_s, .their_port_c = s->k.theirs.port_c,
 		.their_port_s = s->k.theirs.port_s, .alg = (uint8_t)s->k.alg, .ealg = (uint8_t)s->k.ealg, .reqid = s->k.reqid,
-		.client_others = s->client_others, .state = (uint8_t)state, .made_ms = now > age_ms ? now - age_ms : 0, .ends_ms = now + left_ms,
+		.encap_us = s->k.encap_us, .encap_peer = s->k.encap_peer, .client_others = s->client_others, .state = (uint8_t)state, .made_ms = now > age_ms ? now - age_ms : 0, .ends_ms = now + left_ms,
 	};
 	memcpy(k.ck, s->k.ck, sizeof(k.ck));
 	memcpy(k.ik, s->k.ik, sizeof(k.ik));
@@ -121,14 +125,16 @@ static int on_client(void *arg, uint8_t number, struct str octets)
 	return fields_read(client_fields, octets, &k->client.entry[k->client.n++], NULL, NULL);
 }
 
-/* The entry that was chosen: the one with these ports, SPIs and algorithms. */
+/* The entry that was chosen: the one with these ports, SPIs, algorithms and mode. */
 static bool find_chosen(const struct kept *k, unsigned *ret)
 {
+	enum sec_mod mod = k->encap_us ? SEC_MOD_UDP_ENC_TUN : SEC_MOD_TRANS;
+
 	for (unsigned i = 0; i < k->client.n; i++) {
 		const struct sec_agree *a = &k->client.entry[i];
 
 		*ret = i;
-		if (a->alg == k->alg && a->ealg == k->ealg && a->spi_c == k->their_spi_c && a->spi_s == k->their_spi_s &&
+		if (a->alg == k->alg && a->ealg == k->ealg && a->mod == mod && a->spi_c == k->their_spi_c && a->spi_s == k->their_spi_s &&
 		    a->port_c == k->their_port_c && a->port_s == k->their_port_s)
 			return true;
 	}
@@ -146,7 +152,7 @@ static bool is_ours(const struct security_config *c, const struct kept *k)
 
 static struct sa_set *make(const struct security_config *c, const struct kept *k, uint64_t now_ms)
 {
-	struct sa_wish w = { .impi = k->impi, .key = k->key, .client = &k->client };
+	struct sa_wish w = { .impi = k->impi, .key = k->key, .client = &k->client, .encap_us = k->encap_us };
 	uint64_t mono = clock_mono_us() / 1000, age_ms = now_ms > k->made_ms ? now_ms - k->made_ms : 0;
 	struct sa_set *s;
 
@@ -161,9 +167,10 @@ static struct sa_set *make(const struct security_config *c, const struct kept *k
 	s->client_others = k->client_others;
 	s->k.mine = (struct ipsec_end){ k->my_spi_c, k->my_spi_s, k->my_port_c, k->my_port_s };
 	s->k.reqid = k->reqid;
+	s->k.encap_peer = k->encap_peer;
 	s->k.lifetime_s = (uint32_t)((k->ends_ms > now_ms ? k->ends_ms - now_ms : 0) / 1000) + SA_KERNEL_GRACE_S;
 	s->made_ms = mono > age_ms ? mono - age_ms : 0;
-	s->n_server = security_server_list(c, &s->k.mine, s->server);
+	s->n_server = security_server_list(c, sa_mod(s), &s->k.mine, s->server);
 	return s;
 }
 

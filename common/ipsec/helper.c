@@ -19,7 +19,7 @@
 #include "common/log/log.h"
 
 #define DEADLINE_MS 8000u
-#define EVENT_ID 0u			/* of an answer: nobody asked, an association expired */
+#define EVENT_ID 0u			/* of an answer: nobody asked, something happened to an association */
 #define STOP_WAIT_MS 2000
 
 struct ipsec_helper {
@@ -35,7 +35,7 @@ struct question {
 struct answer {
 	uint32_t id;
 	int32_t rc;
-	uint32_t spi;			/* of an event */
+	struct ipsec_event event;
 	uint32_t whole, made, failed, taken_away;	/* of the first one: struct ipsec_left */
 };
 
@@ -93,7 +93,7 @@ static void tell_events(struct xfrm *x, const struct pollfd *p, unsigned n, uint
 	struct answer a = { .id = EVENT_ID };
 	int rc;
 
-	while ((rc = xfrm_event(x, first, last, &a.spi)) > 0)
+	while ((rc = xfrm_event(x, first, last, &a.event)) > 0)
 		for (unsigned i = 0; i < n; i++)
 			if (p[i].fd >= 0)
 				(void)send(p[i].fd, &a, sizeof(a), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -398,8 +398,8 @@ static void on_readable(struct loop_fd *f, uint32_t revents)
 			return;
 		if (l != sizeof(a))
 			port_dead(p);
-		else if (a.id == EVENT_ID && p->p.expired)
-			p->p.expired(p->p.u, a.spi);
+		else if (a.id == EVENT_ID && p->p.event)
+			p->p.event(p->p.u, &a.event);
 		else
 			on_answer(p, &a);
 	}

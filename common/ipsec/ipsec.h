@@ -26,6 +26,10 @@ struct ipsec_set {			/* plain: it travels to the helper process */
 	uint32_t reqid;			/* of the pair at our server port; the other pair has the next one.  The mark that it is ours */
 	uint32_t out_seq;		/* what we send begins behind this sequence number: of associations that the peer knows already */
 	uint32_t lifetime_s;		/* hard, from when the associations were made; 0: for ever */
+	/* Through a NAT, TS 33.203 annex M: tunnel mode within UDP.  us and peer are then inside, with the phone's public address. */
+	uint16_t encap_us;		/* our UDP port; 0: transport mode, no UDP */
+	uint16_t encap_peer;		/* the peer's as we see it; 0: not known before something came */
+	struct addr outer;		/* our address outside when that is another, as a phone's is; else unset */
 };
 
 /* ---- keys.c ---- */
@@ -62,8 +66,14 @@ struct ipsec_left {
 };
 int xfrm_take_up(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid, struct ipsec_left *left);
 int xfrm_events_fd(struct xfrm *x);				/* readable: xfrm_event() */
-/* A hard expiry of an association with a reqid of ours: 1 and its SPI; 0: nothing; -errno. */
-int xfrm_event(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid, uint32_t *ret_spi);
+/* Of an association with a reqid of ours: 1; 0: nothing; -errno. */
+struct ipsec_event {
+	uint32_t spi;			/* ours, of what comes in */
+	uint16_t encap_peer;		/* 0: its hard expiry; else the NAT sends from that port now (proven by the peer's key) */
+};
+int xfrm_event(struct xfrm *x, uint32_t first_reqid, uint32_t last_reqid, struct ipsec_event *ret);
+/* A socket that takes ESP out of UDP for the kernel, RFC 3948: nothing is read from it.  The descriptor or -errno. */
+int xfrm_encap_socket(const struct addr *us_and_port);
 
 /* ---- helper.c: a process of its own with the privilege; the workers ask it by message ---- */
 enum ipsec_op { IPSEC_ADD, IPSEC_UPDATE, IPSEC_DEL, IPSEC_GUARD, IPSEC_UNGUARD };
@@ -78,7 +88,7 @@ struct ipsec_req {			/* embedded by who asks; until done it must stay */
 struct ipsec_port {			/* one worker's way to it, or a test's */
 	/* r NULL: nobody waits.  0: r->done will be called; -errno: it will not. */
 	int (*submit)(struct ipsec_port *p, enum ipsec_op op, const struct ipsec_set *s, struct ipsec_req *r);
-	void (*expired)(void *u, uint32_t spi);		/* the kernel ended an association of ours; set by the worker */
+	void (*event)(void *u, const struct ipsec_event *e);	/* of any association of ours; set by the worker */
 	void *u;
 };
 struct ipsec_helper;

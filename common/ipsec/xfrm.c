@@ -4,9 +4,11 @@
  * listed or deleted: others may use IPsec on the same machine. */
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/udp.h>
 #include <linux/xfrm.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <time.h>
 #include "common/ipsec/ipsec.h"
 
@@ -15,6 +17,7 @@
 #define GUARD_PRIORITY 0x7ffffffu
 #define REPLAY_WINDOW 64u
 #define NL_BYTES 4096u
+#define EVENT_MAPPING (1u << (XFRMNLGRP_MAPPING - 1))
 
 struct xfrm {
 	struct mnl_socket *nl, *events;
@@ -23,9 +26,11 @@ struct xfrm {
 
 /* One direction of one pair. */
 struct half {
-	struct addr src, dst;		/* with ports */
+	struct addr src, dst;		/* with ports; of tunnel mode the inner ones */
+	struct addr outer_src, outer_dst;
+	uint16_t encap_src, encap_dst;	/* UDP ports; both 0: transport mode */
 	uint32_t spi, reqid, seq;
-	bool in;
+	bool in, tunnel;
 };
 
 static void halves(const struct ipsec_set *s, struct half h[4])
@@ -35,13 +40,19 @@ static void halves(const struct ipsec_set *s, struct half h[4])
 		{ false, false, s->theirs.spi_s }, { true, false, s->mine.spi_c },
 	};
 
+	const struct addr *outer = addr_is_set(&s->outer) ? &s->outer : &s->us;
+
 	for (int i = 0; i < 4; i++) {
 		struct addr us = s->us, peer = s->peer;
+		bool in = rows[i].in;
 
 		addr_set_port(&us, rows[i].our_server ? s->mine.port_s : s->mine.port_c);
 		addr_set_port(&peer, rows[i].our_server ? s->theirs.port_c : s->theirs.port_s);
-		h[i] = (struct half){ .src = rows[i].in ? peer : us, .dst = rows[i].in ? us : peer, .spi = rows[i].spi,
-				      .reqid = s->reqid + !rows[i].our_server, .in = rows[i].in, .seq = rows[i].in ? 0 : s->out_seq };
+		h[i] = (struct half){
+			.src = in ? peer : us, .dst = in ? us : peer, .outer_src = in ? peer : *outer, .outer_dst = in ? *outer : peer,
+			.encap_src = in ? s->encap_peer : s->encap_us, .encap_dst = in ? s->encap_us : s->encap_peer, .spi = rows[i].spi,
+			.reqid = s->reqid + !rows[i].our_server, .in = in, .seq = in ? 0 : s->out_seq, .tunnel = s->encap_us != 0,
+		};
 	}
 }
 
@@ -71,7 +82,7 @@ int xfrm_open(struct xfrm **ret)
 	int rc = x ? open_socket(&x->nl, 0) : -ENOMEM;
 
 	if (rc == 0)
-		rc = open_socket(&x->events, XFRMGRP_EXPIRE);
+		rc = open_socket(&x->events, XFRMGRP_EXPIRE | EVENT_MAPPING);
 	if (rc < 0) {
 		xfrm_close(x);
 		return rc;
@@ -207,22 +218,26 @@ static int sa_put(struct xfrm *x, uint16_t type, const struct half *h, const str
 	struct nlmsghdr *n = begin(buf, type, NLM_F_ACK | (type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0));
 	struct xfrm_usersa_info *s = mnl_nlmsg_put_extra_header(n, sizeof(*s));
 	struct xfrm_replay_state replay = { .oseq = h->seq };
+	struct xfrm_encap_tmpl encap = { .encap_type = UDP_ENCAP_ESPINUDP, .encap_sport = htons(h->encap_src),
+					 .encap_dport = htons(h->encap_dst) };
 	int rc;
 
 	put_selector(h, &s->sel);
-	put_address(&h->src, &s->saddr);
-	put_address(&h->dst, &s->id.daddr);
+	put_address(&h->outer_src, &s->saddr);
+	put_address(&h->outer_dst, &s->id.daddr);
 	s->id.spi = htonl(h->spi);
 	s->id.proto = IPPROTO_ESP;
 	s->family = family(&h->src);
 	s->reqid = h->reqid;
-	s->mode = XFRM_MODE_TRANSPORT;
+	s->mode = h->tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
 	s->replay_window = h->in ? REPLAY_WINDOW : 0;
 	no_limits(&s->lft);
 	s->lft.hard_add_expires_seconds = lifetime_s;
 	put_algorithms(n, a);
 	if (h->seq)
 		mnl_attr_put(n, XFRMA_REPLAY_VAL, sizeof(replay), &replay);
+	if (h->tunnel)
+		mnl_attr_put(n, XFRMA_ENCAP, sizeof(encap), &encap);
 	rc = ask(x, n, NULL, NULL);
 	ipsec_wipe(buf, sizeof(buf));
 	return rc;
@@ -245,7 +260,7 @@ static int half_sa_del(struct xfrm *x, const struct half *h)
 {
 	xfrm_address_t dst = { .a4 = 0 };
 
-	put_address(&h->dst, &dst);
+	put_address(&h->outer_dst, &dst);
 	return sa_del(x, &dst, htonl(h->spi), family(&h->dst));
 }
 
@@ -255,10 +270,14 @@ static int policy_put(struct xfrm *x, const struct half *h)
 	struct nlmsghdr *n = begin(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
 	struct xfrm_userpolicy_info *p = mnl_nlmsg_put_extra_header(n, sizeof(*p));
 	struct xfrm_user_tmpl t = {
-		.id = { .proto = IPPROTO_ESP }, .family = family(&h->src), .reqid = h->reqid, .mode = XFRM_MODE_TRANSPORT,
-		.aalgos = ~0u, .ealgos = ~0u, .calgos = ~0u,
+		.id = { .proto = IPPROTO_ESP }, .family = family(&h->src), .reqid = h->reqid,
+		.mode = h->tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT, .aalgos = ~0u, .ealgos = ~0u, .calgos = ~0u,
 	};
 
+	if (h->tunnel) {
+		put_address(&h->outer_src, &t.saddr);
+		put_address(&h->outer_dst, &t.id.daddr);
+	}
 	put_selector(h, &p->sel);
 	no_limits(&p->lft);
 	p->priority = SET_PRIORITY;
@@ -514,7 +533,7 @@ static size_t find_sa(const struct found *f, const struct half *h)
 {
 	xfrm_address_t dst = { .a4 = 0 };
 
-	put_address(&h->dst, &dst);
+	put_address(&h->outer_dst, &dst);
 	for (size_t i = first_of(f, sa_reqid, h->reqid); i < f->n && sa_reqid(&f->row[i]) == h->reqid; i++) {
 		const struct xfrm_usersa_info *s = &f->row[i].sa;
 
@@ -627,20 +646,64 @@ int xfrm_take_up(struct xfrm *x, uint32_t first, uint32_t last, struct ipsec_lef
 
 /* ---- events ---- */
 
-int xfrm_event(struct xfrm *x, uint32_t first, uint32_t last, uint32_t *ret_spi)
+/* false: not for us. */
+static bool read_expire(const struct nlmsghdr *n, uint32_t *ret_reqid, struct ipsec_event *ret)
+{
+	const struct xfrm_user_expire *e = mnl_nlmsg_get_payload(n);
+
+	if (mnl_nlmsg_get_payload_len(n) < sizeof(*e) || !e->hard)
+		return false;
+	*ret_reqid = e->state.reqid;
+	*ret = (struct ipsec_event){ .spi = ntohl(e->state.id.spi) };
+	return true;
+}
+
+/* Only a new port: who comes from another address has to register anew (TS 33.203 annex M). */
+static bool read_mapping(const struct nlmsghdr *n, uint32_t *ret_reqid, struct ipsec_event *ret)
+{
+	const struct xfrm_user_mapping *m = mnl_nlmsg_get_payload(n);
+
+	if (mnl_nlmsg_get_payload_len(n) < sizeof(*m) || !same_address(&m->old_saddr, &m->new_saddr, m->id.family))
+		return false;
+	*ret_reqid = m->reqid;
+	*ret = (struct ipsec_event){ .spi = ntohl(m->id.spi), .encap_peer = ntohs(m->new_sport) };
+	return ret->encap_peer != 0;
+}
+
+int xfrm_event(struct xfrm *x, uint32_t first, uint32_t last, struct ipsec_event *ret)
 {
 	char buf[NL_BYTES];
-	ssize_t l = recv(mnl_socket_get_fd(x->events), buf, sizeof(buf), MSG_DONTWAIT);
 	const struct nlmsghdr *n = (const struct nlmsghdr *)(const void *)buf;
-	const struct xfrm_user_expire *e;
+	uint32_t reqid;
+	ssize_t l;
 
-	if (l < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;	/* ENOBUFS: some were lost, timers of ours still run */
-	if (!mnl_nlmsg_ok(n, (int)l) || n->nlmsg_type != XFRM_MSG_EXPIRE || mnl_nlmsg_get_payload_len(n) < sizeof(*e))
-		return 0;
-	e = mnl_nlmsg_get_payload(n);
-	if (!e->hard || e->state.reqid < first || e->state.reqid > last)
-		return 0;
-	*ret_spi = ntohl(e->state.id.spi);
-	return 1;
+	for (;;) {
+		l = recv(mnl_socket_get_fd(x->events), buf, sizeof(buf), MSG_DONTWAIT);
+		if (l < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -errno;	/* ENOBUFS: some were lost, timers of ours still run */
+		if (!mnl_nlmsg_ok(n, (int)l) ||
+		    !(n->nlmsg_type == XFRM_MSG_EXPIRE ? read_expire(n, &reqid, ret) :
+		      n->nlmsg_type == XFRM_MSG_MAPPING && read_mapping(n, &reqid, ret)))
+			continue;
+		if (reqid >= first && reqid <= last)
+			return 1;
+	}
+}
+
+/* ---- ESP within UDP ---- */
+
+int xfrm_encap_socket(const struct addr *us)
+{
+	int type = UDP_ENCAP_ESPINUDP, small = 1, fd = socket(family(us), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	/* What is not ESP (IKE of somebody who is lost) stays in its buffer, which is as small as can be. */
+	if (setsockopt(fd, IPPROTO_UDP, UDP_ENCAP, &type, sizeof(type)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)) < 0 || bind(fd, &us->sa, addr_len(us)) < 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
 }

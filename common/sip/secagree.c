@@ -10,6 +10,7 @@ static const char *const ealg_names[SEC_N_EALGS] = {
 	[SEC_EALG_NULL] = "null", [SEC_EALG_DES_EDE3_CBC] = "des-ede3-cbc", [SEC_EALG_AES_CBC] = "aes-cbc",
 	[SEC_EALG_AES_GCM] = "aes-gcm",
 };
+static const char *const mod_names[SEC_N_MODS] = { [SEC_MOD_TRANS] = "trans", [SEC_MOD_UDP_ENC_TUN] = "UDP-enc-tun" };
 
 const char *sec_alg_name(enum sec_alg a)
 {
@@ -19,6 +20,11 @@ const char *sec_alg_name(enum sec_alg a)
 const char *sec_ealg_name(enum sec_ealg a)
 {
 	return ealg_names[a];
+}
+
+const char *sec_mod_name(enum sec_mod m)
+{
+	return mod_names[m];
 }
 
 static int find(struct str name, const char *const names[], int n)
@@ -85,6 +91,16 @@ static int read_q(struct str v, uint16_t *ret)
 	return 0;
 }
 
+static int read_mod(struct str v, enum sec_mod *ret)
+{
+	int i = find(v, mod_names, SEC_N_MODS);
+
+	if (i < 0)
+		return i;
+	*ret = (enum sec_mod)i;
+	return 0;
+}
+
 static int must_be(struct str v, const char *what)
 {
 	return str_ieq_c(v, what) ? 0 : -ENOTSUP;
@@ -117,7 +133,7 @@ static int read_param(struct str name, struct str v, struct sec_agree *a, unsign
 	case P_PORT_S: return read_port(v, &a->port_s);
 	case P_Q: return read_q(v, &a->q);
 	case P_PROT: return must_be(v, "esp");
-	case P_MOD: return must_be(v, "trans");
+	case P_MOD: return read_mod(v, &a->mod);
 	}
 	return 0;			/* digest-alg and what a later release adds */
 }
@@ -171,7 +187,7 @@ void secagree_read(const struct sip_msg *m, enum sip_hdr_id id, struct sec_list 
 
 bool secagree_eq(const struct sec_agree *a, const struct sec_agree *b)
 {
-	return a->alg == b->alg && a->ealg == b->ealg && a->spi_c == b->spi_c && a->spi_s == b->spi_s &&
+	return a->alg == b->alg && a->ealg == b->ealg && a->mod == b->mod && a->spi_c == b->spi_c && a->spi_s == b->spi_s &&
 	       a->port_c == b->port_c && a->port_s == b->port_s && a->q == b->q;
 }
 
@@ -200,7 +216,7 @@ void secagree_put(struct buf *b, const struct sec_agree *a, bool with_q)
 	buf_puts(b, "ipsec-3gpp");
 	if (with_q)
 		put_q(b, a->q);
-	buf_printf(b, ";alg=%s;ealg=%s;prot=esp;mod=trans", alg_names[a->alg], ealg_names[a->ealg]);
+	buf_printf(b, ";alg=%s;ealg=%s;prot=esp;mod=%s", alg_names[a->alg], ealg_names[a->ealg], mod_names[a->mod]);
 	if (a->spi_c)
 		buf_printf(b, ";spi-c=%u;spi-s=%u;port-c=%u;port-s=%u", a->spi_c, a->spi_s, a->port_c, a->port_s);
 }

@@ -1,7 +1,7 @@
 /* common/sip/secagree.h - Security-Client, Security-Server, Security-Verify.  RFC 3329 §2.2; TS 33.203 annex H; rows X1, X2.
  *
- * Only ipsec-3gpp with ESP in transport mode is of use here.  What else a list holds is counted and skipped, so that an
- * agent may offer what nobody knows yet. */
+ * Only ipsec-3gpp with ESP is of use here, in transport mode or, through a NAT, in tunnel mode within UDP (annex M).  What else a list
+ * holds is counted and skipped, so that an agent may offer what nobody knows yet. */
 #pragma once
 #include "common/sip/msg.h"
 #include "common/util/bytes.h"
@@ -13,9 +13,12 @@
 enum sec_alg { SEC_ALG_NULL, SEC_ALG_HMAC_MD5_96, SEC_ALG_HMAC_SHA1_96, SEC_ALG_AES_GMAC, SEC_N_ALGS };
 enum sec_ealg { SEC_EALG_NULL, SEC_EALG_DES_EDE3_CBC, SEC_EALG_AES_CBC, SEC_EALG_AES_GCM, SEC_N_EALGS };
 
+enum sec_mod { SEC_MOD_TRANS, SEC_MOD_UDP_ENC_TUN, SEC_N_MODS };
+
 struct sec_agree {				/* one ipsec-3gpp entry */
 	enum sec_alg alg;
 	enum sec_ealg ealg;			/* absent: null */
+	enum sec_mod mod;			/* absent: SEC_MOD_TRANS */
 	uint16_t port_c, port_s;
 	uint32_t spi_c, spi_s;
 	uint16_t q;				/* absent: SECAGREE_Q_ONE */
@@ -37,5 +40,6 @@ bool secagree_same(const struct sec_list *got, const struct sec_agree *want, uns
 void secagree_put(struct buf *b, const struct sec_agree *a, bool with_q);
 const char *sec_alg_name(enum sec_alg a);
 const char *sec_ealg_name(enum sec_ealg a);
+const char *sec_mod_name(enum sec_mod m);
 int sec_alg_from_name(struct str name, enum sec_alg *ret);	/* 0 or -ENOTSUP */
 int sec_ealg_from_name(struct str name, enum sec_ealg *ret);

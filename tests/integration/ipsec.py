@@ -23,8 +23,8 @@ BUILD = os.path.abspath(sys.argv[1])
 LAB = os.path.join(TOP, "deploy", "lab", "lab")
 CTL = os.path.join(TOP, "deploy", "cscfctl", "cscfctl")
 PCSCF = {4: "10.50.0.3", 6: "[fd50::3]"}
-UE = {4: {"ue1": "10.50.0.1", "ue2": "10.50.0.2"}, 6: {"ue1": "[fd50::1]", "ue2": "[fd50::2]"}}
-SUBS = {"ue1": Sub(1), "ue2": Sub(2)}
+UE = {4: {"ue1": "10.50.0.1", "ue2": "10.50.0.2", "home1": "192.168.7.2", "home2": "192.168.8.2"}, 6: {"ue1": "[fd50::1]", "ue2": "[fd50::2]"}}
+SUBS = {"ue1": Sub(1), "ue2": Sub(2), "home1": Sub(3), "home2": Sub(4)}
 SLOW_S = 60
 EXTRA = """sip:
   listen: ["udp:127.0.111.10:5060", "tcp:127.0.111.10:5060", "udp:10.50.0.3:5060", "tcp:10.50.0.3:5060",
@@ -165,7 +165,7 @@ class Wire:
     """What is on a phone's wire: nothing in clear between protected ports."""
 
     def __init__(self, ns):
-        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-n", "-l", "-i", "eth0", "-q"], stdout=subprocess.PIPE,
+        self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-n", "-l", "-i", "eth0"], stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, text=True)
         self.lines = []
         threading.Thread(target=lambda: self.lines.extend(self.p.stdout), daemon=True).start()
@@ -415,6 +415,133 @@ def two_instances(core):
         second.p.wait(10)
 
 
+class Box:
+    """A NAT with two homes behind it, home1 and home2; on the segment it has 10.50.0.20."""
+
+    ADDRESS = "10.50.0.20"
+
+    def __enter__(self):
+        run = lambda *argv: subprocess.run(argv, check=True, timeout=SLOW_S)
+        with open("/proc/sys/kernel/modprobe", encoding="ascii") as f:
+            run(f.read().strip(), "-a", "ip_tables", "iptable_nat", "xt_MASQUERADE", "nf_conntrack")
+        run("ip", "netns", "add", "box")
+        run("ip", "link", "add", "box0", "type", "veth", "peer", "name", "eth0", "netns", "box")
+        run("ip", "link", "set", "box0", "master", "lan", "up")
+        run("ip", "-n", "box", "addr", "add", self.ADDRESS + "/24", "dev", "eth0")
+        run("ip", "-n", "box", "link", "set", "eth0", "up")
+        for home, net in (("home1", "192.168.7"), ("home2", "192.168.8")):
+            run("ip", "netns", "add", home)
+            run("ip", "-n", "box", "link", "add", home, "type", "veth", "peer", "name", "eth0", "netns", home)
+            run("ip", "-n", "box", "addr", "add", net + ".1/24", "dev", home)
+            run("ip", "-n", "box", "link", "set", home, "up")
+            run("ip", "-n", home, "link", "set", "lo", "up")
+            run("ip", "-n", home, "addr", "add", net + ".2/24", "dev", "eth0")
+            run("ip", "-n", home, "link", "set", "eth0", "up")
+            run("ip", "-n", home, "route", "add", "default", "via", net + ".1")
+        inside("box", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        inside("box", "iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-o", "eth0", "-p", "udp", "-j", "MASQUERADE", "--random")
+        inside("box", "iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-o", "eth0", "-j", "MASQUERADE")
+        return self
+
+    def remember(self, seconds):
+        """How long it keeps what a datagram from now on makes or renews."""
+        for name in ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"):
+            inside("box", "sysctl", "-q", "-w", f"net.netfilter.{name}={seconds}")
+
+    def __exit__(self, *_):
+        for ns in ("home1", "home2", "box"):
+            subprocess.run(["ip", "netns", "delete", ns], check=False)
+
+
+def nat_ports():
+    """Ports that the NAT sends ESP from, as the core's kernel has them."""
+    return {int(p) for p in re.findall(r"encap type espinudp sport (\d+) dport 4500", inside("core", "ip", "xfrm", "state"))}
+
+
+def behind_nat(_core, proto):
+    """P23, TS 33.203 annex M: registration, calls both ways, re-registration within a call; ESP in tunnel mode within UDP, 4500 on both sides of
+    the NAT, and no other ESP."""
+    with Box() as box, Wire("core") as wire, Phone("home1", "--nat", proto=proto) as a, Phone("ue2") as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        equal([[x["mode"] for x in p.events if x["event"] == "secured"] for p in (a, b)], [["UDP-enc-tun"], ["trans"]], "modes")
+        table_is(2)
+        state = inside("core", "ip", "xfrm", "state")
+        equal(len(re.findall(r"mode tunnel.*?encap type espinudp", state, re.S)), 4, f"associations within UDP: {state}")
+        call(a, b, "ue2")
+        call(b, a, "home1")
+        equal(a.do(f"message {number('ue2')} hello", "message-sent")["status"], 200, "MESSAGE")
+        a.do(f"call {number('ue2')}", "answered", seconds=40)
+        b.wait("answered")
+        equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
+        b.do("hangup", "ended")
+        a.wait("ended")
+        table_is(2, 15)
+        for p in (a, b):
+            equal(p.do("deregister", "deregistered", "registration-failed")["event"], "deregistered", "de-registration")
+        table_is(0, 12)
+        wire.check()
+        check(any(re.search(rf"{box.ADDRESS}\.\d+ > 10\.50\.0\.3\.4500: UDP-encap: ESP", line) for line in wire.lines), "no ESP within UDP")
+        bare = [line for line in wire.lines if box.ADDRESS in line and "ESP" in line and "UDP-encap" not in line]
+        check(not bare, f"ESP that no NAT lets pass: {bare[:2]}")
+
+
+def two_behind_nat(_core):
+    """P23, X5: two phones with one public address call each other."""
+    with Box(), Phone("home1", "--nat") as a, Phone("home2", "--nat") as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        table_is(2)
+        equal(len(nat_ports() - {0}), 2, "ports of the NAT")
+        call(a, b, "home2")
+        call(b, a, "home1")
+        for p in (a, b):
+            p.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
+def nat_forgets(_core):
+    """P23, RFC 3948: the NAT takes another port; the phone's next message tells, and calls to it arrive."""
+    with Box() as box, Phone("home1", "--nat") as a, Phone("ue2") as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        for _ in range(2):
+            before = nat_ports()
+            box.remember(1)
+            equal(a.do(f"message {number('ue2')} hello", "message-sent")["status"], 200, "MESSAGE")
+            time.sleep(2.5)				# of the NAT's clock
+            box.remember(120)
+            equal(a.do(f"message {number('ue2')} hello", "message-sent")["status"], 200, "MESSAGE")
+            now = nat_ports()
+            check(len(now) == 1 and now != before, f"ports before {before}, now {now}")
+            call(b, a, "home1")
+        for p in (a, b):
+            p.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
+def nat_without(_core):
+    """P23: a phone behind a NAT that does not know how: 494, for its ESP would get nowhere."""
+    with Box(), Phone("home1") as a:
+        e = a.do("register", "registered", "registration-failed")
+        equal((e["event"], e.get("status")), ("registration-failed", 494), "outcome")
+        equal(sets("core"), {}, "associations")
+
+
+def nat_killed(core):
+    """P23, F2: a phone behind a NAT notices nothing of a P-CSCF that was killed."""
+    with Box(), contextlib.ExitStack() as stack, Phone("home1", "--nat") as a, Phone("ue2") as b:
+        for p in (a, b):
+            equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+        stack.enter_context(Again(core))
+        check("taken_up=2 made_anew=0 failed=0" in core.log(), "the log does not tell")
+        call(b, a, "home1")
+        call(a, b, "ue2")
+        for p in (a, b):
+            p.do("deregister", "deregistered")
+        table_is(0, 12)
+
+
 def helper_pid():
     """The process with the privilege."""
     return int(inside("core", "pgrep", "-x", "-r", "S,R,D", "cscf-ipsec").split()[0])
@@ -601,6 +728,13 @@ def groups():
         ("two workers: calls over TCP", calls, 4, "tcp", "tcp"),
         *(("pair " + p, pair, *p.split("/")) for p in EVERY.strip("[]").split(", "))]
     yield "policy: require", 1, [("two P-CSCFs", two_instances)]
+    yield "policy: require", 1, [
+        ("P23 behind a NAT, udp", behind_nat, "udp"),
+        ("P23 behind a NAT, tcp", behind_nat, "tcp"),
+        ("P23 two phones behind one NAT", two_behind_nat),
+        ("P23 the NAT forgets", nat_forgets),
+        ("P23 behind a NAT without a word of it", nat_without),
+        ("P23 behind a NAT, killed and back", nat_killed)]
     yield "policy: require", 1, [("F2 killed and back: associations are taken up", taken_up)]
     yield "policy: require", 1, [("X4 killed and back: a set that is lost takes its phone along", lost)]
     yield "policy: require", 1, [("killed, another's", killed)]
@@ -609,10 +743,10 @@ def groups():
 
 
 def main():
-    """All of it, or the cases with that in their name."""
-    c, part = Cases(), sys.argv[2] if len(sys.argv) > 2 else ""
+    """All but what ipsec_nat.sh runs, or the cases with that in their name."""
+    c, part = Cases(), sys.argv[2] if len(sys.argv) > 2 else None
     for ipsec, workers, cases in groups():
-        chosen = [one for one in cases if part in one[0]]
+        chosen = [one for one in cases if (part in one[0] if part else not one[0].startswith("P23 "))]
         if chosen:
             with Core(ipsec, workers) as core:
                 for name, fn, *args in chosen:

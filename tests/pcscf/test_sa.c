@@ -408,9 +408,9 @@ START_TEST(test_expired_in_kernel)
 	begin(1024, 300);
 	a = made("alice", "10.9.0.1", 1000, 6000, 6001, NULL);
 	sa_confirm(owner, a, 3600);
-	port.expired(port.u, 77);
+	port.event(port.u, &(struct ipsec_event){ .spi = 77 });
 	ck_assert_uint_eq(sa_count(owner), 1);
-	port.expired(port.u, a->k.mine.spi_s);
+	port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_s });
 	ck_assert_uint_eq(sa_count(owner), 0);
 	ck_assert_uint_eq(count(IPSEC_DEL), 1);
 	obj_unref(a);
@@ -474,6 +474,35 @@ START_TEST(test_ends_while_it_registers_again)
 }
 END_TEST
 
+/* TS 33.203 annex M: the NAT's port is learned, told to the kernel, and known to the next set of that phone. */
+START_TEST(test_mapping)
+{
+	struct sa_set *a, *b;
+
+	begin(1024, 300);
+	a = wish("alice", "10.9.0.1", 1000, 6000, 6001, NULL);
+	a->k.encap_us = 4500;
+	sa_setup(owner, a, on_done, NULL);
+	ck_assert(ops[0].set.encap_us == 4500 && ops[0].set.encap_peer == 0);
+	kernel_says(0);
+	port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_s, .encap_peer = 1024 });
+	ck_assert(n_ops == 2 && ops[1].op == IPSEC_UPDATE && ops[1].set.encap_peer == 1024);
+	port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_s, .encap_peer = 1024 });	/* others told it before the kernel knew */
+	ck_assert_uint_eq(n_ops, 2);
+	sa_confirm(owner, a, 3600);
+	port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_c, .encap_peer = 2048 });
+	ck_assert(ops[n_ops - 1].op == IPSEC_UPDATE && ops[n_ops - 1].set.encap_peer == 2048 && sa_state(a) == SA_LIVE);
+	b = wish("alice", "10.9.0.1", 2000, 6002, 6001, a);
+	b->k.encap_us = 4500;
+	sa_setup(owner, b, on_done, NULL);
+	ck_assert(ops[n_ops - 1].op == IPSEC_ADD && ops[n_ops - 1].set.encap_peer == 2048);
+	kernel_says(0);
+	obj_unref(a);
+	obj_unref(b);
+	end();
+}
+END_TEST
+
 /* Port roles, TS 33.203 §7.1: where a response goes.  came: on which of our ports, and from which of the phone's. */
 static const struct { const char *name; enum sip_proto proto; unsigned via_port, want_remote, want_local; } roles[] = {
 	{ "UDP, sent-by the server port", SIP_UDP, 6001, 6001, 5120 },
@@ -503,5 +532,5 @@ END_TEST
 
 TEST_MAIN("sa", TEST_ONE(test_life), TEST_ONE(test_refresh), TEST_ONE(test_no_pile_up), TEST_ONE(test_pending_ends),
 	  TEST_ONE(test_tries_again), TEST_ONE(test_kernel_refuses), TEST_ONE(test_spis), TEST_ONE(test_spis_of_before), TEST_ONE(test_ports_differ), TEST_ONE(test_unproven),
-	  TEST_ONE(test_expired_in_kernel), TEST_ROWS(test_leaves_while_asked, ends), TEST_ROWS(test_ends_while_it_registers_again, ends),
+	  TEST_ONE(test_expired_in_kernel), TEST_ONE(test_mapping), TEST_ROWS(test_leaves_while_asked, ends), TEST_ROWS(test_ends_while_it_registers_again, ends),
 	  TEST_ROWS(test_role_row, roles))

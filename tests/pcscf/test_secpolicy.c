@@ -62,7 +62,7 @@ START_TEST(test_all_orders)
 			int at;
 
 			offer(&l, order[theirs], 0x3f);
-			at = security_choose(&c, &l, &pair);
+			at = security_choose(&c, &l, SEC_MOD_TRANS, &pair);
 			ck_assert(at >= 0 && pair == 0 && l.entry[at].alg == c.pair[0].alg && l.entry[at].ealg == c.pair[0].ealg);
 		}
 	}
@@ -83,7 +83,7 @@ START_TEST(test_all_subsets)
 			int at;
 
 			offer(&l, order[theirs], subset);
-			at = security_choose(&c, &l, &pair);
+			at = security_choose(&c, &l, SEC_MOD_TRANS, &pair);
 			ck_assert_int_eq(at < 0, subset == 0);
 			ck_assert(at < 0 || pair == (unsigned)__builtin_ctz(subset));
 		}
@@ -100,12 +100,12 @@ START_TEST(test_server_list)
 	unsigned pair;
 
 	memcpy(c.pair, all, sizeof(all));
-	ck_assert_uint_eq(security_server_list(&c, &mine, list), N);
+	ck_assert_uint_eq(security_server_list(&c, SEC_MOD_TRANS, &mine, list), N);
 	for (unsigned subset = 1; subset < 1u << N; subset++) {
 		const struct sec_agree *best = NULL;
 
 		offer(&l, (const unsigned[N]){ 5, 4, 3, 2, 1, 0 }, subset);
-		ck_assert_int_ge(security_choose(&c, &l, &pair), 0);
+		ck_assert_int_ge(security_choose(&c, &l, SEC_MOD_TRANS, &pair), 0);
 		for (unsigned i = 0; i < N; i++)
 			for (unsigned k = 0; k < l.n; k++)
 				if (list[i].alg == l.entry[k].alg && list[i].ealg == l.entry[k].ealg && (!best || list[i].q > best->q))

@@ -255,6 +255,85 @@ START_TEST(test_clear_retry_row_23)
 }
 END_TEST
 
+/* ---- a NAT between: TS 33.203 annex M, TS 24.229 §F.2; row P23 ---- */
+
+/* A REGISTER whose Via says another address than its source. */
+static void register_from(struct phone *p, const char *from, const char *via_host, const char *contact_host, const char *auth, const char *verify)
+{
+	static unsigned n;
+	char text[8192];
+
+	snprintf(text, sizeof(text), "REGISTER sip:home SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKnat%u;rport\nMax-Forwards: 70\n" WHO
+		 "Call-ID: nat\nCSeq: %u REGISTER\nContact: <sip:alice@%s:6001>;expires=600\n%sRequire: sec-agree\nProxy-Require: sec-agree\n"
+		 "Security-Client: %s\n%s%s%s", via_host, n, n + 1, contact_host, auth, p->client, verify ? "Security-Verify: " : "",
+		 verify ? verify : "", verify ? "\n" : "");
+	n++;
+	rig_in(p->r, from, text);
+}
+
+static const struct { const char *name, *via, *ipsec, *offer; unsigned status; const char *mode; uint16_t udp; } nats[] = {
+	{ "no NAT: trans, though both are offered", "10.9.0.1:5060", "{policy: require}", "both", 401, "mod=trans", 0 },
+	{ "a NAT, and both are offered", "192.168.7.2:5060", "{policy: require}", "both", 401, "mod=UDP-enc-tun", 4500 },
+	{ "another port of ours", "192.168.7.2:5060", "{policy: require, nat_port: 4501}", "both", 401, "mod=UDP-enc-tun", 4501 },
+	{ "a NAT, and the phone does not know how", "192.168.7.2:5060", "{policy: require}", "trans", 494, "mod=UDP-enc-tun", 0 },
+	{ "the same where it is only preferred", "192.168.7.2:5060", "{policy: prefer}", "trans", 494, "mod=UDP-enc-tun", 0 },
+	{ "no NAT, and it offers that alone", "10.9.0.1:5060", "{policy: require}", "udp", 494, "mod=trans", 0 },
+	{ "switched off", "192.168.7.2:5060", "{policy: require, nat_port: 0}", "both", 401, "mod=trans", 0 },
+	{ "a name says nothing", "phone.example", "{policy: require}", "both", 401, "mod=trans", 0 },
+	{ "nor does no address", "0.0.0.0", "{policy: require}", "both", 401, "mod=trans", 0 },
+};
+
+START_TEST(test_nat_row)
+{
+	struct phone p = { 0 };
+	struct rig_sent *s;
+	struct rig r;
+	bool trans = strcmp(nats[_i].offer, "udp") != 0, udp = strcmp(nats[_i].offer, "trans") != 0;
+
+	rig_init_ipsec(&r, nats[_i].ipsec, NULL);
+	p.r = &r;
+	snprintf(p.client, sizeof(p.client), "%s%s%s", trans ? OFFER("1000", "1001", "6010", "6001") ";mod=trans" : "", trans && udp ? ", " : "",
+		 udp ? OFFER("1000", "1001", "6010", "6001") ";mod=UDP-enc-tun" : "");
+	register_from(&p, CLEAR, nats[_i].via, "192.168.7.2", EMPTY, NULL);
+	if (nats[_i].status == 401) {
+		rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 401, CHALLENGE);
+		rig_run(&r, 0);
+	}
+	s = rig_expect_status(&r, nats[_i].status, "udp:10.9.0.1:5060");
+	ck_assert_msg(strstr(rig_hdr(s, "Security-Server"), nats[_i].mode) != NULL, "%s: %s", nats[_i].name, rig_hdr(s, "Security-Server"));
+	ck_assert_msg(r.kernel.n == (nats[_i].status == 401) && (!r.kernel.n || r.kernel.set[0].encap_us == nats[_i].udp), "%s", nats[_i].name);
+	rig_fini(&r);
+}
+END_TEST
+
+/* The Contact's address changes from the private to the public one with the protection; without an instance it is one phone all the same. */
+START_TEST(test_nat_contact)
+{
+	struct phone p = { 0 };
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init_ipsec(&r, "{policy: require}", NULL);
+	p.r = &r;
+	snprintf(p.client, sizeof(p.client), "%s", OFFER("1000", "1001", "6010", "6001") ";mod=UDP-enc-tun");
+	register_from(&p, CLEAR, "192.168.7.2:5060", "192.168.7.2", EMPTY, NULL);
+	challenged(&p, "udp:10.9.0.1:5060");
+	for (int again = 0; again < 2; again++) {
+		register_from(&p, p.flow, "10.9.0.1:6010", "10.9.0.1", AKA, p.verify);
+		s = rig_expect(&r, "REGISTER", DOOR);
+		ck_assert(rig_contains(s, "integrity-protected=\"yes\""));
+		rig_reply(&r, s, 200, "Contact: <sip:alice@10.9.0.1:6001>;expires=600\nService-Route: <sip:orig@10.0.0.30:6060;lr>\n"
+			  "P-Associated-URI: <sip:alice@home>\n");
+		rig_expect_status(&r, 200, p.at);
+		ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	}
+	rig_request(&r, p.flow, "MESSAGE", "sip:carol@home", "");
+	s = rig_expect(&r, "MESSAGE", SCSCF);
+	ck_assert(strstr(rig_hdr(s, "P-Asserted-Identity"), "sip:alice@home") != NULL);
+	rig_fini(&r);
+}
+END_TEST
+
 /* ---- S8: the kernel's table at each instant ---- */
 
 struct instant { unsigned at_s; unsigned sets; };
@@ -615,7 +694,7 @@ START_TEST(test_kernel_refuses)
 END_TEST
 
 TEST_MAIN("security", TEST_ROWS(test_altered, altered), TEST_ROWS(test_policy_row, policies),
-	  { &(test_clear_retry_row_23), 2 }, TEST_ONE(test_life), TEST_ONE(test_another_ones), TEST_ROWS(test_in_clear, in_clear),
+	  { &(test_clear_retry_row_23), 2 }, TEST_ROWS(test_nat_row, nats), TEST_ONE(test_nat_contact), TEST_ONE(test_life), TEST_ONE(test_another_ones), TEST_ROWS(test_in_clear, in_clear),
 	  TEST_ONE(test_pending), TEST_ONE(test_sync_failure), TEST_ONE(test_deregistration), { &(test_to_the_phone), 3 },
 	  TEST_ONE(test_call_outlives_the_set), TEST_ONE(test_again_and_again), TEST_ROWS(test_offer_row, offers),
 	  TEST_ROWS(test_kernel_refuses, kernels))

@@ -376,7 +376,7 @@ START_TEST(test_associations_die)
 		rig_reply(&r, s, 200, text);
 	}
 	rig_expect_status(&r, 200, "udp:10.9.0.1:6000");
-	r.kernel.port.expired(r.kernel.port.u, r.kernel.set[0].mine.spi_s);
+	r.kernel.port.event(r.kernel.port.u, &(struct ipsec_event){ .spi = r.kernel.set[0].mine.spi_s });
 	rig_expect(&r, "BYE", SCSCF);
 	ck_assert_uint_eq(bindings_count(pw(&r)->bindings), 0);
 	ck_assert_uint_eq(r.kernel.n, 0);

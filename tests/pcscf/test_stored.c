@@ -166,14 +166,15 @@ END_TEST
 
 /* ---- sets of associations ---- */
 
-static struct sa_set *make_set(struct sec_list *client)
+static struct sa_set *make_set(struct sec_list *client, bool udp)
 {
 	struct sa_wish w = { .impi = STR("bob@home"), .key = STR("bob@home|phone"), .client = client, .chosen = 1 };
 	struct sa_set *s;
 
 	*client = (struct sec_list){ .n = 2, .others = 3, .entry = {
 		{ .alg = SEC_ALG_HMAC_MD5_96, .port_c = 1, .port_s = 2, .spi_c = 1000, .spi_s = 1001, .q = 500 },
-		{ .alg = SEC_ALG_HMAC_SHA1_96, .ealg = SEC_EALG_AES_CBC, .port_c = 6000, .port_s = 6001, .spi_c = 2000, .spi_s = 2001, .q = 1000 } } };
+		{ .alg = SEC_ALG_HMAC_SHA1_96, .ealg = SEC_EALG_AES_CBC, .mod = udp ? SEC_MOD_UDP_ENC_TUN : SEC_MOD_TRANS, .port_c = 6000,
+		  .port_s = 6001, .spi_c = 2000, .spi_s = 2001, .q = 1000 } } };
 	addr_parse(STR("10.9.0.2"), 0, &w.phone);
 	addr_parse(STR("10.0.0.10"), 0, &w.us);
 	memset(w.ck, 0xc1, 16);
@@ -204,9 +205,13 @@ START_TEST(test_set)
 	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
 	ck_assert(mkdtemp(dir));
 	begin_ipsec(0);
-	s = make_set(&client);
+	s = make_set(&client, _i);
 	place(s, &r.p.cfg.security);
 	s->made_ms = clock_mono_us() / 1000;
+	if (_i) {
+		s->k.encap_us = 4500;
+		s->k.encap_peer = 61073;
+	}
 	stored_set(store_port(store, 0), s, SA_LIVE, 100000);
 	rig_fini(&r);
 	store_close(store);
@@ -216,6 +221,7 @@ START_TEST(test_set)
 	back = r.p.stored.v[0].s;
 	ck_assert(str_eq(back->impi, s->impi) && str_eq(back->key, s->key) && back->n_client == 2 && back->client_others == 3);
 	ck_assert(secagree_eq(&back->client[0], &client.entry[0]) && secagree_eq(&back->client[1], &client.entry[1]));
+	ck_assert(back->k.encap_us == s->k.encap_us && back->k.encap_peer == s->k.encap_peer && sa_mod(back) == back->server[0].mod);
 	ck_assert_mem_eq(back->k.ck, s->k.ck, 16);
 	ck_assert_mem_eq(back->k.ik, s->k.ik, 16);
 	ck_assert(back->k.mine.spi_s == s->k.mine.spi_s && back->k.theirs.port_s == 6001 && back->k.reqid == s->k.reqid);
@@ -243,7 +249,7 @@ START_TEST(test_set_of_others)
 	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
 	ck_assert(mkdtemp(dir));
 	begin_ipsec(0);
-	s = make_set(&client);
+	s = make_set(&client, false);
 	place(s, &r.p.cfg.security);
 	s->made_ms = clock_mono_us() / 1000;
 	if (_i == 0)
@@ -276,7 +282,7 @@ START_TEST(test_set_lost)
 	ck_assert(mkdtemp(dir));
 	begin_ipsec(0);
 	for (unsigned i = 0; i < 2; i++) {
-		s[i] = make_set(&client);
+		s[i] = make_set(&client, false);
 		place(s[i], &r.p.cfg.security);
 		s[i]->made_ms = clock_mono_us() / 1000;
 	}
@@ -354,6 +360,6 @@ START_TEST(test_cut)
 }
 END_TEST
 
-static const int others[] = { 0, 1, 2 }, losses[] = { 0, 1 };
-TEST_MAIN("stored", TEST_ONE(test_access_is_kept), TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ONE(test_set),
+static const int others[] = { 0, 1, 2 }, losses[] = { 0, 1 }, modes[] = { SEC_MOD_TRANS, SEC_MOD_UDP_ENC_TUN };
+TEST_MAIN("stored", TEST_ONE(test_access_is_kept), TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ROWS(test_set, modes),
 	  TEST_ROWS(test_set_of_others, others), TEST_ROWS(test_set_lost, losses), TEST_ONE(test_cut))

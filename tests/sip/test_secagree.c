@@ -20,7 +20,8 @@ static const struct { const char *name, *in; int rc; enum sec_alg alg; enum sec_
 	{ "unknown alg", "ipsec-3gpp;alg=hmac-sha-256-128" REST, -ENOTSUP, 0, 0, 0 },
 	{ "unknown ealg", "ipsec-3gpp;alg=hmac-sha-1-96;ealg=aes-ctr" REST, -ENOTSUP, 0, 0, 0 },
 	{ "AH", "ipsec-3gpp;alg=hmac-sha-1-96;prot=ah" REST, -ENOTSUP, 0, 0, 0 },
-	{ "behind a NAT", "ipsec-3gpp;alg=hmac-sha-1-96;mod=UDP-enc-tun" REST, -ENOTSUP, 0, 0, 0 },
+	{ "behind a NAT", "ipsec-3gpp;alg=hmac-sha-1-96;mod=udp-ENC-tun" REST, 0, SEC_ALG_HMAC_SHA1_96, SEC_EALG_NULL, 1000 },
+	{ "tunnel mode without UDP", "ipsec-3gpp;alg=hmac-sha-1-96;mod=tun" REST, -ENOTSUP, 0, 0, 0 },
 	{ "neither integrity nor encryption", "ipsec-3gpp;alg=null;ealg=null" REST, -ENOTSUP, 0, 0, 0 },
 	{ "encryption without integrity", "ipsec-3gpp;alg=null;ealg=aes-cbc" REST, -ENOTSUP, 0, 0, 0 },
 	{ "GCM with another integrity", "ipsec-3gpp;alg=hmac-sha-1-96;ealg=aes-gcm" REST, -ENOTSUP, 0, 0, 0 },
@@ -99,8 +100,8 @@ END_TEST
 /* S2: each field alone makes the difference. */
 START_TEST(test_fields)
 {
-	const struct sec_agree a = { SEC_ALG_HMAC_SHA1_96, SEC_EALG_AES_CBC, 1, 2, 1000, 1001, 900 };
-	struct sec_agree b[7] = { a, a, a, a, a, a, a };
+	const struct sec_agree a = { SEC_ALG_HMAC_SHA1_96, SEC_EALG_AES_CBC, SEC_MOD_TRANS, 1, 2, 1000, 1001, 900 };
+	struct sec_agree b[8] = { a, a, a, a, a, a, a, a };
 
 	b[0].alg = SEC_ALG_HMAC_MD5_96;
 	b[1].ealg = SEC_EALG_NULL;
@@ -109,8 +110,9 @@ START_TEST(test_fields)
 	b[4].spi_c++;
 	b[5].spi_s++;
 	b[6].q--;
+	b[7].mod = SEC_MOD_UDP_ENC_TUN;
 	ck_assert(secagree_eq(&a, &a));
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		ck_assert_msg(!secagree_eq(&a, &b[i]), "field %d", i);
 }
 END_TEST

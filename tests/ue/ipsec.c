@@ -50,9 +50,14 @@ static void on_forget(struct timer *t)
 
 /* ---- sockets ---- */
 
-static int listen_on(struct ue *u, uint16_t port, bool server)
+const struct addr *ipsec_us(const struct ue *u)
 {
-	struct addr a = u->local;
+	return addr_is_set(&u->sec.public) ? &u->sec.public : &u->local;
+}
+
+static int listen_on(struct ue *u, const struct addr *host, uint16_t port, bool server)
+{
+	struct addr a = *host;
 	int rc;
 
 	addr_set_port(&a, port);
@@ -61,6 +66,15 @@ static int listen_on(struct ue *u, uint16_t port, bool server)
 		rc = xfrm_guard_add(u->sec.x, &a);
 	if (rc == 0)
 		rc = server ? transport_listen(u->transport, SIP_TCP, &a) : transport_listen_source(u->transport, &a);
+	return rc;
+}
+
+int ipsec_listen(struct ue *u, const struct addr *host)
+{
+	int rc = listen_on(u, host, u->sec.port_s, true);
+
+	for (unsigned i = 0; rc == 0 && i < UE_PORTS; i++)
+		rc = listen_on(u, host, u->sec.port_c[i], false);
 	return rc;
 }
 
@@ -75,6 +89,7 @@ int ipsec_open(struct ue *u)
 	int rc = -EADDRINUSE;
 
 	timer_init(&s->forget, on_forget);
+	nat_init(u);
 	if (!u->o.ipsec)
 		return 0;
 	rc = xfrm_open(&s->x);
@@ -82,12 +97,12 @@ int ipsec_open(struct ue *u)
 		return rc;
 	do {
 		s->port_s = some_port();
-		rc = listen_on(u, s->port_s, true);
+		rc = listen_on(u, &u->local, s->port_s, true);
 	} while (rc == -EADDRINUSE);
 	for (unsigned i = 0; rc == 0 && i < UE_PORTS; i++)
 		do {
 			s->port_c[i] = some_port();
-			rc = listen_on(u, s->port_c[i], false);
+			rc = listen_on(u, &u->local, s->port_c[i], false);
 		} while (rc == -EADDRINUSE);
 	return rc;
 }
@@ -104,16 +119,24 @@ void ipsec_close(struct ue *u)
 	u->sec.verify = NULL;
 }
 
-void ipsec_unguard(struct ue *u)
+static void unguard(struct ue *u, const struct addr *host)
 {
-	struct addr a = u->local;
+	struct addr a = *host;
 
-	if (!u->sec.x)
-		return;
 	for (unsigned i = 0; i <= UE_PORTS; i++) {
 		addr_set_port(&a, i < UE_PORTS ? u->sec.port_c[i] : u->sec.port_s);
 		(void)xfrm_guard_del(u->sec.x, &a);
 	}
+}
+
+void ipsec_unguard(struct ue *u)
+{
+	if (!u->sec.x)
+		return;
+	unguard(u, &u->local);
+	if (addr_is_set(&u->sec.public))
+		unguard(u, &u->sec.public);
+	nat_close(u);
 	xfrm_close(u->sec.x);
 	u->sec.x = NULL;
 }
@@ -134,6 +157,7 @@ static void set_flow(struct ue *u)
 	if (!s)
 		return;
 	addr_set_port(&u->flow.remote, s->theirs.port_s);
+	u->flow.local = s->us;
 	addr_set_port(&u->flow.local, s->mine.port_c);
 }
 
@@ -184,9 +208,10 @@ static void new_offer(struct ue *u)
 	uint32_t spi = 0x10000 + rand_below(0x7fff0000) * 2;
 	uint16_t port_c = s->port_c[s->turn++ % UE_PORTS];
 
-	s->n_offer = u->o.n_pairs;
+	s->n_offer = u->o.n_pairs * (u->o.nat ? 2 : 1);
 	for (unsigned i = 0; i < s->n_offer; i++)
-		s->offer[i] = (struct sec_agree){ .alg = u->o.pair[i].alg, .ealg = u->o.pair[i].ealg, .spi_c = spi, .spi_s = spi + 1,
+		s->offer[i] = (struct sec_agree){ .alg = u->o.pair[i % u->o.n_pairs].alg, .ealg = u->o.pair[i % u->o.n_pairs].ealg,
+						  .mod = i < u->o.n_pairs ? SEC_MOD_TRANS : SEC_MOD_UDP_ENC_TUN, .spi_c = spi, .spi_s = spi + 1,
 						  .port_c = port_c, .port_s = s->port_s, .q = SECAGREE_Q_ONE };
 	s->offered = true;
 }
@@ -263,6 +288,7 @@ static const struct sec_agree *choose(const struct ue_ipsec *s, const struct sec
 	for (unsigned i = 0; i < s->server.n; i++)
 		for (unsigned k = 0; k < s->n_offer; k++)
 			if (s->server.entry[i].alg == s->offer[k].alg && s->server.entry[i].ealg == s->offer[k].ealg &&
+			    s->server.entry[i].mod == s->offer[k].mod &&
 			    (!best || s->server.entry[i].q > best->q)) {
 				best = &s->server.entry[i];
 				*ret_mine = &s->offer[k];
@@ -294,6 +320,7 @@ static void tell(struct ue *u, const struct ipsec_set *s)
 
 	event_str(e, "alg", str_from_c(sec_alg_name(s->alg)));
 	event_str(e, "ealg", str_from_c(sec_ealg_name(s->ealg)));
+	event_str(e, "mode", str_from_c(sec_mod_name(s->encap_us ? SEC_MOD_UDP_ENC_TUN : SEC_MOD_TRANS)));
 	event_num(e, "portC", s->mine.port_c);
 	event_num(e, "portS", s->mine.port_s);
 	event_num(e, "networkPortC", s->theirs.port_c);
@@ -314,6 +341,12 @@ int ipsec_challenge(struct ue *u, const struct sip_msg *m)
 	theirs = rc == 0 ? choose(s, &mine) : NULL;
 	if (!theirs)
 		return -ENOTSUP;
+	if (theirs->mod == SEC_MOD_UDP_ENC_TUN) {
+		rc = nat_learn(u, m);
+		if (rc < 0)
+			return rc;
+		nat_fill(u, &k);
+	}
 	k.alg = theirs->alg;
 	k.ealg = theirs->ealg;
 	k.mine = (struct ipsec_end){ mine->spi_c, mine->spi_s, mine->port_c, mine->port_s };

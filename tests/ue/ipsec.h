@@ -15,12 +15,16 @@ struct ue_ipsec {
 	struct xfrm *x;			/* NULL: no IPsec */
 	uint16_t port_s, port_c[UE_PORTS];
 	unsigned turn;
-	struct sec_agree offer[UE_PAIRS];	/* of the registration in progress */
+	struct sec_agree offer[2 * UE_PAIRS];	/* of the registration in progress; each once more with --nat */
 	unsigned n_offer;
 	bool offered;
 	char *verify;			/* Security-Server as it came */
 	struct sec_list server;
 	struct ipsec_set pending, live, old;	/* peer unset: none */
 	struct timer forget;
+	/* behind a NAT: nat.c */
+	struct addr public;		/* our address as the network sees it; unset: there is no NAT, or none is known yet */
+	int encap;			/* the socket that ESP within UDP goes through; -1: none */
+	struct timer keep;
 	uint8_t ck[16], ik[16];
 };

@@ -216,7 +216,7 @@ void net_close(struct ue *u)
 void via_make(const struct ue *u, struct via *v)
 {
 	char at[ADDR_STRLEN];
-	struct addr us = u->local;
+	struct addr us = *ipsec_us(u);
 
 	tx_branch_make(v->branch);
 	if (ipsec_protected(u)) {	/* TS 24.229 §5.1.1.4.1: the protected server port, and no rport */

@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --udp-max BYTES          larger requests go over TCP, RFC 3261 says 1300 (0: none does)\n"
 	"  --ipsec                  security agreement and IPsec (TS 33.203); CAP_NET_ADMIN and a kernel with ESP\n"
 	"  --ipsec-offer ALG/EALG,...   what Security-Client holds, in that order (all of TS 33.203)\n"
+	"  --nat                    offer ESP within UDP as well, and use it when a NAT is between (TS 33.203 annex M)\n"
 	"  --attack NAME            do one thing wrong: verify-{alg,ealg,spi-c,spi-s,port-c,port-s,q,short,missing},\n"
 	"                           client-{spi,port,short}, clear-answer, clear-requests, wrong-spi\n"
 	"  --trace                  an event per SIP message\n"
@@ -44,7 +45,7 @@ static const char usage[] =
 enum {
 	OPT_PCSCF = 256, OPT_BIND, OPT_IMSI, OPT_MSISDN, OPT_MCC, OPT_MNC, OPT_IMPI, OPT_IMPU, OPT_DOMAIN, OPT_K, OPT_OPC, OPT_OP,
 	OPT_AMF, OPT_SQN, OPT_PASSWORD, OPT_EXPIRES, OPT_ANSWER, OPT_RING_MS, OPT_MAX_RING_S, OPT_PRECOND, OPT_RTP, OPT_USER_AGENT,
-	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_IPSEC, OPT_IPSEC_OFFER, OPT_ATTACK, OPT_TRACE, OPT_HELP,
+	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_IPSEC, OPT_IPSEC_OFFER, OPT_NAT, OPT_ATTACK, OPT_TRACE, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -57,7 +58,7 @@ static const struct option options[] = {
 	{ "rtp", 1, NULL, OPT_RTP }, { "user-agent", 1, NULL, OPT_USER_AGENT },
 	{ "no-authorization", 0, NULL, OPT_NO_AUTHORIZATION }, { "t1-ms", 1, NULL, OPT_T1_MS },
 	{ "udp-max", 1, NULL, OPT_UDP_MAX }, { "ipsec", 0, NULL, OPT_IPSEC },
-	{ "ipsec-offer", 1, NULL, OPT_IPSEC_OFFER }, { "attack", 1, NULL, OPT_ATTACK }, { "trace", 0, NULL, OPT_TRACE },
+	{ "ipsec-offer", 1, NULL, OPT_IPSEC_OFFER }, { "nat", 0, NULL, OPT_NAT }, { "attack", 1, NULL, OPT_ATTACK }, { "trace", 0, NULL, OPT_TRACE },
 	{ "help", 0, NULL, OPT_HELP }, { NULL, 0, NULL, 0 },
 };
 
@@ -220,6 +221,9 @@ static int read_option(struct reader *r, int opt, const char *name, const char *
 		return read_number(r, name, v, 0, &o->udp_max_bytes);
 	case OPT_IPSEC:
 		o->ipsec = true;
+		return 0;
+	case OPT_NAT:
+		o->nat = true;
 		return 0;
 	case OPT_IPSEC_OFFER:
 		return read_offer(r, v);

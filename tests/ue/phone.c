@@ -6,14 +6,25 @@
 #include "tests/ue/call.h"
 #include "tests/ue/phone.h"
 
+void contact_make(struct ue *u)
+{
+	struct addr us = *ipsec_us(u);
+	char at[ADDR_STRLEN];
+
+	if (u->o.ipsec)			/* TS 24.229 §5.1.1.2.2: the protected server port, from the first REGISTER on */
+		addr_set_port(&us, u->sec.port_s);
+	snprintf(u->contact, sizeof(u->contact), "sip:%s@%s%s", u->user, addr_fmt(&us, at), u->o.proto == SIP_TCP ? ";transport=tcp" : "");
+}
+
 /* The Contact and what makes the phone recognisable after a restart: RFC 5626 §4.1, GSMA IMEI URN of RFC 7254. */
 static void names_make(struct ue *u)
 {
 	struct str imsi = str_from_c(u->o.imsi);
-	char user[17], at[ADDR_STRLEN];
-	struct addr us = u->local;
 
-	rand_token(user, 16);
+	if (imsi.l)
+		snprintf(u->user, sizeof(u->user), "%s", u->o.imsi);
+	else
+		rand_token(u->user, 16);
 	if (imsi.l >= 6) {
 		snprintf(u->instance, sizeof(u->instance), "urn:gsma:imei:35209900-%s-0", imsi.p + imsi.l - 6);
 	} else {
@@ -24,10 +35,7 @@ static void names_make(struct ue *u)
 		snprintf(u->instance, sizeof(u->instance), "urn:uuid:%08x-%04x-4000-8000-%012llx", (unsigned)(h >> 32),
 			 (unsigned)(h >> 16 & 0xffff), (unsigned long long)(h & 0xffffffffffffull));
 	}
-	if (u->o.ipsec)			/* TS 24.229 §5.1.1.2.2: the protected server port, from the first REGISTER on */
-		addr_set_port(&us, u->sec.port_s);
-	snprintf(u->contact, sizeof(u->contact), "sip:%s@%s%s", imsi.l ? u->o.imsi : user, addr_fmt(&us, at),
-		 u->o.proto == SIP_TCP ? ";transport=tcp" : "");
+	contact_make(u);
 	snprintf(u->identity, sizeof(u->identity), "%s", u->o.impu);
 }
 

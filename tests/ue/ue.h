@@ -37,7 +37,7 @@ struct ue_options {
 	enum ue_answer answer;
 	unsigned reject_code;
 	bool precond, rtp, no_authorization, trace;
-	bool ipsec;
+	bool ipsec, nat;
 	struct {
 		enum sec_alg alg;
 		enum sec_ealg ealg;
@@ -108,6 +108,7 @@ struct ue {
 	struct sip_flow flow;			/* to the P-CSCF */
 	struct addr local;			/* our listeners, UDP and TCP on one port */
 	char local_text[ADDR_STRLEN];
+	char user[32];				/* of the Contact */
 	char contact[UE_TEXT];			/* the URI */
 	char instance[64];			/* +sip.instance */
 	char identity[UE_TEXT];			/* From and P-Preferred-Identity */
@@ -161,6 +162,7 @@ struct request {				/* outside of a dialog */
 struct bytes *request_make(struct ue *u, const struct via *v, const struct request *r);
 /* "+49...", "0171..." or a URI into a Request-URI.  0 or -EINVAL. */
 int target_make(const struct ue *u, struct str text, char dst[UE_TEXT]);
+void contact_make(struct ue *u);		/* phone.c: when our address has become another */
 void put_contact(const struct ue *u, struct buf *b);	/* the Contact line with its feature tags */
 
 /* ---- incoming.c ---- */
@@ -195,6 +197,17 @@ void ipsec_failed(struct ue *u, bool over);
 bool ipsec_protected(const struct ue *u);	/* requests go through associations */
 void ipsec_response_flow(void *u, const struct sip_msg *req, struct sip_flow *to);
 struct sip_flow ipsec_flow_for(const struct ue *u, enum sip_method method);
+
+const struct addr *ipsec_us(const struct ue *u);	/* our address toward the network within associations */
+int ipsec_listen(struct ue *u, const struct addr *host);	/* on all our protected ports */
+
+/* ---- nat.c: ESP within UDP through a NAT, with --nat ---- */
+
+void nat_init(struct ue *u);
+/* The 401 says where it came from and offers mod=UDP-enc-tun: address, sockets, keep-alives.  0 or -errno. */
+int nat_learn(struct ue *u, const struct sip_msg *m);
+void nat_fill(const struct ue *u, struct ipsec_set *s);		/* what a set is then */
+void nat_close(struct ue *u);
 
 /* ---- subscribe.c: reg-event ---- */
 
