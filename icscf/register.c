@@ -5,7 +5,6 @@
 #include "common/util/clock.h"
 #include "icscf/icscf.h"
 
-#define UAR_FLAG_EMERGENCY 1u			/* TS 29.229 §6.3.44, bit 0 */
 #define AOR_MAX 512
 #define IMPI_MAX 256
 
@@ -154,7 +153,7 @@ static uint32_t uar_type(const struct icscf_ask *a)
 static bool send_uar(struct icscf_ask *a)
 {
 	struct cx_uar r = { .impi = a->impi, .impu = a->impu, .visited_network = a->visited, .type = uar_type(a),
-			    .flags = a->emergency ? UAR_FLAG_EMERGENCY : 0 };
+			    .flags = a->emergency ? CX_UAR_FLAG_EMERGENCY : 0 };
 
 	a->asked_us = clock_mono_us();
 	a->cx = cx_uar_send(a->iw->w->dia, &r, on_uaa, a);

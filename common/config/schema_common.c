@@ -101,6 +101,8 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "diameter.max_redirects", CFG_INT, 0, 1000000, "10000", NULL, 0, NULL,
 	  "Users whose HSS a redirect (3006) named that are remembered, per worker; 0: none, the redirect is followed each time." },
 	{ "diameter.max_redirect_s", CFG_INT, 1, 604800, "3600", NULL, 0, "s", "So long at most, whatever its Redirect-Max-Cache-Time." },
+	{ "diameter.overload_reports", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Say that we know overload reports (DOIC, RFC 7683), and send less when the HSS wants less, new registrations first.  HSSs of the standard profile." },
 	{ "diameter.hss_profile", CFG_ENUM, 0, 0, "standard", "standard|pyhss|open5gs", 0, NULL,
 	  "Which HSS it is, where it differs from TS 29.228." },
 

@@ -251,6 +251,7 @@ static int start_diameter(struct stack *s)
 	c.request_timeout_ms = (uint32_t)cfg_int(r, "diameter.request_timeout_ms");
 	c.max_outstanding = (uint32_t)cfg_int(r, "diameter.max_outstanding");
 	c.watchdog_s = 6;
+	c.doic = cfg_bool(r, "diameter.overload_reports") && !c.rx && str_eq(cfg_str(r, "diameter.hss_profile"), STR("standard"));
 	for (size_t i = 0; i < cfg_list_len(r, "diameter.peers") && c.n_peers < 16; i++) {
 		const struct cfg_node *p = cfg_list_at(r, "diameter.peers", i);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
 #include "common/diameter/redirect.h"
 #include "common/log/log.h"
@@ -22,6 +23,8 @@ static METRIC_DEF(m_seconds, "cscf_diameter_seconds", METRIC_HISTOGRAM, "Time un
 static METRIC_DEF(m_waiting, "cscf_diameter_waiting", METRIC_GAUGE, "Requests that wait for others to be answered.", NULL, NULL);
 static METRIC_DEF(m_redirects, "cscf_diameter_redirects_total", METRIC_COUNTER,
 		  "Redirects (3006): followed, remembered from before, refused (no such peer, or too many).", "outcome", NULL);
+static METRIC_DEF(m_shed, "cscf_diameter_throttled_total", METRIC_COUNTER,
+		  "Requests that were not sent because the HSS reported overload (RFC 7683).", "command", NULL);
 static METRIC_DEF(m_late, "cscf_diameter_late_answers_total", METRIC_COUNTER, "Answers that came after the deadline.", "command",
 		  NULL);
 
@@ -299,6 +302,24 @@ static int make_request(struct pending *p, enum dia_command_id cmd, const void *
 	return request_make(cmd, &copy, ret);
 }
 
+/* ---- overload of the HSS ---- */
+
+static bool is_shed(enum dia_command_id cmd, const void *req)
+{
+	struct dia_peer_view peers[DOIC_MAX_NODES];
+	struct str host = dia_request_text(cmd, req, 293);
+	size_t n = 0;
+
+	if (doic_is_calm() || !redirect_identity(cmd, req).l)
+		return false;
+	if (!host.l)
+		n = dia_peers(peers, DOIC_MAX_NODES);
+	if (doic_admits(cmd, req, host, str_from_c(dia_node()->dest_realm), peers, n, clock_mono_ms()))
+		return false;
+	metric_add(&m_shed, dia_commands[cmd].request_name, NULL, 1);
+	return true;
+}
+
 /* ---- sending ---- */
 
 /* Sends it, or has its timer tell at once why not. */
@@ -343,7 +364,7 @@ static uint64_t send_request(struct dia_client *c, enum dia_command_id cmd, cons
 	timer_init(&p->timer, on_deadline);
 	list_init(&p->waiting);
 	timer_start(loop_wheel(c->loop), &p->timer, c->timeout_ms);
-	p->err = !dia_any_open() ? -ENOTCONN : c->outstanding >= c->max_outstanding && c->n_waiting >= c->max_waiting ? -EBUSY
+	p->err = !dia_any_open() ? -ENOTCONN : is_shed(cmd, req) ? -EBUSY : c->outstanding >= c->max_outstanding && c->n_waiting >= c->max_waiting ? -EBUSY
 		: make_request(p, cmd, req, &m);
 	if (p->err)
 		timer_start(loop_wheel(c->loop), &p->timer, 0);
@@ -394,6 +415,7 @@ struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, u
 	metrics_register(&m_seconds);
 	metrics_register(&m_late);
 	metrics_register(&m_redirects);
+	metrics_register(&m_shed);
 	return c;
 }
 

@@ -44,6 +44,13 @@ int codec_add_str(msg_or_avp *parent, uint32_t code, enum dia_vendor vendor, str
 	return add(parent, code, vendor, &v);
 }
 
+static int add_u64(msg_or_avp *parent, const struct dia_row *r, uint64_t n)
+{
+	union avp_value v = { .u64 = n };
+
+	return add(parent, r->code, r->vendor, &v);
+}
+
 static int new_group(uint32_t code, enum dia_vendor vendor, struct avp **ret)
 {
 	struct dict_object *model = dictionary_avp(code, vendor);
@@ -118,6 +125,10 @@ static int write_row(msg_or_avp *parent, const struct dia_row *r, const char *in
 		return *(const uint32_t *)p != UINT32_MAX ? codec_add_u32(parent, r->code, r->vendor, *(const uint32_t *)p) : 0;
 	case DIA_K_U32_OR_NONE:
 		return *(const uint32_t *)p != DIA_NONE ? codec_add_u32(parent, r->code, r->vendor, *(const uint32_t *)p) : 0;
+	case DIA_K_U64:
+		return add_u64(parent, r, *(const uint64_t *)p);
+	case DIA_K_U64_OPT:
+		return *(const uint64_t *)p ? add_u64(parent, r, *(const uint64_t *)p) : 0;
 	case DIA_K_BOOL:
 		return codec_add_u32(parent, r->code, r->vendor, *(const bool *)p);
 	case DIA_K_PRESENT:
@@ -132,6 +143,8 @@ static int write_row(msg_or_avp *parent, const struct dia_row *r, const char *in
 		return rc;
 	case DIA_K_GROUP:
 		return write_group(parent, r, p, r->n_off && *(const bool *)(in + r->n_off));
+	case DIA_K_GROUP_IF:
+		return *(const bool *)(in + r->n_off) ? write_group(parent, r, p, true) : 0;
 	case DIA_K_ITEMS:
 		for (unsigned i = 0; i < *(const unsigned *)(in + r->n_off) && i < r->item_max && rc == 0; i++)
 			rc = write_item(parent, r, (const char *)p + i * r->item_size);
@@ -197,7 +210,7 @@ static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct dia_r
 	struct str s = STR_NONE;
 	unsigned *n;
 
-	if (r->kind == DIA_K_GROUP) {
+	if (r->kind == DIA_K_GROUP || r->kind == DIA_K_GROUP_IF) {
 		if (r->n_off)
 			*(bool *)(out + r->n_off) = true;
 		return codec_read(avp, r->sub, p, a);
@@ -230,6 +243,10 @@ static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct dia_r
 	case DIA_K_U32S:
 		if (u32s->n < CX_MAX_LIST)
 			u32s->v[u32s->n++] = h->avp_value->u32;
+		break;
+	case DIA_K_U64:
+	case DIA_K_U64_OPT:
+		*(uint64_t *)p = h->avp_value->u64;
 		break;
 	case DIA_K_BOOL:
 		*(bool *)p = h->avp_value->u32 != 0;

@@ -35,10 +35,11 @@ enum cx_result {			/* TS 29.229 §6.2 and RFC 6733 §7.1; experimental ones are 
 };
 const char *cx_result_name(uint32_t code, bool experimental);	/* "USER_UNKNOWN"; "result 5999" never NULL (static storage per thread) */
 
+#define CX_UAR_FLAG_EMERGENCY 1u			/* TS 29.229 §6.3.44, bit 0 */
 struct cx_uar {
 	struct str impi, impu, visited_network;
 	uint32_t type;
-	uint32_t flags;				/* UAR-Flags; bit 0 emergency; 0: not sent */
+	uint32_t flags;				/* UAR-Flags, CX_UAR_FLAG_...; 0: not sent */
 	struct str dest_host;			/* empty: by realm */
 	struct str origin_host;			/* when received */
 };

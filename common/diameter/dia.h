@@ -21,6 +21,7 @@ struct dia_config {
 	uint32_t max_outstanding;		/* per client; more wait their turn, see dia_client_new() */
 	uint32_t watchdog_s;			/* Tw, RFC 3539; 6 at least */
 	bool rx;				/* speaks Rx; else Cx */
+	bool doic;				/* knows overload reports (RFC 7683), and says so */
 	bool any_peer;				/* whoever connects is taken: the lab's HSS and PCRF */
 };
 int dia_start(const struct dia_config *c);	/* 0 or -errno; logs the reason */
@@ -71,6 +72,9 @@ struct dia_redirect {
 /* How many users' hosts a client remembers and for how long at most; before its first request.  0, -ENOMEM: none. */
 int dia_client_redirects(struct dia_client *c, uint32_t max, uint32_t max_s);
 void dia_request_redirect(struct dia_peer_request *q, const struct dia_redirect *r);	/* ends q: the lab's HSS */
+
+/* An overload report in the answer to q, when q's sender knows them (RFC 7683): the lab's HSS.  reduction in hundredths. */
+void dia_request_overload(struct dia_peer_request *q, uint64_t sequence, uint32_t reduction, uint32_t validity_s, bool of_realm);
 
 /* Sees requests leave (r NULL) and end (r), for ladders.  correlation: log_correlation() of the time when the request left;
  * it is set again while the answer is handled, so that what the answer brings about can be found by the same key. */

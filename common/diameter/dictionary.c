@@ -1,5 +1,6 @@
 /* common/diameter/dictionary.c - Cx and Rx in freeDiameter's dictionary, from the rows of cx_tables.c and rx_tables.c. */
 #include <errno.h>
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
 #include "common/log/log.h"
 
@@ -49,6 +50,7 @@ static int define_applications(void)
 static int define_avps(const struct dia_avp_def *defs, enum dia_vendor vendor)
 {
 	static const enum dict_avp_basetype types[] = { [DIA_AVP_OCTETS] = AVP_TYPE_OCTETSTRING, [DIA_AVP_U32] = AVP_TYPE_UNSIGNED32,
+							[DIA_AVP_U64] = AVP_TYPE_UNSIGNED64,
 							[DIA_AVP_GROUP] = AVP_TYPE_GROUPED };
 	int rc = 0;
 
@@ -110,7 +112,7 @@ static int define_all_avps(void)
 	static const struct {
 		const struct dia_avp_def *defs;
 		enum dia_vendor vendor;
-	} all[] = { { cx_avps, DIA_3GPP }, { digest_avps, DIA_BASE }, { rx_avps, DIA_3GPP }, { rx_base_avps, DIA_BASE },
+	} all[] = { { cx_avps, DIA_3GPP }, { digest_avps, DIA_BASE }, { doic_avps, DIA_BASE }, { rx_avps, DIA_3GPP }, { rx_base_avps, DIA_BASE },
 		    { rx_etsi_avps, DIA_ETSI } };
 	int rc = 0;
 

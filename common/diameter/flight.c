@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
 #include "common/diameter/redirect.h"
 #include "common/util/clock.h"
@@ -136,6 +137,16 @@ static struct redirection *read_redirect(struct msg *m, enum dia_command_id cmd,
 	return x->r.n && redirect_identity(cmd, x->request).l ? x : NULL;
 }
 
+/* RFC 7683 §5.2.1: an answer that we can read may say that its sender has too much to do. */
+static void read_overload(struct msg *m, struct arena *a)
+{
+	struct doic_answer d = { 0 };
+	struct doic_origin o = { 0 };
+
+	if (codec_read(m, doic_answer_rows, &d, a) == 0 && d.report && codec_read(m, doic_origin_rows, &o, a) == 0)
+		doic_report(o.host, o.realm, &d, clock_mono_ms());
+}
+
 static void read_answer(struct msg *m, const struct flight *f, struct arena *a, void *answer)
 {
 	struct dia_result *r = answer;
@@ -152,6 +163,8 @@ static void read_answer(struct msg *m, const struct flight *f, struct arena *a, 
 	if (rc == 0)
 		rc = codec_read_result(m, r);
 	r->err = rc;
+	if (rc == 0 && dia_node()->c.doic)
+		read_overload(m, a);
 	if (from)
 		peer_answered(from, clock_mono_us() - f->began_us, rc < 0 || (!r->experimental && r->code / 1000 == 3 && !is_redirect(r)));
 }

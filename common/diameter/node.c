@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
 #include "common/log/log.h"
 #include "common/util/bytes.h"
@@ -311,6 +312,7 @@ void dia_stop(void)
 	fd_core_shutdown();
 	fd_core_wait_shutdown_complete();
 	flights_end();
+	doic_reset();
 	fd_log_handler_unregister();
 }
 

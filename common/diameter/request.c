@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
+#include "common/diameter/redirect.h"
 #include "common/util/rand.h"
 
 #define SESSION_ID_BYTES 320
@@ -91,6 +93,8 @@ int request_make(enum dia_command_id cmd, const void *req, struct msg **ret)
 		rc = add_destination(m, cmd, req);
 	if (rc == 0)
 		rc = codec_write(m, c->request, req);
+	if (rc == 0 && dia_node()->c.doic && redirect_identity(cmd, req).l)	/* of a CSCF, not of a HSS: RFC 7683 §5.1.1 */
+		rc = codec_write(m, doic_request_rows, &(const struct doic_answer){ .features = DOIC_LOSS });
 	if (rc < 0 && m) {
 		fd_msg_free(m);
 		m = NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
 #include "common/diameter/redirect.h"
 #include "common/log/log.h"
@@ -31,6 +32,7 @@ struct dia_peer_request {
 	struct msg *msg;
 	enum dia_command_id cmd;
 	void *request;
+	struct doic_answer overload;	/* for the answer; features 0: none */
 };
 
 void cx_serve(struct loop *l, const struct cx_server_ops *ops, void *u)
@@ -73,14 +75,14 @@ static int make_answer(enum dia_command_id cmd, struct msg **m, const void *answ
 	return rc;
 }
 
-/* redirect: NULL, or what a protocol error says besides. */
-static void answer_message(enum dia_command_id cmd, struct msg *m, const void *answer, const struct dia_redirect *redirect)
+/* rows, more: NULL, or what the answer says besides. */
+static void answer_message(enum dia_command_id cmd, struct msg *m, const void *answer, const struct dia_row *rows, const void *more)
 {
 	const struct dia_result *r = answer;
 	int rc = make_answer(cmd, &m, answer);
 
-	if (rc == 0 && redirect)
-		rc = codec_write(m, dia_redirect_rows, redirect);
+	if (rc == 0 && rows)
+		rc = codec_write(m, rows, more);
 	metric_add(&m_served, dia_commands[cmd].request_name, dia_command_result_name(cmd, r), 1);
 	if (rc == 0)
 		rc = -fd_msg_send(&m, NULL, NULL);
@@ -108,7 +110,7 @@ static void answer_plain(enum dia_command_id cmd, struct msg *m, uint32_t code)
 
 	memset(&a, 0, sizeof(a));
 	a.result.code = code;
-	answer_message(cmd, m, &a, NULL);
+	answer_message(cmd, m, &a, NULL, NULL);
 }
 
 static void finish(struct dia_peer_request *q, enum dia_command_id cmd, const void *answer)
@@ -117,7 +119,7 @@ static void finish(struct dia_peer_request *q, enum dia_command_id cmd, const vo
 		log_error(LOG_DIA, "an answer of another command", LOG_C("command", dia_commands[q->cmd].request_name));
 		answer_plain(q->cmd, q->msg, DIA_UNABLE_TO_COMPLY);
 	} else if (q->msg) {
-		answer_message(cmd, q->msg, answer, NULL);
+		answer_message(cmd, q->msg, answer, q->overload.features ? doic_answer_rows : NULL, &q->overload);
 	}
 	timer_stop(&q->timer);
 	arena_unref(q->a);
@@ -144,9 +146,18 @@ void dia_request_redirect(struct dia_peer_request *q, const struct dia_redirect 
 	const struct dia_result result = { 0, DIA_REDIRECT_INDICATION, false };
 
 	if (q->msg)
-		answer_message(q->cmd, q->msg, &result, r);
+		answer_message(q->cmd, q->msg, &result, dia_redirect_rows, r);
 	timer_stop(&q->timer);
 	arena_unref(q->a);
+}
+
+void dia_request_overload(struct dia_peer_request *q, uint64_t sequence, uint32_t reduction, uint32_t validity_s, bool of_realm)
+{
+	struct doic_answer asked = { 0 };
+
+	if (q->msg && codec_read(q->msg, doic_request_rows, &asked, q->a) == 0 && asked.features & DOIC_LOSS)
+		q->overload = (struct doic_answer){ .features = DOIC_LOSS, .report = true, .sequence = sequence, .reduction = reduction,
+						    .validity_s = validity_s, .type = of_realm };
 }
 
 bool dia_request_retransmitted(const struct dia_peer_request *q)

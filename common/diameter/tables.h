@@ -10,10 +10,12 @@ enum dia_kind {
 	DIA_K_U32_OPT,			/* 0: absent */
 	DIA_K_U32_OR_MAX,		/* UINT32_MAX: absent */
 	DIA_K_U32_OR_NONE,		/* DIA_NONE: absent, where UINT32_MAX means something */
+	DIA_K_U64, DIA_K_U64_OPT,	/* the same of uint64_t */
 	DIA_K_BOOL,			/* always sent, 0 or 1 */
 	DIA_K_PRESENT,			/* a bool: sent with value 0 when true */
 	DIA_K_STRS, DIA_K_U32S,
 	DIA_K_GROUP,			/* sent when something is in it, or when the bool at n_off says so */
+	DIA_K_GROUP_IF,			/* sent when the bool at n_off says so, and only then */
 	DIA_K_ITEMS			/* without rows: of struct str */
 };
 #define DIA_NONE (UINT32_MAX - 1)
@@ -24,7 +26,7 @@ struct dia_row {
 	enum dia_kind kind;
 	size_t off;
 	const struct dia_row *sub;	/* DIA_K_GROUP, DIA_K_ITEMS: rows ended by code 0 */
-	size_t n_off;			/* DIA_K_ITEMS: the count; DIA_K_GROUP: a bool that says it is there, or 0 */
+	size_t n_off;			/* DIA_K_ITEMS: the count; DIA_K_GROUP, _IF: a bool that says it is there, or 0 */
 	size_t item_size;		/* DIA_K_ITEMS */
 	unsigned item_max;
 };
@@ -59,7 +61,7 @@ extern const struct dia_row rx_aar_rows[], rx_aaa_rows[], rx_str_rows[], rx_sta_
 struct dia_avp_def {
 	uint32_t code;
 	const char *name;
-	enum { DIA_AVP_OCTETS, DIA_AVP_U32, DIA_AVP_GROUP } type;
+	enum { DIA_AVP_OCTETS, DIA_AVP_U32, DIA_AVP_U64, DIA_AVP_GROUP } type;
 	bool mandatory;
 };
 extern const struct dia_avp_def cx_avps[], rx_avps[], rx_base_avps[], rx_etsi_avps[];	/* ended by code 0 */

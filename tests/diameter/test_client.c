@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include "common/diameter/cx.h"
+#include "common/diameter/doic.h"
 #include "common/diameter/private.h"
+#include "common/log/log.h"
+#include "common/util/clock.h"
 #include "tests/check.h"
 
 #define T_MS 1000u
@@ -22,7 +25,21 @@ static struct {
 	uint32_t code;
 } told;
 
-/* ---- in place of flight.c, request.c and peers.c ---- */
+/* ---- in place of flight.c, request.c, peers.c and node.c ---- */
+
+const struct dia_node *dia_node(void)
+{
+	static const struct dia_node node = { .dest_realm = "test" };
+
+	return &node;
+}
+
+size_t dia_peers(struct dia_peer_view *ret, size_t max)
+{
+	(void)max;
+	*ret = (struct dia_peer_view){ .identity = "hss.test", .open = lib.open };
+	return 1;
+}
 
 bool dia_any_open(void)
 {
@@ -176,6 +193,23 @@ START_TEST(test_late_for_another_reg_05)
 }
 END_TEST
 
+START_TEST(test_an_overloaded_hss_D12)	/* RFC 7683: what it does not want is not sent, and whoever asked hears so at once */
+{
+	const struct doic_answer all = { DOIC_LOSS, true, 1, 100, 1, 0 };
+
+	begin(4);
+	doic_report(STR("hss.test"), STR("test"), &all, clock_mono_ms());
+	ask();
+	ck_assert_uint_eq(lib.n_flights, 0);
+	pass(0);
+	ck_assert(told.n == 1 && told.err == -EBUSY);
+	doic_reset();
+	ask();
+	ck_assert_uint_eq(lib.n_flights, 1);
+	end();
+}
+END_TEST
+
 START_TEST(test_peer_lost_reg_05)	/* the answer of a peer that went, after one was told that there is none */
 {
 	uint64_t id;
@@ -262,5 +296,5 @@ START_TEST(test_redirected_too_often_I8)
 }
 END_TEST
 
-TEST_MAIN("client", TEST_ROWS(test_remembered_until_it_fails_I8, after), TEST_ONE(test_redirected_too_often_I8), TEST_ROWS(test_answer_reg_05, rows), TEST_ONE(test_late_for_another_reg_05), TEST_ONE(test_peer_lost_reg_05),
+TEST_MAIN("client", TEST_ROWS(test_remembered_until_it_fails_I8, after), TEST_ONE(test_redirected_too_often_I8), TEST_ROWS(test_answer_reg_05, rows), TEST_ONE(test_late_for_another_reg_05), TEST_ONE(test_an_overloaded_hss_D12), TEST_ONE(test_peer_lost_reg_05),
 	  TEST_ONE(test_forgotten_reg_05))

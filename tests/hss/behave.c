@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/util/rand.h"
+#include "common/util/clock.h"
 #include "tests/hss/behave.h"
 
 static const char *const names[HSS_N_COMMANDS] = { "UAR", "LIR", "MAR", "SAR", "RTR", "PPR" };
@@ -81,7 +82,8 @@ static bool number(const cJSON *o, const char *key, double min, double max, doub
 static bool known_keys(const cJSON *o, char why[200])
 {
 	static const char *const keys[] = { "silent", "delayMs", "resultCode", "experimentalCode", "userData", "probability",
-					    "count", "identity", "redirectTo", "redirectUsage", "redirectCacheS" };
+					    "count", "identity", "redirectTo", "redirectUsage", "redirectCacheS",
+					    "overloadPercent", "overloadS" };
 
 	for (const cJSON *v = o->child; v; v = v->next) {
 		size_t i = 0;
@@ -123,7 +125,8 @@ static int add_rule(struct behave *b, enum hss_command c, const cJSON *o, char w
 {
 	struct behave_rule r = { .command = c, .percent = 100, .count = UINT32_MAX };
 	double delay = 0, code = 0, ecode = 0, p = 1, count = 0, usage = BEHAVE_ALL_USER, cache = 60;
-	bool has, has_code, has_ecode, has_count;
+	double overload = 0, overload_s = 30;
+	bool has, has_code, has_ecode, has_count, has_overload;
 
 	if (!cJSON_IsObject(o)) {
 		snprintf(why, 200, "%s must be an object or a list of objects", names[c]);
@@ -133,6 +136,7 @@ static int add_rule(struct behave *b, enum hss_command c, const cJSON *o, char w
 	    !number(o, "resultCode", 1001, 5999, &code, &has_code, why) ||
 	    !number(o, "experimentalCode", 1001, 5999, &ecode, &has_ecode, why) ||
 	    !number(o, "redirectUsage", 0, 6, &usage, &has, why) || !number(o, "redirectCacheS", 0, 86400, &cache, &has, why) ||
+	    !number(o, "overloadPercent", 0, 100, &overload, &has_overload, why) || !number(o, "overloadS", 0, 86400, &overload_s, &has, why) ||
 	    !number(o, "probability", 0, 1, &p, &has, why) || !number(o, "count", 0, 1e9, &count, &has_count, why))
 		return -EINVAL;
 	if (has_code && has_ecode) {
@@ -140,6 +144,9 @@ static int add_rule(struct behave *b, enum hss_command c, const cJSON *o, char w
 		return -EINVAL;
 	}
 	r.delay_ms = (uint32_t)delay;
+	r.overload = (uint32_t)overload;
+	r.overload_s = has_overload ? (uint32_t)overload_s : UINT32_MAX;
+	r.sequence = clock_wall_us();
 	r.usage = (uint32_t)usage;
 	r.cache_s = (uint32_t)cache;
 	r.result = (struct dia_result){ 0, (uint32_t)(has_ecode ? ecode : code), has_ecode };
@@ -199,6 +206,10 @@ static cJSON *rule_to_json(const struct behave_rule *r)
 		cJSON_AddNumberToObject(o, r->result.experimental ? "experimentalCode" : "resultCode", r->result.code);
 	if (r->set_user_data)
 		cJSON_AddStringToObject(o, "userData", r->user_data);
+	if (r->overload_s != UINT32_MAX) {
+		cJSON_AddNumberToObject(o, "overloadPercent", r->overload);
+		cJSON_AddNumberToObject(o, "overloadS", r->overload_s);
+	}
 	if (r->redirect[0]) {
 		cJSON_AddStringToObject(o, "redirectTo", r->redirect);
 		cJSON_AddNumberToObject(o, "redirectUsage", r->usage);

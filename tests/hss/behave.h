@@ -20,6 +20,8 @@ struct behave_rule {
 	struct dia_result result;	/* code 0: the right one */
 	char *user_data;		/* owned */
 	char redirect[256];		/* a SLF: 3006 with this Redirect-Host, "aaa://hss1.example"; "": no */
+	uint32_t overload, overload_s;	/* DOIC: by how many hundredths less is wanted, for how long; overload_s UINT32_MAX: no report */
+	uint64_t sequence;		/* of that report: another order is another one */
 	uint32_t usage, cache_s;	/* Redirect-Host-Usage, Redirect-Max-Cache-Time */
 	uint32_t percent;		/* of the requests; 100: all */
 	uint32_t count;			/* how many more; UINT32_MAX: no end */
@@ -34,7 +36,7 @@ void behave_clear(struct behave *b);
 /* The rule for this request, counted down; NULL: behave.  The first that fits wins. */
 const struct behave_rule *behave_match(struct behave *b, enum hss_command c, struct str impi, struct str impu);
 /* {"UAR": {"silent": true, "delayMs": 100, "resultCode": 3004, "experimentalCode": 5001, "userData": "...",
- *  "redirectTo": "aaa://...", "redirectUsage": 6, "redirectCacheS": 60, "probability": 0.5, "count": 3, "identity": "..."}, "MAR": [{...}, {...}]}
+ *  "redirectTo": "aaa://...", "redirectUsage": 6, "redirectCacheS": 60, "overloadPercent": 50, "overloadS": 10, "probability": 0.5, "count": 3, "identity": "..."}, "MAR": [{...}, {...}]}
  * replaces all rules.  0, or -EINVAL with the reason in why and the rules as they were. */
 int behave_from_json(struct behave *b, const cJSON *json, char why[200]);
 cJSON *behave_to_json(const struct behave *b);

@@ -151,6 +151,8 @@ static void take(struct hss *h, enum hss_command cmd, struct dia_peer_request *q
 		serve(&j);
 		return;
 	}
+	if (b->overload_s != UINT32_MAX)
+		dia_request_overload(q, b->sequence, b->overload, b->overload_s, false);
 	if (b->redirect[0]) {
 		const struct dia_redirect to = { .n = 1, .host = { str_from_c(b->redirect) }, .usage = b->usage, .cache_s = b->cache_s };
 

@@ -102,7 +102,7 @@ struct subs *hss_config_take_subs(void)
 static void add_rule(struct behave *b, const struct cfg_node *n)
 {
 	struct behave_rule r = { .silent = cfg_bool(n, "silent"), .delay_ms = (uint32_t)cfg_int(n, "delay_ms"),
-				 .percent = (uint32_t)cfg_int(n, "percent"), .count = UINT32_MAX };
+				 .percent = (uint32_t)cfg_int(n, "percent"), .count = UINT32_MAX, .overload_s = UINT32_MAX };
 
 	hss_command_from_name(cfg_str(n, "command"), &r.command);
 	if (cfg_has(n, "count"))
@@ -125,7 +125,7 @@ static void add_rule(struct behave *b, const struct cfg_node *n)
 void hss_config_apply(struct hss *h, const struct cfg *c)
 {
 	const struct cfg_node *r = cfg_root(c);
-	struct behave_rule rule = { .percent = 100, .count = UINT32_MAX };
+	struct behave_rule rule = { .percent = 100, .count = UINT32_MAX, .overload_s = UINT32_MAX };
 
 	h->set = (struct hss_settings){ .zero_in_res = cfg_bool(r, "hss.zero_in_res"),
 					.max_vectors = (unsigned)cfg_int(r, "hss.max_vectors"),

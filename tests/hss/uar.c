@@ -1,8 +1,6 @@
 /* tests/hss/uar.c - may this user register, and which S-CSCF serves it?  TS 29.228 §6.1.1.1. */
 #include "tests/hss/hss.h"
 
-#define UAR_FLAG_EMERGENCY 1u		/* TS 29.229 §6.3.44 */
-
 /* Barred, and no identity of the set that is not. */
 static bool all_barred(const struct sub *b, const struct sub_impu *id)
 {
@@ -48,7 +46,7 @@ static void answer_by_state(const struct hss *h, const struct sub *b, uint32_t t
 
 void hss_uar(struct hss *h, const struct cx_uar *r, struct cx_uaa *a)
 {
-	bool emergency = r->flags & UAR_FLAG_EMERGENCY;
+	bool emergency = r->flags & CX_UAR_FLAG_EMERGENCY;
 	const struct sub_impu *id;
 	struct sub *b;
 

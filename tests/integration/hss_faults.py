@@ -128,6 +128,33 @@ class Faults:
         time.sleep(1)				# the late answers come in now
         self.served(D, 108)
 
+    def overloaded(self):
+        """D12, RFC 7683: it wants half of the load: registrations that begin are held back with 503, calls go on; then all is as before."""
+        def throttled(node):
+            return sum(int(float(line.rsplit(" ", 1)[1])) for line in self.core.rest(node).get("/metrics").splitlines()
+                       if line.startswith("cscf_diameter_throttled_total{"))
+        self.core.behave({c: {"overloadPercent": 50, "overloadS": 30} for c in ("UAR", "LIR")})
+        da, db, _ = call(self.a, self.b, self.core.number(B))		# its LIA brings the report
+        seen = []
+        # Past the P-CSCF, which tries another address of the I-CSCF after a 503 (RFC 3263 §4.3).
+        with Phone(self.core, C, self.core.ip(110), proxy=self.core.addr("icscf")) as p:
+            for _ in range(20):
+                seen.append(p.register_once())
+            da2, db2, _ = call(self.b, self.a, self.core.number(A))
+            bad = [r for r in seen if r.status not in (401, 503)]
+            check(not bad, f"REGISTER gets {bad[:1]}")
+            held = [r for r in seen if r.status == 503]
+            check(5 <= len(held) <= 16, f"{len(held)} of {len(seen)} were held back")
+            check(all(r.get("Retry-After") for r in held), "503 without Retry-After")
+            equal(throttled("icscf"), len(held), "cscf_diameter_throttled_total")
+            hang_up(da, db)
+            hang_up(da2, db2)
+            self.core.behave({"LIR": {"overloadPercent": 0, "overloadS": 0}})		# over
+            da, db, _ = call(self.a, self.b, self.core.number(B))
+            hang_up(da, db)
+            self.core.behave({})
+            equal([p.register_once().status for _ in range(5)], [401] * 5, "REGISTERs when it is over")
+
     def nonsense(self):
         """Result codes and profiles that nobody expects: a mapped refusal, no crash, no registration."""
         rows = [("UAR", {"resultCode": 3002}), ("UAR", {"resultCode": 5012}), ("UAR", {"experimentalCode": 5999}), ("MAR", {"resultCode": 5012}),
@@ -166,6 +193,7 @@ class Faults:
             ("HSS silent on MAR: 5xx with Retry-After in time", self.silent, "MAR"),
             ("HSS silent on SAR: 5xx with Retry-After in time", self.silent, "SAR"),
             ("HSS silent on LIR: 5xx in time", self.silent_lir), ("HSS slow: served, others not held up", self.slow),
+            ("HSS overloaded: registrations are held back, calls are not", self.overloaded),
             ("HSS too late: refused in time", self.late), ("HSS talks nonsense", self.nonsense),
             ("HSS down: daemons stay up, /readyz says why", self.down), ("HSS down: REGISTER gets 5xx with Retry-After", self.down_register),
             ("HSS down: INVITE gets 5xx", self.down_call), ("HSS down: OPTIONS is answered", self.alive),
