@@ -117,9 +117,9 @@ const struct cfg_row cfg_common_schema[] = {
 
 	{ "rest", CFG_MAP, .help = "The management interface." },
 	{ "rest.listen", CFG_ADDR, 0, 0, NULL, NULL, 0, NULL, "Where it is served." },
-	{ "rest.token_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, 
+	{ "rest.token_file", CFG_FILE, 0, 0, NULL, NULL, CFG_RELOAD, NULL, 
 	  "File of bearer tokens, a line each: TOKEN [ROLE [NAME]]; ROLE is view, operate or admin (admin when it is not said)." },
-	{ "rest.token", CFG_STR, 1, 512, NULL, NULL, CFG_SECRET, NULL, "The bearer token itself; token_file is better." },
+	{ "rest.token", CFG_STR, 1, 512, NULL, NULL, CFG_SECRET | CFG_RELOAD, NULL, "The bearer token itself; token_file is better." },
 	{ "rest.unix_socket", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Unix socket for cscfctl; its file mode is the key, it needs no token." },
 	{ "rest.requests_per_s", CFG_INT, 0, 1000000, "500", NULL, 0, NULL, "Requests per second of one address; 0: no limit." },
 	{ "rest.console_dir", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Folder of the web console, served at /console (deploy/console)." },

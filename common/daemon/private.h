@@ -141,4 +141,5 @@ unsigned stack_admitted_percent(struct stack *s);	/* of new requests, at the bus
 void config_rest_init(struct stack *s);			/* config_rest.c: the timer that takes log levels back */
 /* rest_open.c */
 int stack_rest_open(struct stack *s);			/* by rest.*; 0 or -errno, logged */
+void rest_tokens_use(struct stack *s, const struct cfg *c);	/* the tokens as they are now */
 void rest_check_config(const struct cfg *c, struct buf *errors);	/* tokens and certificates can be read */

@@ -119,6 +119,18 @@ static void get_openapi(void *u, struct http_req *r)
 	buf_fini(&out);
 }
 
+static void get_docs(void *u, struct http_req *r)
+{
+	struct stack *s = u;
+	struct buf out;
+
+	buf_init(&out, 1u << 20);
+	http_server_docs(s->http, &out);
+	http_set_header(r, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+	http_reply(r, 200, "text/html; charset=utf-8", buf_str(&out));
+	buf_fini(&out);
+}
+
 static void get_info(void *u, struct http_req *r)
 {
 	struct stack *s = u;
@@ -329,6 +341,7 @@ const struct http_route stack_routes[] = {
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?  With the reason when not." },
 	{ "GET", "/metrics", HTTP_OPEN, get_metrics, "Prometheus text." },
 	{ "GET", "/api/v1/openapi.json", HTTP_OPEN, get_openapi, "This document." },
+	{ "GET", "/api/v1/docs", HTTP_OPEN, get_docs, "The same for people, a page without a script." },
 	{ "GET", "/api/v1/info", HTTP_VIEW, get_info, "Name, version, listeners." },
 	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Diameter peers and their states." },
 	{ "GET", "/api/v1/dialogs", HTTP_VIEW, get_dialogs, "Dialogs on the route of this node." },

@@ -190,6 +190,27 @@ static void settings(const struct stack *s, const struct rest_files *f, struct h
 		log_warn(LOG_REST, "REST in clear beyond loopback: tokens can be read on the way; rest.tls");
 }
 
+/* On SIGHUP.  A file that cannot be read any more takes no token away: nobody must be locked out by a slip. */
+void rest_tokens_use(struct stack *s, const struct cfg *c)
+{
+	const struct cfg_node *r = cfg_root(c);
+	struct rest_files f = { 0 };
+	const char *file = cfg_cstr(r, "rest.token_file");
+	int rc = file && *file ? rest_slurp(file, &f.tokens, &f.open_to_all) : 0;
+	bool good = rc == 0 && (!f.tokens || !read_tokens(&f));
+
+	if (!s->http)
+		return;
+	if (good)
+		rc = http_server_tokens(s->http, cfg_has(r, "rest.token") ? cfg_cstr(r, "rest.token") : NULL, f.token, f.n_tokens);
+	if (!good || rc < 0)
+		log_error(LOG_REST, good ? "the tokens cannot be kept" : "the token file cannot be used: the old tokens stay",
+			  LOG_C("file", file ? file : ""), LOG_C("error", rc < 0 ? strerror(-rc) : "a wrong line"));
+	else
+		s->open_to_all = f.open_to_all;
+	files_free(&f);
+}
+
 int stack_rest_open(struct stack *s)
 {
 	const struct cfg_node *r = cfg_root(s->config);

@@ -306,6 +306,7 @@ static void on_drain(struct timer *t);
 static void on_reload(void *stack, const struct cfg *c)
 {
 	certificates_use(stack, c);
+	rest_tokens_use(stack, c);
 	config_was_read(stack);
 }
 

@@ -54,19 +54,12 @@ static int copy(const char *from, char **to)
 	return from && !*to ? -ENOMEM : 0;
 }
 
-int access_init(struct http_server *s, const struct http_config *c)
+static int tokens_add(struct http_server *s, const char *token, const struct http_token *tokens, size_t n)
 {
-	int rc = c->token ? token_add(s, c->token, HTTP_ADMIN, "token") : 0;
+	int rc = token ? token_add(s, token, HTTP_ADMIN, "token") : 0;
 
-	for (size_t i = 0; i < c->n_tokens && rc == 0; i++)
-		rc = token_add(s, c->tokens[i].token, c->tokens[i].role, c->tokens[i].name);
-	s->requests_per_s = c->requests_per_s;
-	s->client_role = c->client_role;
-	s->bucket = calloc(HTTP_BUCKETS, sizeof(*s->bucket));
-	s->audit = calloc(HTTP_AUDIT_ENTRIES, sizeof(*s->audit));
-	if (rc == 0 && (!s->bucket || !s->audit || copy(c->tls_cert, &s->tls_cert) < 0 || copy(c->tls_key, &s->tls_key) < 0 ||
-			copy(c->tls_client_ca, &s->tls_ca) < 0))
-		rc = -ENOMEM;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = token_add(s, tokens[i].token, tokens[i].role, tokens[i].name);
 	return rc;
 }
 
@@ -77,12 +70,43 @@ static void forget(char *secret)
 	free(secret);
 }
 
-void access_fini(struct http_server *s)
+static void tokens_forget(struct http_server *s)
 {
 	for (size_t i = 0; i < s->n_tokens; i++) {
 		forget((char *)(uintptr_t)s->token[i].token);
 		free((char *)(uintptr_t)s->token[i].name);
 	}
+	s->n_tokens = 0;
+}
+
+int http_server_tokens(struct http_server *s, const char *token, const struct http_token *tokens, size_t n)
+{
+	int rc;
+
+	tokens_forget(s);
+	rc = tokens_add(s, token, tokens, n);
+	if (rc < 0)
+		tokens_forget(s);		/* half of them would be a guess */
+	return rc;
+}
+
+int access_init(struct http_server *s, const struct http_config *c)
+{
+	int rc = tokens_add(s, c->token, c->tokens, c->n_tokens);
+
+	s->requests_per_s = c->requests_per_s;
+	s->client_role = c->client_role;
+	s->bucket = calloc(HTTP_BUCKETS, sizeof(*s->bucket));
+	s->audit = calloc(HTTP_AUDIT_ENTRIES, sizeof(*s->audit));
+	if (rc == 0 && (!s->bucket || !s->audit || copy(c->tls_cert, &s->tls_cert) < 0 || copy(c->tls_key, &s->tls_key) < 0 ||
+			copy(c->tls_client_ca, &s->tls_ca) < 0))
+		rc = -ENOMEM;
+	return rc;
+}
+
+void access_fini(struct http_server *s)
+{
+	tokens_forget(s);
 	free(s->bucket);
 	free(s->audit);
 	free(s->tls_cert);

@@ -26,30 +26,129 @@ static void operation_id(const struct http_route *e, char *dst, size_t size)
 	dst[n] = '\0';
 }
 
-static void add_parameters(cJSON *op, const char *path)
+/* "/api/v1/config/revisions/{revision}" -> "config"; what stands outside of /api/v1 is "probes". */
+static void tag_of(const char *path, char *dst, size_t size)
 {
-	cJSON *params = cJSON_AddArrayToObject(op, "parameters");
+	struct str first, rest = str_from_c(path);
+
+	if (!str_starts(rest, STR("/api/v1/"))) {
+		snprintf(dst, size, "probes");
+		return;
+	}
+	str_cut(str_from(rest, 8), '/', &first, &rest);
+	str_copy(first, dst, size);
+}
+
+static cJSON *add_parameters(cJSON *op, const char *path)
+{
+	cJSON *params = cJSON_CreateArray(), *one;
 	const char *p = path;
 
 	while ((p = strchr(p, '{'))) {
 		const char *end = strchr(p, '}');
-		cJSON *one = cJSON_CreateObject();
-		char name[64];
+		char name[64], text[96];
 
+		one = cJSON_CreateObject();
 		str_copy(str_make(p + 1, (size_t)(end - p - 1)), name, sizeof(name));
+		snprintf(text, sizeof(text), "%s, percent-encoded", name);
 		cJSON_AddStringToObject(one, "name", name);
 		cJSON_AddStringToObject(one, "in", "path");
 		cJSON_AddBoolToObject(one, "required", true);
+		cJSON_AddStringToObject(one, "description", text);
 		cJSON_AddStringToObject(cJSON_AddObjectToObject(one, "schema"), "type", "string");
 		cJSON_AddItemToArray(params, one);
 		p = end;
 	}
+	cJSON_AddItemToObject(op, "parameters", params);
+	return params;
+}
+
+/* Help texts name query parameters as "name=": they are in the document because they are in the sentence. */
+static void add_queries(cJSON *params, const char *help)
+{
+	for (const char *p = help; (p = strchr(p, '=')); p++) {
+		const char *from = p;
+		cJSON *one;
+		char name[32];
+
+		while (from > help && isalnum((unsigned char)from[-1]))
+			from--;
+		if (from == p || !islower((unsigned char)*from) || !str_copy(str_make(from, (size_t)(p - from)), name, sizeof(name)))
+			continue;
+		one = cJSON_CreateObject();
+		cJSON_AddStringToObject(one, "name", name);
+		cJSON_AddStringToObject(one, "in", "query");
+		cJSON_AddStringToObject(one, "description", "As the summary says.");
+		cJSON_AddStringToObject(cJSON_AddObjectToObject(one, "schema"), "type", "string");
+		cJSON_AddItemToArray(params, one);
+	}
+}
+
+/* Lists page by these; a resource that is none does not look at them. */
+static void add_references(cJSON *params, const struct http_route *e)
+{
+	static const char *const pages[] = { "#/components/parameters/Limit", "#/components/parameters/Cursor" };
+	bool get = strcmp(e->method, "GET") == 0, list = get && e->path[strlen(e->path) - 1] == 's';
+
+	for (size_t i = 0; list && i < 2; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "$ref", pages[i]);
+		cJSON_AddItemToArray(params, one);
+	}
+	if (!get) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "$ref", "#/components/parameters/IfMatch");
+		cJSON_AddItemToArray(params, one);
+	}
+}
+
+static void add_schema(cJSON *to, const char *type, const char *ref)
+{
+	cJSON *schema = cJSON_AddObjectToObject(cJSON_AddObjectToObject(cJSON_AddObjectToObject(to, "content"), type), "schema");
+
+	if (ref)
+		cJSON_AddStringToObject(schema, "$ref", ref);
+}
+
+static void add_body(cJSON *op, const struct http_route *e)
+{
+	cJSON *body;
+
+	if (strcmp(e->method, "GET") == 0 || strcmp(e->method, "DELETE") == 0)
+		return;
+	body = cJSON_AddObjectToObject(op, "requestBody");
+	cJSON_AddStringToObject(body, "description", "As the summary says.");
+	add_schema(body, strcmp(e->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json", NULL);
+}
+
+static void add_responses(cJSON *op, const struct http_route *e)
+{
+	static const struct { const char *status, *ref; bool open, changes, param; } rows[] = {
+		{ "400", "BadRequest", true, false, false },	     { "401", "Unauthorized", false, false, false },
+		{ "403", "Forbidden", false, false, false },	     { "404", "NotFound", true, false, true },
+		{ "412", "PreconditionFailed", false, true, false }, { "422", "Unprocessable", false, true, false },
+		{ "429", "TooManyRequests", true, false, false },
+	};
+	bool open = e->role == HTTP_OPEN, changes = strcmp(e->method, "GET") != 0, param = strchr(e->path, '{');
+	cJSON *all = cJSON_AddObjectToObject(op, "responses"), *one = cJSON_AddObjectToObject(all, "2XX");
+	char ref[64];
+
+	cJSON_AddStringToObject(one, "description", "Done.");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if ((open && !rows[i].open) || (rows[i].changes && !changes) || (rows[i].param && !param))
+			continue;
+		snprintf(ref, sizeof(ref), "#/components/responses/%s", rows[i].ref);
+		cJSON_AddStringToObject(cJSON_AddObjectToObject(all, rows[i].status), "$ref", ref);
+	}
+	cJSON_AddStringToObject(cJSON_AddObjectToObject(all, "default"), "$ref", "#/components/responses/Other");
 }
 
 static void add_operation(cJSON *paths, const struct http_route *e)
 {
-	cJSON *item = cJSON_GetObjectItemCaseSensitive(paths, e->path), *op, *resp, *one;
-	char lower[16] = "", id[128];
+	cJSON *item = cJSON_GetObjectItemCaseSensitive(paths, e->path), *op, *params;
+	char lower[16] = "", id[128], tag[64];
 
 	if (!item)
 		item = cJSON_AddObjectToObject(paths, e->path);
@@ -57,53 +156,139 @@ static void add_operation(cJSON *paths, const struct http_route *e)
 		lower[i] = (char)tolower((unsigned char)e->method[i]);
 	op = cJSON_AddObjectToObject(item, lower);
 	operation_id(e, id, sizeof(id));
+	tag_of(e->path, tag, sizeof(tag));
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(op, "tags"), cJSON_CreateString(tag));
 	cJSON_AddStringToObject(op, "operationId", id);
 	cJSON_AddStringToObject(op, "summary", e->help);
+	cJSON_AddStringToObject(op, "description", e->help);
 	cJSON_AddStringToObject(op, "x-role", role_names[e->role]);
-	add_parameters(op, e->path);
+	params = add_parameters(op, e->path);
+	add_queries(params, e->help);
+	add_references(params, e);
+	add_body(op, e);
 	if (e->role == HTTP_OPEN)
 		cJSON_AddArrayToObject(op, "security");
-	resp = cJSON_AddObjectToObject(op, "responses");
-	one = cJSON_AddObjectToObject(resp, "2XX");
-	cJSON_AddStringToObject(one, "description", "Done.");
-	one = cJSON_AddObjectToObject(resp, "default");
-	cJSON_AddStringToObject(one, "description", "A problem (RFC 9457) with its cause.");
-	one = cJSON_AddObjectToObject(one, "content");
-	one = cJSON_AddObjectToObject(one, "application/problem+json");
-	one = cJSON_AddObjectToObject(one, "schema");
-	cJSON_AddStringToObject(one, "$ref", "#/components/schemas/Problem");
+	add_responses(op, e);
 }
 
-static void add_components(cJSON *doc)
+/* ---- what operations refer to ---- */
+
+static void add_problem_schema(cJSON *schemas)
 {
 	static const char *const members[] = { "type", "title", "detail", "cause", "instance" };
-	cJSON *c = cJSON_AddObjectToObject(doc, "components"), *s, *p;
+	cJSON *s = cJSON_AddObjectToObject(schemas, "Problem"), *p, *need;
 
-	s = cJSON_AddObjectToObject(cJSON_AddObjectToObject(c, "securitySchemes"), "bearer");
-	cJSON_AddStringToObject(s, "type", "http");
-	cJSON_AddStringToObject(s, "scheme", "bearer");
-	s = cJSON_AddObjectToObject(cJSON_AddObjectToObject(c, "schemas"), "Problem");
 	cJSON_AddStringToObject(s, "type", "object");
+	cJSON_AddStringToObject(s, "description", "RFC 9457, with the cause for programs.");
+	need = cJSON_AddArrayToObject(s, "required");
+	for (size_t i = 1; i < 4; i += 2)
+		cJSON_AddItemToArray(need, cJSON_CreateString(members[i]));
+	cJSON_AddItemToArray(need, cJSON_CreateString("status"));
 	p = cJSON_AddObjectToObject(s, "properties");
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		cJSON_AddStringToObject(cJSON_AddObjectToObject(p, members[i]), "type", "string");
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(p, "status"), "type", "integer");
 }
 
+static void add_problem_responses(cJSON *responses)
+{
+	static const struct { const char *name, *text; } rows[] = {
+		{ "BadRequest", "A parameter or the body is not understood." },
+		{ "Unauthorized", "No token, or one that is not valid." },
+		{ "Forbidden", "The role is not enough." },
+		{ "NotFound", "There is no such resource." },
+		{ "PreconditionFailed", "If-Match names another state." },
+		{ "Unprocessable", "Understood, but it cannot be." },
+		{ "TooManyRequests", "More than the limit of one address." },
+		{ "Other", "A problem (RFC 9457) with its cause." },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cJSON *one = cJSON_AddObjectToObject(responses, rows[i].name);
+
+		cJSON_AddStringToObject(one, "description", rows[i].text);
+		add_schema(one, "application/problem+json", "#/components/schemas/Problem");
+	}
+}
+
+static void add_parameter(cJSON *parameters, const char *key, const char *name, const char *in, const char *type, const char *text)
+{
+	cJSON *one = cJSON_AddObjectToObject(parameters, key);
+
+	cJSON_AddStringToObject(one, "name", name);
+	cJSON_AddStringToObject(one, "in", in);
+	cJSON_AddStringToObject(one, "description", text);
+	cJSON_AddStringToObject(cJSON_AddObjectToObject(one, "schema"), "type", type);
+}
+
+static void add_components(cJSON *doc)
+{
+	cJSON *c = cJSON_AddObjectToObject(doc, "components"), *s;
+
+	s = cJSON_AddObjectToObject(cJSON_AddObjectToObject(c, "securitySchemes"), "bearer");
+	cJSON_AddStringToObject(s, "type", "http");
+	cJSON_AddStringToObject(s, "scheme", "bearer");
+	s = cJSON_AddObjectToObject(c, "parameters");
+	add_parameter(s, "Limit", "limit", "query", "integer", "Page size, 1 to 1000; 100 when absent.");
+	add_parameter(s, "Cursor", "cursor", "query", "string", "page.nextCursor of the page before.");
+	add_parameter(s, "IfMatch", "If-Match", "header", "string", "The ETag that the change is based on.");
+	add_problem_schema(cJSON_AddObjectToObject(c, "schemas"));
+	add_problem_responses(cJSON_AddObjectToObject(c, "responses"));
+}
+
+static void add_info(cJSON *doc, const struct http_server *s)
+{
+	cJSON *info = cJSON_AddObjectToObject(doc, "info"), *one;
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s management interface", s->nf);
+	cJSON_AddStringToObject(info, "title", text);
+	cJSON_AddStringToObject(info, "version", "1");
+	cJSON_AddStringToObject(info, "description",
+				"Made from the tables that serve it. x-role is the least role that may call. Lists page by cursor; errors are problem details.");
+	one = cJSON_AddObjectToObject(info, "license");
+	cJSON_AddStringToObject(one, "name", "Apache-2.0");
+	cJSON_AddStringToObject(one, "identifier", "Apache-2.0");
+	one = cJSON_AddObjectToObject(info, "contact");
+	cJSON_AddStringToObject(one, "name", "who runs this node");
+	one = cJSON_CreateObject();
+	cJSON_AddStringToObject(one, "url", "/");
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(doc, "servers"), one);
+}
+
+/* The tags that the operations have, once each. */
+static void add_tags(cJSON *doc, const struct http_server *s)
+{
+	cJSON *tags = cJSON_AddArrayToObject(doc, "tags"), *one;
+	char tag[64], text[96];
+
+	for (unsigned t = 0; t < s->n_tables; t++) {
+		for (const struct http_route *e = s->table[t].routes; e->method; e++) {
+			tag_of(e->path, tag, sizeof(tag));
+			cJSON_ArrayForEach(one, tags)
+				if (strcmp(one->child->valuestring, tag) == 0)
+					break;
+			if (one)
+				continue;
+			one = cJSON_CreateObject();
+			snprintf(text, sizeof(text), "What is under %s.", tag);
+			cJSON_AddStringToObject(one, "name", tag);
+			cJSON_AddStringToObject(one, "description", text);
+			cJSON_AddItemToArray(tags, one);
+		}
+	}
+}
+
 void http_server_openapi(const struct http_server *s, struct buf *out)
 {
-	cJSON *doc = cJSON_CreateObject(), *info, *paths;
-	char title[96], *text;
+	cJSON *doc = cJSON_CreateObject(), *paths, *one = cJSON_CreateObject();
+	char *text;
 
 	cJSON_AddStringToObject(doc, "openapi", "3.1.0");
-	info = cJSON_AddObjectToObject(doc, "info");
-	snprintf(title, sizeof(title), "%s management interface", s->nf);
-	cJSON_AddStringToObject(info, "title", title);
-	cJSON_AddStringToObject(info, "version", "1");
-	cJSON_AddStringToObject(cJSON_AddObjectToObject(info, "license"), "name", "Apache-2.0");
-	cJSON_AddArrayToObject(cJSON_GetArrayItem(
-		(cJSON_AddItemToArray(cJSON_AddArrayToObject(doc, "security"), cJSON_CreateObject()),
-		 cJSON_GetObjectItemCaseSensitive(doc, "security")), 0), "bearer");
+	add_info(doc, s);
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(doc, "security"), one);
+	cJSON_AddArrayToObject(one, "bearer");
+	add_tags(doc, s);
 	paths = cJSON_AddObjectToObject(doc, "paths");
 	for (unsigned t = 0; t < s->n_tables; t++)
 		for (const struct http_route *e = s->table[t].routes; e->method; e++)
@@ -114,4 +299,35 @@ void http_server_openapi(const struct http_server *s, struct buf *out)
 		buf_puts(out, text);
 	cJSON_free(text);
 	cJSON_Delete(doc);
+}
+
+/* ---- for people ---- */
+
+static void put_text(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '<' || *s == '>' || *s == '&')
+			buf_printf(out, "&#%d;", *s);
+		else
+			buf_putc(out, *s);
+	}
+}
+
+void http_server_docs(const struct http_server *s, struct buf *out)
+{
+	buf_printf(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s: REST</title>"
+			"<meta name=\"viewport\" content=\"width=device-width\"><style>body{font:1em sans-serif;margin:2em;max-width:75em}"
+			"table{border-collapse:collapse;width:100%%}td,th{padding:.3em .6em;text-align:left;border-bottom:1px solid #8886;vertical-align:top}"
+			"td:nth-child(2){font-family:monospace;overflow-wrap:anywhere}:root{color-scheme:light dark}</style></head><body><h1>%s</h1>"
+			"<p>Bearer token, by role: view &lt; operate &lt; admin. Lists page by limit= and cursor=. Errors are problem details (RFC 9457) with a "
+			"cause. The same for programs: <a href=\"openapi.json\">openapi.json</a>.</p>"
+			"<table><tr><th>Method<th>Path<th>Role<th>What it does</tr>\n", s->nf, s->nf);
+	for (unsigned t = 0; t < s->n_tables; t++) {
+		for (const struct http_route *e = s->table[t].routes; e->method; e++) {
+			buf_printf(out, "<tr><td>%s<td>%s</td><td>%s<td>", e->method, e->path, role_names[e->role]);
+			put_text(out, e->help);
+			buf_puts(out, "</tr>\n");
+		}
+	}
+	buf_puts(out, "</table></body></html>\n");
 }

@@ -168,7 +168,7 @@ static const struct {
 	{ "diameter: {identity: a.b, peers: [{identity: h.b}]}\n", "diameter: {identity: a.b, peers: [{identity: h.b, port: 3869}]}\n",
 	  "diameter.peers " },
 	{ "dns: {servers: [192.0.2.1]}\n", "dns: {servers: [192.0.2.1, 192.0.2.2]}\n", "dns.servers " },
-	{ "rest: {token: a}\n", "rest: {token: b}\n", "rest.token " },
+	{ "rest: {token: a}\n", "rest: {token: b}\n", "rest.token! " },
 	{ "domain: x.example\n", "", "domain " },
 };
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -214,6 +215,35 @@ class Cased:
         equal(admin.get("/api/v1/logging")["categories"]["reg"], "debug", "nothing did")
         equal(len(admin.send("POST", "/api/v1/config/reload")["changes"]), 2, "back")
 
+    def tokens(self):
+        """Read again on reload: an old one ends, a new one begins; a file that is gone locks nobody out."""
+        path = os.path.join(self.d.dir, "tokens")
+        with open(path, encoding="utf-8") as f:
+            old = f.read()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(old.replace(TOKENS["view"], "w" * 32))
+        equal(self.status("view", "GET", "/api/v1/info")[0], 200, "before the reload")
+        before = self.d.said().count("configuration reloaded")
+        self.d.p.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.d.said().count("configuration reloaded") > before, 5, "the reload")
+        equal(Rest(self.root, "w" * 32, self.ca).call("GET", "/api/v1/info")[0], 200, "the new token")
+        equal(self.status("view", "GET", "/api/v1/info")[0], 401, "the old one")
+        os.unlink(path)
+        equal(self.status("admin", "POST", "/api/v1/config/reload")[0], 200, "without the file")
+        equal(self.status("operate", "GET", "/api/v1/info")[0], 200, "the tokens stay")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(old)
+        os.chmod(path, 0o644)
+        equal(self.status("admin", "POST", "/api/v1/config/reload")[0], 200, "back")
+        equal(self.status("view", "GET", "/api/v1/info")[0], 200, "the old one again")
+
+    def docs(self):
+        code, headers, page = self.who(None).exchange("GET", "/api/v1/docs")
+        check(code == 200 and headers["Content-Type"].startswith("text/html") and "<script" not in page and "src=" not in page,
+              "a page without a script, from nowhere else")
+        for path in self.who("view").get("/api/v1/openapi.json")["paths"]:
+            check(f">{path}<" in page, f"{path} is not in it")
+
     def file(self):
         """What the configuration file says."""
         with open(self.d.conf, encoding="utf-8") as f:
@@ -228,7 +258,7 @@ class Cased:
         before = self.file()
         for body, code, cause in ((["x"], 400, "INVALID_PATCH"), ({"wrokers": 2}, 422, "CONFIG_INVALID"), ({"workers": "x"}, 422, "CONFIG_INVALID"),
                                   ({"include": "/etc/shadow"}, 422, "INCLUDE_REFUSED"), ({"user": "nobody"}, 422, "KEY_NOT_BY_REST"),
-                                  ({"rest": {"console_file": "/etc/shadow"}}, 422, "CONFIG_INVALID" if os.geteuid() else "KEY_NOT_BY_REST"),
+                                  ({"rest": {"unix_socket": "/tmp/x"}}, 422, "KEY_NOT_BY_REST"),
                                   ({"rest": {"requests_per_s": 1}}, 422, "KEY_NOT_BY_REST"), ({"state": {"dir": None}}, 422, "KEY_NOT_BY_REST")):
             got, _, doc = admin.exchange("PATCH", "/api/v1/config", body, {"If-Match": tag})
             equal((got, doc["cause"]), (code, cause), f"{body}: {doc}")
@@ -346,7 +376,8 @@ class Cased:
         return [("roles (O3)", self.roles), ("unix socket", self.unix_socket), ("clear text on the TLS port", self.clear_text),
                 ("TLS 1.1", self.old_tls), ("client certificates", self.client_certificates), ("ETag, no CORS", self.etag), ("If-Match", self.if_match),
                 ("configuration: read, schema, validate", self.config), ("reload: all or nothing", self.reload),
-                ("merge patch (RFC 7396)", self.patch), ("revisions: list, read, diff, restore", self.revisions),
+                ("tokens are read again", self.tokens),
+                ("documentation for people (U7)", self.docs), ("merge patch (RFC 7396)", self.patch), ("revisions: list, read, diff, restore", self.revisions),
                 ("log levels, and back", self.logging), ("alarms", self.alarms), ("alarms are acknowledged", self.acknowledge),
                 ("events (SSE)", self.events), ("audit log", self.audit),
                 ("every operation of the document (U7)", self.every_operation), ("guessing", self.guessing)]
