@@ -45,8 +45,10 @@ static void put_contacts(const struct registration *g, struct keep_record *k, ui
 	}
 }
 
-static void put_profile(const struct profile *p, struct store_port *port, struct keep_record *k)
+static void put_profile(const struct registration *g, struct store_port *port, struct keep_record *k)
 {
+	const struct profile *p = g->profile;
+
 	k->profile_impi = str_from_c(p->impi);
 	for (; k->n_identities < p->n_identities && k->n_identities < PROFILE_MAX_IDENTITIES; k->n_identities++) {
 		const struct profile_identity *id = &p->identity[k->n_identities];
@@ -62,8 +64,10 @@ static void put_profile(const struct profile *p, struct store_port *port, struct
 
 		k->criteria[k->n_services] = c ? str_make((const char *)c->digest, sizeof(c->digest)) : STR_NONE;
 		/* Once for all users that share it.  Before the registration, so that a kill in between leaves no loose end. */
-		if (c && !atomic_load(&c->kept) && store_put(port, STORE_CRITERIA, k->criteria[k->n_services], c->text, 0) == 0)
+		if (c && !atomic_load(&c->kept) && store_put(port, STORE_CRITERIA, k->criteria[k->n_services], c->text, 0) == 0) {
 			atomic_store(&c->kept, true);
+			share_criteria(registration_scscf(g), k->criteria[k->n_services], c);
+		}
 	}
 }
 
@@ -82,7 +86,7 @@ static struct key key_of(const struct registration *g)
 	return k;
 }
 
-static struct str key_impi(struct str key, unsigned *ret_set)
+struct str keep_key_impi(struct str key, unsigned *ret_set)
 {
 	struct str impi, set;
 	uint32_t n = 0;
@@ -117,11 +121,13 @@ void keep_registration(struct registration *g)
 	k->n_contacts = k->n_identities = k->n_services = 0;
 	thirdparty_keep(g, k);
 	put_contacts(g, k, registration_now_ms(g), store_now_ms(store_of(port)), &last);
-	put_profile(g->profile, port, k);
+	put_profile(g, port, k);
 	buf_init(&b, KEEP_MAX_BYTES);
 	keep_record_write(k, &b);
 	if (b.failed || store_put(port, STORE_REGISTRATION, str_make(key.text, key.l), buf_str(&b), last) < 0)
 		log_error(LOG_REG, "a registration could not be kept", LOG_C("impi", g->impi));
+	g->foreign = false;
+	g->kept_sequence = (uint32_t)store_sequence(port);
 	buf_fini(&b);
 	free(k);
 }
@@ -163,6 +169,14 @@ static struct kept_criteria *criteria_find(const struct restoring *r, struct str
 	return n ? container_of(n, struct kept_criteria, node) : NULL;
 }
 
+/* A new reference; NULL: not here. */
+static struct criteria *criteria_take(const struct restoring *r, struct str digest)
+{
+	struct kept_criteria *kc = r->criteria.slot ? criteria_find(r, digest) : NULL;
+
+	return kc ? obj_ref(kc->c) : r->s->shared_criteria ? cmap_get(r->s->shared_criteria, digest) : NULL;
+}
+
 static void on_criteria(void *arg, const struct store_record *rec)
 {
 	struct restoring *r = arg;
@@ -175,6 +189,7 @@ static void on_criteria(void *arg, const struct store_record *rec)
 	}
 	memcpy(kc->digest, rec->key.p, 16);
 	atomic_store(&kc->c->kept, true);
+	share_criteria(r->s, rec->key, kc->c);
 	htab_add(&r->criteria, &kc->node, hash_str(rec->key));
 }
 
@@ -201,10 +216,12 @@ static char *dup_or_null(struct str s, bool *failed)
 	return c;
 }
 
-static struct profile *make_profile(const struct restoring *r, const struct keep_record *k)
+/* 0; -ENOMEM; -ENOENT: filter criteria that it refers to are not here. */
+static int make_profile(const struct restoring *r, const struct keep_record *k, struct profile **ret)
 {
 	struct profile *p = profile_new(k->profile_impi, k->n_identities, k->n_services);
 	bool failed = !p;
+	int rc = -ENOMEM;
 
 	for (unsigned i = 0; !failed && i < k->n_identities; i++) {
 		const struct keep_identity *from = &k->identity[i];
@@ -219,17 +236,17 @@ static struct profile *make_profile(const struct restoring *r, const struct keep
 		id->service = from->service;
 	}
 	for (unsigned i = 0; !failed && i < k->n_services; i++) {
-		struct kept_criteria *kc = criteria_find(r, k->criteria[i]);
-
-		failed = k->criteria[i].l && !kc;
-		p->criteria[i] = kc ? obj_ref(kc->c) : NULL;
+		p->criteria[i] = k->criteria[i].l ? criteria_take(r, k->criteria[i]) : NULL;
+		failed = k->criteria[i].l && !p->criteria[i];
+		rc = failed ? -ENOENT : rc;
 	}
 	if (!failed) {
 		profile_pack(p);
-		return p;
+		*ret = p;
+		return 0;
 	}
 	obj_unref(p);
-	return NULL;
+	return rc;
 }
 
 /* Store time as the wheel's.  What ended while we were away ends in restart_grace_s, like any other: the HSS has to be reached, and a
@@ -241,14 +258,15 @@ static uint64_t on_wheel(const struct restoring *r, const struct registration *g
 	return registration_now_ms(g) + (left > grace ? left : grace);
 }
 
-static int fill(struct restoring *r, struct registration *g, const struct keep_record *k)
+static int fill(const struct restoring *r, struct registration *g, const struct keep_record *k)
 {
 	bool failed = false;
-	int rc = 0;
+	int rc = make_profile(r, k, &g->profile);
 
-	g->profile = make_profile(r, k);
+	if (rc < 0)
+		return rc;
 	g->pcfa = dup_or_null(k->pcfa, &failed);
-	if (!g->profile || failed)
+	if (failed)
 		return -ENOMEM;
 	g->id = k->id;
 	for (unsigned i = 0; rc == 0 && i < k->n_contacts; i++)
@@ -263,8 +281,45 @@ static int fill(struct restoring *r, struct registration *g, const struct keep_r
 	return 0;
 }
 
+bool keep_has_criteria(struct scscf *s, const struct keep_record *k, struct str *ret_missing)
+{
+	const struct restoring r = { .s = s };
+
+	for (unsigned i = 0; i < k->n_services; i++) {
+		struct criteria *c = k->criteria[i].l ? criteria_take(&r, k->criteria[i]) : NULL;
+
+		*ret_missing = k->criteria[i];
+		if (k->criteria[i].l && !c)
+			return false;
+		obj_unref(c);
+	}
+	return true;
+}
+
+/* As another instance knows it now, in place of what we know. */
+int keep_replace(struct registration *g, const struct keep_record *k, uint64_t their_now_ms)
+{
+	const struct restoring r = { .s = registration_scscf(g), .now_ms = their_now_ms };
+	int rc;
+
+	g->r->restoring = true;
+	if (g->profile && g->id != k->id)
+		reg_directory_withdraw(registration_scscf(g)->dir, g->id);
+	binding_drop_all(g, REGINFO_NONE);
+	obj_unref(g->profile);
+	free(g->pcfa);
+	g->profile = NULL;
+	g->pcfa = NULL;
+	g->foreign = true;
+	rc = fill(&r, g, k);
+	if (rc < 0)
+		registration_clear(g, REGINFO_NONE);
+	g->r->restoring = false;
+	return rc;
+}
+
 /* The identity by which the set is found again. */
-static struct str began_with(const struct keep_record *k)
+struct str keep_began_with(const struct keep_record *k)
 {
 	return k->n_contacts && k->contact[0].impu.l ? k->contact[0].impu : k->identity[0].aor;
 }
@@ -273,13 +328,13 @@ static void on_registration(void *arg, const struct store_record *rec)
 {
 	struct restoring *r = arg;
 	unsigned set;
-	struct str impi = key_impi(rec->key, &set);
+	struct str impi = keep_key_impi(rec->key, &set);
 	struct scscf_worker *sw = scscf_of(stack_owner(r->stack, impi));
 	struct registration *g = NULL;
 	int rc = keep_record_read(rec->value, r->k);
 
 	if (rc == 0)
-		g = registration_get(sw->registrar, impi, began_with(r->k), r->k->emergency);
+		g = registration_get(sw->registrar, impi, keep_began_with(r->k), r->k->emergency);
 	if (rc == 0 && !g)
 		rc = -ENOMEM;
 	if (rc == 0) {
@@ -320,6 +375,8 @@ int keep_restore(void *u, struct stack *stack, struct store *store)
 	int rc = r.k ? htab_init(&r.criteria, 16) : -ENOMEM;
 
 	metrics_register(&m_restored);
+	if (rc == 0 && store_is_shared(store) && !(r.s->shared_criteria = cmap_new()))
+		rc = -ENOMEM;
 	if (rc < 0) {
 		free(r.k);
 		return rc;
@@ -331,6 +388,8 @@ int keep_restore(void *u, struct stack *stack, struct store *store)
 		rc = store_scan(store, STORE_REGISTRATION, on_registration, &r);
 	if (rc == 0)
 		rc = store_scan(store, STORE_SUBSCRIPTION, on_subscription, &r);
+	if (store_is_shared(store))
+		share_begin(r.s, stack, store);
 	htab_each(&r.criteria, criteria_done, &r);
 	htab_fini(&r.criteria);
 	free(r.k);

@@ -3,6 +3,7 @@
  *	keep.c		when a record is written; everything back at the start, in order
  *	keep_record.c	a registration as fields: one table for each struct, a new member is one row
  *	keep_subs.c	subscriptions to registration state
+ *	share.c		registrations that other instances of this S-CSCF wrote (state.backend redis)
  *
  * Challenges and vectors are not kept: a phone that was being challenged is challenged again. */
 #pragma once
@@ -41,6 +42,17 @@ struct keep_record {			/* texts are borrowed */
 };
 void keep_record_write(const struct keep_record *k, struct buf *out);
 int keep_record_read(struct str text, struct keep_record *ret);	/* 0, -EBADMSG */
+
+struct str keep_key_impi(struct str key, unsigned *ret_set);	/* of a record's key: the private identity, and which of its sets */
+struct str keep_began_with(const struct keep_record *k);
+bool keep_has_criteria(struct scscf *s, const struct keep_record *k, struct str *ret_missing);
+int keep_replace(struct registration *g, const struct keep_record *k, uint64_t their_now_ms);	/* 0 or -errno: it is none then */
+
+/* ---- share.c ---- */
+#define SHARE_TAKEOVER_MS 10000u	/* when its owner has not ended a registration so long after its time, others do; up to twice that */
+void share_begin(struct scscf *s, struct stack *stack, struct store *store);
+void share_criteria(struct scscf *s, struct str digest, struct criteria *c);	/* they are here; nothing when nothing is shared */
+void share_look(struct worker *owner, struct reg_job *job);	/* what others have of this user comes first; then registrar_job_here() */
 
 /* ---- keep_subs.c ---- */
 struct subscription;

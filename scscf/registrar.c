@@ -223,6 +223,8 @@ static void start_expiry(struct registration *g)
 	uint64_t next = binding_next_ms(g), now = registration_now_ms(g);
 
 	timer_stop(&g->expiry);
+	if (next != UINT64_MAX && g->foreign)
+		next += SHARE_TAKEOVER_MS + rand_below(SHARE_TAKEOVER_MS);
 	if (next != UINT64_MAX)
 		timer_start(g->r->sw->w->wheel, &g->expiry, next > now ? next - now : 0);
 }
@@ -424,6 +426,14 @@ static void drop_job(struct reg_work *w)
 }
 
 void registrar_job(struct worker *owner, void *arg)
+{
+	if (owner->store && store_is_shared(store_of(owner->store)))
+		share_look(owner, arg);
+	else
+		registrar_job_here(owner, arg);
+}
+
+void registrar_job_here(struct worker *owner, void *arg)
 {
 	struct registrar *r = scscf_of(owner)->registrar;
 	struct reg_job *job = arg;

@@ -45,6 +45,7 @@ struct registrar *registrar_new(struct scscf_worker *sw);
 void registrar_free(struct registrar *r);
 size_t registrar_count(const struct registrar *r);
 
+void registrar_job_here(struct worker *owner, void *job);	/* once it is known what other instances have */
 void registrar_job(struct worker *owner, void *job);		/* fn of worker_call(): struct reg_job of registration.h */
 
 /* REST and RTR: de-registration by the network (§5.4.1.5).  `impus` empty: the whole registration.  done runs on the owner. */

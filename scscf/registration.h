@@ -77,10 +77,12 @@ struct registration {
 	uint8_t n_spare;
 	uint8_t hss;			/* which HSS answered for this user: index into scscf.hss_name from 1; 0: not known */
 	uint8_t set;			/* which of its private identity's: the lowest number that was free */
-	bool emergency;			/* TS 24.229 §5.4.8: a registration of its own, beside the others */
+	bool emergency : 1;		/* TS 24.229 §5.4.8: a registration of its own, beside the others */
+	bool foreign : 1;		/* another instance wrote it last: it ends it, too */
 	struct reg_work *current;
 	struct list queue;
-	unsigned n_queued, n_bindings;
+	uint16_t n_queued, n_bindings;
+	uint32_t kept_sequence;		/* store_sequence() of its last record */
 	struct auth *auth;		/* while something is asked or must be remembered; else NULL */
 	struct aka *spare;		/* vectors that were not used yet, n_spare of them */
 	struct {			/* the SAR that is out: at most one, the current work's */

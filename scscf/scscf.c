@@ -67,6 +67,7 @@ void scscf_free(struct scscf *s)
 	if (!s)
 		return;
 	reg_directory_free(s->dir);
+	cmap_free(s->shared_criteria);
 	cmap_free(s->as_calls);
 	cmap_free(s->session_counts);
 	criteria_store_free(s->criteria);

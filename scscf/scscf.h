@@ -27,6 +27,8 @@ struct scscf {
 	struct stack *stack;
 	struct reg_directory *dir;	/* published registrations, all workers */
 	struct criteria_store *criteria;	/* filter criteria that users share; NULL: nobody shares */
+	struct cmap *shared_criteria;	/* share.c: by digest, all workers; NULL: nothing is shared */
+	struct store *shared;		/* NULL: nothing is shared */
 	struct cmap *as_calls;		/* services.c: what application servers have in hand, all workers */
 	struct cmap *session_counts;	/* limits.c: sessions of each user, all workers */
 	struct as_held {		/* services.c: not asked until then, by any worker */

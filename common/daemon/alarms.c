@@ -140,6 +140,19 @@ static void look_at_overload(struct alarms *as)
 				       "More workers or a larger machine; cscfctl metrics overload says how much is refused.", 0 });
 }
 
+static void look_at_store(struct alarms *as)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	if (store_trouble(as->s->store, &why)) {
+		buf_putc(&why, '\0');
+		holds(as, &(struct condition){ "state", "major", "STORAGE_CAPACITY_PROBLEM", why.p ? why.p : "",
+					       "Is there room in state.dir, and does the server of state.redis answer?  Nothing is lost while this process runs.", 0 });
+	}
+	buf_fini(&why);
+}
+
 static void look_at_role(struct alarms *as)
 {
 	struct stack *s = as->s;
@@ -177,6 +190,7 @@ static void look(struct alarms *as)
 		as->v[i].seen = false;
 	look_at_peers(as);
 	look_at_overload(as);
+	look_at_store(as);
 	if (atomic_load(&s->draining))
 		holds(as, &(struct condition){ "draining", "warning", "OUT_OF_SERVICE", "new work is refused: the daemon is being drained", "cscfctl drain stop, unless it is about to stop.", 0 });
 	if (s->open_to_all)

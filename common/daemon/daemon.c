@@ -133,6 +133,7 @@ static void check_common(const struct daemon *d, const struct cfg *c, struct buf
 		return;
 	rest_check_config(c, errors);
 	certificates_check(c, errors);
+	stack_check_state(c, errors);
 	guard_check_config(c, errors);
 }
 

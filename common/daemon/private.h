@@ -143,3 +143,8 @@ void config_rest_init(struct stack *s);			/* config_rest.c: the timer that takes
 int stack_rest_open(struct stack *s);			/* by rest.*; 0 or -errno, logged */
 void rest_tokens_use(struct stack *s, const struct cfg *c);	/* the tokens as they are now */
 void rest_check_config(const struct cfg *c, struct buf *errors);	/* tokens and certificates can be read */
+
+/* ---- state.c ---- */
+int stack_load_key(struct stack *s);			/* of the routing tokens; 0 or -errno, logged */
+int stack_open_store(struct stack *s);			/* s->store, or NULL when nothing is kept; 0 or -errno, logged */
+void stack_check_state(const struct cfg *c, struct buf *errors);

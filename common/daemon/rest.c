@@ -26,6 +26,10 @@ bool stack_ready(struct stack *s, struct buf *why)
 				   v[i].reason[0] ? ", " : "", v[i].reason);
 		ok = false;
 	}
+	if (!store_shared_seen(s->store)) {
+		buf_puts(why, why->l ? "; what other instances have is being read" : "what other instances have is being read");
+		ok = false;
+	}
 	if (s->ops->ready) {
 		struct buf own;
 

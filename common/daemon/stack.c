@@ -158,26 +158,6 @@ static int make_name(struct stack *s)
 	return s->name ? 0 : -ENOMEM;
 }
 
-static int load_token_key(struct stack *s)
-{
-	const char *dir = cfg_cstr(cfg_root(s->config), "state.dir");
-	char path[4096];
-	int rc;
-
-	if (!dir || !*dir) {
-		rand_bytes(s->token_key.k, sizeof(s->token_key.k));
-		return 0;
-	}
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	snprintf(path, sizeof(path), "%s/" TOKEN_KEY_FILE, dir);
-	rc = token_key_load(&s->token_key, path);
-	if (rc < 0)
-		log_error(LOG_CORE, "the routing-token key cannot be read or made", LOG_C("file", path),
-			  LOG_C("error", strerror(-rc)));
-	return rc;
-}
-
 /* Of the same secret as the tokens: while that stays and the number of workers, a Call-ID of ours leads to the worker that made it. */
 static int make_owner_seed(struct stack *s)
 {
@@ -189,22 +169,6 @@ static int make_owner_seed(struct stack *s)
 	memcpy(&s->owner_seed, digest, sizeof(s->owner_seed));
 	transport_group_seed(s->group, s->owner_seed);
 	return 0;
-}
-
-static int open_store(struct stack *s)
-{
-	const struct cfg_node *r = cfg_root(s->config);
-	struct store_config c = {
-		.dir = cfg_cstr(r, "state.dir"),
-		.max_bytes = (uint64_t)cfg_int(r, "state.max_bytes"),
-		.max_pending_bytes = (uint64_t)cfg_int(r, "state.max_pending_bytes"),
-		.journal_bytes = (uint32_t)cfg_int(r, "state.journal_bytes"),
-		.commit_ms = (uint32_t)cfg_int(r, "state.commit_ms"),
-	};
-
-	if (!s->ops->restore || !c.dir || !*c.dir || str_eq_c(cfg_str(r, "state.backend"), "none"))
-		return 0;
-	return store_open(&s->store, &c, s->n_workers);
 }
 
 /* Before the privileges go: the user gets the files with the folder. */
@@ -350,8 +314,8 @@ int stack_start(struct stack **ret, struct daemon *d, const struct role_ops *ops
 	d->stack = s;
 	d->stack_reload = on_reload;
 	d->stack_alive = all_turn;
-	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = load_token_key(s)) < 0 || (rc = make_owner_seed(s)) < 0 ||
-	    (rc = open_store(s)) < 0 || (rc = open_revisions(s)) < 0)
+	if ((rc = read_listeners(s)) < 0 || (rc = make_name(s)) < 0 || (rc = stack_load_key(s)) < 0 || (rc = make_owner_seed(s)) < 0 ||
+	    (rc = stack_open_store(s)) < 0 || (rc = open_revisions(s)) < 0)
 		return rc;
 	if (ops->uses_diameter && (rc = start_diameter(s)) < 0)
 		return rc;
@@ -430,6 +394,7 @@ void stack_free(struct stack *s)
 	s->daemon->stack_alive = NULL;
 	alarms_fini(s);
 	http_server_free(s->http);
+	store_unshare(s->store);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_stop(&s->workers[i]);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)

@@ -50,6 +50,14 @@ int pending_init(struct pending *p, uint64_t max_bytes)
 	return htab_init(&p->by_key, 64);
 }
 
+void pending_drop(struct pending *p, unsigned table, struct str key)
+{
+	struct pending_change *c = find(p, table, key);
+
+	if (c)
+		drop(p, c);
+}
+
 void pending_clear(struct pending *p)
 {
 	while (!list_empty(&p->all))

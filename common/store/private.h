@@ -74,6 +74,7 @@ int pending_init(struct pending *p, uint64_t max_bytes);
 void pending_fini(struct pending *p);
 int pending_add(struct pending *p, const struct change *c);	/* 0, -ENOSPC, -ENOMEM */
 const struct change *pending_find(const struct pending *p, unsigned table, struct str key);	/* NULL: none */
+void pending_drop(struct pending *p, unsigned table, struct str key);
 void pending_clear(struct pending *p);
 
 /* ---- the backend ---- */
@@ -90,12 +91,28 @@ enum lmdb_verdict { LMDB_GOOD = 40, LMDB_SOME, LMDB_NONE };
 enum lmdb_verdict lmdb_check(const char *path, uint64_t max_bytes);
 int lmdb_open_as(const char *dir, uint64_t max_bytes, enum lmdb_verdict v, struct pending *salvaged, struct backend **ret);
 
+/* ---- shared.c: on the writer's thread once that runs, but for what says otherwise.  shared_none.c: built without hiredis ---- */
+struct shared;
+int shared_new(struct shared **ret, struct store *s, const struct store_redis_config *c, uint64_t max_pending_bytes);	/* 0, -ENOMEM, -ENOTSUP */
+void shared_start(struct shared *sh, const struct store_shared_ops *ops, void *u);
+void shared_change(struct shared *sh, const struct change *c);
+void shared_took(struct shared *sh, unsigned table, struct str key, uint64_t version);
+void shared_stop(struct shared *sh);
+void shared_free(struct shared *sh);
+int shared_fetch(struct shared *sh, unsigned table, struct str key, store_fetch_fn fn, void *arg);	/* any thread */
+bool shared_is_up(const struct shared *sh);			/* any thread, the next ones too */
+bool shared_looked(const struct shared *sh);
+unsigned shared_waiting(const struct shared *sh);
+void shared_why(struct shared *sh, struct buf *out);
+
 /* ---- store.c, writer.c ---- */
 struct store_port {
 	struct store *s;
 	struct journal *j;
 	atomic_uint overflow;		/* changes that went by the mailbox because the ring was full */
-	atomic_bool woken;
+	atomic_bool woken, nudged;
+	uint64_t sequence;		/* changes so far: the producer's */
+	uint64_t taken;			/* of these: the writer's */
 };
 struct store {
 	char *dir;
@@ -104,6 +121,7 @@ struct store {
 	int lock_fd;
 	int64_t offset_ms;		/* store time less the kernel's boot time */
 	struct backend *backend;
+	struct shared *shared;		/* NULL: nothing is shared */
 	struct pending pending;
 	unsigned n_ports;
 	struct store_port *port;
@@ -117,7 +135,9 @@ struct store {
 	atomic_bool unsafe;		/* a journal is in memory only */
 };
 void writer_wake(struct store_port *p);
+void writer_nudge(struct store_port *p);			/* others are to hear of it, without a commit */
 int writer_mail(struct store_port *p, const struct change *c);	/* the ring is full: 0 or -ENOSPC */
+void writer_take(struct store *s);				/* what the journals have */
 void writer_run(struct store *s);				/* takes the journals and commits; writer's thread, or none runs */
 void writer_tick(struct timer *t);
 void store_remove_old_journals(struct store *s);

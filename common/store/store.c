@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,10 @@ static int open_all(struct store *s, const struct store_config *c, const char **
 		rc = store_scan(s, STORE_META, on_meta, s);
 	if (rc == 0)
 		rc = make_journals(s, c);
+	if (rc == 0 && c->redis) {
+		*ret_what = "the way to Redis cannot be prepared";
+		rc = shared_new(&s->shared, s, c->redis, c->max_pending_bytes);
+	}
 	s->committed_ms = store_now_ms(s);
 	return rc;
 }
@@ -323,6 +328,8 @@ void store_close(struct store *s)
 		s->started = false;
 	}
 	timer_stop(&s->timer);
+	shared_free(s->shared);
+	s->shared = NULL;
 	if (s->backend) {
 		bool ready = s->n_ports && s->port[s->n_ports - 1].j;
 
@@ -406,6 +413,7 @@ static int change(struct store_port *p, const struct change *c)
 		return 0;
 	if (c->r.key.l > STORE_MAX_KEY || c->r.value.l > STORE_MAX_VALUE)
 		return -EMSGSIZE;
+	p->sequence++;
 	metric_add(&store_m_changes, c->op == JOURNAL_PUT ? "put" : "delete", store_table_name(c->r.table), 1);
 	if (atomic_load(&p->overflow) == 0)
 		rc = journal_write(p->j, c);
@@ -413,7 +421,10 @@ static int change(struct store_port *p, const struct change *c)
 		rc = writer_mail(p, c);
 	else if (journal_half_full(p->j))
 		writer_wake(p);
+	else if (p->s->shared)
+		writer_nudge(p);
 	if (rc < 0) {
+		p->sequence--;
 		metric_add(&store_m_lost, NULL, NULL, 1);
 		log_error(LOG_CORE, "a change of state is lost: too many wait for the disk", LOG_C("table", store_table_name(c->r.table)));
 	}
@@ -430,6 +441,91 @@ int store_del(struct store_port *p, enum store_table table, struct str key)
 	return change(p, &(const struct change){ JOURNAL_DEL, { (uint8_t)table, key, STR_NONE, 0 } });
 }
 
+/* ---- shared ---- */
+
+bool store_is_shared(const struct store *s)
+{
+	return s && s->shared;
+}
+
+void store_share(struct store *s, const struct store_shared_ops *ops, void *u)
+{
+	if (s->shared)
+		shared_start(s->shared, ops, u);
+}
+
+int store_fetch(struct store *s, enum store_table table, struct str key, store_fetch_fn fn, void *arg)
+{
+	return s->shared ? shared_fetch(s->shared, table, key, fn, arg) : -ENOTSUP;
+}
+
+struct took {
+	struct store *s;
+	uint64_t version;
+	enum store_table table;
+	size_t l;
+	char key[];
+};
+
+static void on_took(void *arg)
+{
+	struct took *t = arg;
+
+	writer_take(t->s);
+	shared_took(t->s->shared, t->table, str_make(t->key, t->l), t->version);
+	free(t);
+}
+
+int store_took(struct store *s, enum store_table table, struct str key, uint64_t version)
+{
+	struct took *t = s->shared ? malloc(sizeof(*t) + key.l) : NULL;
+	int rc;
+
+	if (!t)
+		return s->shared ? -ENOMEM : -ENOTSUP;
+	*t = (struct took){ s, version, table, key.l };
+	memcpy(t->key, key.p, key.l);
+	rc = loop_post(s->loop, on_took, t);
+	if (rc < 0)
+		free(t);
+	return rc;
+}
+
+uint64_t store_sequence(const struct store_port *p)
+{
+	return p ? p->sequence : 0;
+}
+
+uint64_t store_taken(const struct store *s, unsigned port)
+{
+	return port < s->n_ports ? s->port[port].taken : 0;
+}
+
+bool store_shared_seen(const struct store *s)
+{
+	return !s || !s->shared || shared_looked(s->shared);
+}
+
+static void on_unshare(void *arg)
+{
+	struct store *s = arg;
+
+	shared_stop(s->shared);
+}
+
+#define UNSHARE_WAIT_MS 1000u
+void store_unshare(struct store *s)
+{
+	if (!s || !s->shared || !s->started)
+		return;
+	store_flush(s);
+	for (unsigned ms = 0; shared_is_up(s->shared) && shared_waiting(s->shared) && ms < UNSHARE_WAIT_MS; ms += 5)
+		poll(NULL, 0, 5);
+	while (loop_post(s->loop, on_unshare, s) < 0)
+		sched_yield();
+	store_flush(s);			/* behind it */
+}
+
 /* ---- how it is ---- */
 
 bool store_trouble(struct store *s, struct buf *why)
@@ -440,6 +536,13 @@ bool store_trouble(struct store *s, struct buf *why)
 		buf_printf(why, "state cannot be written to %s (%s): it is kept in memory until it can", s->dir, strerror(err));
 	else if (s && atomic_load(&s->unsafe))
 		buf_printf(why, "there was no room for the journals in %s: the last second of changes would not survive a kill", s->dir);
+	if (s && s->shared && !shared_is_up(s->shared)) {
+		buf_puts(why, err || atomic_load(&s->unsafe) ? "; " : "");
+		buf_puts(why, "the shared store does not answer (");
+		shared_why(s->shared, why);
+		buf_printf(why, "): %u changes wait, other instances do not hear of them", shared_waiting(s->shared));
+		return true;
+	}
 	return err || (s && atomic_load(&s->unsafe));
 }
 

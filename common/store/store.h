@@ -28,12 +28,25 @@ enum store_table {			/* numbers are on disk: new ones go to the end */
 };
 const char *store_table_name(unsigned table);
 
+struct store_redis_config {		/* state.redis.*: several instances share what they keep */
+	const char *const *server;	/* ADDRESS:PORT; of a Cluster some of its nodes */
+	const char *const *sentinel;	/* or these, and the master's name there */
+	unsigned n_servers, n_sentinels;
+	const char *master, *username, *password;
+	unsigned database;
+	bool cluster;
+	uint32_t timeout_ms;
+	const char *instance;		/* one word, another one in each instance */
+	const char *space;		/* what they share: daemon and domain */
+};
+
 struct store_config {			/* state.*; names as in the configuration */
 	const char *dir;
 	uint64_t max_bytes;		/* of the data file */
 	uint64_t max_pending_bytes;	/* what waits in memory while the disk refuses; more is lost and counted */
 	uint32_t journal_bytes;		/* of each port */
 	uint32_t commit_ms;
+	const struct store_redis_config *redis;		/* NULL: nothing is shared */
 };
 
 struct store;
@@ -60,6 +73,40 @@ struct store_record {
 };
 /* Every record of a table, in no order that means anything.  Before store_start().  fn may put and delete.  0 or -errno. */
 int store_scan(struct store *s, enum store_table table, void (*fn)(void *arg, const struct store_record *r), void *arg);
+
+/* ---- records that several instances share (state.backend redis) ----
+ *
+ * Each instance keeps in its own file what it wrote last, and hears of what others wrote; which of them reached Redis first is settled
+ * there.  A role that says nothing here shares nothing. */
+struct store_remote {			/* a record as another instance wrote it; texts are borrowed until changed() returns */
+	enum store_table table;
+	struct str key, value;
+	uint64_t expires_ms, their_now_ms;	/* in the other's store time; it is their_now_ms there now */
+	uint64_t version;
+	bool gone;			/* deleted */
+	bool conflict;			/* instead of a change of ours, which is void: the role may put another one, which counts then */
+};
+struct store_shared_ops {		/* called on the writer's thread */
+	uint32_t tables;		/* 1 << STORE_...; criteria come before what refers to them */
+	void (*changed)(void *u, const struct store_remote *r);
+	void (*looked)(void *u);	/* everything there is was seen; NULL: nobody asks */
+};
+bool store_is_shared(const struct store *s);			/* s NULL: false */
+void store_share(struct store *s, const struct store_shared_ops *ops, void *u);	/* before store_start() */
+/* Has changed() called when there is something newer than what was seen of this record, and then fn, on the writer's thread; rc 0, or
+ * -ENOTCONN: Redis is away, which shows within state.redis.timeout_ms; -ESHUTDOWN: we stop, nobody is there to be told.  Any thread.
+ * 0 or -errno: not begun. */
+typedef void (*store_fetch_fn)(void *arg, int rc);
+int store_fetch(struct store *s, enum store_table table, struct str key, store_fetch_fn fn, void *arg);
+/* The owner knows this version now: changes that it puts from here on are made from it.  Those before meet a conflict.  Any thread. */
+int store_took(struct store *s, enum store_table table, struct str key, uint64_t version);
+/* How many changes were put by this port, on its own thread; and how many of them had come to the writer, in changed(): what was put
+ * later meets a conflict, of which there will be news. */
+uint64_t store_sequence(const struct store_port *p);
+uint64_t store_taken(const struct store *s, unsigned port);
+/* false: what others have is still being read for the first time. */
+bool store_shared_seen(const struct store *s);
+void store_unshare(struct store *s);	/* before the role's threads stop: what waits goes out if it can */
 
 /* Text for people of what is wrong now, appended; false: nothing is.  Any thread. */
 bool store_trouble(struct store *s, struct buf *why);

@@ -19,14 +19,26 @@ static void take(struct store *s, const struct change *c)
 {
 	if (pending_add(&s->pending, c) < 0)
 		metric_add(&store_m_lost, NULL, NULL, 1);
+	if (s->shared)
+		shared_change(s->shared, c);
 }
 
 static void take_port(struct store *s, struct store_port *p)
 {
 	struct change c;
 
-	while (journal_take(p->j, s->room, &c))
+	while (journal_take(p->j, s->room, &c)) {
+		p->taken++;
 		take(s, &c);
+	}
+}
+
+void writer_take(struct store *s)
+{
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		atomic_store(&s->port[i].woken, false);
+		take_port(s, &s->port[i]);
+	}
 }
 
 /* ---- the mailbox, when a ring is full ---- */
@@ -42,6 +54,7 @@ static void on_mail(void *arg)
 	struct mail *m = arg;
 
 	take_port(m->p->s, m->p);		/* what the ring has is older */
+	m->p->taken++;
 	take(m->p->s, &m->c);
 	atomic_fetch_sub(&m->p->overflow, 1);
 	explicit_bzero(m->text, m->c.r.key.l + m->c.r.value.l);
@@ -54,6 +67,7 @@ int writer_mail(struct store_port *p, const struct change *c)
 
 	if (!p->s->started) {			/* one thread does it all yet */
 		take_port(p->s, p);
+		p->taken++;
 		return pending_add(&p->s->pending, c);
 	}
 	m = malloc(sizeof(*m) + c->r.key.l + c->r.value.l);
@@ -134,10 +148,7 @@ static void commit(struct store *s)
 
 void writer_run(struct store *s)
 {
-	for (unsigned i = 0; i < s->n_ports; i++) {
-		atomic_store(&s->port[i].woken, false);
-		take_port(s, &s->port[i]);
-	}
+	writer_take(s);
 	if (s->pending.by_key.n || s->old_journals || store_now_ms(s) >= s->committed_ms + CLOCK_EVERY_MS)
 		commit(s);
 }
@@ -159,4 +170,18 @@ void writer_wake(struct store_port *p)
 {
 	if (p->s->started && !atomic_exchange(&p->woken, true) && loop_post(p->s->loop, on_wake, p->s) < 0)
 		atomic_store(&p->woken, false);
+}
+
+static void on_nudge(void *arg)
+{
+	struct store_port *p = arg;
+
+	atomic_store(&p->nudged, false);
+	take_port(p->s, p);
+}
+
+void writer_nudge(struct store_port *p)
+{
+	if (p->s->started && !atomic_exchange(&p->nudged, true) && loop_post(p->s->loop, on_nudge, p) < 0)
+		atomic_store(&p->nudged, false);
 }

@@ -239,7 +239,7 @@ class Core:
         programs = {"hss": "tests/hss/labhssd", "hss2": "tests/hss/labhssd", "pcrf": "tests/pcrf/labpcrfd", "pcf": "tests/pcf/labpcfd",
                     "pcscf": "pcscf/pcscfd", "icscf": "icscf/icscfd", "scscf": "scscf/scscfd"}
         with open(self.doc["logs"][node], "ab") as log:
-            p = subprocess.Popen([self.program(programs[node]), "-c", self.doc["configs"][node]], stdin=subprocess.DEVNULL, stdout=log,
+            p = subprocess.Popen([self.program(programs[node.partition("-")[0]]), "-c", self.doc["configs"][node]], stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log, start_new_session=True)
         self.own.append(p)
         self.doc["pids"][node], self.doc["started"][node] = p.pid, start_time(p.pid)

@@ -1,0 +1,274 @@
+/* scscf/share.c - registrations that several instances of this S-CSCF share: rows H1, H6; reliability F15; common/README.md.
+ *
+ * What another instance wrote comes from the store's writer as news and goes to the worker that owns the private identity, as one more
+ * piece of work on that registration.  It replaces what is known here, unless both have changed it at once: then it has what either
+ * has.  The instance that wrote a registration last ends it, tells the HSS and the application servers; when it does not, being gone,
+ * another one does, a while later (start_expiry()). */
+#include <errno.h>
+#include <stdlib.h>
+#include "common/log/log.h"
+#include "scscf/keep.h"
+
+#define MAX_TRIES 5u			/* filter criteria that come later than who refers to them */
+
+struct news {
+	struct reg_work work;		/* first */
+	struct scscf *s;
+	struct store_remote r;		/* its texts stand behind */
+	uint32_t taken;			/* our own changes that the writer knew of */
+	unsigned tries;
+	char text[];
+};
+
+static void again(void *arg, int rc);
+
+/* ---- what it means ---- */
+
+static bool is_that(const struct binding *b, const struct keep_contact *c)
+{
+	return str_eq_c(c->uri, b->uri) || (c->instance.l && str_eq_c(c->instance, b->instance) && c->reg_id == b->reg_id);
+}
+
+static bool has_contact(const struct keep_record *k, const struct binding *b)
+{
+	for (unsigned i = 0; i < k->n_contacts; i++)
+		if (is_that(b, &k->contact[i]))
+			return true;
+	return false;
+}
+
+static bool has_binding(const struct registration *g, const struct keep_contact *c)
+{
+	struct list *pos;
+
+	list_for_each(pos, &g->bindings)
+		if (is_that(list_entry(pos, struct binding, link), c))
+			return true;
+	return false;
+}
+
+/* Contacts that only we have. */
+static bool is_more(const struct registration *g, const struct keep_record *k)
+{
+	struct list *pos;
+
+	list_for_each(pos, &g->bindings)
+		if (!has_contact(k, list_entry(pos, struct binding, link)))
+			return true;
+	return false;
+}
+
+/* Both have changed it: theirs are added to ours, and written. */
+static int merge(struct registration *g, const struct keep_record *k, uint64_t their_now_ms)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < k->n_contacts && g->n_bindings < REG_MAX_CONTACTS && rc == 0; i++) {
+		const struct keep_contact *c = &k->contact[i];
+
+		if (c->expires_ms > their_now_ms && !has_binding(g, c))
+			rc = binding_restore(g, c, registration_now_ms(g) + (c->expires_ms - their_now_ms));
+	}
+	log_info(LOG_REG, "two instances changed a registration at once: it has the contacts of both", LOG_C("impi", g->impi),
+		 LOG_U("contacts", g->n_bindings));
+	return rc == 0 ? registration_publish(g) : rc;
+}
+
+/* It has ended there, and everybody was told there. */
+static void end_here(struct registration *g)
+{
+	g->r->restoring = true;
+	thirdparty_forget(g);
+	registration_clear(g, REGINFO_UNREGISTERED);
+	g->r->restoring = false;
+}
+
+static int apply(struct registration *g, const struct news *n, const struct keep_record *k)
+{
+	if (n->r.gone || k->n_contacts == 0) {
+		if (n->r.conflict && g->n_bindings)
+			keep_registration(g);		/* the phone has heard 200 here */
+		else if (g->profile)
+			end_here(g);
+		return 0;
+	}
+	if (n->r.conflict && g->profile && is_more(g, k))
+		return merge(g, k, n->r.their_now_ms);
+	return keep_replace(g, k, n->r.their_now_ms);
+}
+
+/* ---- on the owner ---- */
+
+static void news_run(struct registration *g, struct reg_work *w)
+{
+	struct news *n = (struct news *)w;
+	struct keep_record *k = malloc(sizeof(*k));
+	struct str missing = STR_NONE;
+	int rc = k ? 0 : -ENOMEM;
+
+	/* What we put since then meets a conflict: there will be newer news. */
+	if (!n->r.conflict && (int32_t)(g->kept_sequence - n->taken) > 0)
+		goto out;
+	if (rc == 0 && !n->r.gone)
+		rc = keep_record_read(n->r.value, k);
+	if (rc == 0 && !n->r.gone && !keep_has_criteria(n->s, k, &missing) && n->tries++ < MAX_TRIES &&
+	    store_fetch(n->s->shared, STORE_CRITERIA, missing, again, n) == 0) {
+		free(k);
+		registration_done(g);
+		return;
+	}
+	if (rc == 0) {
+		(void)store_took(n->s->shared, STORE_REGISTRATION, n->r.key, n->r.version);
+		rc = apply(g, n, k);
+	}
+	if (rc < 0)
+		log_warn(LOG_REG, "a registration of another instance cannot be used", LOG_S("impi", n->r.key), LOG_C("error", strerror(-rc)));
+out:
+	free(k);
+	free(n);
+	registration_done(g);
+}
+
+static void news_drop(struct reg_work *w)	/* the daemon stops */
+{
+	free(w);
+}
+
+static struct registration *find_set(struct registrar *r, struct str impi, unsigned set)
+{
+	struct registration_sets s;
+
+	registration_sets(r, impi, &s);
+	for (unsigned i = 0; i < s.n; i++)
+		if (s.v[i]->set == set)
+			return s.v[i];
+	return NULL;
+}
+
+static struct registration *make_set(struct registrar *r, struct str impi, unsigned set, const struct news *n)
+{
+	struct keep_record *k = malloc(sizeof(*k));
+	struct registration *g = NULL;
+
+	if (k && keep_record_read(n->r.value, k) == 0)
+		g = registration_get(r, impi, keep_began_with(k), k->emergency);
+	if (g)
+		g->set = (uint8_t)set;
+	free(k);
+	return g;
+}
+
+static void news_here(struct worker *owner, void *arg)
+{
+	struct registrar *r = scscf_of(owner)->registrar;
+	struct news *n = arg;
+	unsigned set;
+	struct str impi = keep_key_impi(n->r.key, &set);
+	struct registration *g = find_set(r, impi, set);
+
+	if (!g && n->r.gone) {
+		(void)store_took(n->s->shared, STORE_REGISTRATION, n->r.key, n->r.version);
+		free(n);
+		return;
+	}
+	if (!g)
+		g = make_set(r, impi, set, n);
+	n->work.run = news_run;
+	n->work.drop = news_drop;
+	list_init(&n->work.link);
+	if (g && registration_do(g, &n->work) == 0)
+		return;
+	log_warn(LOG_REG, "news of another instance find no room", LOG_S("impi", n->r.key));	/* the next change brings them again */
+	free(n);
+}
+
+static void again(void *arg, int rc)
+{
+	struct news *n = arg;
+	unsigned set;
+
+	if (rc == -ESHUTDOWN || worker_post(stack_owner(n->s->stack, keep_key_impi(n->r.key, &set)), news_here, n) < 0)
+		free(n);
+}
+
+/* ---- on the writer's thread ---- */
+
+static void take_criteria(struct scscf *s, const struct store_remote *r)
+{
+	struct criteria *c;
+
+	if (r->gone || criteria_get(s->criteria, r->value, &c) < 0)
+		return;
+	share_criteria(s, r->key, c);
+	obj_unref(c);
+}
+
+static void changed(void *u, const struct store_remote *r)
+{
+	struct scscf *s = u;
+	struct worker *owner;
+	struct news *n;
+	unsigned set;
+
+	if (r->table == STORE_CRITERIA) {
+		take_criteria(s, r);
+		return;
+	}
+	owner = stack_owner(s->stack, keep_key_impi(r->key, &set));
+	n = malloc(sizeof(*n) + r->key.l + r->value.l);
+	if (n) {
+		*n = (struct news){ .s = s, .r = *r, .taken = (uint32_t)store_taken(s->shared, owner->id) };
+		n->r.key = str_make(n->text, r->key.l);
+		n->r.value = str_make(n->text + r->key.l, r->value.l);
+		memcpy(n->text, r->key.p, r->key.l);
+		if (r->value.l)
+			memcpy(n->text + r->key.l, r->value.p, r->value.l);
+	}
+	if (!n || worker_post(owner, news_here, n) < 0) {
+		log_error(LOG_REG, "news of another instance are lost between threads", LOG_S("impi", r->key));
+		free(n);
+	}
+}
+
+void share_criteria(struct scscf *s, struct str digest, struct criteria *c)
+{
+	if (s->shared_criteria && cmap_put(s->shared_criteria, digest, c) < 0)
+		log_error(LOG_REG, "out of memory: filter criteria of other instances' users are not known");
+}
+
+void share_begin(struct scscf *s, struct stack *stack, struct store *store)
+{
+	static const struct store_shared_ops ops = { .tables = 1u << STORE_REGISTRATION | 1u << STORE_CRITERIA, .changed = changed };
+
+	s->stack = stack;
+	s->shared = store;
+	store_share(store, &ops, s);
+}
+
+/* ---- a REGISTER comes ---- */
+
+struct look {
+	struct worker *owner;
+	struct reg_job *job;
+};
+
+static void on_looked(void *arg, int rc)
+{
+	struct look *l = arg;
+
+	if (rc == -ESHUTDOWN || worker_post(l->owner, registrar_job_here, l->job) < 0)
+		reg_job_free(l->job);
+	free(l);
+}
+
+void share_look(struct worker *owner, struct reg_job *job)
+{
+	struct look *l = malloc(sizeof(*l));
+
+	if (l)
+		*l = (struct look){ owner, job };
+	if (l && store_fetch(store_of(owner->store), STORE_REGISTRATION, job->impi, on_looked, l) == 0)
+		return;
+	free(l);
+	registrar_job_here(owner, job);
+}
