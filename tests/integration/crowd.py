@@ -122,7 +122,19 @@ class Yard:
         heapq.heappush(self.heap, (when, self.seq, fn, args))
 
     def put(self, sock, data):
-        """A datagram to the P-CSCF."""
+        """A datagram to the P-CSCF, unless the network loses it; it may come late, or twice."""
+        if self.loss and self.rng.random() < self.loss:
+            self.count["datagrams lost"] += 1
+            return
+        if self.late_s and self.rng.random() < 0.25:
+            self.at(self.now + self.rng.random() * self.late_s, self.push, sock, data)
+        else:
+            self.push(sock, data)
+        if self.twice and self.rng.random() < self.twice:
+            self.push(sock, data)
+
+    def push(self, sock, data):
+        """Onto the wire."""
         try:
             sock.sendto(data, self.proxy)
         except (BlockingIOError, ConnectionError):
@@ -580,7 +592,7 @@ class Yard:
                     except (BlockingIOError, ConnectionError):
                         break
                     self.now = time.monotonic()
-                    if data.strip():
+                    if data.strip() and not (self.loss and self.rng.random() < self.loss):
                         self.take(self.by_fd[fd], data)
             self.now = time.monotonic()
             for _ in range(200):
@@ -604,11 +616,14 @@ def child(facts, pipe):
 class Crowd:
     """The crowd as its script sees it."""
 
-    def __init__(self, core, subs, registrations_per_s, calls_per_s, messages_per_s=0, hold_s=4.0, lines=None, last=200, proxy=None):
+    def __init__(self, core, subs, registrations_per_s, calls_per_s, messages_per_s=0, hold_s=4.0, lines=None, last=200, proxy=None,
+                 loss=0.0, twice=0.0, late_s=0.0):
+        """loss, twice: parts of the datagrams, each way and outwards; late_s: a quarter of them comes up to that much later."""
         self.pipe, theirs = multiprocessing.Pipe()
         facts = {"ip": core.ip(last), "domain": core.domain, "proxy": proxy or core.addr("pcscf"), "hold_s": hold_s,
                  "subs": [(s.imsi, s.msisdn, s.password) for s in subs], "lines": lines or int(calls_per_s * hold_s * 1.3) + 10,
-                 "registrations_per_s": registrations_per_s, "calls_per_s": calls_per_s, "messages_per_s": messages_per_s}
+                 "registrations_per_s": registrations_per_s, "calls_per_s": calls_per_s, "messages_per_s": messages_per_s,
+                 "loss": loss, "twice": twice, "late_s": late_s}
         self.process = multiprocessing.Process(target=child, args=(facts, theirs), daemon=True)
         self.process.start()
         theirs.close()

@@ -188,16 +188,16 @@ class Faults:
     def rows(self):
         """In order."""
         return [
-            ("all is well: two phones register", self.well), ("HSS silent: a call that stands ends well", self.in_dialog),
-            ("HSS silent on UAR: 5xx with Retry-After in time", self.silent, "UAR"),
-            ("HSS silent on MAR: 5xx with Retry-After in time", self.silent, "MAR"),
-            ("HSS silent on SAR: 5xx with Retry-After in time", self.silent, "SAR"),
-            ("HSS silent on LIR: 5xx in time", self.silent_lir), ("HSS slow: served, others not held up", self.slow),
-            ("HSS overloaded: registrations are held back, calls are not", self.overloaded),
-            ("HSS too late: refused in time", self.late), ("HSS talks nonsense", self.nonsense),
-            ("HSS down: daemons stay up, /readyz says why", self.down), ("HSS down: REGISTER gets 5xx with Retry-After", self.down_register),
-            ("HSS down: INVITE gets 5xx", self.down_call), ("HSS down: OPTIONS is answered", self.alive),
-            ("HSS back: recovered by itself", self.back), ("started without a HSS, served when it comes", self.scscf_restart),
+            ("all is well: two phones register", self.well), ("F6 HSS silent: a call that stands ends well", self.in_dialog),
+            ("F6 HSS silent on UAR: 5xx with Retry-After in time", self.silent, "UAR"),
+            ("F6 HSS silent on MAR: 5xx with Retry-After in time", self.silent, "MAR"),
+            ("F6 HSS silent on SAR: 5xx with Retry-After in time", self.silent, "SAR"),
+            ("F6 HSS silent on LIR: 5xx in time", self.silent_lir), ("F7 HSS slow: served, others not held up", self.slow),
+            ("F7 HSS overloaded: registrations are held back, calls are not", self.overloaded),
+            ("F7 HSS too late: refused in time", self.late), ("F9 HSS talks nonsense", self.nonsense),
+            ("F5 HSS down: daemons stay up, /readyz says why", self.down), ("F5 HSS down: REGISTER gets 5xx with Retry-After", self.down_register),
+            ("F5 HSS down: INVITE gets 5xx", self.down_call), ("F5 HSS down: OPTIONS is answered", self.alive),
+            ("F5 HSS back: recovered by itself", self.back), ("started without a HSS, served when it comes", self.scscf_restart),
         ]
 
 
