@@ -1,7 +1,10 @@
 /* pcscf/security.h - access security by IPsec: TS 33.203 §7, annexes H and I; TS 24.229 §5.2.2; RFC 3329.
  *
  *	secpolicy.c	what the operator wants: policy, the ordered list of algorithm pairs, what a phone is told of it
- *	sa.c		sets of security associations, from the challenge to the last answer
+ *	sa_make.c	sets of security associations, from the challenge to the kernel
+ *	sa.c		their life from then on to the last answer
+ *	sa_pool.c	SPIs, ports, and who has them
+ *	nat.c		phones behind a NAT: ESP within UDP
  *	ports.c		which of the four ports a message uses
  *	security.c	what a REGISTER must show, by the way it came
  *
@@ -60,7 +63,7 @@ struct str security_server_value(const struct sec_agree *list, unsigned n, struc
 /* "Security-Server: ...\r\n" for 421 and 494, before there are ports or SPIs. */
 struct str security_server_line(const struct security_config *c, enum sec_mod mod, struct arena *a);
 
-/* ---- sa.c ---- */
+/* ---- sa.c, sa_make.c, sa_pool.c ---- */
 enum sa_state {
 	SA_MAKING,			/* the kernel has not said yes yet */
 	SA_PENDING,			/* the challenge is out: REGISTER alone, until reg-await-auth */

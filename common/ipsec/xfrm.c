@@ -10,30 +10,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <time.h>
-#include "common/ipsec/ipsec.h"
+#include "common/ipsec/private.h"
 
 #define ANSWER_WAIT_S 5			/* the kernel loads modules on the first use of an algorithm */
 #define SET_PRIORITY 1000u		/* of policies; lower goes first */
 #define GUARD_PRIORITY 0x7ffffffu
 #define REPLAY_WINDOW 64u
-#define NL_BYTES 4096u
 #define EVENT_MAPPING (1u << (XFRMNLGRP_MAPPING - 1))
 
-struct xfrm {
-	struct mnl_socket *nl, *events;
-	unsigned seq, port;
-};
-
-/* One direction of one pair. */
-struct half {
-	struct addr src, dst;		/* with ports; of tunnel mode the inner ones */
-	struct addr outer_src, outer_dst;
-	uint16_t encap_src, encap_dst;	/* UDP ports; both 0: transport mode */
-	uint32_t spi, reqid, seq;
-	bool in, tunnel;
-};
-
-static void halves(const struct ipsec_set *s, struct half h[4])
+void xfrm_halves(const struct ipsec_set *s, struct half h[4])
 {
 	const struct { bool in; bool our_server; uint32_t spi; } rows[4] = {
 		{ true, true, s->mine.spi_s }, { false, true, s->theirs.spi_c },
@@ -110,7 +95,7 @@ int xfrm_events_fd(struct xfrm *x)
 }
 
 /* Sends and takes answers to it until the last one.  cb: of a dump's parts. */
-static int ask(struct xfrm *x, struct nlmsghdr *n, mnl_cb_t cb, void *arg)
+int xfrm_ask(struct xfrm *x, struct nlmsghdr *n, mnl_cb_t cb, void *arg)
 {
 	char buf[16384];
 	int rc = MNL_CB_OK;
@@ -132,7 +117,7 @@ static int ask(struct xfrm *x, struct nlmsghdr *n, mnl_cb_t cb, void *arg)
 	return rc < 0 ? -errno : 0;
 }
 
-static struct nlmsghdr *begin(char *buf, uint16_t type, uint16_t flags)
+struct nlmsghdr *xfrm_begin(char *buf, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *n = mnl_nlmsg_put_header(buf);
 
@@ -143,27 +128,27 @@ static struct nlmsghdr *begin(char *buf, uint16_t type, uint16_t flags)
 
 /* ---- pieces ---- */
 
-static uint16_t family(const struct addr *a)
+uint16_t xfrm_family(const struct addr *a)
 {
 	return a->sa.sa_family;
 }
 
-static void put_address(const struct addr *a, xfrm_address_t *ret)
+void xfrm_put_address(const struct addr *a, xfrm_address_t *ret)
 {
-	if (family(a) == AF_INET6)
+	if (xfrm_family(a) == AF_INET6)
 		memcpy(ret->a6, &a->in6.sin6_addr, 16);
 	else
 		ret->a4 = a->in4.sin_addr.s_addr;
 }
 
 /* Every protocol on these ports: UDP and TCP may be mixed within one set. */
-static void put_selector(const struct half *h, struct xfrm_selector *s)
+void xfrm_put_selector(const struct half *h, struct xfrm_selector *s)
 {
-	uint8_t bits = family(&h->src) == AF_INET6 ? 128 : 32;
+	uint8_t bits = xfrm_family(&h->src) == AF_INET6 ? 128 : 32;
 
-	s->family = family(&h->src);
-	put_address(&h->src, &s->saddr);
-	put_address(&h->dst, &s->daddr);
+	s->family = xfrm_family(&h->src);
+	xfrm_put_address(&h->src, &s->saddr);
+	xfrm_put_address(&h->dst, &s->daddr);
 	s->prefixlen_s = s->prefixlen_d = bits;
 	s->sport = htons(addr_port(&h->src));
 	s->dport = htons(addr_port(&h->dst));
@@ -215,19 +200,19 @@ static void put_algorithms(struct nlmsghdr *n, const struct ipsec_algorithm *a)
 static int sa_put(struct xfrm *x, uint16_t type, const struct half *h, const struct ipsec_algorithm *a, uint32_t lifetime_s)
 {
 	char buf[NL_BYTES];
-	struct nlmsghdr *n = begin(buf, type, NLM_F_ACK | (type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0));
+	struct nlmsghdr *n = xfrm_begin(buf, type, NLM_F_ACK | (type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0));
 	struct xfrm_usersa_info *s = mnl_nlmsg_put_extra_header(n, sizeof(*s));
 	struct xfrm_replay_state replay = { .oseq = h->seq };
 	struct xfrm_encap_tmpl encap = { .encap_type = UDP_ENCAP_ESPINUDP, .encap_sport = htons(h->encap_src),
 					 .encap_dport = htons(h->encap_dst) };
 	int rc;
 
-	put_selector(h, &s->sel);
-	put_address(&h->outer_src, &s->saddr);
-	put_address(&h->outer_dst, &s->id.daddr);
+	xfrm_put_selector(h, &s->sel);
+	xfrm_put_address(&h->outer_src, &s->saddr);
+	xfrm_put_address(&h->outer_dst, &s->id.daddr);
 	s->id.spi = htonl(h->spi);
 	s->id.proto = IPPROTO_ESP;
-	s->family = family(&h->src);
+	s->family = xfrm_family(&h->src);
 	s->reqid = h->reqid;
 	s->mode = h->tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
 	s->replay_window = h->in ? REPLAY_WINDOW : 0;
@@ -238,72 +223,72 @@ static int sa_put(struct xfrm *x, uint16_t type, const struct half *h, const str
 		mnl_attr_put(n, XFRMA_REPLAY_VAL, sizeof(replay), &replay);
 	if (h->tunnel)
 		mnl_attr_put(n, XFRMA_ENCAP, sizeof(encap), &encap);
-	rc = ask(x, n, NULL, NULL);
+	rc = xfrm_ask(x, n, NULL, NULL);
 	ipsec_wipe(buf, sizeof(buf));
 	return rc;
 }
 
-static int sa_del(struct xfrm *x, const xfrm_address_t *dst, uint32_t spi_be, uint16_t fam)
+int xfrm_sa_del(struct xfrm *x, const xfrm_address_t *dst, uint32_t spi_be, uint16_t fam)
 {
 	char buf[NL_BYTES];
-	struct nlmsghdr *n = begin(buf, XFRM_MSG_DELSA, NLM_F_ACK);
+	struct nlmsghdr *n = xfrm_begin(buf, XFRM_MSG_DELSA, NLM_F_ACK);
 	struct xfrm_usersa_id *id = mnl_nlmsg_put_extra_header(n, sizeof(*id));
 
 	id->daddr = *dst;
 	id->spi = spi_be;
 	id->family = fam;
 	id->proto = IPPROTO_ESP;
-	return ask(x, n, NULL, NULL);
+	return xfrm_ask(x, n, NULL, NULL);
 }
 
 static int half_sa_del(struct xfrm *x, const struct half *h)
 {
 	xfrm_address_t dst = { .a4 = 0 };
 
-	put_address(&h->outer_dst, &dst);
-	return sa_del(x, &dst, htonl(h->spi), family(&h->dst));
+	xfrm_put_address(&h->outer_dst, &dst);
+	return xfrm_sa_del(x, &dst, htonl(h->spi), xfrm_family(&h->dst));
 }
 
 static int policy_put(struct xfrm *x, const struct half *h)
 {
 	char buf[NL_BYTES];
-	struct nlmsghdr *n = begin(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *n = xfrm_begin(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
 	struct xfrm_userpolicy_info *p = mnl_nlmsg_put_extra_header(n, sizeof(*p));
 	struct xfrm_user_tmpl t = {
-		.id = { .proto = IPPROTO_ESP }, .family = family(&h->src), .reqid = h->reqid,
+		.id = { .proto = IPPROTO_ESP }, .family = xfrm_family(&h->src), .reqid = h->reqid,
 		.mode = h->tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT, .aalgos = ~0u, .ealgos = ~0u, .calgos = ~0u,
 	};
 
 	if (h->tunnel) {
-		put_address(&h->outer_src, &t.saddr);
-		put_address(&h->outer_dst, &t.id.daddr);
+		xfrm_put_address(&h->outer_src, &t.saddr);
+		xfrm_put_address(&h->outer_dst, &t.id.daddr);
 	}
-	put_selector(h, &p->sel);
+	xfrm_put_selector(h, &p->sel);
 	no_limits(&p->lft);
 	p->priority = SET_PRIORITY;
 	p->dir = h->in ? XFRM_POLICY_IN : XFRM_POLICY_OUT;
 	p->action = XFRM_POLICY_ALLOW;
 	mnl_attr_put(n, XFRMA_TMPL, sizeof(t), &t);
-	return ask(x, n, NULL, NULL);
+	return xfrm_ask(x, n, NULL, NULL);
 }
 
-static int policy_del(struct xfrm *x, const struct xfrm_selector *sel, uint8_t dir)
+int xfrm_policy_del(struct xfrm *x, const struct xfrm_selector *sel, uint8_t dir)
 {
 	char buf[NL_BYTES];
-	struct nlmsghdr *n = begin(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK);
+	struct nlmsghdr *n = xfrm_begin(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK);
 	struct xfrm_userpolicy_id *id = mnl_nlmsg_put_extra_header(n, sizeof(*id));
 
 	id->sel = *sel;
 	id->dir = dir;
-	return ask(x, n, NULL, NULL);
+	return xfrm_ask(x, n, NULL, NULL);
 }
 
 static int half_policy_del(struct xfrm *x, const struct half *h)
 {
 	struct xfrm_selector sel = { .family = 0 };
 
-	put_selector(h, &sel);
-	return policy_del(x, &sel, h->in ? XFRM_POLICY_IN : XFRM_POLICY_OUT);
+	xfrm_put_selector(h, &sel);
+	return xfrm_policy_del(x, &sel, h->in ? XFRM_POLICY_IN : XFRM_POLICY_OUT);
 }
 
 /* ---- a set ---- */
@@ -314,7 +299,7 @@ int xfrm_set_add(struct xfrm *x, const struct ipsec_set *s)
 	struct half h[4];
 	int rc = ipsec_keys(s, &a), sas = 0, policies = 0;
 
-	halves(s, h);
+	xfrm_halves(s, h);
 	while (rc == 0 && sas < 4) {
 		rc = sa_put(x, XFRM_MSG_NEWSA, &h[sas], &a, s->lifetime_s);
 		sas += rc == 0;
@@ -340,7 +325,7 @@ int xfrm_set_update(struct xfrm *x, const struct ipsec_set *s)
 	struct half h[4];
 	int rc = ipsec_keys(s, &a);
 
-	halves(s, h);
+	xfrm_halves(s, h);
 	for (int i = 0; rc == 0 && i < 4; i++)
 		rc = sa_put(x, XFRM_MSG_UPDSA, &h[i], &a, s->lifetime_s);
 	ipsec_wipe(&a, sizeof(a));
@@ -352,7 +337,7 @@ int xfrm_set_del(struct xfrm *x, const struct ipsec_set *s)
 	struct half h[4];
 	int rc = 0, one;
 
-	halves(s, h);
+	xfrm_halves(s, h);
 	for (int i = 0; i < 4; i++) {
 		one = half_policy_del(x, &h[i]);
 		if (one < 0 && one != -ENOENT && rc == 0)
@@ -370,11 +355,11 @@ int xfrm_set_del(struct xfrm *x, const struct ipsec_set *s)
 
 static void guard_selector(const struct addr *us, bool in, struct xfrm_selector *s)
 {
-	uint8_t bits = family(us) == AF_INET6 ? 128 : 32;
+	uint8_t bits = xfrm_family(us) == AF_INET6 ? 128 : 32;
 
 	memset(s, 0, sizeof(*s));
-	s->family = family(us);
-	put_address(us, in ? &s->daddr : &s->saddr);
+	s->family = xfrm_family(us);
+	xfrm_put_address(us, in ? &s->daddr : &s->saddr);
 	*(in ? &s->prefixlen_d : &s->prefixlen_s) = bits;
 	*(in ? &s->dport : &s->sport) = htons(addr_port(us));
 	*(in ? &s->dport_mask : &s->sport_mask) = 0xffff;
@@ -383,7 +368,7 @@ static void guard_selector(const struct addr *us, bool in, struct xfrm_selector 
 static int guard_put(struct xfrm *x, const struct addr *us, bool in)
 {
 	char buf[NL_BYTES];
-	struct nlmsghdr *n = begin(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *n = xfrm_begin(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
 	struct xfrm_userpolicy_info *p = mnl_nlmsg_put_extra_header(n, sizeof(*p));
 	int rc;
 
@@ -392,7 +377,7 @@ static int guard_put(struct xfrm *x, const struct addr *us, bool in)
 	p->priority = GUARD_PRIORITY;
 	p->dir = in ? XFRM_POLICY_IN : XFRM_POLICY_OUT;
 	p->action = XFRM_POLICY_BLOCK;
-	rc = ask(x, n, NULL, NULL);
+	rc = xfrm_ask(x, n, NULL, NULL);
 	return rc == -EEXIST ? 0 : rc;		/* of a process of ours that was killed */
 }
 
@@ -409,242 +394,18 @@ int xfrm_guard_del(struct xfrm *x, const struct addr *us)
 	int rc, other;
 
 	guard_selector(us, true, &sel);
-	rc = policy_del(x, &sel, XFRM_POLICY_IN);
+	rc = xfrm_policy_del(x, &sel, XFRM_POLICY_IN);
 	guard_selector(us, false, &sel);
-	other = policy_del(x, &sel, XFRM_POLICY_OUT);
+	other = xfrm_policy_del(x, &sel, XFRM_POLICY_OUT);
 	return rc < 0 ? rc : other;
 }
 
-/* ---- what an earlier process left ---- */
+/* ---- events ---- */
 
-union found_row {
-	struct xfrm_usersa_info sa;
-	struct xfrm_userpolicy_info policy;	/* with the reqid of its template as index */
-};
-struct found {
-	union found_row *row;
-	size_t n, room;
-	uint32_t first, last;
-	bool failed;
-};
-
-static void found_add(struct found *f, const void *what, size_t l)
-{
-	if (f->n == f->room) {
-		size_t room = f->room ? f->room * 2 : 64;
-		void *more = realloc(f->row, room * sizeof(*f->row));
-
-		if (!more) {
-			f->failed = true;
-			return;
-		}
-		f->row = more;
-		f->room = room;
-	}
-	memcpy(&f->row[f->n++], what, l);
-}
-
-static int on_sa(const struct nlmsghdr *n, void *arg)
-{
-	const struct xfrm_usersa_info *s = mnl_nlmsg_get_payload(n);
-	struct found *f = arg;
-
-	if (n->nlmsg_type == XFRM_MSG_NEWSA && s->id.proto == IPPROTO_ESP && s->reqid >= f->first && s->reqid <= f->last)
-		found_add(f, s, sizeof(*s));
-	return MNL_CB_OK;
-}
-
-static int on_policy(const struct nlmsghdr *n, void *arg)
-{
-	const struct xfrm_userpolicy_info *p = mnl_nlmsg_get_payload(n);
-	const struct nlattr *a;
-	struct found *f = arg;
-
-	mnl_attr_for_each(a, n, sizeof(*p)) {
-		const struct xfrm_user_tmpl *t = mnl_attr_get_payload(a);
-
-		if (mnl_attr_get_type(a) == XFRMA_TMPL && mnl_attr_get_payload_len(a) >= sizeof(*t) && t->reqid >= f->first &&
-		    t->reqid <= f->last) {
-			found_add(f, p, sizeof(*p));
-			if (!f->failed)
-				f->row[f->n - 1].policy.index = t->reqid;
-			break;
-		}
-	}
-	return MNL_CB_OK;
-}
-
-static int list(struct xfrm *x, uint16_t type, mnl_cb_t cb, struct found *f)
-{
-	char buf[NL_BYTES];
-	struct nlmsghdr *n = begin(buf, type, NLM_F_DUMP);
-
-	mnl_nlmsg_put_extra_header(n, type == XFRM_MSG_GETSA ? sizeof(struct xfrm_usersa_id) : sizeof(struct xfrm_userpolicy_id));
-	return ask(x, n, cb, f);
-}
-
-static uint32_t sa_reqid(const union found_row *r)
-{
-	return r->sa.reqid;
-}
-
-static uint32_t policy_reqid(const union found_row *r)
-{
-	return r->policy.index;		/* on_policy() puts it there */
-}
-
-static int order(uint32_t a, uint32_t b)
-{
-	return (a > b) - (a < b);
-}
-
-static int sas_by_reqid(const void *a, const void *b)
-{
-	return order(sa_reqid(a), sa_reqid(b));
-}
-
-static int policies_by_reqid(const void *a, const void *b)
-{
-	return order(policy_reqid(a), policy_reqid(b));
-}
-
-/* The first of them with that reqid; they are sorted. */
-static size_t first_of(const struct found *f, uint32_t (*reqid_of)(const union found_row *r), uint32_t reqid)
-{
-	size_t low = 0, high = f->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (reqid_of(&f->row[mid]) < reqid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static bool same_address(const xfrm_address_t *a, const xfrm_address_t *b, uint16_t fam)
+bool xfrm_same_address(const xfrm_address_t *a, const xfrm_address_t *b, uint16_t fam)
 {
 	return memcmp(a, b, fam == AF_INET6 ? 16 : 4) == 0;
 }
-
-static size_t find_sa(const struct found *f, const struct half *h)
-{
-	xfrm_address_t dst = { .a4 = 0 };
-
-	put_address(&h->outer_dst, &dst);
-	for (size_t i = first_of(f, sa_reqid, h->reqid); i < f->n && sa_reqid(&f->row[i]) == h->reqid; i++) {
-		const struct xfrm_usersa_info *s = &f->row[i].sa;
-
-		if (s->id.spi == htonl(h->spi) && s->family == family(&h->dst) && same_address(&s->id.daddr, &dst, s->family))
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-static size_t find_policy(const struct found *f, const struct half *h)
-{
-	struct xfrm_selector want = { .family = 0 };
-
-	put_selector(h, &want);
-	for (size_t i = first_of(f, policy_reqid, h->reqid); i < f->n && policy_reqid(&f->row[i]) == h->reqid; i++) {
-		const struct xfrm_userpolicy_info *p = &f->row[i].policy;
-
-		if (p->dir == (h->in ? XFRM_POLICY_IN : XFRM_POLICY_OUT) && p->sel.family == want.family && p->sel.sport == want.sport &&
-		    p->sel.dport == want.dport && same_address(&p->sel.saddr, &want.saddr, want.family) &&
-		    same_address(&p->sel.daddr, &want.daddr, want.family))
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-/* A set that is whole: its parts are marked so that they stay. */
-static bool is_whole(const struct ipsec_set *s, const struct found *sas, const struct found *policies, bool *sa_stays, bool *policy_stays)
-{
-	size_t sa[4], policy[4];
-	struct half h[4];
-
-	halves(s, h);
-	for (int i = 0; i < 4; i++) {
-		sa[i] = find_sa(sas, &h[i]);
-		policy[i] = find_policy(policies, &h[i]);
-		if (sa[i] == SIZE_MAX || policy[i] == SIZE_MAX)
-			return false;
-	}
-	for (int i = 0; i < 4; i++)
-		sa_stays[sa[i]] = policy_stays[policy[i]] = true;
-	return true;
-}
-
-static int take_away(struct xfrm *x, const struct found *sas, const struct found *policies, const bool *sa_stays, const bool *policy_stays,
-		     struct ipsec_left *left)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < policies->n; i++) {
-		if (policy_stays[i])
-			continue;
-		rc = policy_del(x, &policies->row[i].policy.sel, policies->row[i].policy.dir);
-		rc = rc == -ENOENT ? 0 : rc;
-		left->taken_away++;
-	}
-	for (size_t i = 0; rc == 0 && i < sas->n; i++) {
-		if (sa_stays[i])
-			continue;
-		rc = sa_del(x, &sas->row[i].sa.id.daddr, sas->row[i].sa.id.spi, sas->row[i].sa.family);
-		rc = rc == -ESRCH ? 0 : rc;
-		left->taken_away++;
-	}
-	return rc;
-}
-
-static void make_missing(struct xfrm *x, const bool *whole, struct ipsec_left *left)
-{
-	for (size_t i = 0; i < left->n; i++) {
-		if (whole[i])
-			left->whole++;
-		else if (xfrm_set_add(x, &left->set[i]) == 0)
-			left->made++;
-		else {
-			left->failed++;		/* the others are not to suffer */
-			if (left->lost)
-				left->lost[i] = true;
-		}
-	}
-}
-
-int xfrm_take_up(struct xfrm *x, uint32_t first, uint32_t last, struct ipsec_left *left)
-{
-	struct found sas = { .first = first, .last = last }, policies = sas;
-	bool *sa_stays = NULL, *policy_stays = NULL, *whole = calloc(left->n + 1, sizeof(*whole));
-	int rc = whole ? list(x, XFRM_MSG_GETPOLICY, on_policy, &policies) : -ENOMEM;
-
-	if (rc == 0)
-		rc = list(x, XFRM_MSG_GETSA, on_sa, &sas);
-	sa_stays = calloc(sas.n + 1, sizeof(*sa_stays));
-	policy_stays = calloc(policies.n + 1, sizeof(*policy_stays));
-	if (rc == 0 && (sas.failed || policies.failed || !sa_stays || !policy_stays))
-		rc = -ENOMEM;
-	if (rc == 0 && sas.n)
-		qsort(sas.row, sas.n, sizeof(*sas.row), sas_by_reqid);
-	if (rc == 0 && policies.n)
-		qsort(policies.row, policies.n, sizeof(*policies.row), policies_by_reqid);
-	for (size_t i = 0; rc == 0 && i < left->n; i++)
-		whole[i] = is_whole(&left->set[i], &sas, &policies, sa_stays, policy_stays);
-	if (rc == 0)
-		rc = take_away(x, &sas, &policies, sa_stays, policy_stays, left);
-	if (rc == 0)
-		make_missing(x, whole, left);
-	free(sa_stays);
-	free(policy_stays);
-	free(whole);
-	free(sas.row);
-	free(policies.row);
-	return rc;
-}
-
-/* ---- events ---- */
 
 /* false: not for us. */
 static bool read_expire(const struct nlmsghdr *n, uint32_t *ret_reqid, struct ipsec_event *ret)
@@ -663,7 +424,7 @@ static bool read_mapping(const struct nlmsghdr *n, uint32_t *ret_reqid, struct i
 {
 	const struct xfrm_user_mapping *m = mnl_nlmsg_get_payload(n);
 
-	if (mnl_nlmsg_get_payload_len(n) < sizeof(*m) || !same_address(&m->old_saddr, &m->new_saddr, m->id.family))
+	if (mnl_nlmsg_get_payload_len(n) < sizeof(*m) || !xfrm_same_address(&m->old_saddr, &m->new_saddr, m->id.family))
 		return false;
 	*ret_reqid = m->reqid;
 	*ret = (struct ipsec_event){ .spi = ntohl(m->id.spi), .encap_peer = ntohs(m->new_sport) };
@@ -694,7 +455,7 @@ int xfrm_event(struct xfrm *x, uint32_t first, uint32_t last, struct ipsec_event
 
 int xfrm_encap_socket(const struct addr *us)
 {
-	int type = UDP_ENCAP_ESPINUDP, small = 1, fd = socket(family(us), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+	int type = UDP_ENCAP_ESPINUDP, small = 1, fd = socket(xfrm_family(us), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 
 	if (fd < 0)
 		return -errno;
