@@ -57,6 +57,7 @@ struct sbi_call {
 	uint64_t http;
 	struct timer now;		/* a failure that is told later than the call */
 	int err;
+	struct str icid;		/* of the log lines and the ladder of what it is about */
 };
 
 /* ---- URIs ---- */
@@ -112,11 +113,36 @@ static void call_free(struct sbi_call *k)
 	free(k);
 }
 
+/* For ladders, where Diameter stands too: who is asked, and what. */
+static const char *peer_of(const struct sbi_call *k)
+{
+	static const char *const names[] = { "pcf", "bsf", "nrf", "nrf" };
+
+	return names[k->r.service];
+}
+
+static const char *word_of(const struct sbi_call *k)
+{
+	static const char *const names[] = { "", "binding", "discovery", "token" };
+
+	if (k->r.service != SBI_PCF)
+		return names[k->r.service];
+	return str_ends(k->r.path, STR("/delete")) ? "delete" : strcmp(k->r.method, "PATCH") == 0 ? "update" : "create";
+}
+
 static void finish(struct sbi_call *k, const struct sbi_answer *a)
 {
+	struct str before = arena_dup(k->a, log_correlation_get());
+
 	list_del(&k->link);
 	list_del(&k->token_link);
+	log_correlation(k->icid);
+	if (a->err)
+		trace_add(k->s->pw->w->trace, TRACE_DIA_IN, k->icid, k->icid, peer_of(k), "none: %s, %s", word_of(k), strerror(-a->err));
+	else
+		trace_add(k->s->pw->w->trace, TRACE_DIA_IN, k->icid, k->icid, peer_of(k), "%u %s", a->status, word_of(k));
 	k->fn(k->arg, a);
+	log_correlation(before);
 	call_free(k);
 }
 
@@ -217,6 +243,7 @@ static void send_to(struct sbi_call *k, const struct sbi_uri *u, struct addr to)
 		add(h, &r.n_headers, "3gpp-sbi-discovery-requester-nf-type", STR("AF"));
 		add(h, &r.n_headers, "3gpp-sbi-discovery-service-names", str_from_c(services[k->r.service].scope));
 	}
+	trace_add(k->s->pw->w->trace, TRACE_DIA_OUT, k->icid, k->icid, peer_of(k), "%s", word_of(k));
 	k->http = h2_send(k->s->h2, &r, on_http, k);
 	if (!k->http)
 		fail(k, -EBUSY);
@@ -335,6 +362,7 @@ bool sbi_send(struct sbi *s, const struct sbi_request *r, sbi_fn fn, void *arg)
 	k->r.root = arena_dup(k->a, r->root);
 	k->r.path = arena_dup(k->a, r->path);
 	k->r.body = arena_dup(k->a, r->body);
+	k->icid = arena_dup(k->a, log_correlation_get());
 	k->fn = fn;
 	k->arg = arg;
 	k->until_ms = loop_now_ms(s->pw->w->loop) + r->deadline_ms;

@@ -18,7 +18,7 @@ struct trace_event {
 	uint64_t number;		/* grows; a cursor */
 	uint8_t kind;
 	char call_id[TRACE_ID], icid[TRACE_ICID];	/* truncated */
-	char peer[SIP_FLOW_STRLEN];	/* "udp:127.0.0.1:5060"; Diameter: peer or "hss"; a note: who says it */
+	char peer[SIP_FLOW_STRLEN];	/* "udp:127.0.0.1:5060"; Diameter and N5: "hss", "pcrf", "pcf"; a note: who says it */
 	char text[TRACE_TEXT];		/* "INVITE sip:...", "180 Ringing (INVITE)", "UAR", "UAA 2001", a decision */
 };
 

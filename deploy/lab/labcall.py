@@ -147,7 +147,19 @@ def call(lab, caller, callee, hold_s, report):
     for node in ("pcscf", "scscf"):
         report.check(f"the {ctlladder.LANE_NAMES[node]} keeps nothing of the call",
                      eventually(lambda n=node: not dialogs(lab, n, call_id)))
+    check_policy(lab, report)
     return call_id
+
+
+def check_policy(lab, report):
+    """With policy control: the lab's PCRF or PCF was asked for both phones, found nothing wrong, and has nothing left."""
+    for node in ("pcrf", "pcf"):
+        if node in lab.doc["rest"]:
+            state = lab.rest(node).get("/api/v1/state")
+            report.check(f"the {node.upper()} was asked, and has no session left",
+                         eventually(lambda n=node: not lab.rest(n).get("/api/v1/state")["sessions"])
+                         and state["begun"] >= 2 and not state["violations"], f"{state['begun']} sessions, {state['violations']} violations")
+            report.say(f"the {node.upper()} had {state['begun']} sessions of the call, all have ended")
 
 
 def check_preconditions(caller, callee, since, report):

@@ -56,7 +56,7 @@ def call_ladder(lab, call_id, phone_a, phone_b):
             return []
 
     phones = {phone_a.ip: f"UE-{phone_a.label}", phone_b.ip: f"UE-{phone_b.label}"}
-    order = [phones[phone_a.ip], "pcscf", "icscf", "scscf", "hss", phones[phone_b.ip]]
+    order = [phones[phone_a.ip], "pcscf"] + (["pcf"] if lab.net.policy != "off" else []) + ["icscf", "scscf", "hss", phones[phone_b.ip]]
     rows = ctlladder.arrows(ctlladder.collect(fetch, call_id), phones, lab.net.lanes())
     return ctlladder.draw(rows, order, notes=False) if rows else ["(the daemons recorded nothing of this call)"]
 
