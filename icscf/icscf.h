@@ -37,6 +37,9 @@ void icscf_reload(struct icscf *i, const struct cfg *c);	/* selection.* */
 struct selection *icscf_selection(struct icscf *i);		/* a reference */
 extern const struct role_ops icscf_ops;
 
+struct http_req;
+void dryrun_select(void *u, struct http_req *r);		/* dryrun.c: POST /api/v1/scscf-selection/dry-run */
+
 /* ---- config.c ---- */
 extern const struct cfg_row icscf_schema[];
 void icscf_config_check(const struct cfg *c, struct buf *errors);

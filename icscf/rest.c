@@ -67,5 +67,8 @@ static void get_scscfs(void *u, struct http_req *r)
 
 const struct http_route icscf_routes[] = {
 	{ "GET", "/api/v1/scscfs", HTTP_VIEW, get_scscfs, "The S-CSCFs that are known, with capabilities, health and counters." },
+	{ "POST", "/api/v1/scscf-selection/dry-run", HTTP_OPERATE, dryrun_select,
+	  "Which S-CSCF would be chosen, in which order and why: by mandatoryCapabilities, optionalCapabilities, serverNames, or by what the HSS "
+	  "says to ask: uar (impi, impu) or lir (impu), with its answer in words; nothing is sent to an S-CSCF." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

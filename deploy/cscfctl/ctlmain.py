@@ -44,6 +44,8 @@ VERBS = {
     "explain": (ctlverbs.explain, "why did it fail, what to try, and which clause", [
         ("who", {"metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"})]),
     "resolve": (ctlverbs.resolve, "where a URI or domain leads from each daemon (DNS, next hops)", [("uri", {"metavar": "URI"})]),
+    "select": (ctlverbs.select, "which S-CSCF would be chosen, and what the HSS says (UAR, LIR)", [
+        ("words", {"nargs": "*", "metavar": "KEY=VALUE", "help": "ask=uar|lir, impi, impu; or mandatory, optional, server"})]),
     "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
     "config": (ctlconfig.config, "the configuration: show, check, change, reload, go back", [
         ("action", {"nargs": "?", "default": "show", "choices": tuple(ctlconfig.ACTIONS)}),

@@ -135,6 +135,22 @@ class Ctl:
         p = subprocess.run([CTL, *urls, "dialogs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
         equal(p.returncode, 5, "without a token")
 
+    def select(self):
+        """Row I3: the choice by capabilities, and the HSS's own words."""
+        own = f"sip:scscf.{self.core.domain}:6060"
+        doc = self.json("select", "ask=uar", f"impi={self.core.impi(A)}", f"impu={self.core.impu(A)}")
+        equal((doc["hss"]["asked"], doc["hss"]["code"], doc["chosen"]), ("UAR", 2001, own), f"UAR: {doc}")
+        doc = self.json("select", "ask=lir", f"impu={self.core.impu(B)}")
+        equal((doc["hss"]["asked"], doc["hss"]["code"], doc["chosen"]), ("LIR", 2001, own), f"LIR: {doc}")
+        doc = self.json("select", "ask=lir", f"impu=sip:nobody@{self.core.domain}", wanted=1)
+        equal((doc["hss"]["result"], doc["refusedWith"]), ("USER_UNKNOWN", 404), str(doc))
+        check("USER_UNKNOWN" in self.run("select", "ask=lir", f"impu=sip:nobody@{self.core.domain}", wanted=1), "words")
+        doc = self.json("select")
+        check(doc["chosen"] and doc["order"][0]["uri"] == doc["chosen"] and doc["candidates"], doc)
+        check("lacks 4711" in self.run("select", "mandatory=4711"), "without a table the default serves, and it is said what it lacks")
+        self.run("select", "ask=mar", wanted=1)
+        self.run("select", "x=1", wanted=2)
+
     def watch(self):
         p = subprocess.Popen([CTL, "--lab", self.core.doc["dir"], "--watch", "0.1", "status"], stdout=subprocess.PIPE, text=True)
         try:
@@ -304,7 +320,7 @@ class Ctl:
         """In order."""
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
-                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("--watch", self.watch),
+                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("select: S-CSCF, UAR, LIR (I3)", self.select), ("--watch", self.watch),
                 ("events --follow", self.events), ("trace: pcapng, HEP3 (O6)", self.traces), ("drain, and back", self.drain),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends),
                 ("If-Match on a registration", self.if_match), ("everybody is de-registered", self.deregister_all)]
