@@ -72,7 +72,7 @@ static void end_open(struct end *e, const struct tls_config *c)
 	struct tls_context *t = context(c);
 	struct addr a;
 
-	lim.connect_timeout_ms = 500;
+	lim.connect_timeout_ms = 2000;
 	*e = (struct end){ .g = transport_group_new(1) };
 	transport_group_set_tls(e->g, t);
 	tls_context_unref(t);
