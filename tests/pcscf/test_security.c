@@ -3,6 +3,7 @@
  * S9; features.md part D rows 2 7 10 13 16 20 21 23 24 25 27 28 29. */
 #include <errno.h>
 #include <string.h>
+#include "common/metrics/metrics.h"
 #include "tests/pcscf/rig.h"
 
 #define WHO "From: <sip:alice@home>;tag=r\nTo: <sip:alice@home>\n"
@@ -251,6 +252,68 @@ START_TEST(test_clear_retry_row_23)
 		rig_expect_status(&r, 403, "udp:10.9.0.1:5060");
 		ck_assert_uint_eq(r.kernel.n, 1);
 	}
+	rig_fini(&r);
+}
+END_TEST
+
+/* ---- SEC-01: what anybody on the way can read or change is refused unless asked for, and counted ---- */
+
+static long weak(const char *kind)
+{
+	char line[128];
+	struct buf b;
+	long n = 0;
+	const char *at;
+
+	snprintf(line, sizeof(line), "cscf_pcscf_weak_registrations_total{kind=\"%s\"} ", kind);
+	buf_init(&b, 1 << 20);
+	metrics_write(&b);
+	buf_putc(&b, 0);
+	ck_assert(!b.failed);
+	at = strstr(b.p, line);
+	if (at)
+		n = strtol(at + strlen(line), NULL, 10);
+	buf_fini(&b);
+	return n;
+}
+
+/* Without a word about policy or algorithms: nobody in clear, nobody whose packets are not encrypted. */
+START_TEST(test_weak_is_refused)
+{
+	struct phone p = { 0 };
+	struct rig r;
+
+	rig_init_ipsec(&r, "{spis: 1024}", NULL);
+	p.r = &r;
+	rig_request_as(&r, CLEAR, "REGISTER", "sip:home", WHO, "reg", "Contact: <sip:alice@10.9.0.1:6001>\n");
+	rig_expect_status(&r, 421, "udp:10.9.0.1:5060");
+	send_register(&p, CLEAR, EMPTY, "ipsec-3gpp;alg=hmac-sha-1-96;ealg=null;spi-c=1000;spi-s=1001;port-c=6010;port-s=6001", NULL, 600);
+	rig_expect_status(&r, 494, "udp:10.9.0.1:5060");
+	ck_assert_uint_eq(r.kernel.n, 0);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Where the operator wants them: each is counted, for an alarm. */
+START_TEST(test_weak_is_counted)
+{
+	long clear = weak("clear"), null = weak("null");
+	struct phone p = { 0 };
+	struct rig r;
+	char path[256];
+
+	rig_init_ipsec(&r, "{policy: prefer, allow_null: true, algorithms: [hmac-sha-1-96/null]}", NULL);
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	ck_assert_int_eq(weak("clear"), clear + 1);
+	ck_assert_int_eq(weak("null"), null);
+	p.r = &r;
+	snprintf(p.client, sizeof(p.client), "ipsec-3gpp;alg=hmac-sha-1-96;ealg=null;spi-c=1000;spi-s=1001;port-c=6010;port-s=6001");
+	send_register(&p, CLEAR, EMPTY, p.client, NULL, 600);
+	challenged(&p, "udp:10.9.0.1:5060");
+	send_register(&p, p.flow, AKA, p.client, p.verify, 600);
+	accept_with(&p, rig_expect(&r, "REGISTER", DOOR), 600, p.at);
+	ck_assert_int_eq(weak("null"), null + 1);
+	ck_assert_int_eq(weak("clear"), clear + 1);
 	rig_fini(&r);
 }
 END_TEST
@@ -694,7 +757,7 @@ START_TEST(test_kernel_refuses)
 END_TEST
 
 TEST_MAIN("security", TEST_ROWS(test_altered, altered), TEST_ROWS(test_policy_row, policies),
-	  { &(test_clear_retry_row_23), 2 }, TEST_ROWS(test_nat_row, nats), TEST_ONE(test_nat_contact), TEST_ONE(test_life), TEST_ONE(test_another_ones), TEST_ROWS(test_in_clear, in_clear),
+	  { &(test_clear_retry_row_23), 2 }, TEST_ONE(test_weak_is_refused), TEST_ONE(test_weak_is_counted), TEST_ROWS(test_nat_row, nats), TEST_ONE(test_nat_contact), TEST_ONE(test_life), TEST_ONE(test_another_ones), TEST_ROWS(test_in_clear, in_clear),
 	  TEST_ONE(test_pending), TEST_ONE(test_sync_failure), TEST_ONE(test_deregistration), { &(test_to_the_phone), 3 },
 	  TEST_ONE(test_call_outlives_the_set), TEST_ONE(test_again_and_again), TEST_ROWS(test_offer_row, offers),
 	  TEST_ROWS(test_kernel_refuses, kernels))
