@@ -47,10 +47,14 @@ void daemon_schema_json(const struct daemon *d, struct buf *out);
 void daemon_log_levels(const struct daemon *d);		/* as the configuration says */
 int daemon_exit(struct daemon *d, int rc);			/* frees; 0 on rc >= 0 */
 const char *daemon_version(void);
-/* The bearer token of rest.token or rest.token_file's first line, on the heap; NULL when neither is there.  A file that was
- * named must yield one: 0, or -errno with the reason logged. */
-int daemon_rest_token(const struct cfg_node *root, char **ret);
-/* Handler of GET /metrics, for any route table; u is not looked at. */
+/* REST of a program without a SIP stack: by rest.listen, unix_socket, token and token_file of its configuration, with its routes.
+ * *ret stays NULL without a section rest.  0, or -errno with the reason logged. */
+struct http_route;
+struct http_server;
+int daemon_rest_open(struct loop *l, const char *nf, const struct cfg_node *root, const struct http_route *routes, void *u, struct http_server **ret);
+/* Handlers for any route table; u is not looked at: GET /metrics, /healthz, /api/v1/diameter/peers. */
 struct http_req;
 void daemon_rest_metrics(void *u, struct http_req *r);
+void daemon_rest_healthz(void *u, struct http_req *r);
+void daemon_rest_peers(void *u, struct http_req *r);
 uint64_t daemon_start_wall_us(void);

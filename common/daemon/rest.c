@@ -6,6 +6,8 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 
+#define MAX_PEERS 32u			/* that are shown: a lab HSS has many */
+
 bool stack_ready(struct stack *s, struct buf *why)
 {
 	bool ok = true;
@@ -45,7 +47,7 @@ bool stack_ready(struct stack *s, struct buf *why)
 	return ok;
 }
 
-static void get_healthz(void *u, struct http_req *r)
+void daemon_rest_healthz(void *u, struct http_req *r)
 {
 	(void)u;
 	http_reply(r, 200, "text/plain", STR("ok\n"));
@@ -166,13 +168,13 @@ static void get_info(void *u, struct http_req *r)
 	http_reply_json(r, 200, doc);
 }
 
-static void get_peers(void *u, struct http_req *r)
+void daemon_rest_peers(void *u, struct http_req *r)
 {
-	struct stack *s = u;
-	struct dia_peer_view v[16];
-	size_t n = s->diameter ? dia_peers(v, 16) : 0;
+	struct dia_peer_view v[MAX_PEERS];
+	size_t n = dia_peers(v, MAX_PEERS);
 	cJSON *items = cJSON_CreateArray();
 
+	(void)u;
 	for (size_t i = 0; i < n; i++) {
 		cJSON *o = cJSON_CreateObject();
 
@@ -341,13 +343,13 @@ static void get_flows(void *u, struct http_req *r)
 }
 
 const struct http_route stack_routes[] = {
-	{ "GET", "/healthz", HTTP_OPEN, get_healthz, "Is the process alive?" },
+	{ "GET", "/healthz", HTTP_OPEN, daemon_rest_healthz, "Is the process alive?" },
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?  With the reason when not." },
 	{ "GET", "/metrics", HTTP_OPEN, get_metrics, "Prometheus text." },
 	{ "GET", "/api/v1/openapi.json", HTTP_OPEN, get_openapi, "This document." },
 	{ "GET", "/api/v1/docs", HTTP_OPEN, get_docs, "The same for people, a page without a script." },
 	{ "GET", "/api/v1/info", HTTP_VIEW, get_info, "Name, version, listeners." },
-	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Diameter peers and their states." },
+	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, daemon_rest_peers, "Diameter peers and their states." },
 	{ "GET", "/api/v1/dialogs", HTTP_VIEW, get_dialogs, "Dialogs on the route of this node." },
 	{ "GET", "/api/v1/transactions", HTTP_VIEW, get_transactions, "SIP transactions in progress." },
 	{ "GET", "/api/v1/flows", HTTP_VIEW, get_flows,

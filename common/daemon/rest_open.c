@@ -141,7 +141,8 @@ void rest_check_config(const struct cfg *c, struct buf *errors)
 	files_free(&f);
 }
 
-int daemon_rest_token(const struct cfg_node *r, char **ret)
+/* The token of rest.token or the first of rest.token_file, on the heap; NULL when neither is there.  A file that was named must yield one. */
+static int first_token(const struct cfg_node *r, char **ret)
 {
 	const char *file = cfg_cstr(r, "rest.token_file"), *direct = cfg_cstr(r, "rest.token");
 	struct rest_files f = { 0 };
@@ -162,6 +163,31 @@ int daemon_rest_token(const struct cfg_node *r, char **ret)
 	files_free(&f);
 	if (rc < 0)
 		log_error(LOG_REST, "the token file cannot be used", LOG_C("file", file), LOG_C("error", strerror(-rc)));
+	return rc;
+}
+
+int daemon_rest_open(struct loop *l, const char *nf, const struct cfg_node *root, const struct http_route *routes, void *u, struct http_server **ret)
+{
+	struct http_config c = { .nf = nf, .unix_socket = cfg_cstr(root, "rest.unix_socket") };
+	char *token = NULL;
+	int rc;
+
+	if (!cfg_has(root, "rest"))
+		return 0;
+	if (cfg_has(root, "rest.listen") && addr_parse_hostport(cfg_str(root, "rest.listen"), 8080, &c.listen) < 0)
+		return -EINVAL;
+	rc = first_token(root, &token);
+	if (rc < 0)
+		return rc;
+	c.token = token;
+	rc = http_server_new(ret, l, &c);
+	if (token)
+		explicit_bzero(token, strlen(token));
+	free(token);
+	if (rc < 0)
+		log_error(LOG_REST, "the REST interface cannot be opened", LOG_C("error", strerror(-rc)));
+	else
+		http_server_routes(*ret, routes, u);
 	return rc;
 }
 

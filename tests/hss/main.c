@@ -63,31 +63,6 @@ static int open_diameter(struct hss *h, const struct cfg *c)
 	return h->client ? 0 : -ENOMEM;
 }
 
-static int open_rest(struct hss *h, const struct cfg *c)
-{
-	const struct cfg_node *r = cfg_root(c);
-	struct http_config conf = { .nf = "labhss", .unix_socket = cfg_cstr(r, "rest.unix_socket") };
-	char *token = NULL;
-	int rc;
-
-	if (!cfg_has(r, "rest"))
-		return 0;
-	if (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &conf.listen) < 0)
-		return -EINVAL;
-	rc = daemon_rest_token(r, &token);
-	if (rc < 0)
-		return rc;
-	conf.token = token;
-	rc = http_server_new(&h->http, h->loop, &conf);
-	free(token);
-	if (rc < 0) {
-		log_error(LOG_REST, "the REST interface cannot be opened", LOG_C("error", strerror(-rc)));
-		return rc;
-	}
-	http_server_routes(h->http, hss_routes, h);
-	return 0;
-}
-
 static int open_state(struct hss *h, const struct cfg *c)
 {
 	const char *dir = cfg_cstr(cfg_root(c), "state.dir");
@@ -125,7 +100,7 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = open_diameter(&h, d.config);
 	if (rc == 0)
-		rc = open_rest(&h, d.config);
+		rc = daemon_rest_open(h.loop, "labhss", cfg_root(d.config), hss_routes, &h, &h.http);
 	if (rc == 0) {
 		log_info(LOG_CORE, "subscribers read", LOG_U("subscribers", h.subs->n), LOG_U("start_ms", clock_mono_ms() - began));
 		daemon_ready(&d);

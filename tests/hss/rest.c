@@ -9,12 +9,6 @@
 
 /* ---- probes ---- */
 
-static void get_healthz(void *u, struct http_req *r)
-{
-	(void)u;
-	http_reply(r, 200, "text/plain", STR("ok\n"));
-}
-
 /* Ready without any peer: they come and go. */
 static void get_readyz(void *u, struct http_req *r)
 {
@@ -24,24 +18,6 @@ static void get_readyz(void *u, struct http_req *r)
 	cJSON_AddBoolToObject(doc, "ready", true);
 	cJSON_AddNumberToObject(doc, "subscribers", (double)h->subs->n);
 	http_reply_json(r, 200, doc);
-}
-
-static void get_peers(void *u, struct http_req *r)
-{
-	struct dia_peer_view v[32];
-	size_t n = dia_peers(v, 32);
-	cJSON *items = cJSON_CreateArray();
-
-	(void)u;
-	for (size_t i = 0; i < n; i++) {
-		cJSON *o = cJSON_CreateObject();
-
-		cJSON_AddStringToObject(o, "identity", v[i].identity);
-		cJSON_AddStringToObject(o, "realm", v[i].realm);
-		cJSON_AddStringToObject(o, "state", v[i].state);
-		cJSON_AddItemToArray(items, o);
-	}
-	http_reply_page(r, items, NULL);
 }
 
 /* ---- subscribers ---- */
@@ -431,10 +407,10 @@ static void get_counters(void *u, struct http_req *r)
 }
 
 const struct http_route hss_routes[] = {
-	{ "GET", "/healthz", HTTP_OPEN, get_healthz, "Is the process alive?" },
+	{ "GET", "/healthz", HTTP_OPEN, daemon_rest_healthz, "Is the process alive?" },
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?" },
 	{ "GET", "/metrics", HTTP_OPEN, daemon_rest_metrics, "Prometheus text." },
-	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, get_peers, "Who is connected." },
+	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, daemon_rest_peers, "Who is connected." },
 	{ "GET", "/api/v1/subscribers", HTTP_VIEW, get_subscribers, "Subscribers; state= selects." },
 	{ "POST", "/api/v1/subscribers", HTTP_ADMIN, post_subscriber, "Adds one." },
 	{ "GET", "/api/v1/subscribers/{impi}", HTTP_VIEW, get_subscriber, "One subscriber, by private or public identity." },

@@ -20,6 +20,7 @@ static const struct cfg_row common_schema[] = {
 	{ "sbi", CFG_MAP, .flags = CFG_REQUIRED, .help = "HTTP/2, clear text." },
 	{ "sbi.listen", CFG_ADDR, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Where PCF, NRF, BSF, SCP and token server are." },
 	{ "rest", CFG_MAP, .help = "The control interface." },
+	{ "rest.unix_socket", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Unix socket; needs no token." },
 	{ "rest.listen", CFG_ADDR, 0, 0, NULL, NULL, 0, NULL, "Where it is served." },
 	{ "rest.token_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "File whose first line is the bearer token." },
 	{ "rest.token", CFG_STR, 1, 512, NULL, NULL, CFG_SECRET, NULL, "The bearer token itself." },
@@ -58,31 +59,6 @@ static int open_sbi(struct pcf *p, const struct cfg *c)
 	return p->client ? 0 : -ENOMEM;
 }
 
-static int open_rest(struct pcf *p, const struct cfg *c)
-{
-	const struct cfg_node *r = cfg_root(c);
-	struct http_config conf = { .nf = "labpcf" };
-	char *token = NULL;
-	int rc;
-
-	if (!cfg_has(r, "rest"))
-		return 0;
-	if (cfg_has(r, "rest.listen") && addr_parse_hostport(cfg_str(r, "rest.listen"), 8080, &conf.listen) < 0)
-		return -EINVAL;
-	rc = daemon_rest_token(r, &token);
-	if (rc < 0)
-		return rc;
-	conf.token = token;
-	rc = http_server_new(&p->http, p->loop, &conf);
-	free(token);
-	if (rc < 0) {
-		log_error(LOG_REST, "the REST interface cannot be opened", LOG_C("error", strerror(-rc)));
-		return rc;
-	}
-	http_server_routes(p->http, pcf_routes, p);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static struct pcf p;
@@ -94,7 +70,7 @@ int main(int argc, char **argv)
 	p.loop = d.loop;
 	rc = open_sbi(&p, d.config);
 	if (rc == 0)
-		rc = open_rest(&p, d.config);
+		rc = daemon_rest_open(p.loop, "labpcf", cfg_root(d.config), pcf_routes, &p, &p.http);
 	if (rc == 0) {
 		daemon_ready(&d);
 		rc = loop_run(d.loop);

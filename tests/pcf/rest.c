@@ -6,12 +6,6 @@
 
 #define PUSH_MS 5000u
 
-static void get_healthz(void *u, struct http_req *r)
-{
-	(void)u;
-	http_reply(r, 200, "text/plain", STR("ok\n"));
-}
-
 static void get_readyz(void *u, struct http_req *r)
 {
 	cJSON *doc = cJSON_CreateObject();
@@ -231,7 +225,7 @@ static void post_event(void *u, struct http_req *r)
 }
 
 const struct http_route pcf_routes[] = {
-	{ "GET", "/healthz", HTTP_OPEN, get_healthz, "Is the process alive?" },
+	{ "GET", "/healthz", HTTP_OPEN, daemon_rest_healthz, "Is the process alive?" },
 	{ "GET", "/readyz", HTTP_OPEN, get_readyz, "Can it serve?" },
 	{ "GET", "/metrics", HTTP_OPEN, daemon_rest_metrics, "Prometheus text." },
 	{ "GET", "/api/v1/state", HTTP_VIEW, get_state, "Sessions, history, what peers did wrong." },
