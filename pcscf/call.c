@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/util/clock.h"
-#include "pcscf/call.h"
+#include "common/util/rand.h"
+#include "pcscf/call_private.h"
 #include "pcscf/policy.h"
 #include "pcscf/records.h"
 #include "pcscf/session.h"
@@ -53,6 +54,13 @@ struct call *call_find(struct calls *cs, struct str call_id, uint64_t binding_id
 	return find(cs, call_id, &binding_id);
 }
 
+static void call_drop(struct call *c)
+{
+	obj_unref(c->b);
+	arena_unref(c->a);
+	free(c);
+}
+
 static void call_free(struct call *c)
 {
 	timer_stop(&c->life);
@@ -61,9 +69,7 @@ static void call_free(struct call *c)
 	list_del(&c->link);
 	c->cs->n--;
 	metric_adjust(&m_calls, NULL, NULL, -1);
-	obj_unref(c->b);
-	arena_unref(c->a);
-	free(c);
+	call_drop(c);
 }
 
 void call_end(struct call *c, const char *why)
@@ -71,6 +77,7 @@ void call_end(struct call *c, const char *why)
 	log_debug(LOG_SESS, "call over", LOG_C("why", why), LOG_S("call_id", c->call_id));
 	record_call(c->cs->pw->p->records, c, why);
 	policy_call_over(c, why);
+	call_forget(c);
 	call_free(c);
 }
 
@@ -91,20 +98,59 @@ static struct str service_of(struct arena *a, struct str ruri)
 	return str_istarts(ruri, urn) ? arena_dup(a, str_from(ruri, urn.l)) : STR_NONE;
 }
 
+struct call *call_new(struct binding *b)
+{
+	struct call *c = calloc(1, sizeof(*c));
+
+	if (!c || !(c->a = arena_new(CALL_ARENA_BYTES))) {
+		free(c);
+		return NULL;
+	}
+	c->b = obj_ref(b);
+	c->key = rand_u64();
+	return c;
+}
+
+static void live_for(struct call *c, uint64_t ms)
+{
+	struct wheel *w = call_worker(c)->wheel;
+
+	c->ends_ms = w->now_ms + ms;
+	timer_start(w, &c->life, ms);
+}
+
+uint64_t call_left_ms(const struct call *c)
+{
+	uint64_t now = call_worker(c)->wheel->now_ms;
+
+	return c->ends_ms > now ? c->ends_ms - now : 0;
+}
+
+bool call_insert(struct calls *cs, struct call *c, uint64_t left_ms)
+{
+	if (cs->n >= cs->max) {
+		call_drop(c);
+		return false;
+	}
+	c->cs = cs;
+	c->id = ++cs->last_id;
+	timer_init(&c->life, on_life);
+	live_for(c, left_ms);
+	htab_add(&cs->by_call, &c->by_call, hash_str(c->call_id));
+	htab_add(&cs->by_phone, &c->by_phone, c->b->id);
+	list_add_tail(&cs->all, &c->link);
+	cs->n++;
+	metric_adjust(&m_calls, NULL, NULL, 1);
+	return true;
+}
+
 void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
 {
 	struct calls *cs = r->pw->calls;
 	struct call *c;
 
-	if (!cs || !r->b || cs->n >= cs->max || call_find(cs, r->m->call_id, r->b->id))
+	if (!cs || !r->b || cs->n >= cs->max || call_find(cs, r->m->call_id, r->b->id) || !(c = call_new(r->b)))
 		return;
-	c = calloc(1, sizeof(*c));
-	if (!c || !(c->a = arena_new(CALL_ARENA_BYTES))) {
-		free(c);
-		return;
-	}
-	c->cs = cs;
-	c->b = obj_ref(r->b);
 	c->ue_called = to_phone;
 	c->invite = p;
 	c->call_id = arena_dup(c->a, r->m->call_id);
@@ -116,27 +162,19 @@ void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
 	c->to = arena_dup(c->a, r->m->to.uri.text);
 	c->caller_tag = arena_dup(c->a, r->m->from_tag);
 	c->started_wall_us = clock_wall_us();
-	c->id = ++cs->last_id;
-	timer_init(&c->life, on_life);
-	timer_start(r->pw->w->wheel, &c->life, (uint64_t)cs->max_age_s * 1000);
-	htab_add(&cs->by_call, &c->by_call, hash_str(c->call_id));
-	htab_add(&cs->by_phone, &c->by_phone, c->b->id);
-	list_add_tail(&cs->all, &c->link);
-	cs->n++;
-	metric_adjust(&m_calls, NULL, NULL, 1);
-	policy_call_begins(r->pw, c);
+	if (call_insert(cs, c, (uint64_t)cs->max_age_s * 1000))
+		policy_call_begins(r->pw, c);
 }
 
 /* ---- what passes ---- */
 
 static void refreshed(struct call *c, const struct sip_msg *m)
 {
-	struct worker *w = c->cs->pw->w;
 	uint32_t s;
 
 	if (sip_msg_u32(m, SIP_H_SESSION_EXPIRES, &s) < 0 || s > c->cs->max_age_s)
 		s = c->cs->max_age_s;
-	timer_start(w->wheel, &c->life, ((uint64_t)s + REFRESH_GRACE_S) * 1000);
+	live_for(c, ((uint64_t)s + REFRESH_GRACE_S) * 1000);
 }
 
 /* The dialog of these tags, whoever sends; NULL: not one of this call, or none that is answered. */
@@ -173,14 +211,18 @@ bool call_answered(struct call *c, const struct sip_msg *req, const struct sip_m
 	if (!dialog_of(c, m))
 		return true;
 	refreshed(c, m);
-	if (req->to_tag.l || c->state == CALL_CONFIRMED)
+	if (req->to_tag.l || c->state == CALL_CONFIRMED) {
+		call_keep(c);
 		return true;
+	}
 	c->state = CALL_CONFIRMED;
 	c->status = m->status;
 	c->answered_wall_us = clock_wall_us();
 	policy_call_answered(c);
-	if (!c->dialog[0].over)
+	if (!c->dialog[0].over) {
+		call_keep(c);
 		return true;
+	}
 	call_end(c, "BYE");
 	return false;
 }
@@ -196,6 +238,8 @@ void call_dialog_over(struct call *c, const struct sip_msg *req, const char *why
 		over = over && c->dialog[i].over;
 	if (over)
 		call_end(c, why);
+	else if (d)
+		call_keep(c);
 }
 
 void call_invite_over(struct call *c, unsigned status)
@@ -232,8 +276,14 @@ void calls_free(struct calls *cs)
 {
 	if (!cs)
 		return;
-	while (!list_empty(&cs->all))
-		call_end(list_entry(cs->all.next, struct call, link), "the daemon stops");
+	while (!list_empty(&cs->all)) {
+		struct call *c = list_entry(cs->all.next, struct call, link);
+
+		if (c->state == CALL_CONFIRMED && cs->pw->w->store && policy_call_stays(c))
+			call_free(c);
+		else
+			call_end(c, "the daemon stops");
+	}
 	htab_fini(&cs->by_call);
 	htab_fini(&cs->by_phone);
 	free(cs);

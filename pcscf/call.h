@@ -23,6 +23,8 @@ struct call {
 	enum call_state state;
 	struct proxy *invite;		/* the INVITE that makes it, while that is open */
 	struct arena *a;		/* the texts below */
+	uint64_t key;			/* random: its record's */
+	uint64_t ends_ms;		/* of the wheel: when its life is over */
 	struct str call_id, icid;
 	struct timer life;
 	uint64_t id;			/* in order of age */
@@ -40,10 +42,11 @@ struct call {
 };
 struct calls;
 struct calls *calls_new(struct pcscf_worker *pw, uint32_t max, uint32_t max_age_s);
-void calls_free(struct calls *cs);
+void calls_free(struct calls *cs);		/* what can be taken up again stays in the store */
 /* Each of them, in order of age; fn may end the one it is given. */
 void calls_each(struct calls *cs, void (*fn)(void *arg, struct call *c), void *arg);
 struct worker *call_worker(const struct call *c);
+void call_keep(const struct call *c);		/* call_stored.c: it, or what policy control has of it, has changed */
 
 /* From forward.c.  An INVITE that begins a call of r->b is about to go.  Nothing is kept when the table is full. */
 void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone);

@@ -411,6 +411,11 @@ static bool n5_ask(void *session, const struct policy_question *q)
 	return n5_session_ask(session, n5_media(q->media), q->number, q->final, q->several);
 }
 
+static void n5_leave(void *session)
+{
+	((struct n5_session *)session)->call = NULL;
+}
+
 static void n5_answered(void *session)
 {
 	struct n5_session *s = session;
@@ -478,6 +483,6 @@ static void n5_stop(struct pcscf_worker *pw)
 
 const struct policy_backend n5_backend = {
 	.name = "n5", .start = n5_start, .stop = n5_stop, .open = n5_open, .ask = n5_ask, .end = n5_end, .id = n5_id,
-	.registered = n5_signalling_registered, .unregistered = n5_signalling_ended, .answered = n5_answered, .restore = n5_restore,
+	.registered = n5_signalling_registered, .unregistered = n5_signalling_ended, .answered = n5_answered, .restore = n5_restore, .leave = n5_leave,
 	.left_gone = n5_left_gone,
 };

@@ -1,8 +1,8 @@
 /* pcscf/n5_stored.c - application sessions over a restart: no PCF is left with one that nobody ends.  Rows Q4, H1; reliability F1.
  *
- * A record stands from the 201 to the end that the PCF has confirmed.  The next process knows no calls, so it takes up the session of an
- * answered one as a left-over: the bearer stays with the call, and goes with its BYE, the registration, or policy.max_call_s.  What was
- * not answered yet, and the session of a registration (which gets a new one), is ended at once. */
+ * A record stands from the 201 to the end that the PCF has confirmed.  The session of an answered call goes on with it (call_stored.c).  One
+ * whose call is not known again (there were too many, the phone's mode is another one) is a left-over: it goes with the BYE, the
+ * registration, or policy.max_call_s.  What was not answered yet, and the session of a registration (which gets a new one), is ended at once. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,16 +87,23 @@ static int take_up(struct pcscf *p, const struct kept *k, uint64_t now_ms)
 	struct pcscf_worker *pw = pcscf_of(w);
 	struct sbi_uri u;
 	struct n5_session *s;
+	struct call *c;
 
 	if (!pw->n5)
 		return -ENOTSUP;			/* another mode now: nobody here speaks to that PCF */
 	if (sbi_uri_parse(k->resource, &u) < 0 || k->resource.l >= N5_RESOURCE_BYTES)
 		return -EBADMSG;
-	s = n5_session_new(pw, NULL);
+	c = k->call_id.l && pw->calls ? call_find(pw->calls, k->call_id, k->binding_id) : NULL;
+	s = n5_session_new(pw, c ? c->b : NULL);
 	if (!s)
 		return -ENOMEM;
 	n5_session_renumber(s, k->number);
 	str_copy(k->resource, s->resource, sizeof(s->resource));
+	if (c && policy_adopt(c, &n5_backend, s)) {
+		s->call = c;
+		s->answered = true;
+		return 0;
+	}
 	timer_init(&s->life, on_life);
 	s->left_binding = k->binding_id;
 	s->left_call = str_dup(k->call_id);

@@ -104,6 +104,10 @@ static bool put_question(struct policy_session *s, struct held *h)
 	bool other = s->opened && s->have_tag[0] && strcmp(s->have_tag, h->tag) != 0;
 	static const struct media_set none;
 
+	if (!s->peer) {			/* what was agreed before a restart, the peer has no more */
+		s->agreed = false;
+		s->have = none;
+	}
 	/* Another early dialog: TS 29.214 annex A.3.  The peer keeps the most of both; the final answer says which one counts. */
 	q.several = other && !h->final;
 	media_diff(q.several || s->several ? &none : &s->have, h->want, &s->asked);
@@ -174,6 +178,7 @@ static void agreed(struct policy_session *s, const struct media_set *want, const
 	s->have = *want;
 	media_forget_texts(&s->have);
 	str_copy(str_from_c(tag), s->have_tag, sizeof(s->have_tag));
+	call_keep(s->c);
 }
 
 /* number: of the question that may still be answered; 0: it has been. */
@@ -445,16 +450,13 @@ void policy_located(struct call *c, struct str value)
 
 /* ---- life ---- */
 
-void policy_call_begins(struct pcscf_worker *pw, struct call *c)
+struct policy_session *policy_session_new(struct pcscf_worker *pw, struct call *c)
 {
 	const struct policy_backend *backend = policy_backend_of(pw, c->b);
-	struct policy_session *s;
+	struct policy_session *s = backend ? calloc(1, sizeof(*s)) : NULL;
 
-	if (!backend)
-		return;
-	s = calloc(1, sizeof(*s));
 	if (!s)
-		return;
+		return NULL;
 	s->c = c;
 	s->pw = pw;
 	s->backend = backend;
@@ -464,6 +466,12 @@ void policy_call_begins(struct pcscf_worker *pw, struct call *c)
 	metrics_register(&m_asked);
 	metrics_register(&m_seconds);
 	c->policy = s;
+	return s;
+}
+
+void policy_call_begins(struct pcscf_worker *pw, struct call *c)
+{
+	(void)policy_session_new(pw, c);
 }
 
 void policy_call_answered(struct call *c)
@@ -490,4 +498,18 @@ void policy_call_over(struct call *c, const char *why)
 	let_all_go(s);
 	s->c = NULL;
 	leave(s);
+}
+
+bool policy_call_stays(struct call *c)
+{
+	struct policy_session *s = c->policy;
+
+	if (s && s->peer && !s->backend->leave)
+		return false;
+	if (s && s->peer)
+		s->backend->leave(s->peer);
+	if (s)
+		s->peer = NULL;
+	policy_call_over(c, "the daemon stops");
+	return true;
 }

@@ -46,10 +46,12 @@ struct policy_backend {
 	void (*registered)(struct pcscf_worker *pw, struct binding *b);
 	void (*unregistered)(struct pcscf_worker *pw, const struct binding *b);
 	/* Over a restart; each may be NULL.  answered: the call is, so its session is worth keeping.  restore: sessions of the process before
-	 * this one, before any thread runs; 0 or -errno, logged.  left_gone: the call (empty: any) of that phone is over that such a
+	 * this one, before any thread runs, each to its call by policy_adopt(), or to its end; 0 or -errno, logged.  leave: the daemon
+	 * stops, its call goes on in the next process: nothing is told any more, to neither side; NULL: the session is ended.  left_gone: the call (empty: any) of that phone is over that such a
 	 * session was for. */
 	void (*answered)(void *session);
 	int (*restore)(struct pcscf *p, struct store *store);
+	void (*leave)(void *session);
 	void (*left_gone)(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);
 };
 void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a);
@@ -70,6 +72,11 @@ bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_
 void policy_bye(struct call *c);
 void policy_proxy_gone(struct call *c, struct proxy *p);
 /* c->policy is there. */
+/* policy_stored.c: over a restart.  What was agreed, as octets; a session made of that, whose peer is still to be found. */
+void policy_keep(const struct call *c, struct buf *out);
+void policy_restore_call(struct pcscf_worker *pw, struct call *c, struct str kept);
+bool policy_adopt(struct call *c, const struct policy_backend *k, void *peer);	/* false: it is not for this call */
+bool policy_call_stays(struct call *c);		/* the daemon stops.  true: the peer hears nothing, the next process goes on */
 cJSON *policy_to_json(const struct call *c);
 cJSON *policy_summary(const struct call *c);		/* for its record */
 

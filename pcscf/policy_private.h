@@ -55,3 +55,5 @@ struct media_set *policy_answer_in(struct policy_session *s, const struct sip_ms
 /* The answer that a PRACK or ACK brings to an offer in a response; tag: of the far end's dialog.  NULL: none. */
 struct media_set *policy_late_answer(struct policy_session *s, struct sip_msg *m, struct str tag, bool to_phone);
 void policy_forget_offers(struct policy_session *s);
+/* ---- policy.c ---- */
+struct policy_session *policy_session_new(struct pcscf_worker *pw, struct call *c);	/* c->policy; NULL: nobody is asked, or out of memory */

@@ -41,7 +41,7 @@ struct rx_session *rx_find(struct rx_sessions *t, struct str id)
 
 static void on_retry(struct timer *t);
 
-struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b)
+struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b, struct str id)
 {
 	struct rx_session *s = calloc(1, sizeof(*s));
 
@@ -49,7 +49,10 @@ struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b)
 		return NULL;
 	s->pw = pw;
 	s->b = obj_ref(b);
-	rx_session_id(s->id, pw->w->id);
+	if (id.l)
+		str_copy(id, s->id, sizeof(s->id));
+	else
+		rx_session_id(s->id, pw->w->id);
 	timer_init(&s->retry, on_retry);
 	htab_add(&pw->rx->by_id, &s->node, hash_str(str_from_c(s->id)));
 	list_add_tail(&pw->rx->all, &s->link);
@@ -59,14 +62,14 @@ struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b)
 
 static void *rx_open(struct pcscf_worker *pw, struct call *c)
 {
-	struct rx_session *s = rx_session_new(pw, c->b);
+	struct rx_session *s = rx_session_new(pw, c->b, STR_NONE);
 
 	if (s)
 		s->call = c;
 	return s;
 }
 
-static void rx_session_free(struct rx_session *s)
+static void rx_session_drop(struct rx_session *s)
 {
 	timer_stop(&s->retry);
 	if (s->signalling)
@@ -76,6 +79,12 @@ static void rx_session_free(struct rx_session *s)
 	metric_adjust(&m_sessions, NULL, NULL, -1);
 	obj_unref(s->b);
 	free(s);
+}
+
+static void rx_session_free(struct rx_session *s)
+{
+	rx_session_forget(s);
+	rx_session_drop(s);
 }
 
 /* ---- the end ---- */
@@ -125,6 +134,12 @@ static void send_str(struct rx_session *s)
 	timer_start(s->pw->w->wheel, &s->retry, STR_FIRST_RETRY_S * 1000);
 }
 
+void rx_session_end_later(struct rx_session *s, uint64_t ms)
+{
+	s->over = s->asked = true;
+	timer_start(s->pw->w->wheel, &s->retry, ms);
+}
+
 void rx_session_end(struct rx_session *s)
 {
 	s->over = true;
@@ -138,6 +153,11 @@ void rx_session_end(struct rx_session *s)
 		send_str(s);
 	else
 		rx_session_free(s);
+}
+
+static void rx_leave(void *session)
+{
+	((struct rx_session *)session)->call = NULL;
 }
 
 static void rx_end(void *session)
@@ -261,6 +281,7 @@ bool rx_session_ask(struct rx_session *s, struct rx_aar *r, uint64_t number)
 	}
 	s->outstanding++;
 	s->asked = true;
+	rx_session_keep(s);
 	return true;
 }
 
@@ -343,9 +364,11 @@ static void rx_answered(void *arg, const struct rx_aaa *a)
 	s->outstanding--;
 	s->unanswered = s->unanswered || a->result.err == -ETIMEDOUT;
 	if (is_yes(&a->result)) {
+		s->kept = s->kept && str_eq_c(a->origin_host, s->peer_host);
 		str_copy(a->origin_host, s->peer_host, sizeof(s->peer_host));
 		str_copy(a->origin_realm, s->peer_realm, sizeof(s->peer_realm));
 		rx_take_access(s, &a->access);
+		rx_session_keep(s);
 	}
 	if (s->over) {
 		rx_session_end(s);
@@ -392,8 +415,8 @@ static void rx_worker_stop(struct pcscf_worker *pw)
 
 	if (!t)
 		return;
-	while (!list_empty(&t->all))
-		rx_session_free(list_entry(t->all.next, struct rx_session, link));
+	while (!list_empty(&t->all))		/* their records stay */
+		rx_session_drop(list_entry(t->all.next, struct rx_session, link));
 	htab_fini(&t->by_id);
 	htab_fini(&t->by_phone);
 	free(t);
@@ -401,6 +424,6 @@ static void rx_worker_stop(struct pcscf_worker *pw)
 }
 
 const struct policy_backend rx_backend = {
-	.name = "rx", .start = rx_worker_start, .stop = rx_worker_stop, .open = rx_open, .ask = rx_ask, .end = rx_end, .id = rx_id,
+	.name = "rx", .start = rx_worker_start, .stop = rx_worker_stop, .open = rx_open, .ask = rx_ask, .end = rx_end, .id = rx_id, .restore = rx_restore, .leave = rx_leave,
 	.registered = rx_signalling_registered, .unregistered = rx_signalling_ended,
 };

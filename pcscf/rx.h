@@ -18,6 +18,7 @@ struct rx_session {
 	bool unanswered;		/* nobody knows what became of one */
 	unsigned outstanding;		/* requests without an answer */
 	unsigned tries;			/* of STR */
+	bool kept;			/* as it is now, in the store */
 	struct timer retry;
 	uint32_t ip_can, rat;		/* TS 29.212 §5.3.27, §5.3.31 */
 	char charging_id[64];		/* hexadecimal; empty: none */
@@ -34,7 +35,13 @@ void rx_signalling_ended(struct pcscf_worker *pw, const struct binding *b);
 void rx_signalling_lost(struct rx_session *s, const char *why);
 
 /* rx.c, for it */
-struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b);
+struct rx_session *rx_session_new(struct pcscf_worker *pw, struct binding *b, struct str id);	/* id empty: a new one */
+void rx_signalling_begin(struct rx_session *s);
+/* rx_stored.c: what the PCRF may have, over a restart. */
+void rx_session_keep(struct rx_session *s);
+void rx_session_forget(const struct rx_session *s);
+int rx_restore(struct pcscf *p, struct store *store);
 bool rx_session_ask(struct rx_session *s, struct rx_aar *r, uint64_t number);	/* fills in what every AAR has */
 void rx_session_end(struct rx_session *s);
+void rx_session_end_later(struct rx_session *s, uint64_t ms);	/* one that the PCRF may have: STR after that time */
 void rx_take_access(struct rx_session *s, const struct rx_access *x);

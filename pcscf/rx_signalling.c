@@ -68,6 +68,12 @@ static bool ask(struct rx_session *s)
 	return sent;
 }
 
+void rx_signalling_begin(struct rx_session *s)
+{
+	s->signalling = true;
+	htab_add(&s->pw->rx->by_phone, &s->by_phone, s->b->id);
+}
+
 void rx_signalling_registered(struct pcscf_worker *pw, struct binding *b)
 {
 	struct rx_session *s = find(pw, b->id);
@@ -78,11 +84,10 @@ void rx_signalling_registered(struct pcscf_worker *pw, struct binding *b)
 		return;
 	if (s)
 		rx_session_end(s);
-	s = rx_session_new(pw, b);
+	s = rx_session_new(pw, b, STR_NONE);
 	if (!s)
 		return;
-	s->signalling = true;
-	htab_add(&pw->rx->by_phone, &s->by_phone, b->id);
+	rx_signalling_begin(s);
 	if (!ask(s))
 		rx_session_end(s);
 }

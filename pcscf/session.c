@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "common/util/rand.h"
 #include "pcscf/session_private.h"
 
 #define SESSION_GRACE_S 32u		/* after a session timer (RFC 4028 §8.3) */
@@ -53,7 +54,7 @@ struct session *session_of_phone(const struct sessions *ss, uint64_t binding_id)
 
 /* ---- life ---- */
 
-static void session_free(struct session *s)
+void session_free(struct session *s)
 {
 	dialog_ends_free(s->ends);
 	free(s->texts);
@@ -76,6 +77,7 @@ static void take_out(struct session *s)
 
 void session_end(struct session *s)
 {
+	session_forget(s);
 	take_out(s);
 }
 
@@ -83,6 +85,10 @@ static void on_age(struct timer *t)
 {
 	struct session *s = container_of(t, struct session, age);
 
+	if (s->lost) {
+		session_release(s, NULL, "the registration has ended", STR_NONE);
+		return;
+	}
 	log_debug(LOG_SESS, "session forgotten", LOG_S("call_id", s->names.call_id));
 	session_end(s);
 }
@@ -108,6 +114,7 @@ struct sessions *sessions_new(struct pcscf_worker *pw)
 	return ss;
 }
 
+/* The records stay: calls go on over a restart. */
 void sessions_free(struct sessions *ss)
 {
 	if (!ss)
@@ -150,6 +157,7 @@ struct session *session_new(const struct dialog_names *n, struct dialog_ends *en
 	}
 	s->texts = at;
 	s->ends = ends;
+	s->key = rand_u64();
 	s->names.call_id = put(&at, n->call_id);
 	for (int i = CALLER; i <= CALLEE; i++) {
 		s->names.uri[i] = put(&at, n->uri[i]);
@@ -221,7 +229,8 @@ void session_answered(struct sessions *ss, const struct session_answer *a)
 	s->of_phone = a->binding_id && !a->emergency;
 	s->flow = a->invite->flow;
 	s->age_s = age_of(m);
-	session_insert(ss, s, (uint64_t)s->age_s * 1000);
+	if (session_insert(ss, s, (uint64_t)s->age_s * 1000))
+		session_keep(s);
 }
 
 static unsigned sender(const struct session *s, const struct sip_msg *m)
@@ -233,8 +242,10 @@ void session_request(struct sessions *ss, const struct sip_msg *m, uint64_t bind
 {
 	struct session *s = find_dialog(ss, m, binding_id);
 
-	if (s && m->cseq > s->ends->cseq[sender(s, m)])
-		s->ends->cseq[sender(s, m)] = m->cseq;
+	if (!s || m->cseq <= s->ends->cseq[sender(s, m)])
+		return;
+	s->ends->cseq[sender(s, m)] = m->cseq;
+	session_keep(s);
 }
 
 void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer, uint64_t binding_id)
@@ -247,6 +258,7 @@ void session_refreshed(struct sessions *ss, const struct sip_msg *req, const str
 	dialog_ends_response(s->ends, !sender(s, req), answer);
 	s->age_s = age_of(answer);
 	timer_start(ss->pw->w->wheel, &s->age, (uint64_t)s->age_s * 1000);
+	session_keep(s);
 }
 
 void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t binding_id)

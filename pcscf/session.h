@@ -5,13 +5,14 @@
  *
  *	session.c		which there are, what passes in them
  *	session_release.c	ended by us
+ *	session_stored.c	over a restart
  *	ringing.c		those that nobody has answered */
 #pragma once
 #include "pcscf/pcscf.h"
 
 struct sessions;
 struct sessions *sessions_new(struct pcscf_worker *pw);
-void sessions_free(struct sessions *ss);
+void sessions_free(struct sessions *ss);		/* their records stay */
 
 struct session_answer {			/* a 2xx to an initial INVITE */
 	const struct sip_msg *invite, *answer;	/* as they came */

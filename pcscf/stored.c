@@ -121,7 +121,7 @@ struct restoring {
 	struct pcscf *p;
 	struct store *store;
 	uint64_t now_ms, wall_us;
-	unsigned n, gone;
+	unsigned n, gone, calls;
 };
 
 static int restore_phone(struct restoring *r, const struct store_record *rec)
@@ -172,6 +172,38 @@ static void on_watch(void *arg, const struct store_record *rec)
 	reg_event_restore(pw->reg_events, rec, r->now_ms);
 }
 
+/* Calls: what cannot be taken up is forgotten. */
+static void on_call(void *arg, const struct store_record *rec)
+{
+	struct restoring *r = arg;
+
+	if (call_restore(r->p, rec, r->now_ms) < 0)
+		store_del(store_port(r->store, 0), STORE_CALL, rec->key);
+}
+
+static void on_session(void *arg, const struct store_record *rec)
+{
+	struct restoring *r = arg;
+	int rc = session_restore(r->p, rec, r->now_ms);
+
+	r->calls += rc == 0;
+	if (rc < 0)
+		store_del(store_port(r->store, 0), STORE_SESSION, rec->key);
+}
+
+static int restore_calls(struct restoring *r)
+{
+	int rc = store_scan(r->store, STORE_CALL, on_call, r);
+
+	if (rc == 0)
+		rc = store_scan(r->store, STORE_SESSION, on_session, r);
+	if (rc == 0)
+		rc = policy_restore(r->p, r->store);
+	if (rc == 0 && r->calls)
+		log_info(LOG_SESS, "calls are back", LOG_U("calls", r->calls));
+	return rc;
+}
+
 int stored_restore(void *u, struct stack *s, struct store *store)
 {
 	struct restoring r = { .p = u, .store = store, .now_ms = store_now_ms(store), .wall_us = clock_wall_us() };
@@ -186,7 +218,7 @@ int stored_restore(void *u, struct stack *s, struct store *store)
 		rc = store_scan(store, STORE_PHONE, on_phone, &r);
 	stored_sets_free(r.p);
 	if (rc == 0)
-		rc = policy_restore(r.p, store);
+		rc = restore_calls(&r);
 	if (rc == 0 && (r.n || r.gone))
 		log_info(LOG_REG, "bindings are back", LOG_U("bindings", r.n), LOG_U("expired_or_unusable", r.gone));
 	return rc;

@@ -3,7 +3,7 @@
  *
  *	stored.c	bindings; the order in which everything comes back
  *	stored_sa.c	sets of associations: what the kernel still has is taken up again, what it has not is made anew
- *	reg_event.c	writes and restores its own, with the fields below */
+ *	reg_event.c, session_stored.c, call_stored.c, policy_stored.c, rx_stored.c	write and restore their own, with fields of theirs */
 #pragma once
 #include "pcscf/pcscf.h"
 
@@ -13,6 +13,10 @@
 void stored_phone(struct store_port *port, const struct binding *b, uint64_t left_ms);	/* port NULL: nothing */
 void stored_forget_phone(struct store_port *port, const struct binding *b);
 int stored_restore(void *u, struct stack *s, struct store *store);	/* role_ops.restore */
+
+/* ---- session_stored.c, call_stored.c: once the phones are there.  0 or -errno: of no use any more ---- */
+int session_restore(struct pcscf *p, const struct store_record *rec, uint64_t now_ms);
+int call_restore(struct pcscf *p, const struct store_record *rec, uint64_t now_ms);
 
 /* ---- stored_sa.c ---- */
 struct stored_set {			/* of pcscf.stored: read before the helper starts, taken over once their owners are there */

@@ -141,7 +141,7 @@ static void derive(const struct sdp_media *ue, const struct sdp_media *remote, b
 	c->ue_text = ue->text;
 	c->remote_text = remote->text;
 	c->ue_offered = ue_offered;
-	c->texts = hash_mix(hash_str(ue->formats), hash_str(remote->formats));
+	c->texts = hash_seeded(remote->formats, hash_seeded(ue->formats, 0));	/* the same in the next process, which may compare */
 }
 
 void media_derive(const struct sdp *ue, const struct sdp *remote, bool ue_offered, struct media_set *ret)

@@ -24,6 +24,9 @@ enum store_table {			/* numbers are on disk: new ones go to the end */
 	STORE_WATCH,			/* P-CSCF: its own subscriptions */
 	STORE_SHARED_SET,		/* S-CSCF: shared sets of filter criteria that came by REST */
 	STORE_POLICY,			/* P-CSCF: sessions at a PCF */
+	STORE_SESSION,			/* P-CSCF: answered calls, to end them */
+	STORE_CALL,			/* P-CSCF: answered calls, for policy control and records */
+	STORE_RX,			/* P-CSCF: sessions that a PCRF may have */
 	STORE_N_TABLES
 };
 const char *store_table_name(unsigned table);

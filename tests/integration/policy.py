@@ -256,7 +256,7 @@ class Policy:
             r = self.a.final(inv)
             check(r.status in (status, 500, 480), f"{name}: {r}")		# a 503 of the far side is no 503 of ours (RFC 3261 §16.7)
             self.none_left()
-        self.behave(self.peer.asking(count=2, **how))
+        self.behave(self.peer.asking(count=1, **how))		# the callee's; of the caller's the BYE may come before the answer or behind it
         self.core.rest(self.peer.node).send("DELETE", "/api/v1/events")
         check(name in self.rejected_in_the_200(), "the reason in BYE")
         self.none_left()
@@ -371,18 +371,69 @@ class Policy:
         hang_up(da, db)
         self.none_left()
 
+    def restart_pcscf(self, sig=signal.SIGKILL):
+        """It ends and is back with its PCRF; what the PCRF had begun before."""
+        begun = self.state()["begun"]
+        self.core.stop_node("pcscf", sig)
+        self.core.start_node("pcscf")
+        self.core.wait_ready("pcscf")
+        wait_for(lambda: self.core.rest("pcscf").items("/api/v1/diameter/peers")[0]["state"] == "open" and self.state()["connected"], 10,
+                 "the connection, seen from both ends")
+        return begun
+
+    def killed(self):
+        """The P-CSCF ends in mid-call: its sessions are taken up again; BYE, REST and ASR end them, and each call is recorded once."""
+        self.fresh()
+        for how, sig in (("BYE", signal.SIGKILL), ("REST", signal.SIGKILL), ("ASR", signal.SIGKILL), ("BYE", signal.SIGTERM)):
+            da, db = self.call()
+            icid = self.sessions(2)[0]["icid"]
+            begun = self.restart_pcscf(sig)
+            listed = self.core.rest("pcscf").items("/api/v1/policy-sessions")
+            equal(sorted((s["state"], s["callId"]) for s in listed), [("agreed", da.call_id)] * 2, "what the P-CSCF knows")
+            if how == "BYE":
+                self.change(da, db, sdp(self.a.ip, 40000, 42000), sdp(self.b.ip, 41000, 42100))
+                check(all(len(s["media"]) == 2 for s in self.sessions(2)), "video came to the sessions that there were")
+            equal((self.state()["begun"], self.ends()), (begun, 0), "sessions begun anew, and ended")
+            if how == "BYE":
+                hang_up(da, db)
+            elif how == "REST":
+                self.core.rest("pcscf").send("DELETE", f"/api/v1/dialogs/{da.call_id}")
+            else:
+                equal(self.tell(self.sessions(2)[0], *self.peer.over), self.peer.done, "ASA")
+            for phone in {"BYE": (), "ASR": (self.a, self.b), "REST": (self.a, self.b) * 2}[how]:	# REST: each leg for itself, to both ends
+                phone.reply(phone.incoming("BYE"), 200)
+            self.none_left()
+            wait_for(lambda: len(self.recorded(icid)) == 2, 5, "two records")
+            equal(len(self.state()["signalling"]), 2, "the sessions of the registrations stay")
+            self.core.rest(self.peer.node).send("DELETE", "/api/v1/events")
+
+    def killed_early(self):
+        """... while a phone rings: that call is over, and its sessions with it."""
+        self.fresh()
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        self.sessions(2)
+        self.restart_pcscf()
+        self.none_left()
+        equal(self.ends(), 2, "ends")
+        equal(len(self.state()["signalling"]), 2, "the sessions of the registrations stay")
+        self.b.reply(seen, 486)
+        hang_up(*self.call())
+        self.none_left()
+
+    def recorded(self, icid):
+        """Call records of that ICID."""
+        with open(self.file, encoding="utf-8") as f:
+            return [r for r in map(json.loads, f) if r["type"] == "call" and r["icid"] == icid]
+
     def records(self):
         """Row G4: a record per call and phone, with the ICID that the PCRF was told."""
         self.fresh()
         da, db = self.call()
         icid = self.sessions(2)[0]["icid"]
         hang_up(da, db)
-
-        def mine():
-            with open(self.file, encoding="utf-8") as f:
-                return [r for r in map(json.loads, f) if r["type"] == "call" and r["icid"] == icid]
-        wait_for(lambda: len(mine()) == 2, 5, "two records")
-        equal(sorted((r["side"], r["status"], r["cause"], r["policy"]["state"]) for r in mine()),
+        wait_for(lambda: len(self.recorded(icid)) == 2, 5, "two records")
+        equal(sorted((r["side"], r["status"], r["cause"], r["policy"]["state"]) for r in self.recorded(icid)),
               [("orig", 200, "BYE", "agreed"), ("term", 200, "BYE", "agreed")], "what they say")
 
     def rows(self):
@@ -401,6 +452,10 @@ class Policy:
             ("Q5 Q6 revoked", self.revoked),
             ("Q6 the video's bearer is lost", self.video_lost),
             ("G4 call records", self.records),
+        ] + ([          # sessions of N5 are not kept
+            ("Q4 the P-CSCF is killed in mid-call", self.killed),
+            ("Q4 the P-CSCF is killed while a phone rings", self.killed_early),
+        ] if self.peer.mode == "rx" else []) + [
             ("Q5 the end of nobody's session", self.unknown),
             ("Q4 a phone that is gone", self.phone_gone),
             ("Q4 Q7 the peer is killed and comes back", self.peer_gone),

@@ -59,6 +59,7 @@ static void get_state(void *u, struct http_req *r)
 	cJSON *doc = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(doc, "sessions");
 	struct list *i;
 
+	cJSON_AddBoolToObject(doc, "connected", dia_any_open());
 	list_for_each(i, &p->sessions)
 		cJSON_AddItemToArray(list, show(list_entry(i, struct pcrf_session, link)));
 	list = cJSON_AddArrayToObject(doc, "events");

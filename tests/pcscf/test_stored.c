@@ -3,7 +3,9 @@
 #include <string.h>
 #include "common/store/private.h"
 #include "common/util/clock.h"
+#include "pcscf/policy.h"
 #include "pcscf/reg_event.h"
+#include "pcscf/session.h"
 #include "pcscf/stored.h"
 #include "tests/pcscf/rig.h"
 
@@ -360,6 +362,248 @@ START_TEST(test_cut)
 }
 END_TEST
 
+/* ---- calls: rows P19, Q4, G4 ---- */
+
+#define S_RR "<sip:s@10.0.0.30:6060;lr>"
+static char rr[512];
+
+static void call_bob(const char *extra)
+{
+	struct rig_sent *s;
+	char text[1024];
+
+	rig_request_as(&r, ALICE, "INVITE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "call",
+		       "Contact: <sip:alice@10.9.0.1:5060>\n");
+	s = rig_expect(&r, "INVITE", SCSCF);
+	snprintf(rr, sizeof(rr), "%s", rig_hdr(s, "Record-Route"));
+	snprintf(text, sizeof(text), "Contact: <sip:bob@10.9.0.2:6000>\nRecord-Route: " S_RR ", %s\n%s", rr, extra);
+	rig_reply(&r, s, 200, text);
+	rig_expect_status(&r, 200, ALICE);
+}
+
+static size_t sessions(void)
+{
+	return sessions_count(pcscf_of(&r.workers[0].w)->sessions);
+}
+
+/* TS 24.229 §5.2.8: calls from before the restart are ended like others, with CSeqs that go on. */
+START_TEST(test_call_is_released)
+{
+	struct rig_sent *s;
+	char route[1024];
+
+	begin(NULL);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	call_bob("");
+	snprintf(route, sizeof(route), "Route: %s, " S_RR "\n", rr);
+	r.cseq = 40;
+	rig_request_as(&r, ALICE, "INFO", "sip:bob@10.9.0.2:6000", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "call", route);
+	rig_reply(&r, rig_expect(&r, "INFO", SCSCF), 200, NULL);
+	rig_expect_status(&r, 200, ALICE);
+	restart(NULL, 60000);
+	ck_assert_uint_eq(sessions(), 1);
+	restart(NULL, 60000);
+	ck_assert(bindings_del(pcscf_of(&r.workers[0].w)->bindings, STR("alice@home|alice@10.9.0.1:5060"), "administration"));
+	s = rig_expect(&r, "BYE", SCSCF);
+	ck_assert_uint_eq(s->m->cseq, 42);
+	ck_assert_str_eq(rig_hdr(s, "Route"), S_RR);
+	ck_assert(str_eq_c(s->m->ruri_text, "sip:bob@10.9.0.2:6000"));
+	s = rig_expect(&r, "BYE", ALICE);
+	ck_assert_str_eq(rig_hdr(s, "From"), "<sip:bob@home>;tag=T");
+	rig_none(&r);
+	restart(NULL, 0);
+	ck_assert_uint_eq(sessions(), 0);
+	end();
+}
+END_TEST
+
+/* Its phone's registration ran out while nobody ran, or its session timer did. */
+START_TEST(test_call_over_meanwhile)
+{
+	begin(NULL);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	call_bob(_i ? "Session-Expires: 90;refresher=uac\n" : "");
+	restart(NULL, _i ? 200000 : 700000);
+	rig_run(&r, 1100);
+	if (_i == 0) {
+		rig_expect(&r, "BYE", SCSCF);
+		rig_expect(&r, "BYE", "udp:10.9.0.1:5060");
+	}
+	rig_none(&r);
+	ck_assert_uint_eq(sessions(), 0);
+	restart(NULL, 0);
+	ck_assert_uint_eq(sessions(), 0);
+	end();
+}
+END_TEST
+
+static const struct { const char *name; const char *records[2]; } call_rows[] = {
+	{ "BYE after it", { "BYE", NULL } }, { "ended meanwhile", { "the registration has ended", NULL } },
+};
+
+static struct call *net_call;
+static unsigned net_asked, net_ended;
+static struct policy_question net_q;
+
+static void *net_open(struct pcscf_worker *pw, struct call *c)
+{
+	(void)pw;
+	net_call = c;
+	return &net_call;
+}
+
+static bool net_ask(void *session, const struct policy_question *q)
+{
+	(void)session;
+	net_asked++;
+	net_q = *q;
+	return true;
+}
+
+static void net_end(void *session)
+{
+	(void)session;
+	net_ended++;
+}
+
+static const char *net_id(const void *session)
+{
+	(void)session;
+	return "id";
+}
+
+static void net_leave(void *session)
+{
+	(void)session;
+}
+
+static const struct policy_backend backend = { .name = "test", .open = net_open, .ask = net_ask, .end = net_end, .id = net_id, .leave = net_leave };
+
+#define SDP(ip, media) "Content-Type: application/sdp\n", "v=0\no=- 1 1 IN IP4 " ip "\ns=-\nc=IN IP4 " ip "\nt=0 0\n" media
+#define AUDIO(port) "m=audio " port " RTP/AVP 0\nb=AS:64\n"
+
+static void restart_policy(const char *config, int64_t later_ms)
+{
+	rig_fini(&r);
+	store_close(store);
+	open_store(later_ms);
+	rig_init_policy(&r, config, 1, &backend);
+	ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+}
+
+static unsigned records_of(const char *file, const char *cause)
+{
+	FILE *f = fopen(file, "r");
+	char line[4096], want[80];
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(f);
+	snprintf(want, sizeof(want), "\"cause\":\"%s\"", cause);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, "\"type\":\"call\"") && (!cause[0] || (strstr(line, want) && strstr(line, "answeredAt") && strstr(line, "\"icid\"")));
+	fclose(f);
+	return n;
+}
+
+static void on_net_call(void *arg, struct call *c)
+{
+	(void)arg;
+	net_call = c;
+}
+
+/* What was agreed stands; a change is a change; the end is told; one record is written, whenever the daemon was away. */
+START_TEST(test_policy_of_a_call)
+{
+	char config[512], file[80], text[1024], route[1024];
+	struct rig_sent *s;
+	const struct policy_answer yes = { .verdict = POLICY_YES };
+
+	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/records", dir);
+	snprintf(config, sizeof(config), "  reg_event: false\npolicy: {mode: rx}\ndiameter: {identity: pcscf.home}\nrecords: {file: %s}\n", file);
+	open_store(0);
+	net_asked = net_ended = 0;
+	rig_init_policy(&r, config, 1, &backend);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_request_body(&r, ALICE, "INVITE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "call",
+			 "Contact: <sip:alice@10.9.0.1:5060>\n", SDP("10.9.0.1", AUDIO("5000")));
+	s = rig_expect(&r, "INVITE", SCSCF);
+	snprintf(rr, sizeof(rr), "%s", rig_hdr(s, "Record-Route"));
+	snprintf(text, sizeof(text), "Contact: <sip:bob@10.9.0.2:6000>\nRecord-Route: " S_RR ", %s\n", rr);
+	rig_reply_body(&r, s, 200, "T", text, SDP("10.46.0.9", AUDIO("4000")));
+	policy_answered(net_call, 1, &yes);
+	rig_expect_status(&r, 200, ALICE);
+	for (unsigned i = 0; i < 2; i++) {
+		restart_policy(config, _i ? 700000 : 60000);
+		ck_assert_uint_eq(records_of(file, ""), _i);
+		net_call = NULL;
+		calls_each(pcscf_of(&r.workers[0].w)->calls, on_net_call, NULL);
+		ck_assert((net_call != NULL) == !_i);
+		if (net_call)
+			ck_assert(policy_adopt(net_call, &backend, &net_call) && !policy_adopt(net_call, &backend, &net_call));
+	}
+	ck_assert_uint_eq(net_ended, 0);
+	if (!_i) {
+		snprintf(route, sizeof(route), "Route: %s, " S_RR "\nContact: <sip:alice@10.9.0.1:5060>\n", rr);
+		rig_request_body(&r, ALICE, "INVITE", "sip:bob@10.9.0.2:6000", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "call",
+				 route, SDP("10.9.0.1", AUDIO("5000") "m=video 0 RTP/AVP 99\n"));
+		rig_reply_body(&r, rig_expect(&r, "INVITE", SCSCF), 200, "T", "Contact: <sip:bob@10.9.0.2:6000>\n",
+			       SDP("10.46.0.9", AUDIO("4400") "m=video 0 RTP/AVP 99\n"));
+		ck_assert_uint_eq(net_asked, 2);
+		ck_assert(!net_q.first && net_q.final);
+		policy_answered(net_call, net_q.number, &yes);
+		rig_expect_status(&r, 200, ALICE);
+		snprintf(route, sizeof(route), "Route: %s, " S_RR "\n", rr);
+		rig_request_as(&r, ALICE, "BYE", "sip:bob@10.9.0.2:6000", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "call", route);
+		rig_reply(&r, rig_expect(&r, "BYE", SCSCF), 200, NULL);
+		rig_expect_status(&r, 200, ALICE);
+		ck_assert_uint_eq(net_ended, 1);
+	}
+	restart_policy(config, 0);
+	ck_assert_uint_eq(records_of(file, ""), 1);
+	ck_assert_uint_eq(records_of(file, call_rows[_i].records[0]), 1);
+	end();
+}
+END_TEST
+
+/* F4: the records of a call, cut anywhere, make no call or one that can be ended. */
+START_TEST(test_cut_call)
+{
+	static const enum store_table tables[] = { STORE_SESSION, STORE_CALL };
+	static const char config[] = "  reg_event: false\npolicy: {mode: rx}\ndiameter: {identity: pcscf.home}\n";
+	const struct policy_answer yes = { .verdict = POLICY_YES };
+	struct cutting c = { .l = 0 };
+	struct rig_sent *s;
+	char text[1024];
+
+	snprintf(dir, sizeof(dir), "/tmp/cscf-stored-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	open_store(0);
+	rig_init_policy(&r, config, 1, &backend);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_request_body(&r, ALICE, "INVITE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "call",
+			 "Contact: <sip:alice@10.9.0.1:5060>\n", SDP("10.9.0.1", AUDIO("5000")));
+	s = rig_expect(&r, "INVITE", SCSCF);
+	snprintf(text, sizeof(text), "Contact: <sip:bob@10.9.0.2:6000>\nRecord-Route: " S_RR ", %s\n", rig_hdr(s, "Record-Route"));
+	rig_reply_body(&r, s, 200, "T", text, SDP("10.46.0.9", AUDIO("4000")));
+	policy_answered(net_call, 1, &yes);
+	rig_expect_status(&r, 200, ALICE);
+	restart_policy(config, 0);
+	ck_assert_int_eq(store_scan(store, tables[_i], take, &c), 0);
+	ck_assert_uint_gt(c.l, 0);
+	for (size_t l = 0; l <= c.l; l++) {
+		ck_assert_int_eq(store_put(store_port(store, 0), tables[_i], str_make(c.key, c.key_l), str_make(c.value, l),
+					   store_now_ms(store) + 3600000), 0);
+		restart_policy(config, 0);
+		sessions_release_call(pcscf_of(&r.workers[0].w)->sessions, STR("call"), "administration");
+		calls_each(pcscf_of(&r.workers[0].w)->calls, on_net_call, NULL);
+	}
+	end();
+}
+END_TEST
+
 static const int others[] = { 0, 1, 2 }, losses[] = { 0, 1 }, modes[] = { SEC_MOD_TRANS, SEC_MOD_UDP_ENC_TUN };
 TEST_MAIN("stored", TEST_ONE(test_access_is_kept), TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ROWS(test_set, modes),
-	  TEST_ROWS(test_set_of_others, others), TEST_ROWS(test_set_lost, losses), TEST_ONE(test_cut))
+	  TEST_ROWS(test_set_of_others, others), TEST_ROWS(test_set_lost, losses), TEST_ONE(test_cut), TEST_ONE(test_call_is_released),
+	  { &(test_call_over_meanwhile), 2 }, TEST_ROWS(test_policy_of_a_call, call_rows), { &(test_cut_call), 2 })
