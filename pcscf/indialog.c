@@ -1,10 +1,11 @@
 /* pcscf/indialog.c - requests within a dialog: our Record-Route token says whose.  TS 24.229 §5.2.6.3.7, §5.2.6.4.5, §5.2.7;
  * rows C8, P14, SEC-09.
  *
- * The token names the binding.  A phone that has registered again from another port is reached where it is now.  After a
+ * The token names the binding, and is good for the Call-ID and the tag of the dialog's beginner alone (path.c).  A phone that has registered again from another port is reached where it is now.  After a
  * restart the binding is unknown: toward the phone the Request-URI leads when its host is a literal; from a phone a verified
  * token is enough once it has registered again. */
 #include "pcscf/pcscf.h"
+#include "pcscf/session.h"
 #include "pcscf/trust.h"
 
 static void to_phone(struct pcscf_req *r)
@@ -55,6 +56,10 @@ static void from_phone(struct pcscf_req *r)
 		r->b = pcscf_phone_of(r);
 	if (!r->b && !(r->token.flags & RECORD_ROUTE_SOS)) {	/* clients.md point 8: a phone may end its subscription after it has de-registered: no attack */
 		pcscf_refuse(r, 481, "dialog of a phone that is not registered", STR_NONE);
+		return;
+	}
+	if (r->b && session_is_foreign(r->pw->sessions, r->m, r->b->id)) {
+		pcscf_refuse(r, 481, "tags of no dialog", STR_NONE);
 		return;
 	}
 	if (!leads_to_core(r)) {

@@ -1,20 +1,29 @@
 /* pcscf/path.c - our Path and Record-Route URIs, and the way to a phone.  RFC 3327, RFC 3261 §16.6 step 4, RFC 5658;
  * TS 24.229 §5.2.2.1, §5.2.6.3.3, §5.2.6.4.3, §5.2.7; rows P1, P13, C8. */
+#include <errno.h>
 #include "pcscf/pcscf.h"
 
-static void token_text(struct pcscf_worker *pw, enum token_kind kind, uint8_t flags, uint64_t id, char dst[TOKEN_STRLEN])
+int pcscf_token_read(const struct pcscf *p, const struct sip_msg *m, struct str text, struct token *ret)
 {
-	const struct token t = { .kind = (uint8_t)kind, .flags = flags, .id = id };
+	const struct token_key *k = stack_token_key(p->stack);
+	int rc = token_read(k, text, ret);
 
-	token_make(stack_token_key(pw->p->stack), &t, dst);
+	if (rc == 0)
+		return ret->kind == TOKEN_RECORD_ROUTE ? -EPERM : 0;
+	if (rc == -EPERM)
+		rc = token_read_for(k, text, m->call_id, m->from_tag, ret);
+	if (rc == -EPERM)
+		rc = token_read_for(k, text, m->call_id, m->to_tag, ret);
+	return rc;
 }
 
 /* RFC 5626 §5.1: "ob" says that requests come by the flow of the REGISTER. */
 struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id, bool outbound)
 {
+	const struct token t = { .kind = TOKEN_PATH, .id = id };
 	char token[TOKEN_STRLEN];
 
-	token_text(pw, TOKEN_PATH, 0, id, token);
+	token_make(stack_token_key(pw->p->stack), &t, token);
 	return arena_printf(a, "<sip:%s@%.*s;lr%s>", token, STR_ARG(pw->p->cfg.path_host), outbound ? ";ob" : "");
 }
 
@@ -44,6 +53,7 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 {
 	const struct sip_flow *phone = to_phone ? to : from, *core = to_phone ? from : to;
 	const char *transport = sip_proto_is_reliable(phone->proto) ? sip_proto_param(phone->proto) : NULL;
+	const struct token t = { .kind = TOKEN_RECORD_ROUTE, .flags = flags, .id = id };
 	struct addr at_phone, at_core;
 	struct str phone_value, core_value;
 	char token[TOKEN_STRLEN];
@@ -53,7 +63,7 @@ unsigned pcscf_record_route(struct pcscf_worker *pw, struct sip_out *o, uint64_t
 		return 0;
 	}
 	security_sent_by(pw->w, phone, &at_phone);
-	token_text(pw, TOKEN_RECORD_ROUTE, flags, id, token);
+	token_make_for(stack_token_key(pw->p->stack), &t, o->m->call_id, o->m->from_tag, token);
 	phone_value = record_route_value(o, token, &at_phone, transport);
 	if (!transport && core->proto != SIP_TLS && addr_eq(&at_phone, &at_core)) {
 		sip_out_push(o, SIP_H_RECORD_ROUTE, phone_value);

@@ -178,6 +178,9 @@ enum standing pcscf_standing(struct worker *w, const struct sip_flow *from);
 bool pcscf_turn_away(struct worker *w, struct sip_msg *m, struct refusal *ret);
 
 /* ---- path.c: routing tokens of ours and the way to a phone ---- */
+/* The token in a Route of m, as token_read().  One of a dialog's route is for requests with that Call-ID and the tag of the end that began it,
+ * whichever end sends: with another Call-ID or an invented tag it is -EPERM. */
+int pcscf_token_read(const struct pcscf *p, const struct sip_msg *m, struct str text, struct token *ret);
 struct str pcscf_path_value(struct pcscf_worker *pw, struct arena *a, uint64_t id, bool outbound);	/* of a Path header */
 /* Adds our Record-Route: one value, or two when both sides reach us differently (RFC 5658; clients.md point 7).
  * flags: of the token.  from, to: the flows it came on and goes to.  Returns how many, topmost first in ret. */

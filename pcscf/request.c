@@ -43,7 +43,7 @@ static int take_token(struct pcscf_req *r, const struct sip_uri *own)
 
 	if (!own->user.l)
 		return 0;			/* an outbound proxy setting: "<sip:pcscf;lr>" */
-	if (token_read(stack_token_key(r->pw->p->stack), own->user, &t) < 0 || topology_read(r, own) < 0)
+	if (pcscf_token_read(r->pw->p, r->m, own->user, &t) < 0 || topology_read(r, own) < 0)
 		return -EPERM;
 	if (!r->has_token)
 		r->token = t;

@@ -269,6 +269,19 @@ void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t bindi
 		session_end(s);
 }
 
+bool session_is_foreign(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id)
+{
+	const struct call_key any = { .call_id = m->call_id, .binding_id = binding_id };
+	struct list *i;
+
+	if (!session_find(ss, &any) || find_dialog(ss, m, binding_id))
+		return false;
+	list_for_each(i, &ss->ringing)
+		if (str_eq(proxy_request(list_entry(i, const struct ringing, link)->p)->call_id, m->call_id))
+			return false;
+	return true;
+}
+
 bool session_caller_flow(struct sessions *ss, const struct sip_msg *m, struct sip_flow *ret)
 {
 	struct session *s = find_dialog(ss, m, 0);

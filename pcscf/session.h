@@ -27,6 +27,8 @@ void session_request(struct sessions *ss, const struct sip_msg *m, uint64_t bind
 /* A 2xx to INVITE or UPDATE. */
 void session_refreshed(struct sessions *ss, const struct sip_msg *req, const struct sip_msg *answer, uint64_t binding_id);
 void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t binding_id);	/* it has passed, or was never answered */
+/* That call of the phone is answered and nothing of it rings any more, and these tags are of no dialog of it. */
+bool session_is_foreign(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id);
 /* Where the phone of that dialog called from, when it has no registration (an emergency call).  false: not known. */
 bool session_caller_flow(struct sessions *ss, const struct sip_msg *m, struct sip_flow *ret);
 size_t sessions_count(const struct sessions *ss);

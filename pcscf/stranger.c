@@ -10,20 +10,20 @@
 #define ROUTES_READ_MAX 8u
 
 /* 1: a token that verifies; 0: none; -EPERM: forged. */
-static int token_in(const struct pcscf *p, const struct sip_uri *u)
+static int token_in(const struct pcscf *p, const struct sip_msg *m, const struct sip_uri *u)
 {
 	struct token t;
 
 	if (!u->user.l || !stack_is_self(p->stack, u))
 		return 0;
-	return token_read(stack_token_key(p->stack), u->user, &t) < 0 ? -EPERM : 1;
+	return pcscf_token_read(p, m, u->user, &t) < 0 ? -EPERM : 1;
 }
 
 /* Among the leading Route values that are ours; a strict router wrote it into the Request-URI (RFC 3261 §16.4). */
 static int token_of(const struct pcscf *p, const struct sip_msg *m)
 {
 	struct sip_values it = sip_values(m, SIP_H_ROUTE);
-	int found = token_in(p, &m->ruri);
+	int found = token_in(p, m, &m->ruri);
 	struct sip_nameaddr na;
 	struct str v;
 
@@ -33,7 +33,7 @@ static int token_of(const struct pcscf *p, const struct sip_msg *m)
 	for (unsigned i = 0; found == 0 && i < ROUTES_READ_MAX && sip_values_next(&it, &v); i++) {
 		if (sip_nameaddr_parse(v, &na) < 0 || na.star || !stack_is_self(p->stack, &na.uri))
 			break;
-		found = token_in(p, &na.uri);
+		found = token_in(p, m, &na.uri);
 	}
 	return found;
 }

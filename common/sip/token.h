@@ -27,3 +27,6 @@ struct token_key {
 int token_key_load(struct token_key *k, const char *path);
 void token_make(const struct token_key *k, const struct token *t, char dst[TOKEN_STRLEN]);
 int token_read(const struct token_key *k, struct str text, struct token *ret);	/* 0, -EBADMSG, -EPERM (forged) */
+/* The same for one dialog: it verifies with this Call-ID and this tag alone, of the end that sent the first request. */
+void token_make_for(const struct token_key *k, const struct token *t, struct str call_id, struct str tag, char dst[TOKEN_STRLEN]);
+int token_read_for(const struct token_key *k, struct str text, struct str call_id, struct str tag, struct token *ret);

@@ -79,6 +79,58 @@ START_TEST(test_outside_of_the_dialog)
 }
 END_TEST
 
+/* Nor does it serve another dialog, whatever To tag is invented for it. */
+static const struct { const char *name, *from_to, *call_id; unsigned status; } foreign[] = {
+	{ "as it is", IN_CALL, "call", 0 },
+	{ "another Call-ID", IN_CALL, "other", 403 },
+	{ "an invented To tag", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=X\n", "call", 481 },
+	{ "an invented From tag", "From: <sip:alice@home>;tag=X\nTo: <sip:bob@home>;tag=T\n", "call", 403 },
+	{ "both invented", "From: <sip:alice@home>;tag=X\nTo: <sip:bob@home>;tag=Y\n", "call", 403 },
+};
+
+START_TEST(test_foreign)
+{
+	struct rig r;
+	char rr[512], route[1024];
+
+	rig_init(&r, NULL, 1);
+	call(&r, ALICE, NULL, rr);
+	route_of_caller(rr, route);
+	rig_request_as(&r, ALICE, "MESSAGE", TARGET, foreign[_i].from_to, foreign[_i].call_id, route);
+	if (foreign[_i].status)
+		rig_expect_status(&r, foreign[_i].status, ALICE);
+	else
+		rig_expect(&r, "MESSAGE", DIALOG_HOP);
+	rig_none(&r);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Dialogs that nobody has answered, and those of subscriptions, are known by the token alone. */
+START_TEST(test_unanswered_dialogs)
+{
+	struct rig r;
+	struct rig_sent *s;
+	char rr[512], route[1024], text[1024];
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_request(&r, ALICE, _i ? "SUBSCRIBE" : "INVITE", "sip:bob@home", "Contact: <sip:alice@10.9.0.1:5060>\n");
+	s = rig_next(&r);
+	snprintf(rr, sizeof(rr), "%s", rig_hdr(s, "Record-Route"));
+	snprintf(text, sizeof(text), "Contact: <" TARGET ">\nRecord-Route: " S_RR ", %s\n", rr);
+	rig_reply(&r, s, _i ? 200 : 183, text);
+	rig_expect_status(&r, _i ? 200 : 183, ALICE);
+	route_of_caller(rr, route);
+	rig_request_as(&r, ALICE, _i ? "SUBSCRIBE" : "PRACK", TARGET, IN_CALL, "call", route);
+	rig_expect(&r, _i ? "SUBSCRIBE" : "PRACK", DIALOG_HOP);
+	snprintf(route, sizeof(route), "Route: %s\n", rr);
+	rig_request_as(&r, SCSCF, _i ? "NOTIFY" : "UPDATE", "sip:alice@10.9.0.1:5060", BACK, "call", route);
+	rig_expect(&r, _i ? "NOTIFY" : "UPDATE", ALICE);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_to_phone)
 {
 	struct rig r;
@@ -283,6 +335,6 @@ START_TEST(test_callee)
 }
 END_TEST
 
-TEST_MAIN("indialog", TEST_ONE(test_outside_of_the_dialog), TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
+TEST_MAIN("indialog", TEST_ONE(test_outside_of_the_dialog), TEST_ROWS(test_foreign, foreign), { &(test_unanswered_dialogs), 2 }, TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
 	  TEST_ROWS(test_forger, forgers), TEST_ROWS(test_aim, aims), TEST_ONE(test_neighbour_phone), TEST_ONE(test_double), TEST_ONE(test_moved),
 	  TEST_ONE(test_binding_gone), TEST_ONE(test_callee))

@@ -61,7 +61,7 @@ START_TEST(test_token)
 	char user[TOKEN_STRLEN], route[256];
 
 	rig_init(&rig, NULL, 1);
-	token_make(stack_token_key(&rig.stack), &t, user);
+	token_make_for(stack_token_key(&rig.stack), &t, STR("stranger"), STR("f"), user);
 	snprintf(route, sizeof(route), "Route: <sip:%s@pcscf.home;lr>, <sip:10.0.0.30:6060;lr>\r\n", user);
 	parse(NOBODY, "BYE", "sip:bob@home", "<sip:bob@home>;tag=1", route);
 	ck_assert(!pcscf_turn_away(&rig.workers[0].w, m, &r));

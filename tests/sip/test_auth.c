@@ -262,6 +262,25 @@ START_TEST(test_token_round_trip_and_forgery)
 }
 END_TEST
 
+START_TEST(test_token_of_a_dialog)
+{
+	struct token_key k = { { 1, 2, 3 } };
+	struct token t = { TOKEN_RECORD_ROUTE, 2, 0, 0x1122334455667788ull }, r;
+	char text[TOKEN_STRLEN];
+
+	token_make_for(&k, &t, STR("call"), STR("tag"), text);
+	ck_assert_int_eq(token_read_for(&k, str_from_c(text), STR("call"), STR("tag"), &r), 0);
+	ck_assert(r.kind == t.kind && r.id == t.id);
+	ck_assert_int_eq(token_read_for(&k, str_from_c(text), STR("calls"), STR("tag"), &r), -EPERM);
+	ck_assert_int_eq(token_read_for(&k, str_from_c(text), STR("call"), STR("tug"), &r), -EPERM);
+	ck_assert_int_eq(token_read_for(&k, str_from_c(text), STR("callt"), STR("ag"), &r), -EPERM);
+	ck_assert_int_eq(token_read_for(&k, str_from_c(text), STR_NONE, STR_NONE, &r), -EPERM);
+	ck_assert_int_eq(token_read(&k, str_from_c(text), &r), -EPERM);
+	token_make(&k, &t, text);
+	ck_assert_int_eq(token_read_for(&k, str_from_c(text), STR_NONE, STR_NONE, &r), -EPERM);
+}
+END_TEST
+
 /* RFC 3261 §19.1.4: an escaped character is the same character.  Twinkle sends the Z of a Route as %5a. */
 START_TEST(test_token_escaped_on_its_way)
 {
@@ -304,5 +323,5 @@ END_TEST
 
 TEST_MAIN("auth", TEST_ROWS(test_milenage_set, sets), TEST_ONE(test_aka_home_and_phone), TEST_ROWS(test_digest_row, answers),
 	  TEST_ROWS(test_header_row, heads), TEST_ONE(test_res_with_a_zero_octet), TEST_ROWS(test_akav2_row_RFC_4169, akav2), TEST_ONE(test_two_authorizations),
-	  TEST_ONE(test_token_round_trip_and_forgery), TEST_ONE(test_token_escaped_on_its_way),
+	  TEST_ONE(test_token_round_trip_and_forgery), TEST_ONE(test_token_of_a_dialog), TEST_ONE(test_token_escaped_on_its_way),
 	  TEST_ONE(test_token_key_file))
