@@ -136,7 +136,14 @@ class N5(Policy):
         """TS 29.521 §4.2.4.2: the core knows no session of that address."""
         self.fresh()
         self.behave([{"command": "binding", "status": 404}])
-        check("PDU_SESSION_NOT_AVAILABLE" in self.rejected_in_the_200(), "the reason")
+        inv, seen = self.ring()
+        self.b.incoming("CANCEL")
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        r = self.a.final(inv)
+        check(r.status in (503, 500, 480), f"what the caller hears: {r}")
+        with open(self.core.doc["logs"]["pcscf"], encoding="utf-8") as f:
+            check("verdict=no cause=PDU_SESSION_NOT_AVAILABLE" in f.read(), "the reason in the log")
         equal(self.questions(), [], "nobody was asked")
         self.none_left()
 
