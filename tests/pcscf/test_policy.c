@@ -735,6 +735,38 @@ static const struct { const char *name, *config; unsigned asked; } modes[] = {
 	{ "nothing but video is asked about", RX(", media: [video]"), 0 },
 };
 
+/* TS 24.229 §5.2.10: an emergency call is asked about, and goes on whatever the answer; a bearer that is lost ends it not. */
+static const struct { const char *name; enum policy_verdict v; } emergencies[] = { { "no", POLICY_NO }, { "silence", POLICY_SILENT } };
+
+START_TEST(test_emergency)
+{
+	struct rig_sent *s;
+	char text[1024];
+	struct rig r;
+
+	memset(&net, 0, sizeof(net));
+	rig_init_policy(&r, "  reg_event: false\n  emergency: {ecscf: \"sip:10.0.0.70\"}\npolicy: {mode: rx, on_refused: refuse, on_silence: refuse}\n"
+			"diameter: {identity: pcscf.home}\n", 1, &backend);
+	rig_register(&r, "alice", ALICE, NULL, NULL, path);
+	request(&r, ALICE, "INVITE", "urn:service:sos.fire", A_TO_B, "Contact: <sip:alice@10.9.0.1:5060>\n", OFFER);
+	s = rig_expect(&r, "INVITE", "udp:10.0.0.70:5060");
+	snprintf(text, sizeof(text), "Contact: <sip:psap@10.46.0.9>\nRecord-Route: %s\n", rig_hdr(s, "Record-Route"));
+	reply(&r, s, 183, "T", text, ANSWER);
+	wants(1, FLOW);
+	ck_assert(net.call->emergency && str_eq_c(net.call->service, "sos.fire"));
+	says(emergencies[_i].v, true);
+	rig_expect_status(&r, 183, ALICE);
+	policy_lost(net.call, NULL, 0, false, "loss of bearer", STR("SIP;cause=503;text=\"x\""));
+	reply(&r, s, 200, "T", text, ANSWER);
+	rig_expect_status(&r, 200, ALICE);
+	calls_phone_gone(pcscf_of(&r.workers[0].w), net.call->b->id);
+	rig_run(&r, 0);
+	ck_assert_msg(net.ended == 0, "%s", emergencies[_i].name);
+	rig_fini(&r);
+	ck_assert_uint_eq(net.ended, 1);
+}
+END_TEST
+
 START_TEST(test_mode)
 {
 	struct rig r;
@@ -788,5 +820,5 @@ TEST_MAIN("policy", TEST_ONE(test_timeline), TEST_ONE(test_called), TEST_ONE(tes
 	  { &(test_place_by_direction), 2 }, TEST_ONE(test_retry), TEST_ONE(test_no_to_the_final), TEST_ROWS(test_change, changes),
 	  TEST_ONE(test_video_dropped), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_answer_in_ack),
 	  TEST_ROWS(test_ender, enders), TEST_ONE(test_silent_bye), TEST_ONE(test_bye_behind_the_200), TEST_ONE(test_bye_before_the_200), TEST_ONE(test_early_bye), TEST_ONE(test_two_answers), TEST_ROWS(test_loss, losses),
-	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes),
+	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes), TEST_ROWS(test_emergency, emergencies),
 	  TEST_ONE(test_multipart), TEST_ROWS(test_place, places))

@@ -75,6 +75,29 @@ START_TEST(test_judge_row)
 }
 END_TEST
 
+/* The work is the product of both sides' lengths: 2048 octets of a contact are looked at, 256 of a value. */
+START_TEST(test_long_row)
+{
+	static const struct { size_t filler; bool value, rejected; } long_rows[] = {
+		{ 100, false, true }, { 2000, false, true }, { 2048, false, false }, { 100, true, true }, { 300, true, false },
+	};
+	struct sip_msg *m = message("INVITE", long_rows[_i].value ? "Reject-Contact: *;language=\"de\"\n" : "Reject-Contact: *;automata\n");
+	struct preferences p;
+	unsigned score;
+	struct buf b;
+
+	buf_init(&b, 8192);
+	buf_puts(&b, long_rows[_i].value ? "language=\"" : "x=");
+	for (size_t k = 0; k < long_rows[_i].filler; k += 2)
+		buf_puts(&b, long_rows[_i].value ? "e," : "yy");
+	buf_puts(&b, long_rows[_i].value ? "de\"" : ";automata");
+	preferences_read(m, &p);
+	ck_assert_int_eq(preferences_judge(&p, buf_str(&b), &score), !long_rows[_i].rejected);
+	buf_fini(&b);
+	sip_msg_unref(m);
+}
+END_TEST
+
 START_TEST(test_events)			/* RFC 3841 §7.2.2.2 */
 {
 	struct sip_msg *m = message("SUBSCRIBE", "Event: presence;x=1\n");
@@ -177,5 +200,5 @@ START_TEST(test_redirected)		/* TS 24.229 §5.4.3.3: what a phone says with 3xx 
 }
 END_TEST
 
-TEST_MAIN("preferences", TEST_ROWS(test_judge_row, judge_rows), TEST_ONE(test_events), TEST_ONE(test_many), TEST_ROWS(test_fork_row, fork_rows),
+TEST_MAIN("preferences", TEST_ROWS(test_judge_row, judge_rows), { &(test_long_row), 5 }, TEST_ONE(test_events), TEST_ONE(test_many), TEST_ROWS(test_fork_row, fork_rows),
 	  TEST_ONE(test_flow_failed), TEST_ONE(test_redirected))

@@ -129,4 +129,20 @@ START_TEST(test_rules)		/* the two spellings that peers read: from the phone, to
 }
 END_TEST
 
-TEST_MAIN("media", TEST_ROWS(test_row, rows), TEST_ROWS(test_change, changes), TEST_ONE(test_rules))
+/* Each format costs a look through the block: the first 32 count for the rate, what stands behind them does not. */
+START_TEST(test_many_formats)
+{
+	struct media_set set;
+	char far[512];
+	size_t l = (size_t)snprintf(far, sizeof(far), FAR "m=audio 4000 RTP/AVP");
+
+	for (int i = 0; i < 31 + _i; i++)
+		l += (size_t)snprintf(far + l, sizeof(far) - l, " 18");
+	snprintf(far + l, sizeof(far) - l, " 0\r\n");
+	derive(UE "m=audio 5000 RTP/AVP 18 0\r\n", far, true, &set);
+	ck_assert_uint_eq(set.n, 1);
+	ck_assert_uint_eq(set.c[0].ul_bps, _i ? 24000 : 80000);
+}
+END_TEST
+
+TEST_MAIN("media", TEST_ROWS(test_row, rows), TEST_ROWS(test_change, changes), TEST_ONE(test_rules), { &(test_many_formats), 2 })
