@@ -64,7 +64,7 @@ static bool is_digest(struct str value)
 static int rewrite(struct sip_out *o, const struct sip_hdr *h, const char *put)
 {
 	static const char *const names[] = { "integrity-protected", NULL };
-	struct str v = h->value;
+	struct str was = sip_msg_hdr_value(o->m, h), v = was;
 	struct auth_params p;
 	unsigned hits;
 
@@ -82,7 +82,7 @@ static int rewrite(struct sip_out *o, const struct sip_hdr *h, const char *put)
 		if (auth_params_parse(v, &p) == 0 && !str_eq_c(p.integrity_protected, put))
 			return -EBADMSG;	/* an open '<' swallows it */
 	}
-	if (v.p != h->value.p)
+	if (v.p != was.p)
 		sip_out_set_line(o, h, v);
 	return 0;
 }
@@ -145,7 +145,7 @@ void credentials_hide_keys(struct sip_out *o)
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		for (const struct sip_hdr *h = sip_msg_hdr(o->m, ids[i]); h; h = sip_msg_hdr_next(o->m, h)) {
 			unsigned hits;
-			struct str v = params_without(o->arena, h->value, names, &hits);
+			struct str v = params_without(o->arena, sip_msg_hdr_value(o->m, h), names, &hits);
 
 			if (!v.p || !sip_quotes_closed(v) || names_outside_quotes(v, "ck") || names_outside_quotes(v, "ik")) {
 				log_warn(LOG_SEC, "a challenge that cannot be read is not passed on",

@@ -79,7 +79,7 @@ static void check_record_route(const struct forward *f, const struct sip_msg *re
 		lines[n++] = h;
 	sip_out_drop(o, SIP_H_RECORD_ROUTE);
 	while (n)
-		sip_out_push(o, SIP_H_RECORD_ROUTE, lines[--n]->value);
+		sip_out_push(o, SIP_H_RECORD_ROUTE, sip_msg_hdr_value(req, lines[--n]));
 	for (unsigned i = f->n_rr; i-- > 0;)
 		sip_out_push(o, SIP_H_RECORD_ROUTE, f->rr[i]);
 }

@@ -31,7 +31,7 @@ static struct str record_route_value(struct sip_out *o, const char *token, const
 {
 	char hostport[ADDR_STRLEN];
 
-	return arena_printf(o->arena, "<sip:%s@%s%s%s;lr>", token, addr_fmt(at, hostport), transport ? ";transport=" : "",
+	return arena_printf(o->m->arena, "<sip:%s@%s%s%s;lr>", token, addr_fmt(at, hostport), transport ? ";transport=" : "",
 			    transport ? transport : "");
 }
 
@@ -43,7 +43,7 @@ static struct str record_route_name(struct pcscf_worker *pw, struct sip_out *o, 
 
 	if (colon > str_rchr(host, ']'))
 		host = str_head(host, (size_t)colon);
-	return arena_printf(o->arena, "<sip:%s@%.*s:%u;transport=tls;lr>", token, STR_ARG(host), addr_port(at));
+	return arena_printf(o->m->arena, "<sip:%s@%.*s:%u;transport=tls;lr>", token, STR_ARG(host), addr_port(at));
 }
 
 /* Literal addresses: a phone needs no DNS for them, and the dialog belongs to this node.  Each side finds the value that

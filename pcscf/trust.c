@@ -108,7 +108,9 @@ static unsigned strip_others(const struct pcscf_config *c, struct sip_out *o, en
 	unsigned n = 0;
 
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_OTHER); h; h = sip_msg_hdr_next(o->m, h)) {
-		if (!is_foreign(h->name, way) || passes(c, h->name, way))
+		struct str name = sip_msg_hdr_name(o->m, h);
+
+		if (!is_foreign(name, way) || passes(c, name, way))
 			continue;
 		sip_out_drop_line(o, h);
 		metric_add(&trust_metric_stripped, way_name(way), "other", 1);
@@ -124,9 +126,9 @@ static unsigned strip_network_pani(struct sip_out *o)
 
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_PAANI); h; h = sip_msg_hdr_next(o->m, h)) {
 		struct arena_text kept = arena_text(o->arena);
-		struct str rest = h->value, one;
+		struct str rest = sip_msg_hdr_value(o->m, h), one;
 
-		if (str_ifind(h->value, STR("network-provided")) < 0)
+		if (str_ifind(rest, STR("network-provided")) < 0)
 			continue;
 		while (sip_list_next(&rest, &one))
 			if (str_ifind(one, STR("network-provided")) < 0)
@@ -169,9 +171,9 @@ static unsigned strip_imei(struct sip_out *o, enum trust_way way)
 
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_CONTACT); h; h = sip_msg_hdr_next(o->m, h)) {
 		struct arena_text all = arena_text(o->arena);
-		struct str rest = h->value, one;
+		struct str rest = sip_msg_hdr_value(o->m, h), one;
 
-		if (str_ifind(h->value, STR("urn:gsma:imei")) < 0)
+		if (str_ifind(rest, STR("urn:gsma:imei")) < 0)
 			continue;
 		while (sip_list_next(&rest, &one))
 			put_without_instance(&all, one);
@@ -193,7 +195,7 @@ static unsigned strip_early_media(struct sip_out *o)
 	unsigned n = 0;
 
 	for (const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_PEARLY_MEDIA); h; h = sip_msg_hdr_next(o->m, h)) {
-		struct str rest = h->value, one;
+		struct str rest = sip_msg_hdr_value(o->m, h), one;
 		bool supported = false, other = false;
 
 		while (sip_list_next(&rest, &one))
@@ -223,7 +225,7 @@ static void strip_sec_agree(struct sip_out *o)
 static bool wants_privacy(const struct sip_msg *m, const char *value)
 {
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_H_PRIVACY); h; h = sip_msg_hdr_next(m, h)) {
-		struct str rest = h->value, one;
+		struct str rest = sip_msg_hdr_value(m, h), one;
 
 		for (bool more = true; more && rest.l;) {
 			struct str list, v;

@@ -36,21 +36,21 @@ static bool value_fits(const struct trigger *t, struct str value)
 	return !t->content || pattern_matches(t->content, value);
 }
 
-static struct str canonical_name(const struct sip_hdr *h)
+static struct str canonical_name(const struct sip_msg *m, const struct sip_hdr *h)
 {
-	return h->id == SIP_H_OTHER ? h->name : sip_hdr_name((enum sip_hdr_id)h->id);
+	return h->id == SIP_H_OTHER ? sip_msg_hdr_name(m, h) : sip_hdr_name((enum sip_hdr_id)h->id);
 }
 
 static bool header_fits(const struct trigger *t, const struct sip_msg *m)
 {
-	if (t->name) {
+	if (t->name && sip_msg_wake(m)) {
 		for (unsigned i = 0; i < m->n_hdrs; i++)
-			if (pattern_matches(t->name, canonical_name(&m->hdrs[i])) && value_fits(t, m->hdrs[i].value))
+			if (pattern_matches(t->name, canonical_name(m, &m->hdrs[i])) && value_fits(t, sip_msg_hdr_value(m, &m->hdrs[i])))
 				return true;
 		return false;
 	}
 	for (const struct sip_hdr *h = sip_msg_hdr(m, (enum sip_hdr_id)t->id); h; h = sip_msg_hdr_next(m, h))
-		if ((t->id != SIP_H_OTHER || str_ieq(h->name, t->text)) && value_fits(t, h->value))
+		if ((t->id != SIP_H_OTHER || str_ieq(sip_msg_hdr_name(m, h), t->text)) && value_fits(t, sip_msg_hdr_value(m, h)))
 			return true;
 	return false;
 }

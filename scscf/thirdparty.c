@@ -235,7 +235,7 @@ static void put_access(struct buf *b, const struct occasion *o)
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		for (const struct sip_hdr *h = sip_msg_hdr(o->m, ids[i]); h; h = sip_msg_hdr_next(o->m, h))
-			buf_printf(b, "%.*s: %.*s\r\n", STR_ARG(sip_hdr_name(ids[i])), STR_ARG(h->value));
+			buf_printf(b, "%.*s: %.*s\r\n", STR_ARG(sip_hdr_name(ids[i])), STR_ARG(sip_msg_hdr_value(o->m, h)));
 }
 
 static void put_escaped(struct buf *b, struct str s)

@@ -5,6 +5,8 @@
 #include "common/proxy/private.h"
 #include "common/sip/oc.h"
 
+#define SCRATCH_BYTES 2000u			/* what a message is written with */
+
 const struct resolver_result proxy_unresolved;
 
 static void on_timer_c(struct timer *t);
@@ -72,9 +74,10 @@ void branch_end(struct proxy_branch *b, unsigned status, struct sip_msg *m, cons
 	query_stop(b);
 	b->state = BRANCH_ENDED;
 	b->status = status;
-	if (m && o) {
+	b->resp_out = m && o ? arena_alloc(p->m->arena, sizeof(*b->resp_out)) : NULL;
+	if (b->resp_out) {			/* else out of memory: as if we had made the status up */
 		b->resp = sip_msg_ref(m);
-		sip_out_copy(&b->resp_out, o);
+		sip_out_copy(b->resp_out, o);
 	}
 	log_debug(LOG_PROXY, "branch ended", LOG_U("status", status), LOG_C("by", m ? "peer" : "us"),
 		  LOG_S("call_id", p->m->call_id));
@@ -117,7 +120,7 @@ static const char *via_more(const struct proxy_branch *b, const struct sip_flow 
 	return oc ? SIP_OC_ASK : "";
 }
 
-/* The request as it goes to `to`. */
+/* The request as it goes to `to`.  What is only needed for that goes at once: the call may ring for minutes. */
 static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const char *branch, struct bytes **ret)
 {
 	struct proxy *p = b->p;
@@ -128,6 +131,9 @@ static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const ch
 	if (rc)
 		return rc;
 	sip_out_copy(&o, &b->plan);
+	o.arena = arena_new(SCRATCH_BYTES);
+	if (!o.arena)
+		return -ENOMEM;
 	b->cur = &o;
 	if (p->ops->branch)
 		p->ops->branch(p->user, p, b, to, &o);
@@ -135,13 +141,15 @@ static int wire_make(struct proxy_branch *b, const struct sip_flow *to, const ch
 	if (p->hides_via)
 		sip_out_drop(&o, SIP_H_VIA);
 	proxy_push_via(&o, to, &local, branch, via_more(b, to));
-	return sip_out_write(&o, ret);
+	rc = sip_out_write(&o, ret);
+	arena_unref(o.arena);
+	return rc;
 }
 
 /* §18.1.1: too large for a datagram, and nobody fixed the transport. */
 static bool wants_tcp(const struct proxy_branch *b, const struct sip_flow *to, const struct bytes *wire)
 {
-	return to->proto == SIP_UDP && !b->has_flow && !b->res->explicit_proto && !b->tcp_refused &&
+	return to->proto == SIP_UDP && !b->flow && !b->res->explicit_proto && !b->tcp_refused &&
 	       wire->l > b->p->layer->env.udp_max_bytes;
 }
 
@@ -177,7 +185,7 @@ static void timers_start(struct proxy_branch *b)
 		timer_start(env->wheel, &b->timer_c, env->timer_c_ms);
 	if (b->wait_ms && !timer_pending(&b->timer_wait))
 		timer_start(env->wheel, &b->timer_wait, b->wait_ms);
-	if (env->response_wait_ms && !b->has_flow && b->next + 1 < b->res->n)
+	if (env->response_wait_ms && !b->flow && b->next + 1 < b->res->n)
 		timer_start(env->wheel, &b->timer_answer, env->response_wait_ms);
 }
 
@@ -185,7 +193,7 @@ static int transaction_make(struct proxy_branch *b, struct bytes *wire, const ch
 {
 	const struct tx_client_new_args a = {
 		.wire = wire, .method = b->p->m->method, .branch = str_from_c(branch), .call_id = b->p->m->call_id, .to = *to,
-		.side = b->side, .has_other = !b->has_flow && b->next + 1 < b->res->n, .ops = &proxy_branch_ops, .user = b,
+		.side = b->side, .has_other = !b->flow && b->next + 1 < b->res->n, .ops = &proxy_branch_ops, .user = b,
 	};
 
 	b->ct = tx_client_new(b->p->layer->env.tx, &a);
@@ -200,7 +208,7 @@ static void held_back(struct proxy_branch *b, const struct sip_flow *to)
 	log_debug(LOG_PROXY, "held back for a next hop that is overloaded", LOG_C("to", sip_flow_fmt(to, text)),
 		  LOG_S("call_id", b->p->m->call_id));
 	b->p->held = true;
-	if (!b->has_flow && b->next + 1 < b->res->n) {
+	if (!b->flow && b->next + 1 < b->res->n) {
 		b->next++;
 		attempt(b);
 	} else {
@@ -211,7 +219,7 @@ static void held_back(struct proxy_branch *b, const struct sip_flow *to)
 /* Sends to the address in turn. */
 static void attempt(struct proxy_branch *b)
 {
-	struct sip_flow to = b->has_flow ? b->flow : b->res->target[b->next];
+	struct sip_flow to = b->flow ? *b->flow : b->res->target[b->next];
 	char branch[PROXY_BRANCH_STRLEN], text[SIP_FLOW_STRLEN];
 	struct bytes *wire = NULL;
 	int rc;
@@ -258,7 +266,7 @@ static void target_blame(struct proxy_branch *b, int err)
 	if (!trial && b->next < b->res->n)
 		log_info(LOG_PROXY, "next hop failed", LOG_C("why", err == -ETIMEDOUT ? "no answer" : err == -EBUSY ? "503" : strerror(-err)),
 			 LOG_C("to", sip_flow_fmt(&b->res->target[b->next], to)), LOG_S("call_id", b->p->m->call_id));
-	if (!b->has_flow && !trial && b->next < b->res->n)
+	if (!b->flow && !trial && b->next < b->res->n)
 		resolver_target_failed(b->p->layer->env.resolver, &b->res->target[b->next], PROXY_TARGET_HOLD_S);
 }
 
@@ -269,7 +277,7 @@ bool branch_failover(struct proxy_branch *b, int err)
 	struct proxy_layer *l = b->p->layer;
 
 	target_blame(b, err);
-	if (b->has_flow || b->cancelled || b->p->no_more || !b->p->st || b->next >= b->res->n)
+	if (b->flow || b->cancelled || b->p->no_more || !b->p->st || b->next >= b->res->n)
 		return false;
 	timer_stop(&b->timer_c);
 	timer_stop(&b->timer_answer);
@@ -358,7 +366,7 @@ void branch_start(struct proxy_branch *b)
 	if (rc) {
 		log_debug(LOG_PROXY, "request cannot be written", LOG_I("errno", -rc), LOG_S("call_id", p->m->call_id));
 		branch_end(b, rc == -EMSGSIZE ? 513 : 500, NULL, NULL);
-	} else if (b->has_flow) {
+	} else if (b->flow) {
 		attempt(b);
 	} else {
 		q = resolver_lookup(p->layer->env.resolver, &next, on_resolved, b);

@@ -43,31 +43,31 @@ struct proxy_branch {
 	enum branch_state state;
 	bool urgent;				/* added by branch_failed: starts at once */
 	bool cancelled;
-	bool has_flow, tcp_trial, tcp_refused;	/* §18.1.1 */
+	bool tcp_trial, tcp_refused;		/* §18.1.1 */
 	unsigned status;			/* once ENDED */
 	uint32_t breadth;			/* its share of Max-Breadth */
+	unsigned next;				/* index into res->target of the address in use */
 	/* the target */
-	struct str ruri, route[4];
-	unsigned n_routes, q;
-	struct sip_flow flow;
-	enum tx_side side;
-	void *tag;
+	uint8_t n_routes, n_early;
+	uint8_t side;				/* enum tx_side */
+	unsigned q;
 	uint32_t wait_ms;
+	struct str ruri, *route;		/* in the arena of the request, as is the flow */
+	const struct sip_flow *flow;		/* NULL: by resolution */
+	void *tag;
 	/* on its way */
 	struct sip_out plan;			/* all edits but Via and those of ops.branch */
 	struct sip_msg *rewritten;		/* the request as rewritten for a strict router; plan.m then */
 	struct sip_out *cur;			/* inside ops.branch */
 	struct resolver_query *query;
 	const struct resolver_result *res;	/* with as many targets as it says, in the arena of the request */
-	unsigned next;				/* index into res->target of the address in use */
 	struct tx_client *ct;
 	struct timer timer_c, timer_wait, timer_answer;
 	/* early dialogs on it that a 199 may end (RFC 6228 §6): To tags, in the arena of the request */
-	struct str early[PROXY_MAX_EARLY];
-	unsigned n_early;
+	struct str *early;			/* PROXY_MAX_EARLY of them; NULL: none yet */
 	/* the final response, kept for the choice of the best one */
 	struct sip_msg *resp;
-	struct sip_out resp_out;
+	struct sip_out *resp_out;		/* in the arena of the request */
 };
 
 struct proxy {

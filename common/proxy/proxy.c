@@ -139,6 +139,29 @@ static bool text_keep(struct arena *a, struct str in, struct str *ret)
 	return !in.l || ret->p;
 }
 
+static bool flow_keep(struct arena *a, const struct sip_flow *in, const struct sip_flow **ret)
+{
+	struct sip_flow *f = in ? arena_alloc(a, sizeof(*f)) : NULL;
+
+	if (f)
+		*f = *in;
+	*ret = f;
+	return !in || f;
+}
+
+static bool routes_keep(struct proxy_branch *b, struct arena *a, const struct proxy_target *t)
+{
+	unsigned n = t->n_routes > 4 ? 4 : t->n_routes;
+
+	if (!n)
+		return true;
+	b->route = arena_alloc(a, n * sizeof(b->route[0]));
+	for (; b->route && b->n_routes < n; b->n_routes++)
+		if (!text_keep(a, t->route[b->n_routes], &b->route[b->n_routes]))
+			return false;
+	return b->route;
+}
+
 int proxy_target_add(struct proxy *p, const struct proxy_target *t)
 {
 	struct proxy_branch *b;
@@ -151,22 +174,16 @@ int proxy_target_add(struct proxy *p, const struct proxy_target *t)
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	ok = text_keep(p->m->arena, t->ruri, &b->ruri);
-	b->n_routes = t->n_routes > 4 ? 4 : t->n_routes;
-	for (unsigned i = 0; i < b->n_routes; i++)
-		ok = text_keep(p->m->arena, t->route[i], &b->route[i]) && ok;
+	ok = text_keep(p->m->arena, t->ruri, &b->ruri) && flow_keep(p->m->arena, t->flow, &b->flow) && routes_keep(b, p->m->arena, t);
 	if (!ok) {
 		free(b);
 		return -ENOMEM;
 	}
 	b->p = p;
 	b->q = t->q;
-	b->side = t->side;
+	b->side = (uint8_t)t->side;
 	b->tag = t->tag;
 	b->wait_ms = t->wait_ms;
-	b->has_flow = t->flow != NULL;
-	if (t->flow)
-		b->flow = *t->flow;
 	b->urgent = p->in_failed;
 	b->res = &proxy_unresolved;
 	branch_timers_init(b);

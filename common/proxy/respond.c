@@ -77,7 +77,7 @@ static void challenges_collect(struct proxy *p, const struct proxy_branch *best,
 			continue;
 		for (unsigned n = 0; n < sizeof(ids) / sizeof(ids[0]); n++)
 			for (const struct sip_hdr *h = sip_msg_hdr(b->resp, ids[n]); h; h = sip_msg_hdr_next(b->resp, h))
-				sip_out_add(o, ids[n], h->value);
+				sip_out_add(o, ids[n], sip_msg_hdr_value(b->resp, h));
 	}
 }
 
@@ -161,13 +161,22 @@ void proxy_finish(struct proxy *p)
 		return;
 	}
 	if (status == 401 || status == 407)
-		challenges_collect(p, best, &best->resp_out);
-	send_up(p, status, &best->resp_out);
+		challenges_collect(p, best, best->resp_out);
+	send_up(p, status, best->resp_out);
 }
 
 /* ---- responses as they come ---- */
 
 /* ---- 199 Early Dialog Terminated: RFC 6228 §6 ---- */
+
+static bool early_keep(struct proxy_branch *b, struct str tag)
+{
+	struct arena *a = b->p->m->arena;
+
+	if (!b->early)
+		b->early = arena_alloc(a, PROXY_MAX_EARLY * sizeof(b->early[0]));
+	return b->early && (b->early[b->n_early] = arena_dup(a, tag)).p;
+}
 
 static void early_note(struct proxy_branch *b, const struct sip_msg *m)
 {
@@ -179,8 +188,7 @@ static void early_note(struct proxy_branch *b, const struct sip_msg *m)
 		i++;
 	if (m->status == 199 && i < b->n_early)			/* told already */
 		b->early[i] = b->early[--b->n_early];
-	else if (m->status != 199 && i == b->n_early && i < PROXY_MAX_EARLY &&
-		 (b->early[i] = arena_dup(b->p->m->arena, m->to_tag)).p)
+	else if (m->status != 199 && i == b->n_early && i < PROXY_MAX_EARLY && early_keep(b, m->to_tag))
 		b->n_early++;
 }
 
@@ -361,7 +369,7 @@ static void on_response(void *user, struct tx_client *ct, struct sip_msg *m)
 		return;
 	proxy_enter(p);
 	if (b->side == TX_CORE)
-		proxy_oc_heard(p->layer, b->has_flow ? &b->flow : &b->res->target[b->next], &m->via);
+		proxy_oc_heard(p->layer, b->flow ? b->flow : &b->res->target[b->next], &m->via);
 	if (m->status < 200)
 		heard_provisional(b, m->status);
 	if (m->status == 100)			/* §16.7 step 5 */
@@ -374,6 +382,8 @@ static void on_response(void *user, struct tx_client *ct, struct sip_msg *m)
 	if (m->status == 503 && b->state == BRANCH_CALLING && branch_failover(b, -EBUSY))
 		goto out;
 	judge(b, m);
+	if (m->status < 200 && b->state == BRANCH_PROCEEDING)	/* it may ring for minutes */
+		sip_msg_rest(p->m);
 out:
 	proxy_leave(p);
 }

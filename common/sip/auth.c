@@ -71,7 +71,7 @@ int auth_find(const struct sip_msg *m, enum sip_hdr_id id, struct str realm, str
 
 	for (const struct sip_hdr *h = sip_msg_hdr(m, id); h; h = sip_msg_hdr_next(m, h)) {
 		struct auth_params p;
-		int one = auth_params_parse(h->value, &p);
+		int one = auth_params_parse(sip_msg_hdr_value(m, h), &p);
 
 		if (one == -EBADMSG && rc == -ENOENT)
 			rc = one;

@@ -3,7 +3,6 @@
 #include "common/sip/lines.h"
 #include "common/sip/private.h"
 
-#define USUAL_HDRS 40u			/* an IMS INVITE has 20 to 35 lines */
 #define MAX_FORWARDS_MAX 255u		/* RFC 3261 §20.22 */
 
 struct parse {
@@ -88,18 +87,25 @@ static void request_line(struct parse *p, struct str line)
 		bad(p, 400, m->ruri.headers.p, "header part in the Request-URI");	/* RFC 3261 §19.1.5 */
 }
 
+#define TABLE_BYTES(room) (SIP_N_HDRS * sizeof(uint16_t) + (room) * sizeof(struct sip_hdr))
+
+static uint16_t none[SIP_N_HDRS] = { [0 ... SIP_N_HDRS - 1] = SIP_NO_HDR };		/* of a message without a header */
+
+/* The table is one part of the arena: where each id begins, then the headers. */
 static bool more_room(struct parse *p)
 {
 	struct sip_msg *m = p->m;
 	unsigned room = p->room ? p->room * 2 : p->n_lines;
-	struct sip_hdr *more = arena_alloc(m->arena, room * sizeof(*more));
+	uint16_t *first = arena_part(m->arena, TABLE_BYTES(room)), *old = m->first;
 
-	if (!more)
+	if (!first)
 		return false;
-	if (m->n_hdrs)
-		memcpy(more, m->hdrs, m->n_hdrs * sizeof(*more));
-	m->hdrs = more;
+	memcpy(first, old, old == none ? sizeof(none) : TABLE_BYTES(m->n_hdrs));
+	m->first = first;
+	m->hdrs = (struct sip_hdr *)(first + SIP_N_HDRS);
 	p->room = room;
+	if (old != none)
+		arena_part_free(m->arena, old);
 	return true;
 }
 
@@ -116,8 +122,9 @@ static inline int header_add(struct parse *p, struct sip_line l)
 	}
 	if (i == p->room && !more_room(p))
 		return -ENOMEM;
-	m->hdrs[i] = (struct sip_hdr){ .name = name, .value = value, .off = l.off, .len = l.len, .id = (uint16_t)id,
-				       .next = SIP_NO_HDR };
+	m->hdrs[i] = (struct sip_hdr){ .off = (uint16_t)l.off, .len = (uint16_t)l.len, .name_len = (uint16_t)name.l,
+				       .value_off = (uint16_t)(value.p - m->raw.p), .value_len = (uint16_t)value.l,
+				       .id = (uint16_t)id, .next = SIP_NO_HDR };
 	m->n_hdrs = i + 1;
 	if (m->first[id] == SIP_NO_HDR)
 		m->first[id] = i;
@@ -188,8 +195,8 @@ static bool single(struct parse *p, enum sip_hdr_id id, bool mandatory, const ch
 		return false;
 	}
 	if (h->next != SIP_NO_HDR)
-		bad(p, 400, p->m->hdrs[h->next].name.p, twice);
-	*ret = h->value;
+		bad(p, 400, p->m->raw.p + p->m->hdrs[h->next].off, twice);
+	*ret = sip_msg_hdr_value(p->m, h);
 	return true;
 }
 
@@ -287,12 +294,14 @@ static void content(struct parse *p, size_t body, bool stream)
 
 	m->body = str_from(m->raw, body);
 	for (; h; h = sip_msg_hdr_next(m, h)) {
-		if (str_to_u32(h->value, &n) < 0) {
-			bad(p, 400, h->value.p, "bad Content-Length");
+		struct str v = sip_msg_hdr_value(m, h);
+
+		if (str_to_u32(v, &n) < 0) {
+			bad(p, 400, v.p, "bad Content-Length");
 			return;
 		}
 		if (have && n != length) {
-			bad(p, 400, h->value.p, "two different Content-Length headers");
+			bad(p, 400, v.p, "two different Content-Length headers");
 			return;
 		}
 		length = n;
@@ -349,6 +358,32 @@ static int parse(struct parse *p, bool stream, bool *ret_answerable)
 	return 0;
 }
 
+void sip_msg_rest(struct sip_msg *m)
+{
+	if (m->first != none)
+		arena_part_free(m->arena, m->first);
+	m->first = NULL;
+	m->hdrs = NULL;
+}
+
+/* The lines are as they were: folds were replaced in place. */
+bool sip_msg_table_make(struct sip_msg *m)
+{
+	struct parse p = { .m = m };
+	struct sip_lines lines;
+	struct sip_line line;
+	size_t body;
+	bool end;
+
+	m->first = none;
+	m->n_hdrs = 0;
+	sip_lines_init(&lines, m->raw);
+	if (sip_lines_next(&lines, &line) && header_lines(&p, &lines, &end, &body) == 0)
+		return true;
+	sip_msg_rest(m);
+	return false;
+}
+
 int sip_msg_parse(struct arena *a, struct str raw, const struct sip_flow *flow, bool stream,
 		  struct sip_msg **ret, struct sip_parse_error *reterr)
 {
@@ -368,7 +403,7 @@ int sip_msg_parse(struct arena *a, struct str raw, const struct sip_flow *flow, 
 	p.m->raw = raw;
 	if (flow)
 		p.m->flow = *flow;
-	memset(p.m->first, 0xff, sizeof(p.m->first));
+	p.m->first = none;
 	rc = parse(&p, stream, &answerable);
 	if (rc < 0)
 		return rc;
@@ -385,7 +420,7 @@ int sip_msg_parse(struct arena *a, struct str raw, const struct sip_flow *flow, 
 
 int sip_msg_parse_copy(struct str raw, const struct sip_flow *flow, struct sip_msg **ret, struct sip_parse_error *reterr)
 {
-	struct arena *a = arena_new(raw.l + 1 + sizeof(struct sip_msg) + USUAL_HDRS * sizeof(struct sip_hdr) + 256);
+	struct arena *a = arena_new(SIP_ARENA_BYTES(raw.l));
 	struct str copy;
 	int rc;
 

@@ -17,27 +17,22 @@
 #define SIP_MSG_MAX_BYTES 65535u
 #define SIP_MSG_MAX_HDRS 512u		/* lines; more: 400 (RFC 3261 gives no number; named limit) */
 
-/* Room of an arena for a message of so many octets: the text, what it is parsed into, a few edits. */
-#define SIP_ARENA_BYTES(octets) ((octets) + 3840u)
-
-struct sip_hdr {
-	struct str name;		/* as written */
-	struct str value;		/* trimmed; folds replaced by SP in place */
-	uint32_t off, len;		/* the whole line(s) in raw, with CRLF */
+struct sip_hdr {				/* offsets in raw: SIP_MSG_MAX_BYTES fits.  sip_msg_hdr_name(), sip_msg_hdr_value() read it */
+	uint16_t off, len;		/* the whole line(s), with CRLF */
+	uint16_t name_len;		/* at off */
+	uint16_t value_off, value_len;
 	uint16_t id;			/* enum sip_hdr_id */
 	uint16_t next;			/* index of the next header of this id; 0xffff: none */
 };
 
 struct sip_via {
 	enum sip_proto proto;
+	bool proto_ok, has_rport;
+	uint16_t port, rport;		/* 0: none given; 0: empty or absent */
 	struct str proto_text;		/* "UDP"; proto is only valid when proto_ok */
-	bool proto_ok;
 	struct str host;		/* sent-by, brackets kept */
-	uint16_t port;			/* 0: none given */
 	struct str params;
 	struct str branch, received;
-	bool has_rport;
-	uint16_t rport;			/* 0: empty or absent */
 };
 
 struct sip_msg {
@@ -56,7 +51,7 @@ struct sip_msg {
 	struct str body;
 	uint16_t n_hdrs;
 	struct sip_hdr *hdrs;		/* in the order of the message */
-	uint16_t first[SIP_N_HDRS];	/* index of the first header of an id; 0xffff: none */
+	uint16_t *first;		/* index of the first header of an id; 0xffff: none.  NULL: the table is not there, sip_msg_wake() */
 	/* parsed and checked at once */
 	struct sip_via via;		/* topmost */
 	struct str call_id;
@@ -65,6 +60,9 @@ struct sip_msg {
 	struct str from_tag, to_tag;	/* empty: none */
 	uint32_t max_forwards;		/* UINT32_MAX: absent */
 };
+
+/* Room of an arena for a message of so many octets: the text, what it is parsed into, what a proxy keeps beside it. */
+#define SIP_ARENA_BYTES(octets) ((octets) + 1 + sizeof(struct sip_msg) + 152)
 
 /* What is wrong with a message that cannot be served, as the sender should hear it. */
 struct sip_parse_error {
@@ -93,14 +91,32 @@ static inline void sip_msg_unref(struct sip_msg *m)
 		arena_unref(m->arena);
 }
 
+/* Gives back the table of headers, for a message that waits for minutes: no struct sip_hdr of it is there any more, values that were
+ * read stay.  It is made again from the octets when somebody asks for a header. */
+void sip_msg_rest(struct sip_msg *m);
+/* Makes it again; who reads m->hdrs himself asks for it.  false: out of memory, and arena_failed() from then on: no header is found. */
+bool sip_msg_table_make(struct sip_msg *m);
+static inline bool sip_msg_wake(const struct sip_msg *m)
+{
+	return m->first || sip_msg_table_make((struct sip_msg *)(uintptr_t)m);
+}
+
 /* First header of that id, or NULL; then the next one. */
 const struct sip_hdr *sip_msg_hdr(const struct sip_msg *m, enum sip_hdr_id id);
 const struct sip_hdr *sip_msg_hdr_next(const struct sip_msg *m, const struct sip_hdr *h);
+static inline struct str sip_msg_hdr_name(const struct sip_msg *m, const struct sip_hdr *h)	/* as written */
+{
+	return str_make(m->raw.p + h->off, h->name_len);
+}
+static inline struct str sip_msg_hdr_value(const struct sip_msg *m, const struct sip_hdr *h)	/* trimmed; folds replaced by SP in place */
+{
+	return str_make(m->raw.p + h->value_off, h->value_len);
+}
 static inline struct str sip_msg_value(const struct sip_msg *m, enum sip_hdr_id id)	/* empty: absent */
 {
 	const struct sip_hdr *h = sip_msg_hdr(m, id);
 
-	return h ? h->value : STR_NONE;
+	return h ? sip_msg_hdr_value(m, h) : STR_NONE;
 }
 const struct sip_hdr *sip_msg_hdr_by_name(const struct sip_msg *m, const char *name);
 

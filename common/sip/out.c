@@ -4,47 +4,40 @@
 void sip_out_init(struct sip_out *o, struct sip_msg *m)
 {
 	*o = (struct sip_out){ .m = m, .arena = m->arena };
-	o->tail = &o->edits;
 }
 
-static struct sip_edit *edit(struct sip_out *o, enum edit_kind kind, enum sip_hdr_id id, struct str value)
+static void edit(struct sip_out *o, struct sip_edit with, const char *name)
 {
-	struct sip_edit *e = arena_zalloc(o->arena, sizeof(*e));
+	struct sip_named_edit *n = arena_alloc(o->arena, name ? sizeof(*n) : sizeof(n->e));
 
-	if (!e) {
+	if (!n) {
 		o->failed = true;
-		return NULL;
+		return;
 	}
-	e->kind = kind;
-	e->id = (uint16_t)id;
-	e->name = sip_hdr_name(id);
-	e->value = value;
-	*o->tail = e;
-	o->tail = &e->next;
-	return e;
+	with.before = o->last;
+	with.named = name != NULL;
+	n->e = with;
+	if (name)
+		n->name = name;
+	o->last = &n->e;
+}
+
+static void edit_id(struct sip_out *o, enum edit_kind kind, enum sip_hdr_id id)
+{
+	edit(o, (struct sip_edit){ .kind = (uint8_t)kind, .id = (uint16_t)id }, NULL);
 }
 
 /* One that brings a text along. */
-static struct sip_edit *edit_text(struct sip_out *o, enum edit_kind kind, enum sip_hdr_id id, struct str value)
+static void edit_text(struct sip_out *o, enum edit_kind kind, enum sip_hdr_id id, struct str value, const char *name)
 {
 	if (!value.p)
 		o->failed = true;
-	return edit(o, kind, id, value);
+	edit(o, (struct sip_edit){ .kind = (uint8_t)kind, .id = (uint16_t)id, .value = value }, name);
 }
 
-void sip_out_copy(struct sip_out *dst, const struct sip_out *src)
+static uint16_t line_of(const struct sip_out *o, const struct sip_hdr *h)
 {
-	*dst = *src;
-	dst->edits = NULL;
-	dst->tail = &dst->edits;
-	for (const struct sip_edit *s = src->edits; s; s = s->next) {
-		struct sip_edit *e = edit(dst, s->kind, s->id, s->value);
-
-		if (!e)
-			return;
-		e->name = s->name;
-		e->h = s->h;
-	}
+	return (uint16_t)(h - o->m->hdrs);
 }
 
 void sip_out_set_ruri(struct sip_out *o, struct str uri)
@@ -56,42 +49,34 @@ void sip_out_set_ruri(struct sip_out *o, struct str uri)
 
 void sip_out_drop(struct sip_out *o, enum sip_hdr_id id)
 {
-	edit(o, EDIT_DROP, id, STR_NONE);
+	edit_id(o, EDIT_DROP, id);
 }
 
 void sip_out_drop_name(struct sip_out *o, const char *name)
 {
 	enum sip_hdr_id id = sip_hdr_id_from_name(str_from_c(name));
-	struct sip_edit *e;
 
-	if (id != SIP_H_OTHER) {
+	if (id != SIP_H_OTHER)
 		sip_out_drop(o, id);
-		return;
-	}
-	e = edit(o, EDIT_DROP_NAME, id, STR_NONE);
-	if (e)
-		e->name = str_from_c(name);
+	else
+		edit(o, (struct sip_edit){ .kind = EDIT_DROP_NAME }, name);
 }
 
 void sip_out_drop_line(struct sip_out *o, const struct sip_hdr *h)
 {
-	struct sip_edit *e = edit(o, EDIT_DROP_LINE, h->id, STR_NONE);
-
-	if (e)
-		e->h = h;
+	edit(o, (struct sip_edit){ .kind = EDIT_DROP_LINE, .line = line_of(o, h) }, NULL);
 }
 
 void sip_out_drop_first(struct sip_out *o, enum sip_hdr_id id)
 {
-	edit(o, EDIT_DROP_FIRST, id, STR_NONE);
+	edit_id(o, EDIT_DROP_FIRST, id);
 }
 
 void sip_out_set_line(struct sip_out *o, const struct sip_hdr *h, struct str value)
 {
-	struct sip_edit *e = edit_text(o, EDIT_SET_LINE, h->id, value);
-
-	if (e)
-		e->h = h;
+	if (!value.p)
+		o->failed = true;
+	edit(o, (struct sip_edit){ .kind = EDIT_SET_LINE, .line = line_of(o, h), .value = value }, NULL);
 }
 
 void sip_out_set(struct sip_out *o, enum sip_hdr_id id, struct str value)
@@ -102,30 +87,27 @@ void sip_out_set(struct sip_out *o, enum sip_hdr_id id, struct str value)
 
 void sip_out_push(struct sip_out *o, enum sip_hdr_id id, struct str value)
 {
-	edit_text(o, EDIT_PUSH, id, value);
+	edit_text(o, EDIT_PUSH, id, value, NULL);
 }
 
 void sip_out_add(struct sip_out *o, enum sip_hdr_id id, struct str value)
 {
-	edit_text(o, EDIT_ADD, id, value);
+	edit_text(o, EDIT_ADD, id, value, NULL);
 }
 
 void sip_out_add_name(struct sip_out *o, const char *name, struct str value)
 {
-	struct sip_edit *e = edit_text(o, EDIT_ADD, sip_hdr_id_from_name(str_from_c(name)), value);
-
-	if (e)
-		e->name = str_from_c(name);
+	edit_text(o, EDIT_ADD, sip_hdr_id_from_name(str_from_c(name)), value, name);
 }
 
 void sip_out_drop_token(struct sip_out *o, enum sip_hdr_id id, const char *token)
 {
-	edit(o, EDIT_DROP_TOKEN, id, str_from_c(token));
+	edit_text(o, EDIT_DROP_TOKEN, id, str_from_c(token), NULL);
 }
 
 void sip_out_add_token(struct sip_out *o, enum sip_hdr_id id, const char *token)
 {
-	edit(o, EDIT_ADD_TOKEN, id, str_from_c(token));
+	edit_text(o, EDIT_ADD_TOKEN, id, str_from_c(token), NULL);
 }
 
 void sip_out_set_body(struct sip_out *o, struct str type, struct str body)
@@ -146,7 +128,7 @@ void sip_out_fix_via(struct sip_out *o)
 
 	if (!h)
 		return;
-	rest = h->value;
+	rest = sip_msg_hdr_value(o->m, h);
 	if (!sip_list_next(&rest, &top))
 		return;
 	fixed = sip_via_fixed(o->m, top, o->arena);

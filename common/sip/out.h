@@ -15,14 +15,17 @@ struct sip_out {
 	const struct sip_msg *m;
 	struct arena *arena;			/* edits live here; normally m->arena */
 	struct str ruri;			/* empty: as received */
-	struct sip_edit *edits, **tail;
+	const struct sip_edit *last;		/* each knows the one before it: a copy of the plan shares them and goes its own way */
 	struct str body;			/* replaces when body_set */
 	bool body_set;
 	bool failed;				/* out of memory on the way: sip_out_write() says -ENOMEM */
 };
 
 void sip_out_init(struct sip_out *o, struct sip_msg *m);
-void sip_out_copy(struct sip_out *dst, const struct sip_out *src);	/* a fork's own plan, starting with src's edits */
+static inline void sip_out_copy(struct sip_out *dst, const struct sip_out *src)	/* a fork's own plan, starting with src's edits */
+{
+	*dst = *src;
+}
 void sip_out_set_ruri(struct sip_out *o, struct str uri);
 void sip_out_drop(struct sip_out *o, enum sip_hdr_id id);		/* every header of that id, compact and odd spellings too */
 void sip_out_drop_name(struct sip_out *o, const char *name);		/* for names without an id */

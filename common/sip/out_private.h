@@ -8,11 +8,19 @@ enum edit_kind {
 	EDIT_ADD_TOKEN,
 };
 
-struct sip_edit {
-	struct sip_edit *next;
-	enum edit_kind kind;
-	uint16_t id;
-	struct str name;		/* of a line to add or drop */
+struct sip_edit {			/* never changed once it is made */
+	const struct sip_edit *before;
 	struct str value;		/* or the token */
-	const struct sip_hdr *h;	/* EDIT_DROP_LINE, EDIT_SET_LINE */
+	uint8_t kind;			/* enum edit_kind */
+	bool named;
+	uint16_t id;
+	uint16_t line;			/* EDIT_DROP_LINE, EDIT_SET_LINE: its index */
 };
+struct sip_named_edit {			/* of a header without an id */
+	struct sip_edit e;
+	const char *name;
+};
+static inline struct str sip_edit_name(const struct sip_edit *e)
+{
+	return e->named ? str_from_c(((const struct sip_named_edit *)e)->name) : sip_hdr_name((enum sip_hdr_id)e->id);
+}

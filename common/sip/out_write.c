@@ -21,6 +21,7 @@ struct plan {
 	struct mark *marks;
 	struct extra *extras;
 	unsigned n_extras;
+	bool made;			/* values of its own, in the arena */
 	bool failed;
 };
 
@@ -64,7 +65,7 @@ static bool line_next(struct plan *p, struct cursor *c, enum sip_hdr_id id, stru
 			if (k->dropped)
 				continue;
 			*ret_mark = k;
-			*ret_value = k->changed ? k->value : h->value;
+			*ret_value = k->changed ? k->value : sip_msg_hdr_value(p->m, h);
 			return true;
 		}
 		c->stage = 2;
@@ -106,7 +107,7 @@ static void drop(struct plan *p, enum sip_hdr_id id)
 static void drop_name(struct plan *p, struct str name)
 {
 	for (uint16_t i = p->m->first[SIP_H_OTHER]; i != SIP_NO_HDR; i = p->m->hdrs[i].next)
-		if (str_ieq(p->m->hdrs[i].name, name))
+		if (str_ieq(sip_msg_hdr_name(p->m, &p->m->hdrs[i]), name))
 			p->marks[i].dropped = true;
 	for (unsigned i = 0; i < p->n_extras; i++)
 		if (p->extras[i].id == SIP_H_OTHER && str_ieq(p->extras[i].name, name))
@@ -174,6 +175,7 @@ static void drop_token(struct plan *p, enum sip_hdr_id id, struct str token)
 			memcpy(to + n, one.p, one.l);
 			n += one.l;
 		}
+		p->made = true;
 		line_change(k, x, str_make(to, n));
 	}
 }
@@ -184,27 +186,27 @@ static void insert(struct plan *p, const struct sip_edit *e, bool push)
 
 	if (push)
 		above = p->m->first[e->id] == SIP_NO_HDR ? 0 : p->m->first[e->id];
-	p->extras[p->n_extras++] = (struct extra){ .name = e->name, .value = e->value, .id = e->id, .above = above,
+	p->extras[p->n_extras++] = (struct extra){ .name = sip_edit_name(e), .value = e->value, .id = e->id, .above = above,
 						   .pushed = push };
 }
 
 static void apply(struct plan *p, const struct sip_edit *e)
 {
-	switch (e->kind) {
+	switch ((enum edit_kind)e->kind) {
 	case EDIT_DROP:
 		drop(p, e->id);
 		break;
 	case EDIT_DROP_NAME:
-		drop_name(p, e->name);
+		drop_name(p, sip_edit_name(e));
 		break;
 	case EDIT_DROP_LINE:
-		p->marks[e->h - p->m->hdrs].dropped = true;
+		p->marks[e->line].dropped = true;
 		break;
 	case EDIT_DROP_FIRST:
 		drop_first(p, e->id);
 		break;
 	case EDIT_SET_LINE:
-		p->marks[e->h - p->m->hdrs] = (struct mark){ .value = e->value, .changed = true };
+		p->marks[e->line] = (struct mark){ .value = e->value, .changed = true };
 		break;
 	case EDIT_PUSH:
 		insert(p, e, true);
@@ -316,7 +318,7 @@ static void put_headers(struct pen *w, const struct plan *p)
 		if (i == m->n_hdrs || k->dropped)
 			continue;
 		if (k->changed) {
-			put_line(w, h->name, k->value);
+			put_line(w, sip_msg_hdr_name(m, h), k->value);
 		} else if (ends_with_crlf(m, h->off, h->len)) {
 			run_off = h->off;
 			run_len = h->len;
@@ -327,15 +329,23 @@ static void put_headers(struct pen *w, const struct plan *p)
 	}
 }
 
+/* At most so many octets, and hardly more: what is written may be kept for minutes. */
 static size_t bound(const struct sip_out *o, const struct plan *p, struct str body)
 {
-	/* Received lines may gain ": " and CR; the number and the empty line are in the constant. */
-	size_t n = o->m->raw.l - o->m->body.l + 4u * o->m->n_hdrs + o->ruri.l + body.l + 96;
+	const struct sip_msg *m = o->m;
+	size_t n = m->start_len + 1u + m->method_name.l + o->ruri.l + sizeof("  SIP/2.0\r\nContent-Length: \r\n\r\n") + SIP_DECIMAL_MAX + body.l;
 
+	for (unsigned i = 0; i < m->n_hdrs; i++) {
+		if (p->marks[i].dropped)
+			continue;
+		if (p->marks[i].changed)
+			n += m->hdrs[i].name_len + p->marks[i].value.l + 4u;
+		else
+			n += m->hdrs[i].len + 1u;		/* a CR may be missing */
+	}
 	for (unsigned i = 0; i < p->n_extras; i++)
-		n += p->extras[i].name.l + p->extras[i].value.l + 4;
-	for (unsigned i = 0; i < o->m->n_hdrs; i++)
-		n += p->marks[i].changed ? p->marks[i].value.l : 0;
+		if (!p->extras[i].dropped)
+			n += p->extras[i].name.l + p->extras[i].value.l + 4;
 	return n;
 }
 
@@ -353,22 +363,30 @@ static bool too_many_lines(const struct plan *p)
 
 static int plan_make(const struct sip_out *o, struct plan *p)
 {
-	unsigned n = 0;
+	const struct sip_edit **order;
+	unsigned n = 0, i;
 
 	*p = (struct plan){ .m = o->m, .arena = o->arena };
-	for (const struct sip_edit *e = o->edits; e; e = e->next)
+	if (!sip_msg_wake(o->m))
+		return -ENOMEM;
+	for (const struct sip_edit *e = o->last; e; e = e->before)
 		n++;
 	p->marks = arena_zalloc(o->arena, (o->m->n_hdrs + 1u) * sizeof(*p->marks));
-	p->extras = n ? arena_alloc(o->arena, n * sizeof(*p->extras)) : NULL;
-	if (o->failed || arena_failed(o->arena))
+	p->extras = arena_alloc(o->arena, n * sizeof(*p->extras));
+	order = arena_alloc(o->arena, n * sizeof(*order));
+	if (o->failed || arena_failed(o->arena) || arena_failed(o->m->arena))
 		return -ENOMEM;
-	for (const struct sip_edit *e = o->edits; e; e = e->next)
-		apply(p, e);
+	i = n;
+	for (const struct sip_edit *e = o->last; e; e = e->before)
+		order[--i] = e;
+	for (i = 0; i < n; i++)
+		apply(p, order[i]);
 	return p->failed ? -ENOMEM : 0;
 }
 
 int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret)
 {
+	struct arena_mark scratch = arena_mark(o->arena);
 	struct cursor c = { 0 };
 	struct str rest;
 	struct mark *k;
@@ -376,12 +394,14 @@ int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret)
 	struct plan p;
 	int rc = plan_make(o, &p);
 
-	if (rc)
-		return rc;
-	while (line_next(&p, &c, id, &k, &x, &rest))
-		if (sip_list_next(&rest, ret))
-			return 0;
-	return -ENOENT;
+	if (!rc) {
+		rc = -ENOENT;
+		while (rc && line_next(&p, &c, id, &k, &x, &rest))
+			rc = sip_list_next(&rest, ret) ? 0 : -ENOENT;
+	}
+	if (!p.made)			/* *ret is of the message or of an edit */
+		arena_rewind(o->arena, scratch);
+	return rc;
 }
 
 static int write_plan(const struct sip_out *o, struct bytes **ret)

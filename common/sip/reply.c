@@ -82,10 +82,10 @@ struct str sip_via_fixed(const struct sip_msg *m, struct str value, struct arena
 static void put_vias(struct buf *b, const struct sip_msg *req)
 {
 	for (const struct sip_hdr *h = sip_msg_hdr(req, SIP_H_VIA), *first = h; h; h = sip_msg_hdr_next(req, h)) {
-		struct str rest = h->value, top, fixed;
+		struct str rest = sip_msg_hdr_value(req, h), top, fixed;
 
 		if (h != first || !sip_list_next(&rest, &top)) {
-			put_line(b, SIP_H_VIA, h->value);
+			put_line(b, SIP_H_VIA, sip_msg_hdr_value(req, h));
 			continue;
 		}
 		fixed = sip_via_fixed(req, top, req->arena);
@@ -107,15 +107,18 @@ static void put_first(struct buf *b, const struct sip_msg *m, enum sip_hdr_id id
 	const struct sip_hdr *h = sip_msg_hdr(m, id);
 
 	if (h)
-		put_line(b, id, h->value);
+		put_line(b, id, sip_msg_hdr_value(m, h));
 }
 
 struct bytes *sip_reply_make(const struct sip_msg *req, unsigned status, const char *reason, struct str to_tag,
 			     struct str extra, struct str content_type, struct str body)
 {
-	const struct sip_hdr *to = sip_msg_hdr(req, SIP_H_TO);
+	const struct sip_hdr *to;
 	struct buf b;
 
+	if (!sip_msg_wake(req))
+		return NULL;
+	to = sip_msg_hdr(req, SIP_H_TO);
 	buf_init(&b, SIP_MSG_MAX_BYTES);
 	buf_puts(&b, "SIP/2.0 ");
 	buf_putu(&b, status);
@@ -126,7 +129,7 @@ struct bytes *sip_reply_make(const struct sip_msg *req, unsigned status, const c
 	put_first(&b, req, SIP_H_FROM);
 	if (to) {
 		buf_puts(&b, "To: ");
-		buf_put(&b, to->value);
+		buf_put(&b, sip_msg_hdr_value(req, to));
 		if (to_tag.l && status > 100 && req->to_tag.l == 0) {
 			buf_puts(&b, ";tag=");
 			put_clean(&b, to_tag);
@@ -173,7 +176,7 @@ static struct bytes *sibling(struct str invite_wire, const char *method, const s
 	buf_putu(&b, MAX_FORWARDS_START);
 	buf_puts(&b, "\r\n");
 	for (const struct sip_hdr *h = sip_msg_hdr(invite, SIP_H_ROUTE); h; h = sip_msg_hdr_next(invite, h))
-		put_line(&b, SIP_H_ROUTE, h->value);
+		put_line(&b, SIP_H_ROUTE, sip_msg_hdr_value(invite, h));
 	put_first(&b, invite, SIP_H_FROM);
 	put_first(&b, response && sip_msg_hdr(response, SIP_H_TO) ? response : invite, SIP_H_TO);
 	put_first(&b, invite, SIP_H_CALL_ID);

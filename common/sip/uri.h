@@ -11,11 +11,11 @@ enum sip_scheme { SIP_SCHEME_SIP, SIP_SCHEME_SIPS, SIP_SCHEME_TEL, SIP_SCHEME_OT
 
 struct sip_uri {
 	enum sip_scheme scheme;
+	uint16_t port;			/* 0 when none was given */
 	struct str text;		/* the whole URI */
 	struct str user;		/* sip: before ':' or '@'; tel: the number; OTHER: all behind the scheme */
 	struct str password;
 	struct str host;		/* with the brackets of an IPv6 reference; empty for tel */
-	uint16_t port;			/* 0 when none was given */
 	struct str params;		/* without the leading ';'; may be empty */
 	struct str headers;		/* without the leading '?' */
 };

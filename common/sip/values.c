@@ -4,7 +4,7 @@
 
 const struct sip_hdr *sip_msg_hdr(const struct sip_msg *m, enum sip_hdr_id id)
 {
-	return m->first[id] == SIP_NO_HDR ? NULL : &m->hdrs[m->first[id]];
+	return !sip_msg_wake(m) || m->first[id] == SIP_NO_HDR ? NULL : &m->hdrs[m->first[id]];
 }
 
 const struct sip_hdr *sip_msg_hdr_next(const struct sip_msg *m, const struct sip_hdr *h)
@@ -19,7 +19,7 @@ const struct sip_hdr *sip_msg_hdr_by_name(const struct sip_msg *m, const char *n
 	const struct sip_hdr *h = sip_msg_hdr(m, id);
 
 	if (id == SIP_H_OTHER)
-		while (h && !str_ieq(h->name, want))
+		while (h && !str_ieq(sip_msg_hdr_name(m, h), want))
 			h = sip_msg_hdr_next(m, h);
 	return h;
 }
@@ -28,7 +28,7 @@ struct sip_values sip_values(const struct sip_msg *m, enum sip_hdr_id id)
 {
 	const struct sip_hdr *h = sip_msg_hdr(m, id);
 
-	return (struct sip_values){ .m = m, .h = h, .rest = h ? h->value : STR_NONE };
+	return (struct sip_values){ .m = m, .h = h, .rest = h ? sip_msg_hdr_value(m, h) : STR_NONE };
 }
 
 bool sip_values_next(struct sip_values *v, struct str *ret)
@@ -37,7 +37,7 @@ bool sip_values_next(struct sip_values *v, struct str *ret)
 		if (sip_list_next(&v->rest, ret))
 			return true;
 		v->h = sip_msg_hdr_next(v->m, v->h);
-		v->rest = v->h ? v->h->value : STR_NONE;
+		v->rest = v->h ? sip_msg_hdr_value(v->m, v->h) : STR_NONE;
 	}
 	return false;
 }
@@ -67,15 +67,17 @@ bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr_id id, const char *
 int sip_msg_u32(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *ret)
 {
 	const struct sip_hdr *h = sip_msg_hdr(m, id);
+	struct str v;
 	size_t i = 0;
 
 	if (!h)
 		return -ENOENT;
+	v = sip_msg_hdr_value(m, h);
 	/* A parameter, a comment (Retry-After: RFC 3261 §20.33) or blanks may follow. */
-	while (i < h->value.l && h->value.p[i] != ';' && h->value.p[i] != '(' && h->value.p[i] != ' ' && h->value.p[i] != '\t')
+	while (i < v.l && v.p[i] != ';' && v.p[i] != '(' && v.p[i] != ' ' && v.p[i] != '\t')
 		i++;
-	for (size_t k = i; k < h->value.l && h->value.p[k] != ';' && h->value.p[k] != '('; k++)
-		if (h->value.p[k] != ' ' && h->value.p[k] != '\t')
+	for (size_t k = i; k < v.l && v.p[k] != ';' && v.p[k] != '('; k++)
+		if (v.p[k] != ' ' && v.p[k] != '\t')
 			return -EBADMSG;
-	return str_to_u32(str_head(h->value, i), ret) < 0 ? -EBADMSG : 0;
+	return str_to_u32(str_head(v, i), ret) < 0 ? -EBADMSG : 0;
 }

@@ -14,8 +14,8 @@ static bool client_eq(const struct hnode *n, const void *key)
 	const struct tx *t = container_of(n, const struct tx, node);
 	const struct client_key *k = key;
 
-	return (t->key.method == SIP_INVITE) == k->invite && (t->key.method == SIP_CANCEL) == k->cancel &&
-	       str_eq(t->key.branch, k->branch);
+	return (t->method == SIP_INVITE) == k->invite && (t->method == SIP_CANCEL) == k->cancel &&
+	       str_eq(t->branch, k->branch);
 }
 
 struct tx_client *tx_client_find(struct tx_layer *l, struct str branch, enum sip_method method)
@@ -40,7 +40,7 @@ struct tx_client *tx_client_make(struct tx_layer *l, const struct tx_client_new_
 	t->side = a->side;
 	t->flow = a->to;
 	t->reliable = sip_proto_is_reliable(a->to.proto);
-	if (tx_add(l, t, &k, a->call_id.l ? a->call_id : sip_scan_call_id(bytes_str(a->wire))) < 0) {
+	if (tx_add(l, t, &k, a->call_id.l ? a->call_id : sip_scan_call_id(bytes_str(a->wire)), false) < 0) {
 		free(ct);
 		return NULL;
 	}

@@ -19,7 +19,7 @@ static void send_cancel(struct tx_client *ct)
 {
 	struct tx *t = &ct->t;
 	struct tx_client_new_args a = {
-		.method = SIP_CANCEL, .branch = t->key.branch, .call_id = t->call_id, .to = t->flow, .side = t->side,
+		.method = SIP_CANCEL, .branch = t->branch, .call_id = t->call_id, .to = t->flow, .side = t->side,
 	};
 
 	if (ct->cancel_sent || !t->wire)

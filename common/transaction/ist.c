@@ -96,11 +96,12 @@ static void resend_doubled(void *ctx, void *arg)		/* MIN(2*G, T2) */
 
 static void confirm(void *ctx, void *arg)
 {
+	struct tx_server *st = ctx;
 	struct tx *t = ctx;
 
 	(void)arg;
 	timer_stop(&t->retry);
-	if (!t->key.legacy)				/* a copy of an RFC 2543 ACK is known by the response's tag */
+	if (!st->legacy)				/* a copy of an RFC 2543 ACK is known by the response's tag */
 		tx_keep_wire(t, NULL);
 	tx_life_start(t, t->reliable ? 0 : tx_timers_of(t)->t4_ms, IST_EV_TIMER_I);
 }

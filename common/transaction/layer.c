@@ -10,23 +10,52 @@
 #define FIRST_SLOTS 64u
 #define EXPECTED 1024u
 
-/* Frees what has ended and gives back the requests of answered transactions, outside of every callback. */
+static void request_return(struct tx_server *st)
+{
+	st->t.returns = false;
+	sip_msg_unref(st->req);
+	st->req = NULL;
+}
+
+static void tell_fault(struct tx *t)
+{
+	t->fault = false;
+	(void)tx_event(t, t->error_event, NULL);	/* when that ends it, it comes again */
+}
+
+static void destroy(struct tx *t)
+{
+	if (t->server)
+		tx_server_destroy(container_of(t, struct tx_server, t));
+	else
+		tx_client_destroy(container_of(t, struct tx_client, t));
+}
+
+/* Frees what has ended, gives back the requests of answered transactions and tells of sends that failed, outside of every callback.
+ * What that brings about waits for the next turn. */
 static void run_later(struct tx_layer *l)
 {
+	struct list now;
+
+	list_init(&now);
 	while (!list_empty(&l->later)) {
-		struct tx *t = list_entry(l->later.next, struct tx, later);
+		struct list *n = l->later.next;
+
+		list_del(n);
+		list_add_tail(&now, n);
+	}
+	while (!list_empty(&now)) {
+		struct tx *t = list_entry(now.next, struct tx, later);
 
 		list_del(&t->later);
-		if (!t->dead) {
-			struct tx_server *st = container_of(t, struct tx_server, t);
-
-			sip_msg_unref(st->req);
-			st->req = NULL;
-		} else if (t->server) {
-			tx_server_destroy(container_of(t, struct tx_server, t));
-		} else {
-			tx_client_destroy(container_of(t, struct tx_client, t));
+		if (t->dead) {
+			destroy(t);
+			continue;
 		}
+		if (t->returns)
+			request_return(container_of(t, struct tx_server, t));
+		if (t->fault)
+			tell_fault(t);
 	}
 }
 
@@ -93,10 +122,7 @@ void tx_layer_free(struct tx_layer *l)
 			tx_unlink(t);
 		}
 		list_del(&t->later);
-		if (t->server)
-			tx_server_destroy(container_of(t, struct tx_server, t));
-		else
-			tx_client_destroy(container_of(t, struct tx_client, t));
+		destroy(t);
 	}
 	timer_stop(&l->later_timer);
 	htab_fini(&l->servers);
@@ -220,28 +246,51 @@ static uint64_t hash_key(const struct tx_key *k)
 	return hash_mix(hash_str(k->branch), hash_istr(k->host) ^ k->port);
 }
 
-int tx_add(struct tx_layer *l, struct tx *t, const struct tx_key *k, struct str call_id)
+/* Room for so many octets more, where keep() puts texts. */
+static char *texts_new(struct tx *t, const struct tx_key *k, struct str call_id)
 {
-	char *p;
+	t->text = malloc(k->branch.l + k->host.l + k->method_name.l + k->to_tag.l + call_id.l + 1);
+	return t->text;
+}
+
+static void texts_keep(struct tx *t, struct tx_key *k, char *p)
+{
+	k->branch = keep(&p, k->branch);
+	k->host = keep(&p, k->host);
+	k->method_name = keep(&p, k->method_name);
+	k->to_tag = keep(&p, k->to_tag);
+	t->call_id = keep(&p, t->call_id);
+}
+
+int tx_add(struct tx_layer *l, struct tx *t, const struct tx_key *given, struct str call_id, bool lasts)
+{
+	struct tx_key k = *given;
 
 	t->l = l;
-	t->text = p = malloc(k->branch.l + k->host.l + k->method_name.l + k->to_tag.l + call_id.l + 1);
-	if (!p || slot_take(l, t) < 0) {
-		free(p);
+	if ((!lasts && !texts_new(t, given, call_id)) || slot_take(l, t) < 0) {
+		free(t->text);
 		t->text = NULL;
 		return -ENOMEM;
 	}
-	t->key = *k;
-	t->key.branch = keep(&p, k->branch);
-	t->key.host = keep(&p, k->host);
-	t->key.method_name = keep(&p, k->method_name);
-	t->key.to_tag = keep(&p, k->to_tag);
-	t->call_id = keep(&p, call_id);
+	t->call_id = call_id;
+	if (!lasts)
+		texts_keep(t, &k, t->text);
+	t->branch = k.branch;
+	t->method = k.method;
+	if (t->server) {
+		struct tx_server *st = container_of(t, struct tx_server, t);
+
+		st->host = k.host;
+		st->port = k.port;
+		st->method_name = k.method_name;
+		st->key_to_tag = k.to_tag;
+		st->legacy = k.legacy;
+	}
 	t->born_ms = l->wheel->now_ms;
 	list_init(&t->later);
 	list_add_tail(&l->all, &t->all);
 	tx_timers_init(t);
-	htab_add(t->server ? &l->servers : &l->clients, &t->node, hash_key(k));
+	htab_add(t->server ? &l->servers : &l->clients, &t->node, hash_key(given));
 	*(t->server ? &l->st.server_made : &l->st.client_made) += 1;
 	*(t->server ? &l->st.server_now : &l->st.client_now) += 1;
 	return 0;
@@ -253,7 +302,6 @@ static void drop(struct tx *t)
 
 	timer_stop(&t->retry);
 	timer_stop(&t->life);
-	timer_stop(&t->fault);
 	list_del(&t->all);
 	list_del(&t->later);
 	slot_give(l, t);
@@ -289,7 +337,7 @@ void tx_layer_each(struct tx_layer *l, void (*fn)(void *arg, const struct tx_vie
 	list_for_each_safe(p, next, &l->all) {
 		struct tx *t = list_entry(p, struct tx, all);
 		struct tx_view v = {
-			.server = t->server, .method = t->key.method, .state = t->fsm->state_names[t->state],
+			.server = t->server, .method = t->method, .state = t->fsm->state_names[t->state],
 			.call_id = t->call_id, .age_ms = l->wheel->now_ms - t->born_ms,
 		};
 

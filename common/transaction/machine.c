@@ -15,7 +15,6 @@ static void end(struct tx *t)
 	t->dead = true;
 	timer_stop(&t->retry);
 	timer_stop(&t->life);
-	timer_stop(&t->fault);
 	tx_unlink(t);
 	tx_later(t);
 }
@@ -46,18 +45,10 @@ static void on_life(struct timer *timer)
 	(void)tx_event(t, t->life_event, NULL);
 }
 
-static void on_fault(struct timer *timer)
-{
-	struct tx *t = container_of(timer, struct tx, fault);
-
-	(void)tx_event(t, t->error_event, NULL);
-}
-
 void tx_timers_init(struct tx *t)
 {
 	timer_init(&t->retry, on_retry);
 	timer_init(&t->life, on_life);
-	timer_init(&t->fault, on_fault);
 }
 
 void tx_life_start(struct tx *t, uint32_t ms, uint8_t event)
@@ -89,7 +80,8 @@ void tx_transmit(struct tx *t, struct bytes *wire)
 	if (rc == 0)
 		return;
 	t->err = rc;
-	timer_start(t->l->wheel, &t->fault, 0);
+	t->fault = true;
+	tx_later(t);
 }
 
 void tx_retransmit(struct tx *t, struct bytes *wire)

@@ -70,6 +70,7 @@ static void done(struct tx_server *st)
 	tx_life_start(t, t->reliable ? 0 : tx_64_t1(t), NIST_EV_TIMER_J);
 	if (!t->reliable)
 		tx_server_quiet(st);
+	t->returns = true;
 	tx_later(t);					/* gives the request back */
 }
 

@@ -23,31 +23,34 @@ struct tx {
 	struct tx_layer *l;
 	struct hnode node;
 	struct list all;
-	struct list later;		/* on tx_layer.later: to be freed, or to give back its request */
+	struct list later;		/* on tx_layer.later: to be freed, to give back its request, or to hear that a send failed */
 	uint32_t slot, gen;
 	const struct fsm *fsm;		/* TERMINATED is the last state of each */
 	uint8_t state, life_event, retry_event, error_event;
 	bool server, dead, reliable;
+	bool fault, returns;		/* what it is on tx_layer.later for, unless it is dead */
 	enum tx_side side;
 	struct sip_flow flow;		/* where our messages go */
 	struct timer retry;		/* A, E, G; RFC 4320's 100 */
 	struct timer life;		/* B, D, F, H, I, J, K, L, M */
-	struct timer fault;		/* a send failed at once */
 	uint32_t retry_ms;		/* present interval */
 	int err;
 	uint64_t born_ms;
 	struct bytes *wire;		/* client: the request; server: the last response */
-	struct tx_key key;		/* slices of text */
-	struct str call_id;
+	enum sip_method method;
+	struct str branch, call_id;	/* slices of text, or of the request of an INVITE's server transaction, which keeps it */
 	char *text;
 };
 
 struct tx_server {
 	struct tx t;
+	struct str host, method_name, key_to_tag;	/* with branch and method the key (struct tx_key); slices as well */
 	struct sip_msg *req;
 	struct list answered;		/* on tx_layer.answered: a non-INVITE over UDP that has its final response */
 	uint64_t quiet_since_ms;	/* since that response, or the last retransmission after it */
 	char to_tag[TX_TAG_CHARS + 1];
+	bool legacy;
+	uint16_t port;
 	bool final_sent, told;			/* told: tx_ops.invite_final */
 	uint16_t owed;				/* INVITE: the final response that could not be made yet; 0: none */
 	bool wants_oc;			/* RFC 7339: its Via asked */
@@ -127,7 +130,8 @@ void tx_later(struct tx *t);
 void tx_unlink(struct tx *t);				/* out of the keys: nothing matches it any more */
 struct tx_handle tx_handle_of(const struct tx *t);
 /* client.c, server.c */
-int tx_add(struct tx_layer *l, struct tx *t, const struct tx_key *k, struct str call_id);
+/* lasts: the texts live as long as t, else they are copied. */
+int tx_add(struct tx_layer *l, struct tx *t, const struct tx_key *k, struct str call_id, bool lasts);
 struct tx_client *tx_client_find(struct tx_layer *l, struct str branch, enum sip_method method);	/* of a response */
 struct tx_client *tx_client_make(struct tx_layer *l, const struct tx_client_new_args *a);
 void tx_client_input(struct tx_layer *l, struct sip_msg *m);

@@ -57,7 +57,7 @@ static bool to_tag_fits(const struct tx *t, const struct server_want *w)
 {
 	const struct tx_server *st = container_of(t, const struct tx_server, t);
 
-	if (!w->k->legacy || str_eq(t->key.to_tag, w->k->to_tag))
+	if (!w->k->legacy || str_eq(st->key_to_tag, w->k->to_tag))
 		return true;
 	/* An ACK bears the tag of the response: ours, or one the user sent. */
 	return w->ack && w->k->to_tag.l &&
@@ -67,11 +67,11 @@ static bool to_tag_fits(const struct tx *t, const struct server_want *w)
 static bool server_eq(const struct hnode *n, const void *key)
 {
 	const struct tx *t = container_of(n, const struct tx, node);
+	const struct tx_server *st = container_of(t, const struct tx_server, t);
 	const struct server_want *w = key;
 
-	return t->key.method == w->method && t->key.port == w->k->port && str_eq(t->key.branch, w->k->branch) &&
-	       str_ieq(t->key.host, w->k->host) &&
-	       (w->method != SIP_UNKNOWN_METHOD || str_eq(t->key.method_name, w->k->method_name)) && to_tag_fits(t, w);
+	return t->method == w->method && st->port == w->k->port && str_eq(t->branch, w->k->branch) && str_ieq(st->host, w->k->host) &&
+	       (w->method != SIP_UNKNOWN_METHOD || str_eq(st->method_name, w->k->method_name)) && to_tag_fits(t, w);
 }
 
 static struct tx_server *server_find(struct tx_layer *l, const struct tx_key *k, enum sip_method method)
@@ -175,7 +175,7 @@ static struct tx_server *server_new(struct tx_layer *l, struct sip_msg *m, const
 	t->reliable = sip_proto_is_reliable(m->flow.proto);
 	response_flow(l, m, &t->flow);
 	rand_token(st->to_tag, TX_TAG_CHARS);
-	if (tx_add(l, t, k, m->call_id) < 0) {
+	if (tx_add(l, t, k, m->call_id, m->method == SIP_INVITE) < 0) {
 		free(st);
 		return NULL;
 	}

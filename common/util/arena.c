@@ -8,7 +8,7 @@
 #include "common/util/block.h"
 
 #define ALIGN 16u
-#define MIN_CHUNK 1024u
+#define MIN_CHUNK 512u
 
 /* AddressSanitizer sees only blocks of the heap: here it is told what of them was given out.  FENCE octets lie between two
  * allocations, so that writing past the first is seen. */
@@ -36,7 +36,7 @@ struct arena {
 	atomic_uint refs;
 	size_t size, taken;		/* of this block; of all */
 	char *pos, *end;
-	struct chunk *more;
+	struct chunk *more, *parts;
 	bool failed;
 	alignas(ALIGN) char first[];
 };
@@ -56,7 +56,7 @@ struct arena *arena_new(size_t hint_bytes)
 	size -= sizeof(*a);
 	a->pos = a->first;
 	a->end = a->first + size;
-	a->more = NULL;
+	a->more = a->parts = NULL;
 	a->failed = false;
 	ASAN_POISON_MEMORY_REGION(a->pos, size);
 	return a;
@@ -68,20 +68,26 @@ struct arena *arena_ref(struct arena *a)
 	return a;
 }
 
+static void chunks_put(struct chunk *c)
+{
+	for (struct chunk *next; c; c = next) {
+		next = c->next;
+		block_put(c, c->size);
+	}
+}
+
 void arena_unref(struct arena *a)
 {
 	if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (struct chunk *c = a->more, *next; c; c = next) {
-		next = c->next;
-		block_put(c, c->size);
-	}
+	chunks_put(a->more);
+	chunks_put(a->parts);
 	block_put(a, a->size);
 }
 
 static bool grow(struct arena *a, size_t bytes)
 {
-	size_t size = a->taken / 4 > MIN_CHUNK ? a->taken / 4 : MIN_CHUNK;
+	size_t size = a->taken / 8 > MIN_CHUNK ? a->taken / 8 : MIN_CHUNK;
 	struct chunk *c;
 
 	if (size < bytes)
@@ -118,6 +124,36 @@ void *arena_alloc(struct arena *a, size_t bytes)
 	a->pos += room;
 	ASAN_UNPOISON_MEMORY_REGION(p, bytes);
 	return p;
+}
+
+void *arena_part(struct arena *a, size_t bytes)
+{
+	size_t size = sizeof(struct chunk) + bytes;
+	struct chunk *c = bytes < ARENA_LIMIT_BYTES && a->taken + block_bytes(size) <= ARENA_LIMIT_BYTES ? block_get(size, &size) : NULL;
+
+	if (!c) {
+		a->failed = true;
+		return NULL;
+	}
+	c->next = a->parts;
+	c->size = size;
+	a->parts = c;
+	a->taken += size;
+	return c->mem;
+}
+
+void arena_part_free(struct arena *a, void *part)
+{
+	struct chunk **at = &a->parts, *c;
+
+	if (!part)
+		return;
+	while ((*at)->mem != part)
+		at = &(*at)->next;
+	c = *at;
+	*at = c->next;
+	a->taken -= c->size;
+	block_put(c, c->size);
 }
 
 struct arena_mark arena_mark(const struct arena *a)

@@ -21,6 +21,9 @@ struct arena_mark {
 };
 struct arena_mark arena_mark(const struct arena *a);
 void arena_rewind(struct arena *a, struct arena_mark m);
+/* A piece that may be given back while the rest stays: a block of its own. */
+void *arena_part(struct arena *a, size_t bytes);
+void arena_part_free(struct arena *a, void *part);	/* NULL is fine */
 size_t arena_bytes(const struct arena *a);		/* taken from the heap so far */
 /* Was anything asked of it ever not there?  Then what was made in it since may lack a part: for who checks once, at the end. */
 bool arena_failed(const struct arena *a);

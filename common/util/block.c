@@ -18,7 +18,7 @@
 #endif
 
 #define SMALL (BLOCK_SMALL_BYTES / 16)
-#define SIZES (SMALL + (BLOCK_MAX_BYTES - BLOCK_SMALL_BYTES) / 256 + 1)
+#define SIZES (SMALL + (BLOCK_MAX_BYTES - BLOCK_SMALL_BYTES) / 64 + 1)
 
 struct block {
 	struct block *next;
@@ -64,7 +64,7 @@ static bool usable(struct cache *c)
 
 static inline struct block **list_of(struct cache *c, size_t bytes)
 {
-	return &c->free[bytes <= BLOCK_SMALL_BYTES ? bytes / 16 : SMALL + (bytes - BLOCK_SMALL_BYTES) / 256];
+	return &c->free[bytes <= BLOCK_SMALL_BYTES ? bytes / 16 : SMALL + (bytes - BLOCK_SMALL_BYTES) / 64];
 }
 
 void *block_get(size_t bytes, size_t *ret_bytes)

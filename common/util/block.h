@@ -7,13 +7,13 @@
 #include <stddef.h>
 
 #define BLOCK_MAX_BYTES 16384u
-#define BLOCK_SMALL_BYTES 1024u		/* sizes up to it are multiples of 16, larger ones of 256 */
+#define BLOCK_SMALL_BYTES 1024u		/* sizes up to it are multiples of 16, larger ones of 64 */
 #define BLOCK_KEEP_BYTES (256u << 10)
 
 /* What a block for so many octets has. */
 static inline size_t block_bytes(size_t bytes)
 {
-	size_t step = bytes <= BLOCK_SMALL_BYTES ? 16 : 256;
+	size_t step = bytes <= BLOCK_SMALL_BYTES ? 16 : 64;
 
 	return bytes > BLOCK_MAX_BYTES ? bytes : (bytes + step - 1) / step * step;
 }

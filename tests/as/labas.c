@@ -198,7 +198,7 @@ static enum proxy_verdict b2b_response(void *user, struct proxy *p, struct proxy
 
 	put_place(a, o, m);
 	for (const struct sip_hdr *h = sip_msg_hdr(request, SIP_H_RECORD_ROUTE); h; h = sip_msg_hdr_next(request, h))
-		sip_out_add(o, SIP_H_RECORD_ROUTE, h->value);
+		sip_out_add(o, SIP_H_RECORD_ROUTE, sip_msg_hdr_value(request, h));
 	sip_out_set(o, SIP_H_CALL_ID, request->call_id);
 	if (from_the_second(request))
 		sip_out_set(o, SIP_H_TO, retag(o->arena, &m->to, m->to_tag, true));

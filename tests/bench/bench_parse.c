@@ -86,7 +86,7 @@ static int one_value(enum kind kind, struct str v)
 static int one_header(const struct sip_msg *m, const struct sip_hdr *h)
 {
 	enum kind kind = (enum kind)kinds[h->id];
-	struct str rest = h->value, v;
+	struct str rest = sip_msg_hdr_value(m, h), v;
 	struct auth_params auth;
 	int rc = 0;
 

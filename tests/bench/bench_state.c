@@ -49,83 +49,34 @@ static void show(const char *name, struct usage before, struct usage after, unsi
 
 /* ---- a live INVITE ---- */
 
-static struct bytes *last;			/* the INVITE that went on */
-
-static int keep_last(void *u, const struct sip_flow *to, struct bytes *wire, struct tx_handle origin)
-{
-	(void)u, (void)to, (void)origin;
-	if (wire->l > 4 && memcmp(wire->p, "INVI", 4) == 0) {
-		bytes_unref(last);
-		last = bytes_ref(wire);
-	}
-	return 0;
-}
-
-static struct sip_msg *parsed(struct str raw)
-{
-	struct sip_flow flow = { .proto = SIP_UDP };
-	struct sip_parse_error err;
-	struct arena *a = arena_new(SIP_ARENA_BYTES(raw.l));
-	struct sip_msg *m = NULL;
-
-	addr_parse(STR("10.4.128.21"), 5060, &flow.remote);
-	if (!a || sip_msg_parse(a, arena_dup(a, raw), &flow, false, &m, &err) < 0)
-		exit(1);
-	return m;
-}
-
-static void input(struct node *n, struct str raw)
-{
-	struct sip_msg *m = parsed(raw);
-
-	tx_input(n->tx, m);
-	sip_msg_unref(m);
-}
-
-/* The far end rings. */
-static void ring(struct node *n)
-{
-	struct sip_msg *m = parsed(bytes_str(last));
-	struct bytes *r = sip_reply_make(m, 180, NULL, STR("far"), STR("Contact: <sip:far@10.0.0.1>\r\n"), STR_NONE, STR_NONE);
-
-	if (!r)
-		exit(1);
-	input(n, bytes_str(r));
-	bytes_unref(r);
-	sip_msg_unref(m);
-}
-
 static void invites(char *text, size_t l, unsigned n)
 {
 	static struct wheel w;
-	struct node node = { .send = keep_last, .next = { .proto = SIP_UDP } };
 	struct usage before, sent, ringing;
+	struct node node;
 
 	wheel_init(&w, 1000);
-	addr_parse(STR("10.0.0.1"), 5060, &node.next.remote);
-	addr_parse(STR("10.9.9.9"), 5060, &node.own);
-	if (node_init(&node, &w) < 0)
+	if (node_ringing_init(&node, &w) < 0)
 		exit(1);
 	for (unsigned i = 0; i < n / 10; i++) {			/* what grows once */
 		node_number(text, 0x80000000u + i);
-		input(&node, str_make(text, l));
+		node_input(&node, str_make(text, l));
 	}
 	before = usage();
 	for (unsigned i = 0; i < n; i++) {
 		node_number(text, i);
-		input(&node, str_make(text, l));
+		node_input(&node, str_make(text, l));
 	}
 	sent = usage();
 	show("invite_sent", before, sent, n);
 	before = usage();
 	for (unsigned i = 0; i < n; i++) {
 		node_number(text, 0x40000000u + i);
-		input(&node, str_make(text, l));
-		ring(&node);
+		node_input(&node, str_make(text, l));
+		node_ring(&node);
 	}
 	ringing = usage();
 	show("invite_ringing", before, ringing, n);
-	bytes_unref(last);
 	node_fini(&node);
 }
 
@@ -145,9 +96,9 @@ static void dialogs(char *text, size_t l, unsigned n)
 		struct bytes *wire;
 
 		node_number(text, i);
-		m = parsed(str_make(text, l));
+		m = node_parsed(str_make(text, l));
 		wire = sip_reply_make(m, 200, NULL, STR("far-end-tag"), STR("Contact: <sip:far@10.0.0.1>\r\n"), STR_NONE, STR_NONE);
-		r = parsed(bytes_str(wire));
+		r = node_parsed(bytes_str(wire));
 		dialog_table_request(t, m, 0, STR("pcscf01-62f0a8b4-00000a31"));
 		dialog_table_response(t, r, 0);
 		dialog_table_final(t, m, 200);

@@ -1,6 +1,7 @@
 /* tests/bench/node.c - see node.h. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "tests/bench/node.h"
 
@@ -93,6 +94,7 @@ int node_init(struct node *n, struct wheel *w)
 
 void node_fini(struct node *n)
 {
+	bytes_unref(n->last);
 	proxy_layer_free(n->proxy);
 	tx_layer_free(n->tx);
 }
@@ -124,4 +126,57 @@ void node_number(char *text, unsigned i)
 {
 	stamp(text, "branch=z9hG4bK", i);
 	stamp(text, "Call-ID: ", i);
+}
+
+static int keep_last(void *u, const struct sip_flow *to, struct bytes *wire, struct tx_handle origin)
+{
+	struct node *n = u;
+
+	(void)to, (void)origin;
+	if (str_starts(bytes_str(wire), STR("INVITE "))) {
+		bytes_unref(n->last);
+		n->last = bytes_ref(wire);
+	}
+	return 0;
+}
+
+int node_ringing_init(struct node *n, struct wheel *w)
+{
+	*n = (struct node){ .send = keep_last, .next = { .proto = SIP_UDP }, .u = n };
+	addr_parse(STR("10.0.0.1"), 5060, &n->next.remote);
+	addr_parse(STR("10.9.9.9"), 5060, &n->own);
+	return node_init(n, w);
+}
+
+struct sip_msg *node_parsed(struct str raw)
+{
+	struct sip_flow flow = { .proto = SIP_UDP };
+	struct sip_parse_error err;
+	struct arena *a = arena_new(SIP_ARENA_BYTES(raw.l));
+	struct sip_msg *m = NULL;
+
+	addr_parse(STR("10.4.128.21"), 5060, &flow.remote);
+	if (!a || sip_msg_parse(a, arena_dup(a, raw), &flow, false, &m, &err) < 0)
+		exit(1);
+	return m;
+}
+
+void node_input(struct node *n, struct str raw)
+{
+	struct sip_msg *m = node_parsed(raw);
+
+	tx_input(n->tx, m);
+	sip_msg_unref(m);
+}
+
+void node_ring(struct node *n)
+{
+	struct sip_msg *m = node_parsed(bytes_str(n->last));
+	struct bytes *r = sip_reply_make(m, 180, NULL, STR("far"), STR("Contact: <sip:far@10.0.0.1>\r\n"), STR_NONE, STR_NONE);
+
+	if (!r)
+		exit(1);
+	node_input(n, bytes_str(r));
+	bytes_unref(r);
+	sip_msg_unref(m);
 }

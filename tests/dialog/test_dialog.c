@@ -141,7 +141,7 @@ START_TEST(test_route_row)
 	ck_assert_uint_eq(m->cseq, 8);
 	ck_assert(str_eq_c(m->from_tag, "A") && str_eq_c(m->to_tag, "B") && str_eq_c(m->call_id, "c1"));
 	ck_assert(str_eq_c(m->from.display, "\"Alice\""));
-	ck_assert(str_eq_c(sip_msg_hdr_by_name(m, "X-Mine")->value, "yes"));
+	ck_assert(str_eq_c(sip_msg_hdr_value(m, sip_msg_hdr_by_name(m, "X-Mine")), "yes"));
 	sip_msg_unref(m);
 	dialog_free(d);
 }

@@ -106,7 +106,7 @@ static void inwards(struct str value)
 	sip_out_init(&o, m);
 	if (credentials_set_integrity(&o, "no") == 0 && (w = written(&o)) != NULL) {
 		for (const struct sip_hdr *h = sip_msg_hdr(w, SIP_H_AUTHORIZATION); h; h = sip_msg_hdr_next(w, h))
-			if (auth_params_parse(h->value, &p) == 0)
+			if (auth_params_parse(sip_msg_hdr_value(w, h), &p) == 0)
 				MUST(str_eq_c(p.integrity_protected, "no"));
 		sip_msg_unref(w);
 	}
@@ -125,8 +125,8 @@ static void outwards(struct str value, enum sip_hdr_id id)
 	credentials_hide_keys(&o);
 	w = written(&o);
 	for (const struct sip_hdr *h = w ? sip_msg_hdr(w, id) : NULL; h; h = sip_msg_hdr_next(w, h)) {
-		MUST(!has_param(h->value, "ck") && !has_param(h->value, "ik"));
-		if (auth_params_parse(h->value, &p) == 0)
+		MUST(!has_param(sip_msg_hdr_value(w, h), "ck") && !has_param(sip_msg_hdr_value(w, h), "ik"));
+		if (auth_params_parse(sip_msg_hdr_value(w, h), &p) == 0)
 			MUST(!p.ck.p && !p.ik.p);
 	}
 	sip_msg_unref(w);

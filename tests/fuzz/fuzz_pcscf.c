@@ -109,9 +109,9 @@ static void border(const struct sip_msg *m, bool phone)
 		MUST(!sip_msg_hdr(m, never_out[i]));
 	MUST(!phone || !(has_privacy_id(m) && sip_msg_hdr(m, SIP_H_PAI)));
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_H_WWW_AUTHENTICATE); phone && h; h = sip_msg_hdr_next(m, h))
-		MUST(auth_params_parse(h->value, &a) < 0 || (!a.ck.p && !a.ik.p));
+		MUST(auth_params_parse(sip_msg_hdr_value(m, h), &a) < 0 || (!a.ck.p && !a.ik.p));
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_H_AUTHORIZATION); !phone && m->request && h; h = sip_msg_hdr_next(m, h))
-		MUST(auth_params_parse(h->value, &a) < 0 || !str_ieq_c(a.integrity_protected, "yes"));	/* no IPsec here */
+		MUST(auth_params_parse(sip_msg_hdr_value(m, h), &a) < 0 || !str_ieq_c(a.integrity_protected, "yes"));	/* no IPsec here */
 }
 
 static void on_after(struct script *s)

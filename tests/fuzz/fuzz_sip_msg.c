@@ -16,8 +16,10 @@ static void look(const struct sip_msg *m)
 	for (unsigned i = 0; i < m->n_hdrs; i++) {
 		const struct sip_hdr *h = &m->hdrs[i];
 
-		MUST(inside(m, h->name) && inside(m, h->value) && h->off + h->len <= m->raw.l && h->id < SIP_N_HDRS);
-		MUST(h->value.l == 0 || (!memchr(h->value.p, '\n', h->value.l) && !memchr(h->value.p, '\r', h->value.l)));
+		struct str value = sip_msg_hdr_value(m, h);
+
+		MUST(inside(m, sip_msg_hdr_name(m, h)) && inside(m, value) && h->off + h->len <= m->raw.l && h->id < SIP_N_HDRS);
+		MUST(value.l == 0 || (!memchr(value.p, '\n', value.l) && !memchr(value.p, '\r', value.l)));
 	}
 	for (unsigned id = 0; id < SIP_N_HDRS; id++) {
 		struct sip_values it = sip_values(m, (enum sip_hdr_id)id);

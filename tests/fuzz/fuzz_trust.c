@@ -57,7 +57,7 @@ static void read_parsed(struct str text, unsigned way)
 
 	MUST(sip_msg_parse_copy(text, NULL, &m, &e) == 0);
 	for (unsigned i = 0; i < m->n_hdrs; i++) {
-		MUST(crosses(m->hdrs[i].name, way));
+		MUST(crosses(sip_msg_hdr_name(m, &m->hdrs[i]), way));
 		if (m->hdrs[i].id)
 			MUST(crosses(sip_hdr_name((enum sip_hdr_id)m->hdrs[i].id), way));
 	}

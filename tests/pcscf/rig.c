@@ -498,9 +498,9 @@ const char *rig_hdr(const struct rig_sent *s, const char *name)
 	for (unsigned i = 0; i < s->m->n_hdrs; i++) {
 		const struct sip_hdr *h = &s->m->hdrs[i];
 
-		if (id ? h->id != id : !str_ieq_c(h->name, name))
+		if (id ? h->id != id : !str_ieq_c(sip_msg_hdr_name(s->m, h), name))
 			continue;
-		n += (size_t)snprintf(to + n, 4096 - n, "%s%.*s", n ? ", " : "", STR_ARG(h->value));
+		n += (size_t)snprintf(to + n, 4096 - n, "%s%.*s", n ? ", " : "", STR_ARG(sip_msg_hdr_value(s->m, h)));
 	}
 	return to;
 }

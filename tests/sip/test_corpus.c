@@ -189,9 +189,9 @@ static void values(const char *name, struct str file)
 		return;
 	guard_init(&page, MAX_FILE);
 	for (unsigned i = 0; i < m->n_hdrs && i < 30; i++) {
-		struct str v = m->hdrs[i].value;
+		struct str v = sip_msg_hdr_value(m, &m->hdrs[i]);
 
-		read_value(guard_put(&page, m->hdrs[i].name));
+		read_value(guard_put(&page, sip_msg_hdr_name(m, &m->hdrs[i])));
 		read_value(guard_put(&page, v));
 		for (size_t n = 0; n < v.l && v.l <= PREFIXES; n++)
 			read_value(guard_put(&page, str_head(v, n)));

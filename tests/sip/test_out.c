@@ -109,8 +109,8 @@ static const char *lines(const struct sip_msg *m, const char *name, char *dst)
 
 	*at = '\0';
 	for (unsigned i = 0; i < m->n_hdrs; i++)
-		if (str_ieq_c(m->hdrs[i].name, name))
-			at += sprintf(at, "%s%.*s", at == dst ? "" : "|", STR_ARG(m->hdrs[i].value));
+		if (str_ieq_c(sip_msg_hdr_name(m, &m->hdrs[i]), name))
+			at += sprintf(at, "%s%.*s", at == dst ? "" : "|", STR_ARG(sip_msg_hdr_value(m, &m->hdrs[i])));
 	return dst;
 }
 
@@ -218,6 +218,54 @@ static const struct { const char *name; void (*op)(struct sip_out *o); } no_memo
 	{ "set", no_set }, { "set_line", no_line }, { "push", no_push }, { "add_name", no_name }, { "set_ruri", no_ruri },
 	{ "part of a text", no_arena },
 };
+
+START_TEST(test_rest)		/* the table of headers goes while a call rings, and comes again: what was planned before stays right */
+{
+	struct sip_msg *m = parse(HEAD "Subject: a\r\n b\r\nSubject: c\r\n" TAIL, NULL), *w;
+	struct str subject = sip_msg_value(m, SIP_H_SUBJECT);
+	size_t before = arena_bytes(m->arena);
+	unsigned n = m->n_hdrs;
+	struct sip_out o;
+	char got[256];
+
+	sip_out_init(&o, m);
+	sip_out_set_line(&o, sip_msg_hdr_next(m, sip_msg_hdr(m, SIP_H_SUBJECT)), STR("d"));
+	for (int i = 0; i < 2; i++) {
+		sip_msg_rest(m);
+		ck_assert_uint_lt(arena_bytes(m->arena), before);
+		sip_msg_rest(m);		/* twice is harmless */
+		ck_assert(str_eq_c(subject, "a   b"));
+		ck_assert(str_eq(sip_msg_value(m, SIP_H_SUBJECT), subject));
+		ck_assert_uint_eq(m->n_hdrs, n);
+		ck_assert_uint_eq(sip_values_count(m, SIP_H_VIA), 3);
+		ck_assert_uint_eq(arena_bytes(m->arena), before);
+	}
+	sip_msg_rest(m);
+	w = written(&o);
+	ck_assert_str_eq(lines(w, "subject", got), "a   b|d");
+	ck_assert_uint_eq(sip_values_count(w, SIP_H_VIA), 3);
+	sip_msg_unref(w);
+	sip_msg_rest(m);
+	sip_msg_unref(m);			/* as it rests */
+}
+END_TEST
+
+START_TEST(test_rest_no_memory)		/* nothing is written that lacks its headers */
+{
+	struct sip_msg *m = parse(HEAD TAIL, NULL);
+	struct sip_out o;
+	struct bytes *b;
+
+	sip_msg_rest(m);
+	while (arena_alloc(m->arena, 16))
+		;
+	ck_assert_ptr_null(sip_msg_hdr(m, SIP_H_TO));
+	ck_assert_ptr_null(sip_reply_make(m, 500, NULL, STR("t"), STR_NONE, STR_NONE, STR_NONE));
+	sip_out_init(&o, m);
+	ck_assert_int_eq(sip_out_write(&o, &b), -ENOMEM);
+	sip_msg_unref(m);
+}
+END_TEST
 
 START_TEST(test_no_memory_row)
 {
@@ -414,5 +462,5 @@ END_TEST
 TEST_MAIN("out", TEST_ROWS(test_edit_row, rows), TEST_ONE(test_untouched_is_verbatim), TEST_ONE(test_ruri_body_fork),
 	  TEST_ONE(test_shrunk_invite),
 	  TEST_ONE(test_lf_lines_leave_with_crlf), TEST_ONE(test_too_large), TEST_ONE(test_too_many_lines), TEST_ROWS(test_via_row, via_rows),
-	  TEST_ROWS(test_no_memory_row, no_memory_rows),
+	  TEST_ROWS(test_no_memory_row, no_memory_rows), TEST_ONE(test_rest), TEST_ONE(test_rest_no_memory),
 	  TEST_ONE(test_reply_100), TEST_ONE(test_reply_to_a_broken_request), TEST_ONE(test_ack_and_cancel))

@@ -17,7 +17,7 @@ static void ring(struct call *c);
 static void put_extra(const struct call *c, const struct sip_msg *m, bool reliable, struct buf *b)
 {
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_H_RECORD_ROUTE); h; h = sip_msg_hdr_next(m, h))
-		buf_printf(b, "Record-Route: %.*s\r\n", STR_ARG(h->value));
+		buf_printf(b, "Record-Route: %.*s\r\n", STR_ARG(sip_msg_hdr_value(m, h)));
 	put_contact(c->u, b);
 	buf_printf(b, "Allow: " UE_ALLOW "\r\nP-Access-Network-Info: %s\r\nServer: %s\r\n", c->u->o.pani, c->u->o.user_agent);
 	if (reliable)

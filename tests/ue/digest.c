@@ -95,7 +95,7 @@ int digest_challenge(struct ue *u, const struct sip_msg *m)
 	int rc;
 
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_H_WWW_AUTHENTICATE); h && !found; h = sip_msg_hdr_next(m, h)) {
-		if (auth_params_parse(h->value, &one) < 0 || !can_answer(u, &one))
+		if (auth_params_parse(sip_msg_hdr_value(m, h), &one) < 0 || !can_answer(u, &one))
 			continue;
 		p = one;
 		found = true;

@@ -1,5 +1,6 @@
 /* tests/util/test_arena.c - the message's memory: alignment, growth, limit, references. */
 #include "common/util/arena.h"
+#include "common/util/block.h"
 #include "tests/check.h"
 
 START_TEST(test_many)
@@ -118,4 +119,31 @@ START_TEST(test_rewind)
 }
 END_TEST
 
-TEST_MAIN("arena", TEST_ONE(test_pieces), TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text), TEST_ONE(test_rewind))
+START_TEST(test_parts)		/* they go one by one, in any order, past marks; the last ones with the arena */
+{
+	struct arena *a = arena_new(100);
+	size_t before = arena_bytes(a);
+	struct arena_mark m;
+	char *p[4];
+
+	for (int i = 0; i < 4; i++) {
+		p[i] = arena_part(a, 600);
+		ck_assert_ptr_nonnull(p[i]);
+		memset(p[i], i, 600);
+	}
+	m = arena_mark(a);
+	ck_assert_ptr_nonnull(arena_alloc(a, 5000));
+	arena_part_free(a, p[1]);
+	arena_rewind(a, m);
+	arena_part_free(a, p[3]);
+	arena_part_free(a, NULL);
+	ck_assert_uint_eq(arena_bytes(a), before + 2 * block_bytes(600 + 16));
+	for (int i = 0; i < 600; i++)
+		ck_assert(p[0][i] == 0 && p[2][i] == 2);
+	ck_assert_ptr_null(arena_part(a, ARENA_LIMIT_BYTES));
+	ck_assert(arena_failed(a));
+	arena_unref(a);
+}
+END_TEST
+
+TEST_MAIN("arena", TEST_ONE(test_parts), TEST_ONE(test_pieces), TEST_ONE(test_many), TEST_ONE(test_limit), TEST_ONE(test_text), TEST_ONE(test_rewind))
