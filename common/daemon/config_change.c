@@ -343,7 +343,7 @@ void config_was_read(struct stack *s)
 	struct buf text;
 
 	buf_init(&text, TEXT_BYTES);
-	if (file_read(s->daemon->config_file, &text) == 0)
+	if (s->daemon->config_file && file_read(s->daemon->config_file, &text) == 0)
 		revisions_add(s->revisions, buf_str(&text), s->reload_for.origin ? s->reload_for.origin : "file",
 			      s->reload_for.by ? s->reload_for.by : "");
 	if (revisions_newest(s->revisions) != before)

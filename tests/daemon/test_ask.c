@@ -11,11 +11,19 @@ static unsigned replies, status;
 static int no_request;
 
 void __wrap_http_suspend(struct http_req *r);
+struct str __wrap_http_header(const struct http_req *r, const char *name);
 void __wrap_http_reply(struct http_req *r, unsigned st, const char *type, struct str body);
 
 void __wrap_http_suspend(struct http_req *r)
 {
 	ck_assert_ptr_eq(r, (struct http_req *)&no_request);
+}
+
+struct str __wrap_http_header(const struct http_req *r, const char *name)
+{
+	ck_assert_ptr_eq(r, (struct http_req *)&no_request);
+	ck_assert_str_eq(name, "If-Match");
+	return STR_NONE;
 }
 
 void __wrap_http_reply(struct http_req *r, unsigned st, const char *type, struct str body)
