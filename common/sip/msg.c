@@ -9,7 +9,7 @@ struct parse {
 	struct sip_msg *m;
 	struct sip_parse_error err;	/* the first one; why == NULL: none */
 	uint16_t last[SIP_N_HDRS];	/* tail of each id's chain, so that appending is O(1) */
-	unsigned room, n_lines;		/* of the table of headers; lines known to come, so that it is no larger than need be */
+	unsigned room;			/* of the table of headers */
 };
 
 /* Keeps the first mistake and lets the parse go on, as far as a response needs it. */
@@ -91,11 +91,11 @@ static void request_line(struct parse *p, struct str line)
 
 static uint16_t none[SIP_N_HDRS] = { [0 ... SIP_N_HDRS - 1] = SIP_NO_HDR };		/* of a message without a header */
 
-/* The table is one part of the arena: where each id begins, then the headers. */
-static bool more_room(struct parse *p)
+/* The table is one part of the arena: where each id begins, then the headers.  After it there is room for so many more. */
+static bool more_room(struct parse *p, unsigned more)
 {
 	struct sip_msg *m = p->m;
-	unsigned room = p->room ? p->room * 2 : p->n_lines;
+	unsigned room = m->n_hdrs + more < p->room * 2 ? p->room * 2 : m->n_hdrs + more;
 	uint16_t *first = arena_part(m->arena, TABLE_BYTES(room)), *old = m->first;
 
 	if (!first)
@@ -109,7 +109,8 @@ static bool more_room(struct parse *p)
 	return true;
 }
 
-static inline int header_add(struct parse *p, struct sip_line l)
+/* There is room. */
+static inline void header_add(struct parse *p, struct sip_line l)
 {
 	struct sip_msg *m = p->m;
 	uint16_t i = m->n_hdrs;
@@ -118,10 +119,8 @@ static inline int header_add(struct parse *p, struct sip_line l)
 
 	if (!sip_line_split(l.text, &name, &value, &id)) {
 		bad(p, 400, l.text.p, "bad header line");
-		return 0;
+		return;
 	}
-	if (i == p->room && !more_room(p))
-		return -ENOMEM;
 	m->hdrs[i] = (struct sip_hdr){ .off = (uint16_t)l.off, .len = (uint16_t)l.len, .name_len = (uint16_t)name.l,
 				       .value_off = (uint16_t)(value.p - m->raw.p), .value_len = (uint16_t)value.l,
 				       .id = (uint16_t)id, .next = SIP_NO_HDR };
@@ -131,7 +130,6 @@ static inline int header_add(struct parse *p, struct sip_line l)
 	else
 		m->hdrs[p->last[id]].next = i;
 	p->last[id] = i;
-	return 0;
 }
 
 /* What is wrong with a whole line, or NULL. */
@@ -145,14 +143,15 @@ static const char *line_fault(struct parse *p, struct sip_line l)
 	return p->m->n_hdrs == SIP_MSG_MAX_HDRS ? "too many headers" : NULL;
 }
 
-static int header_line(struct parse *p, struct sip_line l)
+/* tight: one of these lines may be the one too many. */
+static inline void header_line(struct parse *p, struct sip_line l, bool tight)
 {
-	const char *fault = l.flags || p->m->n_hdrs == SIP_MSG_MAX_HDRS ? line_fault(p, l) : NULL;
+	const char *fault = __builtin_expect(l.flags | tight, 0) ? line_fault(p, l) : NULL;
 
-	if (!fault)
-		return header_add(p, l);
-	bad(p, 400, l.text.p, fault);
-	return 0;
+	if (fault)
+		bad(p, 400, l.text.p, fault);
+	else
+		header_add(p, l);
 }
 
 /* All header lines up to the empty one.  0 or -ENOMEM; *ret_body is set when the empty line was found. */
@@ -162,11 +161,14 @@ static int header_lines(struct parse *p, struct sip_lines *lines, bool *ret_end,
 	size_t start = lines->start;
 
 	*ret_end = false;
-	p->n_lines = lines->n;
 	do {
+		const unsigned n = lines->n - lines->i;
+		const bool tight = p->m->n_hdrs + n > SIP_MSG_MAX_HDRS;
+
+		if (n && p->m->n_hdrs + n > p->room && !more_room(p, n))
+			return -ENOMEM;
 		for (unsigned i = lines->i; i < lines->n; i++) {
 			struct sip_line l = sip_line_at(raw, start, lines->lf[i]);
-			int rc;
 
 			start += l.len;
 			if (l.text.l == 0) {
@@ -174,9 +176,7 @@ static int header_lines(struct parse *p, struct sip_lines *lines, bool *ret_end,
 				*ret_body = start;
 				return 0;
 			}
-			rc = header_line(p, l);
-			if (rc < 0)
-				return rc;
+			header_line(p, l, tight);
 		}
 		lines->start = start;
 	} while (sip_lines_more(lines));
