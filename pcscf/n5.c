@@ -327,6 +327,8 @@ static void on_created(void *arg, const struct sbi_answer *a)
 	int err;
 	cJSON *j;
 
+	if (a->err == -ECANCELED)	/* the daemon stops: its call is put away already */
+		return;
 	if (a->err) {
 		if (try_another(s, a))
 			return;
@@ -358,6 +360,8 @@ static void on_updated(void *arg, const struct sbi_answer *a)
 {
 	struct policy_answer answer = { .verdict = POLICY_YES, .code = a->status };
 
+	if (a->err == -ECANCELED)
+		return;
 	if (a->err) {
 		conclude_error(arg, a->err);
 		return;
