@@ -392,8 +392,8 @@ void stack_free(struct stack *s)
 	timer_stop(&s->log_revert);
 	s->daemon->stack_reload = NULL;
 	s->daemon->stack_alive = NULL;
+	http_server_free(s->http);	/* first: its routes look at all the rest */
 	alarms_fini(s);
-	http_server_free(s->http);
 	store_unshare(s->store);
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		worker_stop(&s->workers[i]);

@@ -98,6 +98,10 @@ static void req_dispatch(struct http_req *r)
 	bool known;
 
 	r->dispatched = true;
+	if (r->l->s->stopping) {		/* what it would ask may be gone, and nobody would answer it later */
+		http_problem(r, 503, "STOPPING", "the daemon stops");
+		return;
+	}
 	if (cors_preflight(r))
 		return;
 	r->route = http_route_find(r->l->s, r, &known);
@@ -150,7 +154,7 @@ static enum MHD_Result on_access(void *u, struct MHD_Connection *c, const char *
 		req_dispatch(r);
 	if (r->answered)
 		return r->queued ? MHD_YES : req_queue(r);
-	return MHD_YES;		/* suspended */
+	return r->suspended ? MHD_YES : MHD_NO;		/* no: there is no memory for an answer */
 }
 
 /* libmicrohttpd would decode the whole URL before we split it: a %2F in an identity must stay inside its segment. */
@@ -179,13 +183,27 @@ void http_set_header(struct http_req *r, const char *name, const char *value)
 		r->n_headers++;
 }
 
+static void resume(struct http_req *r)
+{
+	list_del(&r->link);
+	MHD_resume_connection(r->c);
+	http_server_run_soon(r->l->s);
+}
+
 void http_answer(struct http_req *r, unsigned status, struct MHD_Response *resp)
 {
 	const char *cls[] = { "other", "1xx", "2xx", "3xx", "4xx", "5xx" };
 
-	if (r->answered || !resp) {
+	if (r->answered) {
 		if (resp)
 			MHD_destroy_response(resp);
+		return;
+	}
+	if (!resp) {
+		if (r->suspended) {		/* on_access ends the connection */
+			r->suspended = false;
+			resume(r);
+		}
 		return;
 	}
 	MHD_add_response_header(resp, "Cache-Control", "no-store");
@@ -198,11 +216,8 @@ void http_answer(struct http_req *r, unsigned status, struct MHD_Response *resp)
 	r->response = resp;
 	metric_add(&m_requests, r->route ? r->route->path : "none", cls[status / 100 < 6 ? status / 100 : 0], 1);
 	access_audit(r);
-	if (!r->suspended)
-		return;		/* on_access queues it */
-	list_del(&r->link);
-	MHD_resume_connection(r->c);
-	http_server_run_soon(r->l->s);
+	if (r->suspended)
+		resume(r);		/* else on_access queues it */
 }
 
 void http_reply(struct http_req *r, unsigned status, const char *content_type, struct str body)
@@ -235,8 +250,10 @@ static void reply_cjson(struct http_req *r, unsigned status, const char *type, c
 		resp = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
 		status = 500;
 	}
-	if (!resp)
+	if (!resp) {
+		http_answer(r, status, NULL);
 		return;
+	}
 	MHD_add_response_header(resp, "Content-Type", type);
 	if (*etag)
 		MHD_add_response_header(resp, "ETag", etag);
@@ -508,6 +525,7 @@ void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
+	s->stopping = true;
 	while (!list_empty(&s->suspended))
 		http_problem(list_entry(s->suspended.next, struct http_req, link), 503, "STOPPING", "the daemon stops");
 	streams_end(s);

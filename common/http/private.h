@@ -53,6 +53,7 @@ struct http_server {
 	size_t n_origins;
 	struct list suspended;
 	struct list streams;
+	bool stopping;				/* a new request gets 503 */
 };
 
 struct http_req {
