@@ -142,8 +142,8 @@ class Clients:
             r = a.ask("SUBSCRIBE", self.core.impu(A), {"Event": "reg", "Expires": "600"})
             a.must_register(expires=0)
         with self.phone(A, 109, port=0) as a:
-            h = {"Event": "reg", "Expires": "0", "Route": r.listed("Record-Route")[::-1] or None}
-            r = a.ask("SUBSCRIBE", uri_of(r.get("Contact")) or self.core.impu(A), h, to_tag=token())
+            h = {"Event": "reg", "Expires": "0", "Route": r.listed("Record-Route")[::-1] or None, "From": r.get("From"), "To": r.get("To")}
+            r = a.ask("SUBSCRIBE", uri_of(r.get("Contact")), h, call_id=r.get("Call-ID"))
             check(r.status in (200, 481), f"it gets {r}")
         for node in ("pcscf", "scscf"):
             with open(self.core.doc["logs"][node], encoding="utf-8", errors="replace") as f:
