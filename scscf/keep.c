@@ -193,13 +193,13 @@ static void on_criteria(void *arg, const struct store_record *rec)
 	htab_add(&r->criteria, &kc->node, hash_str(rec->key));
 }
 
-/* What no registration refers to any more goes. */
+/* What no registration refers to any more goes, unless one could not be read. */
 static void criteria_done(struct hnode *n, void *arg)
 {
 	struct kept_criteria *kc = container_of(n, struct kept_criteria, node);
 	struct restoring *r = arg;
 
-	if (atomic_load(&kc->c->o.refs) == 1)
+	if (atomic_load(&kc->c->o.refs) == 1 && !r->bad)
 		store_del(store_port(r->store, 0), STORE_CRITERIA, str_make((const char *)kc->digest, 16));
 	obj_unref(kc->c);
 	htab_del(&r->criteria, n);
@@ -351,7 +351,9 @@ static void on_registration(void *arg, const struct store_record *rec)
 	r->bad += rc < 0;
 	if (rc < 0) {
 		log_warn(LOG_REG, "a kept registration cannot be used", LOG_S("impi", rec->key), LOG_C("error", strerror(-rc)));
-		store_del(sw->w->store, STORE_REGISTRATION, rec->key);
+		/* What was missing may be there at another start; and other instances have it. */
+		if (rc != -ENOENT && rc != -ENOMEM)
+			store_del(sw->w->store, STORE_REGISTRATION, rec->key);
 	}
 }
 

@@ -225,11 +225,13 @@ static void deliver(struct shared *sh, struct shared_key *k, const struct remote
 		out.expires_ms = r.expires_ms;
 	}
 	out.version = k->offered = m->version;
-	if (k->table == STORE_CRITERIA)
+	k->dirty = false;
+	if (k->table == STORE_CRITERIA) {	/* never anybody's alone: our registrations need them still */
 		k->version = m->version;
-	if (k->mine)			/* not ours any more: our file forgets it */
+	} else if (k->mine) {		/* not ours any more: our file forgets it */
 		(void)pending_add(&sh->s->pending, &forget);
-	k->mine = k->dirty = false;
+		k->mine = false;
+	}
 	metric_add(&store_m_shared, conflict ? "conflict" : "taken", store_table_name(k->table), 1);
 	sh->ops->changed(sh->u, &out);
 }

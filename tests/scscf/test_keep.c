@@ -228,6 +228,31 @@ START_TEST(test_criteria)
 }
 END_TEST
 
+/* Filter criteria are not here, but may be at another start: the record stays. */
+START_TEST(test_criteria_missing)
+{
+	struct criteria *c;
+	struct buf text;
+	char digest[16];
+
+	begin();
+	r.xml = XML_WITH_AS;
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	c = rig_registration(&r)->profile->criteria[0];
+	memcpy(digest, c->digest, sizeof(digest));
+	buf_init(&text, 4096);
+	buf_put(&text, c->text);
+	ck_assert_int_eq(store_del(r.worker.w.store, STORE_CRITERIA, str_make(digest, sizeof(digest))), 0);
+	restart(0);
+	ck_assert(!rig_registration(&r));
+	ck_assert_int_eq(store_put(r.worker.w.store, STORE_CRITERIA, str_make(digest, sizeof(digest)), buf_str(&text), 0), 0);
+	restart(0);
+	ck_assert(rig_registration(&r) && rig_registration(&r)->profile->criteria[0]);
+	buf_fini(&text);
+	end();
+}
+END_TEST
+
 /* A profile that the HSS pushed is what comes back. */
 static void pushed(void *arg, int rc)
 {
@@ -299,4 +324,4 @@ START_TEST(test_unusable)
 END_TEST
 
 TEST_MAIN("keep", TEST_ONE(test_every_set_comes_back_S8_S20), TEST_ONE(test_comes_back), TEST_ONE(test_expires_later), TEST_ONE(test_expired_while_away), TEST_ONE(test_grace),
-	  TEST_ONE(test_gone_stays_gone), TEST_ONE(test_criteria), TEST_ONE(test_pushed), TEST_ONE(test_cut_record), TEST_ONE(test_unusable))
+	  TEST_ONE(test_gone_stays_gone), TEST_ONE(test_criteria), TEST_ONE(test_criteria_missing), TEST_ONE(test_pushed), TEST_ONE(test_cut_record), TEST_ONE(test_unusable))

@@ -65,6 +65,7 @@ struct instance {
 	char dir[128], name[16];
 	pthread_mutex_t lock;
 	unsigned n, n_conflicts, n_gone, n_looks;
+	unsigned n_own_criteria;	/* in its own file when it was opened */
 	char key[64], value[64];	/* told last */
 	uint64_t left_ms, version;
 	int fetched;			/* result of the last fetch; 1: none yet */
@@ -95,9 +96,17 @@ static void on_looked(void *u)
 	pthread_mutex_unlock(&in->lock);
 }
 
+static void on_own_criteria(void *arg, const struct store_record *r)
+{
+	struct instance *in = arg;
+
+	(void)r;
+	in->n_own_criteria++;
+}
+
 static void open_instance(struct instance *in, const char *name)
 {
-	static const struct store_shared_ops ops = { 1u << STORE_REGISTRATION, on_changed, on_looked };
+	static const struct store_shared_ops ops = { 1u << STORE_REGISTRATION | 1u << STORE_CRITERIA, on_changed, on_looked };
 	const char *const servers[] = { address };
 	const struct store_redis_config redis = { .server = servers, .n_servers = 1, .password = "secret", .timeout_ms = 500, .instance = name,
 						  .space = "test:ims.example" };
@@ -113,6 +122,8 @@ static void open_instance(struct instance *in, const char *name)
 	c.commit_ms = 50;
 	c.redis = &redis;
 	ck_assert_int_eq(store_open(&in->s, &c, 1), 0);
+	in->n_own_criteria = 0;
+	ck_assert_int_eq(store_scan(in->s, STORE_CRITERIA, on_own_criteria, in), 0);
 	store_share(in->s, &ops, in);
 	ck_assert_int_eq(store_start(in->s), 0);
 }
@@ -258,6 +269,32 @@ START_TEST(test_restart)
 	until(&a, &a.n_looks, 2, "looks");
 	ck_assert_uint_eq(a.n_gone, 1);		/* bob does not come back */
 	ck_assert_uint_eq(get(&b, &b.n_conflicts), 0);
+	teardown();
+}
+END_TEST
+
+static void set_criteria(struct instance *in)
+{
+	ck_assert_int_eq(store_put(store_port(in->s, 0), STORE_CRITERIA, STR("0123456789abcdef"), STR("<xml/>"), 0), 0);
+	until_nothing_waits(in);
+}
+
+/* Filter criteria that both need stay in both files, whoever wrote them to the server: a registration cannot come back without them. */
+START_TEST(test_criteria_stay)
+{
+	setup();
+	set_criteria(&b);
+	set_criteria(&a);
+	for (unsigned looks = 2; looks < 4; looks++) {
+		close_instance(&a);
+		close_instance(&b);
+		open_instance(&a, "a");
+		open_instance(&b, "b");
+		ck_assert_uint_eq(a.n_own_criteria, 1);
+		ck_assert_uint_eq(b.n_own_criteria, 1);
+		until(&a, &a.n_looks, looks, "looks");
+		until(&b, &b.n_looks, looks, "looks");
+	}
 	teardown();
 }
 END_TEST
@@ -429,5 +466,5 @@ START_TEST(test_slot)
 }
 END_TEST
 
-TEST_MAIN_NEEDS("shared", SERVER, "package redis-tools", TEST_ONE(test_told), TEST_ONE(test_restart), TEST_ROWS(test_conflict, given_up),
+TEST_MAIN_NEEDS("shared", SERVER, "package redis-tools", TEST_ONE(test_told), TEST_ONE(test_restart), TEST_ONE(test_criteria_stay), TEST_ROWS(test_conflict, given_up),
 		TEST_ONE(test_wiped), TEST_ONE(test_fetch), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
