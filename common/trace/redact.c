@@ -90,22 +90,31 @@ static char *header_end(char *p, char *end)
 	return end;
 }
 
+/* Where the value of a header that holds a secret begins; NULL: [p, next) begins no such header. */
+static char *secret_value(char *p, char *next)
+{
+	char *colon = memchr(p, ':', (size_t)(next - p));
+
+	return colon && in_list(str_trim(str_make(p, (size_t)(colon - p))), secret_headers, sizeof(secret_headers) / sizeof(secret_headers[0]))
+		       ? colon + 1 : NULL;
+}
+
 static char *head(char *p, char *end)
 {
 	while (p < end) {
-		char *next = header_end(p, end), *colon = memchr(p, ':', (size_t)(next - p));
-		struct str name = colon ? str_trim(str_make(p, (size_t)(colon - p))) : STR_NONE;
+		char *next = header_end(p, end), *secret = secret_value(p, next);
 
 		if (next - p <= 2 && skip_blank(p, next) == next)
 			return next;		/* the empty line */
-		if (colon && in_list(name, secret_headers, sizeof(secret_headers) / sizeof(secret_headers[0])))
-			params(colon + 1, next);
+		if (secret)
+			params(secret, next);
 		p = next;
 	}
 	return end;
 }
 
-/* In any body: one part of a multipart may be an SDP.  MIKEY (a=key-mgmt, RFC 4567) holds keys too. */
+/* In any body: one part of a multipart may be an SDP, or a SIP message with credentials (a third-party REGISTER's, TS 24.229
+ * §5.4.1.7A).  MIKEY (a=key-mgmt, RFC 4567) holds keys too. */
 static void body(char *p, char *end)
 {
 	static const struct { const char *line; size_t l; bool inlined; } rows[] = {
@@ -113,8 +122,12 @@ static void body(char *p, char *end)
 	};
 
 	while (p < end) {
-		char *lf = memchr(p, '\n', (size_t)(end - p)), *next = lf ? lf + 1 : end;
+		char *lf = memchr(p, '\n', (size_t)(end - p)), *next = lf ? lf + 1 : end, *secret = secret_value(p, next);
 
+		if (secret) {
+			next = header_end(p, end);
+			params(secret, next);
+		}
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 			ssize_t at = rows[i].inlined ? -1 : (ssize_t)rows[i].l;
 

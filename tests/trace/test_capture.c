@@ -23,6 +23,15 @@ static const struct { const char *name, *in, *out; } rows[] = {
 	{ "SDP keys: RFC 4568", HEAD "\r\nv=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0Rm|2^20\r\na=sendrecv\r\n",
 	  HEAD "\r\nv=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:*********\r\na=sendrecv\r\n" },
 	{ "SDP keys: k=, MIKEY", HEAD "\r\nk=clear:abc\r\na=key-mgmt:mikey AQ\r\n", HEAD "\r\nk=*********\r\na=key-mgmt:***** **\r\n" },
+	{ "a message in the body: TS 24.229 §5.4.1.7A",
+	  HEAD "Content-Type: multipart/mixed;boundary=b\r\n\r\n--b\r\nContent-Type: message/sip\r\n\r\n" HEAD
+	  "authorization : Digest username=\"u\",\r\n response=\"0123\", cnonce=\"ab\"\r\nContact: <sip:u>\r\n\r\n--b\r\nContent-Type: message/sip\r\n\r\n"
+	  "SIP/2.0 200 OK\nAuthentication-Info: rspauth=\"de\"\n\n--b--\r\n",
+	  HEAD "Content-Type: multipart/mixed;boundary=b\r\n\r\n--b\r\nContent-Type: message/sip\r\n\r\n" HEAD
+	  "authorization : Digest username=\"u\",\r\n response=\"****\", cnonce=\"**\"\r\nContact: <sip:u>\r\n\r\n--b\r\nContent-Type: message/sip\r\n\r\n"
+	  "SIP/2.0 200 OK\nAuthentication-Info: rspauth=\"**\"\n\n--b--\r\n" },
+	{ "a secret header ends where it ends", HEAD "\r\nAuthorization: Digest realm=\"never ends\r\nk=1\r\nresponse=\"1\"\r\n",
+	  HEAD "\r\nAuthorization: Digest realm=\"never ends\r\nk=*\r\nresponse=\"1\"\r\n" },
 	{ "no header is whole", "x", "x" },
 	{ "nothing", "", "" },
 };
@@ -41,7 +50,8 @@ END_TEST
 /* Cut anywhere, nothing beyond the end is touched and no digit of the secret stays. */
 START_TEST(test_redact_cut)
 {
-	static const char in[] = HEAD "WWW-Authenticate: Digest ck=\"777777\", ik=\"777777\"\r\n\r\na=crypto:1 X inline:777777\r\n";
+	static const char in[] = HEAD "WWW-Authenticate: Digest ck=\"777777\", ik=\"777777\"\r\n\r\na=crypto:1 X inline:777777\r\n"
+				 "Authorization: Digest\r\n response=\"777777\"\r\n";
 	char text[sizeof(in)];
 
 	for (size_t l = 0; l < sizeof(in); l++) {
