@@ -6,6 +6,7 @@
 #include "common/util/clock.h"
 
 #define MAX_WAIT_US 60000000u		/* a stamp older than that: the clock was set */
+#define SEND_TRIES 5u			/* per datagram, while the socket tells of others */
 #define SOCKET_BUFFER_BYTES (4 << 20)	/* a burst while the worker is busy; the kernel caps it */
 
 /* What the kernel tells of each datagram: when it came, and how many found no room so far. */
@@ -119,28 +120,52 @@ int udp_open(struct listener *ls)
 	return loop_fd_add(ls->t->loop, &ls->f);
 }
 
-/* What ICMP said of an earlier datagram is told to the next call as well, which does nothing then: once more. */
-static ssize_t send_one(int fd, const struct sip_flow *to, const struct bytes *wire)
+static bool is_no_route(int err)
 {
-	ssize_t n = sendto(fd, wire->p, wire->l, MSG_DONTWAIT | MSG_NOSIGNAL, &to->remote.sa, addr_len(&to->remote));
+	return err == ENETUNREACH || err == EHOSTUNREACH || err == EACCES;
+}
 
-	if (n < 0 && errno != EAGAIN && errno != ENOBUFS)
-		n = sendto(fd, wire->p, wire->l, MSG_DONTWAIT | MSG_NOSIGNAL, &to->remote.sa, addr_len(&to->remote));
-	return n;
+static bool is_made_by_icmp(int err)
+{
+	return is_no_route(err) || err == ECONNREFUSED || err == EPROTO || err == ENOPROTOOPT || err == EHOSTDOWN || err == ENONET ||
+	       err == EOPNOTSUPP;
+}
+
+/* What ICMP said of an earlier datagram is told to the next call as well, which does nothing then: once more.  What is said in between
+ * is no fault of this next hop either; only a route that is not there says the same each time.
+ * Returns 0, -EAGAIN (lost), or another -errno. */
+static int send_one(int fd, const struct sip_flow *to, const struct bytes *wire)
+{
+	int err = 0, first = 0;
+	bool same = true;
+
+	for (unsigned i = 0; i < SEND_TRIES; i++) {
+		if (sendto(fd, wire->p, wire->l, MSG_DONTWAIT | MSG_NOSIGNAL, &to->remote.sa, addr_len(&to->remote)) >= 0)
+			return 0;
+		err = errno;
+		if (err == EAGAIN || err == ENOBUFS)
+			return -EAGAIN;
+		if (i == 0)
+			first = err;
+		same = same && err == first;
+	}
+	return is_made_by_icmp(err) && !(same && is_no_route(err)) ? -EAGAIN : -err;
 }
 
 int udp_send(struct transport *t, const struct sip_flow *to, struct bytes *wire)
 {
 	struct listener *ls = listener_for(t, SIP_UDP, &to->local, to->remote.sa.sa_family);
+	int rc;
 
 	if (!ls)
 		return -EHOSTUNREACH;
-	if (send_one(ls->f.fd, to, wire) < 0) {
-		if (errno != EAGAIN && errno != ENOBUFS && errno != ECONNREFUSED)
-			return -errno;
+	rc = send_one(ls->f.fd, to, wire);
+	if (rc == -EAGAIN) {
 		t->stats.refused++;		/* lost, as datagrams are: the transaction sends again */
 		return 0;
 	}
+	if (rc < 0)
+		return rc;
 	t->stats.tx_messages++;
 	t->stats.tx_bytes += wire->l;
 	return 0;

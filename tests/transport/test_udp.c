@@ -1,0 +1,140 @@
+/* tests/transport/test_udp.c - a UDP socket whose calls fail because of what ICMP said: RFC 3261 §18.4. */
+#include <errno.h>
+#include "common/transport/private.h"
+#include "tests/check.h"
+
+/* What the kernel says, in order, before it does what it is asked to. */
+static struct {
+	int err[8];
+	unsigned n, next, calls;
+} script;
+
+ssize_t __real_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l);
+ssize_t __wrap_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l);
+
+static bool fails(void)
+{
+	script.calls++;
+	if (script.next == script.n)
+		return false;
+	errno = script.err[script.next++];
+	return true;
+}
+
+ssize_t __wrap_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l)
+{
+	return fails() ? -1 : __real_sendto(fd, p, l, flags, to, to_l);
+}
+
+static void script_set(const int *err, unsigned n)
+{
+	memset(&script, 0, sizeof(script));
+	memcpy(script.err, err, n * sizeof(*err));
+	script.n = n;
+}
+
+/* ---- one worker with one socket ---- */
+
+static struct {
+	struct loop *l;
+	struct transport_group *g;
+	struct transport *t;
+	unsigned messages, unreachable;
+} side;
+
+static void on_message(void *u, struct sip_msg *m)
+{
+	(void)u, (void)m;
+	side.messages++;
+}
+static void on_bad(void *u, struct sip_msg *m, const struct sip_flow *from, struct str raw, const struct sip_parse_error *e)
+{
+	(void)u, (void)m, (void)from, (void)raw, (void)e;
+}
+static void on_error(void *u, uint64_t origin, int err)
+{
+	(void)u, (void)origin, (void)err;
+}
+static void on_unreachable(void *u, const struct addr *to, struct str quoted, int err)
+{
+	(void)u, (void)to, (void)quoted, (void)err;
+	side.unreachable++;
+}
+static void on_closed(void *u, const struct sip_flow *flow)
+{
+	(void)u, (void)flow;
+}
+static const struct transport_ops ops = { on_message, on_bad, on_error, on_unreachable, on_closed };
+
+static struct addr at(uint16_t port)
+{
+	struct addr a;
+
+	ck_assert_int_eq(addr_parse(STR("127.0.101.9"), port, &a), 0);
+	return a;
+}
+
+static void side_open(void)
+{
+	struct addr a = at(25062);
+
+	memset(&side, 0, sizeof(side));
+	side.l = loop_new();
+	side.g = transport_group_new(1);
+	side.t = transport_new(side.g, 0, side.l, &transport_limits_default, &ops, NULL);
+	ck_assert_ptr_nonnull(side.t);
+	ck_assert_int_eq(transport_listen(side.t, SIP_UDP, &a), 0);
+}
+
+static void side_close(void)
+{
+	transport_free(side.t);
+	loop_free(side.l);
+	transport_group_free(side.g);
+}
+
+#define HEAD "OPTIONS sip:a@127.0.101.9 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.101.8:5060;branch="
+#define TAIL "\r\nFrom: <sip:x@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: id-1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+#define MESSAGE HEAD "z9hG4bK1" TAIL
+
+/* ---- sending: what an ICMP error about somebody else left behind does not fail this next hop ---- */
+
+static const struct {
+	const char *name;
+	int err[8];
+	unsigned n, tries;
+	int rc;
+	bool refused;			/* lost, as datagrams are */
+} send_rows[] = {
+	{ "nothing wrong", { 0 }, 0, 1, 0, false },
+	{ "one error before", { ECONNREFUSED }, 1, 2, 0, false },
+	{ "two: the second came in between", { EHOSTUNREACH, EHOSTUNREACH }, 2, 3, 0, false },
+	{ "four", { EHOSTUNREACH, EPROTO, ENETUNREACH, EHOSTUNREACH }, 4, 5, 0, false },
+	{ "no end of them", { EHOSTUNREACH, EPROTO, ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH }, 5, 5, 0, true },
+	{ "nothing but refusals", { ECONNREFUSED, ECONNREFUSED, ECONNREFUSED, ECONNREFUSED, ECONNREFUSED }, 5, 5, 0, true },
+	{ "nothing but EPROTO", { EPROTO, EPROTO, EPROTO, EPROTO, EPROTO }, 5, 5, 0, true },
+	{ "no route: always the same", { ENETUNREACH, ENETUNREACH, ENETUNREACH, ENETUNREACH, ENETUNREACH }, 5, 5, -ENETUNREACH, false },
+	{ "no neighbour", { EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH }, 5, 5, -EHOSTUNREACH, false },
+	{ "no room", { EAGAIN }, 1, 1, 0, true },
+	{ "no room, behind an error", { EHOSTUNREACH, ENOBUFS }, 2, 2, 0, true },
+	{ "what no ICMP says", { EPERM, EPERM, EPERM, EPERM, EPERM }, 5, 5, -EPERM, false },
+	{ "too large", { ECONNREFUSED, EMSGSIZE, EMSGSIZE, EMSGSIZE, EMSGSIZE }, 5, 5, -EMSGSIZE, false },
+};
+
+START_TEST(test_send_row)
+{
+	struct sip_flow to = { .proto = SIP_UDP, .remote = at(25063) };
+	struct bytes *wire = bytes_new(STR(MESSAGE));
+
+	side_open();
+	script_set(send_rows[_i].err, send_rows[_i].n);
+	ck_assert_msg(udp_send(side.t, &to, wire) == send_rows[_i].rc, "%s", send_rows[_i].name);
+	ck_assert_msg(script.calls == send_rows[_i].tries, "%s: %u calls", send_rows[_i].name, script.calls);
+	ck_assert_msg(side.t->stats.refused == send_rows[_i].refused, "%s", send_rows[_i].name);
+	ck_assert_msg(side.t->stats.tx_messages == (!send_rows[_i].refused && !send_rows[_i].rc), "%s", send_rows[_i].name);
+	bytes_unref(wire);
+	side_close();
+}
+END_TEST
+
+TEST_MAIN("udp", TEST_ROWS(test_send_row, send_rows))
