@@ -175,8 +175,12 @@ static void on_ended(void *arg, const struct sbi_answer *a)
 
 void n5_session_end(struct n5_session *s)
 {
+	bool first = !s->over;
+
 	s->over = true;
 	s->call = NULL;
+	if (first)
+		n5_keep(s);		/* as over: the next process ends it, should this one not come to it */
 	timer_stop(&s->life);
 	if (s->signalling)
 		htab_del(&s->pw->n5->by_phone, &s->by_phone);

@@ -66,6 +66,8 @@ static unsigned terminate(struct n5_session *s, const cJSON *j)
 		policy_lost(s->call, NULL, 0, true, why, reason_of(why, text));
 	else if (s->signalling)
 		signalling_lost(s->pw, s->b, why);
+	else
+		n5_session_end(s);		/* a left-over: nobody else would, TS 29.514 §4.2.5.3 */
 	return 204;
 }
 

@@ -1,14 +1,17 @@
 /* pcscf/n5_stored.c - application sessions over a restart: no PCF is left with one that nobody ends.  Rows Q4, H1; reliability F1.
  *
- * A record stands from the 201 to the end that the PCF has confirmed.  The session of an answered call goes on with it (call_stored.c).  One
- * whose call is not known again (there were too many, the phone's mode is another one) is a left-over: it goes with the BYE, the
- * registration, or policy.max_call_s.  What was not answered yet, and the session of a registration (which gets a new one), is ended at once. */
+ * A record stands from the 201 to the end that the PCF has confirmed; it says when that end was begun.  The session of an answered call goes
+ * on with it (call_stored.c).  Where policy control does not know that call again (there were too many, the phone's mode is another one) and
+ * the call itself goes on (session_stored.c), it is a left-over: it goes with the call (BYE, release, session timer), the registration, the
+ * PCF's wish, or policy.max_call_s.  What was not answered, what is over, and the session of a registration (which gets a new one) is ended at
+ * once. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/store/fields.h"
 #include "pcscf/n5.h"
+#include "pcscf/session.h"
 
 #define RECORD_BYTES 4096u
 #define NUMBER_STRLEN 17
@@ -37,6 +40,7 @@ void n5_keep(const struct n5_session *s)
 {
 	struct store_port *port = s->pw->w->store;
 	char key[NUMBER_STRLEN];
+	bool answered = s->answered || (s->call && s->call->state == CALL_CONFIRMED);	/* the 201 may come behind the 200 */
 	struct kept k;
 	struct buf out;
 
@@ -44,7 +48,7 @@ void n5_keep(const struct n5_session *s)
 		return;
 	k = (struct kept){ .number = s->number, .binding_id = s->b ? s->b->id : s->left_binding, .resource = str_from_c(s->resource),
 			   .ends_ms = store_now_ms(store_of(port)) + (uint64_t)s->pw->p->cfg.policy.max_call_s * 1000,
-			   .call_id = s->call ? s->call->call_id : STR_NONE, .answered = s->answered };
+			   .call_id = s->call ? s->call->call_id : STR_NONE, .answered = answered && !s->over };
 	buf_init(&out, RECORD_BYTES);
 	fields_write(kept_fields, &k, &out);
 	if (out.failed || store_put(port, STORE_POLICY, key_of(s->number, key), buf_str(&out), 0) < 0)
@@ -81,6 +85,12 @@ void n5_left_gone(struct pcscf_worker *pw, struct str call_id, uint64_t binding_
 	}
 }
 
+/* Its call does, and something tells of that one's end. */
+static bool goes_on(const struct pcscf_worker *pw, const struct kept *k)
+{
+	return k->answered && k->call_id.l && session_goes_on(pw->sessions, k->call_id, k->binding_id);
+}
+
 static int take_up(struct pcscf *p, const struct kept *k, uint64_t now_ms)
 {
 	struct worker *w = k->call_id.l ? stack_worker_of_call(p->stack, k->call_id) : stack_worker(p->stack, 0);
@@ -106,10 +116,10 @@ static int take_up(struct pcscf *p, const struct kept *k, uint64_t now_ms)
 	}
 	timer_init(&s->life, on_life);
 	s->left_binding = k->binding_id;
-	s->left_call = str_dup(k->call_id);
 	s->answered = k->answered;
-	pw->n5->n_left++;
-	timer_start(w->wheel, &s->life, k->answered && k->call_id.l && k->ends_ms > now_ms ? k->ends_ms - now_ms : 0);
+	s->left_call = str_dup(k->call_id);
+	pw->n5->n_left += s->left_call != NULL;
+	timer_start(w->wheel, &s->life, s->left_call && goes_on(pw, k) && k->ends_ms > now_ms ? k->ends_ms - now_ms : 0);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/rand.h"
+#include "pcscf/policy.h"
 #include "pcscf/session_private.h"
 
 #define SESSION_GRACE_S 32u		/* after a session timer (RFC 4028 §8.3) */
@@ -90,6 +91,7 @@ static void on_age(struct timer *t)
 		return;
 	}
 	log_debug(LOG_SESS, "session forgotten", LOG_S("call_id", s->names.call_id));
+	policy_left_gone(s->ss->pw, s->names.call_id, s->binding_id);
 	session_end(s);
 }
 
@@ -126,6 +128,14 @@ void sessions_free(struct sessions *ss)
 	htab_fini(&ss->by_call);
 	htab_fini(&ss->by_phone);
 	free(ss);
+}
+
+bool session_goes_on(const struct sessions *ss, struct str call_id, uint64_t binding_id)
+{
+	const struct call_key k = { .call_id = call_id, .binding_id = binding_id };
+	const struct session *s = session_find(ss, &k);
+
+	return s && !s->lost;
 }
 
 size_t sessions_count(const struct sessions *ss)

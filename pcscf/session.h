@@ -31,6 +31,8 @@ void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t bindi
 bool session_is_foreign(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id);
 /* Where the phone of that dialog called from, when it has no registration (an emergency call).  false: not known. */
 bool session_caller_flow(struct sessions *ss, const struct sip_msg *m, struct sip_flow *ret);
+/* That leg is answered and is not about to be released. */
+bool session_goes_on(const struct sessions *ss, struct str call_id, uint64_t binding_id);
 size_t sessions_count(const struct sessions *ss);
 
 struct ringing {

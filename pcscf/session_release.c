@@ -5,6 +5,7 @@
 #include "common/metrics/metrics.h"
 #include "common/proxy/uac.h"
 #include "pcscf/call.h"
+#include "pcscf/policy.h"
 #include "pcscf/session_private.h"
 
 #define BYE_REASON_BYTES 160u
@@ -52,6 +53,7 @@ void session_release(struct session *s, const struct binding *b, const char *why
 	bye(s, !phone, NULL, reason);
 	bye(s, phone, b || (!s->binding_id && !s->phone_called) ? &flow : NULL, reason);
 	calls_over(s->ss->pw->calls, s->names.call_id, s->binding_id, why);
+	policy_left_gone(s->ss->pw, s->names.call_id, s->binding_id);
 	session_end(s);
 }
 

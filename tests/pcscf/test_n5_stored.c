@@ -1,10 +1,14 @@
-/* tests/pcscf/test_n5_stored.c - N5 sessions when the daemon stops and starts again.
- * TS 29.514 §4.2.4; rows Q4, H1; reliability F1. */
+/* tests/pcscf/test_n5_stored.c - N5 sessions when the daemon stops and starts again: no crash, and no PCF keeps one whose call is over.
+ * TS 29.514 §4.2.4, §4.2.5.3; rows Q4, Q6, H1; reliability F1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/http2/h2.h"
+#include "common/http/http.h"
 #include "common/store/private.h"
 #include "common/util/clock.h"
+#include "pcscf/n5.h"
+#include "pcscf/session.h"
+#include "pcscf/stored.h"
 #include "tests/pcscf/rig.h"
 
 #define PATIENCE_MS 5000u
@@ -22,23 +26,41 @@ static struct store *store;
 static struct {
 	struct loop *loop;
 	struct h2_server *server;
+	struct h2_client *client;
 	bool silent;
-	unsigned created, updated, deleted;
+	unsigned created, updated, deleted, noticed;
+	char notify[N5_NOTIFY_BYTES];
 } pcf;
 
 static void on_pcf(void *u, struct h2_req *req)
 {
 	const struct h2_header location = { STR("location"), STR("/npcf-policyauthorization/v1/app-sessions/1") };
 	bool end = str_ends(h2_req_path(req), STR("/delete")), make = !end && str_eq(h2_req_method(req), STR("POST"));
+	int err;
 
 	(void)u;
 	pcf.created += make;
 	pcf.updated += !make && !end;
 	pcf.deleted += end;
+	if (make) {
+		cJSON *j = http_json_parse(h2_req_body(req), &err);
+		const cJSON *uri = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(j, "ascReqData"), "notifUri");
+
+		ck_assert(cJSON_IsString(uri));
+		snprintf(pcf.notify, sizeof(pcf.notify), "%s", uri->valuestring);
+		cJSON_Delete(j);
+	}
 	if (pcf.silent)
 		h2_req_drop(req);
 	else
 		h2_reply(req, make ? 201 : end ? 204 : 200, &location, make, STR_NONE);
+}
+
+static void on_noticed(void *arg, const struct h2_response *res)
+{
+	(void)arg;
+	ck_assert_int_eq(res->err, 0);
+	pcf.noticed = res->status;
 }
 
 /* Everybody works for a while. */
@@ -68,6 +90,28 @@ static void until_sent(unsigned status, const char *where)
 	rig_expect_status(&r, status, where);
 }
 
+/* So long that what is on its way arrives. */
+static void settle(void)
+{
+	for (unsigned i = 0; i < 20; i++)
+		work();
+}
+
+static void terminate(void)
+{
+	struct h2_request q = { .method = "POST", .body = STR("{\"termCause\":\"PDU_SESSION_TERMINATION\",\"resUri\":\"/1\"}"), .deadline_ms = PATIENCE_MS };
+	char path[N5_NOTIFY_BYTES + 16];
+	struct sbi_uri u;
+
+	ck_assert_int_eq(sbi_uri_parse(str_from_c(pcf.notify), &u), 0);
+	ck_assert_int_eq(addr_parse(u.host, u.port, &q.to), 0);
+	snprintf(path, sizeof(path), "%.*s/terminate", STR_ARG(u.path));
+	q.authority = u.authority;
+	q.path = str_from_c(path);
+	ck_assert(h2_send(pcf.client, &q, on_noticed, NULL));
+	until(&pcf.noticed, 204);
+}
+
 /* ---- life ---- */
 
 /* A port that nobody has: the kernel's choice. */
@@ -84,27 +128,30 @@ static uint16_t free_port(void)
 	return port;
 }
 
-static void open_store(void)
+static void open_store(int64_t later_ms)
 {
 	const struct store_config c = { .dir = dir, .max_bytes = 64 << 20, .max_pending_bytes = 1 << 20, .journal_bytes = 65536, .commit_ms = 100 };
 
 	ck_assert_int_eq(store_open(&store, &c, 2), 0);
+	store->offset_ms += later_ms;
 	rig_use_store(store);
 }
 
 static void begin(void)
 {
 	struct h2_server_config c = { .max_connections = 8, .max_streams = 8, .idle_ms = 60000, .request = on_pcf };
+	const struct h2_client_config cc = { .connect_ms = PATIENCE_MS, .idle_ms = 60000, .max_requests = 8, .max_streams = 8 };
 
 	memset(&pcf, 0, sizeof(pcf));
 	pcf.loop = loop_new();
+	pcf.client = h2_client_new(pcf.loop, &cc);
 	ck_assert_int_eq(addr_parse(STR("127.0.0.1"), 0, &c.listen), 0);
 	ck_assert_int_eq(h2_server_new(&pcf.server, pcf.loop, &c), 0);
 	snprintf(dir, sizeof(dir), "/tmp/cscf-n5-XXXXXX");
 	ck_assert(mkdtemp(dir));
 	snprintf(config, sizeof(config), "  reg_event: false\npolicy: {mode: n5, registration: false, on_silence: go_on, wait_ms: 1000, "
 		 "n5: {pcf: \"http://127.0.0.1:%u\", listen: \"127.0.0.1:%u\"}}\n", h2_server_port(pcf.server), free_port());
-	open_store();
+	open_store(0);
 	rig_init(&r, config, 1);
 	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
 }
@@ -115,6 +162,13 @@ static void stop(void)
 	store_close(store);
 }
 
+static void start(int64_t later_ms)
+{
+	open_store(later_ms);
+	rig_init(&r, config, 1);
+	ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+}
+
 static void end(void)
 {
 	char command[128];
@@ -122,6 +176,7 @@ static void end(void)
 	stop();
 	rig_use_store(NULL);
 	h2_server_free(pcf.server);
+	h2_client_free(pcf.client);
 	loop_free(pcf.loop);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	ck_assert_int_eq(system(command), 0);
@@ -152,6 +207,16 @@ static void answered(const char *extra)
 	ck_assert_uint_eq(pcf.created, 1);
 }
 
+static void hang_up(void)
+{
+	char route[1024];
+
+	snprintf(route, sizeof(route), "Route: %s, " S_RR "\n", rr);
+	rig_request_as(&r, ALICE, "BYE", "sip:bob@10.9.0.2:6000", HERS, "call", route);
+	rig_reply(&r, rig_expect(&r, "BYE", SCSCF), 200, NULL);
+	rig_expect_status(&r, 200, ALICE);
+}
+
 /* ---- tests ---- */
 
 static const char *const open_requests[] = { "create", "update" };
@@ -179,4 +244,73 @@ START_TEST(test_stop_while_asked)
 }
 END_TEST
 
-TEST_MAIN("n5_stored", TEST_ROWS(test_stop_while_asked, open_requests))
+static const struct { const char *name, *answer; int64_t away_ms; bool bye; } overs[] = {
+	{ "its end unconfirmed", "", 60000, true },
+	{ "the registration gone meanwhile", "", 700000, false },
+	{ "its session timer ran out meanwhile", "Session-Expires: 90;refresher=uac\n", 200000, false },
+};
+
+/* The call is over when the daemon comes back, or is released then: the PCF hears of it at once, not at policy.max_call_s. */
+START_TEST(test_over)
+{
+	begin();
+	answered(overs[_i].answer);
+	if (overs[_i].bye) {
+		pcf.silent = true;
+		hang_up();
+		until(&pcf.deleted, 1);
+	}
+	stop();
+	pcf.silent = false;
+	pcf.deleted = 0;
+	start(overs[_i].away_ms);
+	until(&pcf.deleted, 1);
+	settle();
+	stop();
+	start(0);
+	settle();
+	ck_assert_msg(pcf.deleted == 1, "%s: ended twice", overs[_i].name);
+	end();
+}
+END_TEST
+
+static void forget_call(void *arg, const struct store_record *rec)
+{
+	(void)arg;
+	store_del(store_port(store, 1), STORE_CALL, rec->key);
+}
+
+static void by_admin(void)
+{
+	ck_assert_uint_eq(sessions_release_call(pcscf_of(&r.workers[0].w)->sessions, STR("call"), "administration"), 1);
+}
+
+static void expire(void)
+{
+	rig_run(&r, 130000);
+}
+
+static const struct { const char *name; void (*end)(void); } enders[] = { { "BYE", hang_up }, { "the PCF", terminate }, { "released", by_admin },
+									       { "session timer", expire } };
+
+/* A left-over: the call goes on and only policy control does not know it any more.  Its session goes with it, or when the PCF wants. */
+START_TEST(test_left_over)
+{
+	begin();
+	answered("Session-Expires: 90;refresher=uac\n");
+	stop();
+	start(10000);
+	ck_assert_int_eq(store_scan(store, STORE_CALL, forget_call, NULL), 0);
+	stop();
+	start(10000);
+	settle();
+	ck_assert_msg(pcf.deleted == 0, "%s: ended while the call goes on", enders[_i].name);
+	enders[_i].end();
+	until(&pcf.deleted, 1);
+	settle();
+	ck_assert_uint_eq(pcf.deleted, 1);
+	end();
+}
+END_TEST
+
+TEST_MAIN("n5_stored", TEST_ROWS(test_stop_while_asked, open_requests), TEST_ROWS(test_over, overs), TEST_ROWS(test_left_over, enders))
