@@ -289,14 +289,15 @@ static struct str top_via(struct proxy *p)
 /* RFC 3261 §16.7 step 3: our Via goes; those that the next hop was not shown come back.  false: none would be left. */
 static bool take_via(struct proxy *p, const struct sip_msg *m, struct sip_out *o)
 {
-	struct sip_values it = sip_values(p->m, SIP_H_VIA);
 	struct str v, all[SIP_MSG_MAX_HDRS];
+	struct sip_values it;
 	unsigned n = 0;
 
 	if (!p->hides_via) {
 		sip_out_drop_first(o, SIP_H_VIA);
 		return sip_values_count(m, SIP_H_VIA) >= 2;
 	}
+	it = sip_values(p->m, SIP_H_VIA);
 	while (n < SIP_MSG_MAX_HDRS && sip_values_next(&it, &v))
 		all[n++] = v;
 	if (n && top_via(p).l)
@@ -307,6 +308,20 @@ static bool take_via(struct proxy *p, const struct sip_msg *m, struct sip_out *o
 	return true;
 }
 
+/* The request rests, and what goes up takes headers from it.  false: out of memory.  What the callee repeats is not heard
+ * (RFC 3261 §13.3.1.1, §13.3.1.4); another final response ends the branch. */
+static bool request_readable(struct proxy_branch *b, const struct sip_msg *m)
+{
+	struct proxy *p = b->p;
+
+	if (sip_msg_wake(p->m))
+		return true;
+	log_warn(LOG_PROXY, "no memory for a response", LOG_U("status", m->status), LOG_S("call_id", p->m->call_id));
+	if (m->status >= 300 || (m->status >= 200 && !proxy_is_invite(p)))
+		branch_end(b, 500, NULL, NULL);
+	return false;
+}
+
 /* What the user says to a response, and then its way. */
 static void judge(struct proxy_branch *b, struct sip_msg *m)
 {
@@ -314,6 +329,8 @@ static void judge(struct proxy_branch *b, struct sip_msg *m)
 	enum proxy_verdict v = PROXY_PASS;
 	struct sip_out o;
 
+	if (!request_readable(b, m))
+		return;
 	sip_out_init(&o, m);
 	if (!take_via(p, m, &o)) {		/* not meant to go further */
 		log_debug(LOG_PROXY, "response without a Via for the way back", LOG_S("call_id", p->m->call_id));

@@ -452,7 +452,51 @@ START_TEST(test_hidden_vias_are_made_once)
 }
 END_TEST
 
-TEST_MAIN("proxy respond", TEST_ONE(test_hidden_vias_are_made_once), TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
+/* No memory to read the request with, which rests: no response is written without what it takes from there.  What is repeated waits. */
+static const struct { const char *name, *method; bool hides; unsigned status; bool repeated; } asleep_rows[] = {
+	{ "it rings", "INVITE", true, 183, true },
+	{ "it answers", "INVITE", true, 200, true },
+	{ "it answers, and the role reads the request", "INVITE", false, 200, true },
+	{ "it is busy", "INVITE", true, 486, false },
+	{ "another method", "MESSAGE", true, 200, false },
+};
+
+START_TEST(test_request_cannot_be_read)
+{
+	const char *method = asleep_rows[_i].method;
+	struct arena_mark mark;
+	struct rig_sent *fwd;
+	struct arena *a;
+	struct rig r;
+	char *log;
+
+	rig_init(&r);
+	rig_request(&r, method, "sip:bob@n1", "Via: SIP/2.0/UDP core.example:5060;branch=z9hG4bKfar\n");
+	if (asleep_rows[_i].hides)
+		proxy_hide_via(r.p);
+	fwd = rig_req(&r, method, 0);
+	rig_reply(&r, fwd, 180, "B", "");
+	a = proxy_request(r.p)->arena;
+	mark = arena_mark(a);
+	while (arena_alloc(a, 16))
+		;
+	log = r.log + strlen(r.log);
+	rig_reply(&r, fwd, asleep_rows[_i].status, "B", "");
+	ck_assert_msg(!rig_last_up(&r) || rig_last_up(&r)->status == 180, "%s: %s", asleep_rows[_i].name, rig_up(&r));
+	ck_assert_msg(!strcmp(log, asleep_rows[_i].repeated ? "" : "own-failed:500 final:500 "), "%s: %s", asleep_rows[_i].name, log);
+	arena_rewind(a, mark);
+	if (asleep_rows[_i].repeated) {
+		rig_reply(&r, fwd, asleep_rows[_i].status, "B", "");
+		ck_assert_msg(rig_last_up(&r)->status == asleep_rows[_i].status, "%s: %s", asleep_rows[_i].name, rig_up(&r));
+		ck_assert_uint_eq(sip_values_count(rig_last_up(&r), SIP_H_VIA), 2);
+	}
+	rig_run(&r, 400000);
+	ck_assert_ptr_null(r.p);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("proxy respond", TEST_ROWS(test_request_cannot_be_read, asleep_rows), TEST_ONE(test_hidden_vias_are_made_once), TEST_ROWS(test_best_invite, rows), TEST_ROWS(test_best_message, rows), TEST_ONE(test_challenges),
 	  TEST_ONE(test_6xx_cancels), TEST_ONE(test_way_up), TEST_ONE(test_hold), TEST_ONE(test_hold_failure),
 	  TEST_ONE(test_hold_cancelled), TEST_ONE(test_hold_forever), TEST_ONE(test_drop), TEST_ONE(test_final_taken),
 	  TEST_ROWS(test_retry_after_of_a_503, retries),
