@@ -90,6 +90,13 @@ int http_server_tokens(struct http_server *s, const char *token, const struct ht
 	return rc;
 }
 
+static bool ring_init(struct http_audit_ring *g, unsigned room)
+{
+	g->room = room;
+	g->v = calloc(room, sizeof(*g->v));
+	return g->v != NULL;
+}
+
 int access_init(struct http_server *s, const struct http_config *c)
 {
 	int rc = tokens_add(s, c->token, c->tokens, c->n_tokens);
@@ -97,9 +104,8 @@ int access_init(struct http_server *s, const struct http_config *c)
 	s->requests_per_s = c->requests_per_s;
 	s->client_role = c->client_role;
 	s->bucket = calloc(HTTP_BUCKETS, sizeof(*s->bucket));
-	s->audit = calloc(HTTP_AUDIT_ENTRIES, sizeof(*s->audit));
-	if (rc == 0 && (!s->bucket || !s->audit || copy(c->tls_cert, &s->tls_cert) < 0 || copy(c->tls_key, &s->tls_key) < 0 ||
-			copy(c->tls_client_ca, &s->tls_ca) < 0))
+	if (rc == 0 && (!s->bucket || !ring_init(&s->done, HTTP_AUDIT_ENTRIES) || !ring_init(&s->refused, HTTP_AUDIT_REFUSED) ||
+			copy(c->tls_cert, &s->tls_cert) < 0 || copy(c->tls_key, &s->tls_key) < 0 || copy(c->tls_client_ca, &s->tls_ca) < 0))
 		rc = -ENOMEM;
 	return rc;
 }
@@ -108,7 +114,8 @@ void access_fini(struct http_server *s)
 {
 	tokens_forget(s);
 	free(s->bucket);
-	free(s->audit);
+	free(s->done.v);
+	free(s->refused.v);
 	free(s->tls_cert);
 	free(s->tls_ca);
 	forget(s->tls_key);
@@ -246,6 +253,7 @@ bool access_allows(struct http_req *r)
 		by_certificate(r);
 	if (r->route->role <= r->role)
 		return true;
+	r->refused = true;
 	if (r->role) {
 		http_problem(r, 403, "INSUFFICIENT_ROLE", "this needs the role %s; %s has the role %s", http_role_name(r->route->role), r->who,
 			     http_role_name(r->role));
@@ -264,13 +272,14 @@ bool access_allows(struct http_req *r)
 void access_audit(struct http_req *r)
 {
 	struct http_server *s = r->l->s;
+	struct http_audit_ring *g = r->refused ? &s->refused : &s->done;
 	struct http_audit *a;
 	struct addr from;
 
 	/* 429: whom the limits turn away does not push others out of the ring. */
 	if (!r->route || r->status == 429 || strcmp(r->route->method, "GET") == 0)
 		return;
-	a = &s->audit[s->n_audit % HTTP_AUDIT_ENTRIES];
+	a = &g->v[g->n++ % g->room];
 	*a = (struct http_audit){ .wall_us = clock_wall_us(), .number = ++s->n_audit, .status = r->status };
 	snprintf(a->who, sizeof(a->who), "%s", r->who[0] ? r->who : "unknown");
 	snprintf(a->method, sizeof(a->method), "%s", r->method);
@@ -296,11 +305,26 @@ static cJSON *audit_json(const struct http_audit *a)
 	return o;
 }
 
+/* The newest entry whose number is below `before`; *at: how many were written with the one to look at first.  NULL: none is left. */
+static const struct http_audit *ring_peek(const struct http_audit_ring *g, uint64_t *at, uint64_t before)
+{
+	for (; *at && *at + g->room > g->n; --*at)
+		if (g->v[(*at - 1) % g->room].number < before)
+			return &g->v[(*at - 1) % g->room];
+	return NULL;
+}
+
+static const struct http_audit *newer(const struct http_audit *a, const struct http_audit *b)
+{
+	return !b || (a && a->number > b->number) ? a : b;
+}
+
 /* Newest first; the cursor is the number of the last one shown. */
 static void get_audit(void *u, struct http_req *r)
 {
-	struct http_server *s = u;
-	uint64_t before = s->n_audit + 1, oldest = s->n_audit > HTTP_AUDIT_ENTRIES ? s->n_audit - HTTP_AUDIT_ENTRIES + 1 : 1;
+	const struct http_server *s = u;
+	uint64_t before = UINT64_MAX, done = s->done.n, refused = s->refused.n;
+	const struct http_audit *a;
 	struct str cursor;
 	unsigned limit;
 	cJSON *items;
@@ -312,13 +336,13 @@ static void get_audit(void *u, struct http_req *r)
 		http_problem(r, 400, "INVALID_QUERY_PARAM", "the cursor is not one of ours");
 		return;
 	}
-	if (before > s->n_audit + 1)
-		before = s->n_audit + 1;
 	items = cJSON_CreateArray();
-	for (; limit && before > oldest; limit--)
-		cJSON_AddItemToArray(items, audit_json(&s->audit[(--before - 1) % HTTP_AUDIT_ENTRIES]));
+	while ((a = newer(ring_peek(&s->done, &done, before), ring_peek(&s->refused, &refused, before))) && limit--) {
+		cJSON_AddItemToArray(items, audit_json(a));
+		before = a->number;
+	}
 	snprintf(next, sizeof(next), "%llu", (unsigned long long)before);
-	http_reply_page(r, items, before > oldest ? next : NULL);
+	http_reply_page(r, items, a ? next : NULL);
 }
 
 const struct http_route http_audit_routes[] = {

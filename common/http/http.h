@@ -59,8 +59,10 @@ void http_server_openapi(const struct http_server *s, struct buf *out);		/* Open
 
 void http_server_docs(const struct http_server *s, struct buf *out);		/* the same for people: an HTML page without a script */
 
-/* GET /api/v1/audit: who changed what, the newest HTTP_AUDIT_ENTRIES, refused attempts too.  u is the server. */
+/* GET /api/v1/audit: who changed what, the newest HTTP_AUDIT_ENTRIES, and the newest HTTP_AUDIT_REFUSED attempts of those who may
+ * not.  u is the server. */
 #define HTTP_AUDIT_ENTRIES 1000
+#define HTTP_AUDIT_REFUSED 100
 extern const struct http_route http_audit_routes[];
 
 const char *http_role_name(enum http_role role);

@@ -22,6 +22,12 @@ struct http_audit {
 	unsigned status;
 };
 
+struct http_audit_ring {
+	struct http_audit *v;
+	unsigned room;
+	uint64_t n;			/* ever written */
+};
+
 struct http_table {
 	const struct http_route *routes;
 	void *u;
@@ -43,7 +49,7 @@ struct http_server {
 	struct http_bucket *bucket;		/* HTTP_BUCKETS */
 	char *tls_cert, *tls_key, *tls_ca;
 	enum http_role client_role;
-	struct http_audit *audit;		/* HTTP_AUDIT_ENTRIES */
+	struct http_audit_ring done, refused;	/* strangers must not push out what was done */
 	uint64_t n_audit;
 	struct http_listener tcp, local;
 	struct timer run;			/* libmicrohttpd's own time-outs, and the turn after a resume */
@@ -77,7 +83,7 @@ struct http_req {
 	} query[HTTP_MAX_QUERIES];
 	unsigned n_queries;
 	struct buf body;
-	bool too_large, dispatched, suspended, answered, queued;
+	bool too_large, refused, dispatched, suspended, answered, queued;
 	char etag[HTTP_ETAG_STRLEN];		/* set by the handler */
 	cJSON *json;
 	struct {

@@ -31,7 +31,7 @@ static const struct http_route *route(unsigned which)
 void fuzz_one(const uint8_t *data, size_t size)
 {
 	static struct http_audit audit[HTTP_AUDIT_ENTRIES];
-	static struct http_server server = { .audit = audit };
+	static struct http_server server = { .done = { audit, HTTP_AUDIT_ENTRIES, 0 } };
 	static struct http_listener listener = { .s = &server, .trusted = true };
 	static char path[] = "/fuzz";
 	struct http_req r = { .l = &listener, .method = "POST", .path = path };

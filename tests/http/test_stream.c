@@ -1,18 +1,7 @@
 /* tests/http/test_stream.c - answers that wait and answers without an end, over a real socket: what becomes of them at the stop. */
-#include <fcntl.h>
 #include <microhttpd.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include "common/http/http.h"
-#include "tests/check.h"
+#include "tests/http/connection.h"
 
-#define TOKEN "secret-token"
-#define SERVE_MS 2000u
-
-static struct loop *l;
-static struct http_server *s;
-static struct addr to;
 static unsigned asked, closed;		/* handlers run, streams over */
 static bool no_memory;
 
@@ -70,78 +59,31 @@ static const struct http_route routes[] = {
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };
 
-static void serve(void)
-{
-	struct http_config c = { .token = TOKEN, .nf = "test" };
-	int rc = -1;
-
-	l = loop_new();
-	for (uint16_t port = 28180; port < 28280 && rc < 0; port++) {	/* another run may hold one */
-		addr_parse(STR("127.0.103.1"), port, &c.listen);
-		rc = http_server_new(&s, l, &c);
-	}
-	ck_assert_int_eq(rc, 0);
-	http_server_routes(s, routes, NULL);
-	to = c.listen;
-}
-
-static void request(int fd, const char *path)
-{
-	char text[256];
-	ssize_t n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " TOKEN "\r\n\r\n", path);
-
-	ck_assert_int_eq(write(fd, text, (size_t)n), n);
-}
-
-/* What came until now is put behind what `text` holds. */
-static void hear(int fd, char text[4096])
-{
-	size_t at = strlen(text);
-	ssize_t n;
-
-	while ((n = read(fd, text + at, 4095 - at)) > 0)
-		at += (size_t)n;
-	text[at] = '\0';
-}
-
-/* Serves until `what` came. */
-static void await(int fd, char text[4096], const char *what)
-{
-	*text = '\0';
-	for (unsigned i = 0; i < SERVE_MS && !strstr(text, what); i++) {
-		loop_run_for(l, 1);
-		hear(fd, text);
-	}
-	ck_assert_msg(strstr(text, what) != NULL, "no %s: %s", what, text);
-}
-
 /* A connection that is known to the server and idle. */
-static int dial(void)
+static int dial_idle(void)
 {
-	int fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char text[4096];
+	int fd = dial();
 
-	ck_assert_int_eq(connect(fd, &to.sa, addr_len(&to)), 0);
-	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	request(fd, "/now");
+	request(fd, "GET /now", WITH_TOKEN);
 	await(fd, text, "now");
 	return fd;
 }
 
 /* Comes at the moment of the stop: no handler sees it, whether it would have waited or not. */
-static const char *const late[] = { "/now", "/never", "/stream" };
+static const char *const late[] = { "GET /now", "GET /never", "GET /stream" };
 START_TEST(test_late_request)
 {
 	char text[4096] = "";
 	int fd;
 
-	serve();
-	fd = dial();
-	request(fd, late[_i]);
+	serve(routes, (struct http_config){ .token = TOKEN });
+	fd = dial_idle();
+	request(fd, late[_i], WITH_TOKEN);
 	http_server_free(s);
 	hear(fd, text);
 	ck_assert_msg(strstr(text, "HTTP/1.1 503") && strstr(text, "STOPPING"), "%s: %s", late[_i], text);
-	ck_assert_uint_eq(asked, 1);		/* dial()'s */
+	ck_assert_uint_eq(asked, 1);		/* dial_idle()'s */
 	close(fd);
 	loop_free(l);
 }
@@ -159,9 +101,9 @@ START_TEST(test_waiting_request)
 	char text[4096] = "";
 	int fd;
 
-	serve();
-	fd = dial();
-	request(fd, "/never");
+	serve(routes, (struct http_config){ .token = TOKEN });
+	fd = dial_idle();
+	request(fd, "GET /never", WITH_TOKEN);
 	await_asked(2);
 	http_server_free(s);
 	hear(fd, text);
@@ -177,9 +119,9 @@ START_TEST(test_waiting_request_no_memory)
 	char text[4096] = "", one;
 	int fd;
 
-	serve();
-	fd = dial();
-	request(fd, "/never");
+	serve(routes, (struct http_config){ .token = TOKEN });
+	fd = dial_idle();
+	request(fd, "GET /never", WITH_TOKEN);
 	await_asked(2);
 	no_memory = true;
 	http_server_free(s);
@@ -197,9 +139,9 @@ START_TEST(test_stream_at_stop)
 	char text[4096] = "";
 	int fd;
 
-	serve();
-	fd = dial();
-	request(fd, "/stream");
+	serve(routes, (struct http_config){ .token = TOKEN });
+	fd = dial_idle();
+	request(fd, "GET /stream", WITH_TOKEN);
 	await(fd, text, "first\n");
 	loop_run_for(l, 1);
 	ck_assert_uint_eq(closed, 0);
