@@ -7,6 +7,7 @@
 
 #define MAX_WAIT_US 60000000u		/* a stamp older than that: the clock was set */
 #define SEND_TRIES 5u			/* per datagram, while the socket tells of others */
+#define READ_TRIES 3u			/* per turn, likewise */
 #define SOCKET_BUFFER_BYTES (4 << 20)	/* a burst while the worker is busy; the kernel caps it */
 
 /* What the kernel tells of each datagram: when it came, and how many found no room so far. */
@@ -77,6 +78,19 @@ static uint64_t read_control(struct listener *ls, struct msghdr *h, uint64_t wal
 	return waited;
 }
 
+/* Errors beyond what a turn reads are told to this call as well, which reads nothing then: SIP does not wait behind them. */
+static int read_some(int fd, struct udp_batch *b)
+{
+	int n = -1;
+
+	for (unsigned i = 0; i < READ_TRIES && n < 0; i++) {
+		n = recvmmsg(fd, b->msg, TP_UDP_BATCH, MSG_DONTWAIT, NULL);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+	}
+	return n;
+}
+
 static void on_readable(struct loop_fd *f, uint32_t revents)
 {
 	struct listener *ls = container_of(f, struct listener, f);
@@ -92,7 +106,7 @@ static void on_readable(struct loop_fd *f, uint32_t revents)
 						     .msg_iov = &b->iov[i], .msg_iovlen = 1, .msg_control = &b->control[i],
 						     .msg_controllen = sizeof(b->control[i]) };
 	}
-	n = recvmmsg(f->fd, b->msg, TP_UDP_BATCH, MSG_DONTWAIT, NULL);
+	n = read_some(f->fd, b);
 	wall_us = clock_wall_us();
 	mono_us = clock_mono_us();
 	for (int i = 0; i < n; i++)

@@ -65,12 +65,27 @@ static void post(struct transport *t, uint16_t worker, const struct addr *to, st
 		arena_unref(a);
 }
 
+/* Our Via is all that a transaction can be known by: what is quoted without it is nobody's, and no worker is bothered. */
+static bool has_branch(struct str quoted)
+{
+	static const struct str cookie = { ";branch=z9hG4bK", 15 };
+	ssize_t at = str_find(quoted, cookie);
+	size_t first = (size_t)at + cookie.l;
+
+	if (at < 0)
+		return false;
+	for (size_t i = first; i < quoted.l; i++)
+		if (quoted.p[i] == ';' || quoted.p[i] == ',' || quoted.p[i] == '\r' || quoted.p[i] == '\n')
+			return i > first;
+	return false;
+}
+
 static void tell(struct transport *t, const struct addr *to, struct str quoted, int err)
 {
 	struct str call_id = sip_scan_call_id(quoted);
 
 	/* What answers were sent is not waited for: RFC 3261 §17.2.4 has nothing to do about it over UDP. */
-	if (str_starts(quoted, STR("SIP/")))
+	if (str_starts(quoted, STR("SIP/")) || !has_branch(quoted))
 		return;
 	t->stats.unreachable++;
 	for (uint16_t w = 0; w < t->group->n_workers; w++) {

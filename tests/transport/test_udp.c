@@ -1,5 +1,7 @@
 /* tests/transport/test_udp.c - a UDP socket whose calls fail because of what ICMP said: RFC 3261 §18.4. */
 #include <errno.h>
+#include <poll.h>
+#include <unistd.h>
 #include "common/transport/private.h"
 #include "tests/check.h"
 
@@ -11,6 +13,8 @@ static struct {
 
 ssize_t __real_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l);
 ssize_t __wrap_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l);
+int __real_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *wait);
+int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *wait);
 
 static bool fails(void)
 {
@@ -24,6 +28,11 @@ static bool fails(void)
 ssize_t __wrap_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l)
 {
 	return fails() ? -1 : __real_sendto(fd, p, l, flags, to, to_l);
+}
+
+int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *wait)
+{
+	return fails() ? -1 : __real_recvmmsg(fd, m, n, flags, wait);
 }
 
 static void script_set(const int *err, unsigned n)
@@ -86,6 +95,16 @@ static void side_open(void)
 	ck_assert_int_eq(transport_listen(side.t, SIP_UDP, &a), 0);
 }
 
+/* One turn in which that was ready. */
+static void turn(uint32_t revents)
+{
+	struct listener *ls = side.t->listener[0];
+	struct pollfd p = { .fd = ls->f.fd, .events = POLLIN };
+
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ls->f.fn(&ls->f, revents);
+}
+
 static void side_close(void)
 {
 	transport_free(side.t);
@@ -137,4 +156,60 @@ START_TEST(test_send_row)
 }
 END_TEST
 
-TEST_MAIN("udp", TEST_ROWS(test_send_row, send_rows))
+/* ---- reading: more errors than one turn reads, and SIP behind them ---- */
+
+static const struct { const char *name; int err[8]; unsigned n, tries, messages; } read_rows[] = {
+	{ "nothing wrong", { 0 }, 0, 1, 1 },
+	{ "an error first", { ECONNREFUSED }, 1, 2, 1 },
+	{ "two", { EHOSTUNREACH, EPROTO }, 2, 3, 1 },
+	{ "no end of them: next turn", { EHOSTUNREACH, EPROTO, EPROTO, EPROTO }, 4, 3, 0 },
+	{ "nothing there", { EAGAIN }, 1, 1, 0 },
+	{ "a signal", { EINTR }, 1, 1, 0 },
+};
+
+START_TEST(test_read_row)
+{
+	struct addr a = at(25062);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	side_open();
+	ck_assert_int_eq(connect(fd, &a.sa, addr_len(&a)), 0);
+	ck_assert_int_eq(send(fd, MESSAGE, sizeof(MESSAGE) - 1, 0), sizeof(MESSAGE) - 1);
+	script_set(read_rows[_i].err, read_rows[_i].n);
+	turn(EPOLLIN);
+	ck_assert_msg(script.calls == read_rows[_i].tries, "%s: %u calls", read_rows[_i].name, script.calls);
+	ck_assert_msg(side.messages == read_rows[_i].messages, "%s", read_rows[_i].name);
+	close(fd);
+	side_close();
+}
+END_TEST
+
+/* ---- what is quoted: without a whole branch it is nobody's, and no worker is asked ---- */
+
+static const struct { const char *name, *text; unsigned told; } quote_rows[] = {
+	{ "a request", MESSAGE, 1 },
+	{ "cut behind the branch", HEAD "z9hG4bK1\r", 1 },
+	{ "cut behind a parameter", HEAD "z9hG4bK1;x", 1 },
+	{ "cut in the branch", HEAD "z9hG4bK1", 0 },
+	{ "cut before it", "OPTIONS sip:a@127.0.101.9 SIP/2.0\r\nVia: SIP/2.0/UDP h;bra", 0 },
+	{ "an empty branch", HEAD "z9hG4bK" TAIL, 0 },
+	{ "RFC 2543", HEAD "1" TAIL, 0 },
+	{ "anything", "x", 0 },
+};
+
+START_TEST(test_quote_row)
+{
+	struct sip_flow nobody = { .proto = SIP_UDP, .remote = at(9) };
+	struct bytes *wire = bytes_new(str_from_c(quote_rows[_i].text));
+
+	side_open();
+	ck_assert_int_eq(udp_send(side.t, &nobody, wire), 0);
+	turn(EPOLLERR);
+	ck_assert_msg(side.unreachable == quote_rows[_i].told, "%s", quote_rows[_i].name);
+	ck_assert_uint_eq(side.t->stats.unreachable, quote_rows[_i].told);
+	bytes_unref(wire);
+	side_close();
+}
+END_TEST
+
+TEST_MAIN("udp", TEST_ROWS(test_read_row, read_rows), TEST_ROWS(test_quote_row, quote_rows), TEST_ROWS(test_send_row, send_rows))
