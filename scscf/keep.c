@@ -7,8 +7,6 @@
 #include "scscf/keep.h"
 #include "scscf/subscription.h"
 
-#define KEY_MAX 320u			/* a private identity has 256 octets at most, register.c */
-
 static METRIC_DEF(m_restored, "cscf_scscf_restored_total", METRIC_COUNTER, "Records taken up again at the start, and those that could not be.",
 		  "table", "outcome");
 
@@ -71,19 +69,11 @@ static void put_profile(const struct registration *g, struct store_port *port, s
 	}
 }
 
-/* The private identity, and behind a blank which of its sets it is, but for the first one. */
-struct key {
-	char text[KEY_MAX];
-	size_t l;
-};
-
-static struct key key_of(const struct registration *g)
+struct str keep_key(const struct registration *g, char room[KEEP_MAX_KEY])
 {
-	struct key k;
-	int n = snprintf(k.text, sizeof(k.text), g->set ? "%s %u" : "%s", g->impi, g->set);
+	int n = snprintf(room, KEEP_MAX_KEY, g->set ? "%s %u" : "%s", g->impi, g->set);
 
-	k.l = n > 0 && (size_t)n < sizeof(k.text) ? (size_t)n : 0;
-	return k;
+	return str_make(room, n > 0 && (unsigned)n < KEEP_MAX_KEY ? (size_t)n : 0);
 }
 
 struct str keep_key_impi(struct str key, unsigned *ret_set)
@@ -100,8 +90,8 @@ struct str keep_key_impi(struct str key, unsigned *ret_set)
 void keep_registration(struct registration *g)
 {
 	struct store_port *port = g->r->sw->w->store;
-	struct key key = key_of(g);
 	struct keep_record *k;
+	char key[KEEP_MAX_KEY];
 	uint64_t last = 0;
 	struct buf b;
 
@@ -124,7 +114,7 @@ void keep_registration(struct registration *g)
 	put_profile(g, port, k);
 	buf_init(&b, KEEP_MAX_BYTES);
 	keep_record_write(k, &b);
-	if (b.failed || store_put(port, STORE_REGISTRATION, str_make(key.text, key.l), buf_str(&b), last) < 0)
+	if (b.failed || store_put(port, STORE_REGISTRATION, keep_key(g, key), buf_str(&b), last) < 0)
 		log_error(LOG_REG, "a registration could not be kept", LOG_C("impi", g->impi));
 	g->foreign = false;
 	g->kept_sequence = (uint32_t)store_sequence(port);
@@ -134,10 +124,10 @@ void keep_registration(struct registration *g)
 
 void keep_forget(const struct registration *g)
 {
-	struct key key = key_of(g);
+	char key[KEEP_MAX_KEY];
 
 	if (!g->r->restoring)
-		store_del(g->r->sw->w->store, STORE_REGISTRATION, str_make(key.text, key.l));
+		store_del(g->r->sw->w->store, STORE_REGISTRATION, keep_key(g, key));
 }
 
 /* ---- filter criteria that were kept ---- */

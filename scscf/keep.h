@@ -43,6 +43,8 @@ struct keep_record {			/* texts are borrowed */
 void keep_record_write(const struct keep_record *k, struct buf *out);
 int keep_record_read(struct str text, struct keep_record *ret);	/* 0, -EBADMSG */
 
+#define KEEP_MAX_KEY 320u		/* a private identity has 256 octets at most, register.c */
+struct str keep_key(const struct registration *g, char room[KEEP_MAX_KEY]);	/* the private identity, and behind a blank which of its sets, but for the first */
 struct str keep_key_impi(struct str key, unsigned *ret_set);	/* of a record's key: the private identity, and which of its sets */
 struct str keep_began_with(const struct keep_record *k);
 bool keep_has_criteria(struct scscf *s, const struct keep_record *k, struct str *ret_missing);
@@ -52,6 +54,8 @@ int keep_replace(struct registration *g, const struct keep_record *k, uint64_t t
 #define SHARE_TAKEOVER_MS 10000u	/* when its owner has not ended a registration so long after its time, others do; up to twice that */
 void share_begin(struct scscf *s, struct stack *stack, struct store *store);
 void share_criteria(struct scscf *s, struct str digest, struct criteria *c);	/* they are here; nothing when nothing is shared */
+/* The time of one that another instance wrote is over: it ends, or has been refreshed there, or the timer starts again as long as nobody knows. */
+void share_ended(struct registration *g);
 void share_look(struct worker *owner, struct reg_job *job);	/* what others have of this user comes first; then registrar_job_here() */
 
 /* ---- keep_subs.c ---- */

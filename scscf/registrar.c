@@ -75,7 +75,10 @@ static void on_expiry(struct timer *t)
 {
 	struct registration *g = container_of(t, struct registration, expiry);
 
-	registration_timed(g, t, &g->expiry_work);
+	if (g->foreign)
+		share_ended(g);
+	else
+		registration_timed(g, t, &g->expiry_work);
 }
 
 static uint8_t free_set(const struct registration_sets *s)

@@ -3,10 +3,11 @@
  * What another instance wrote comes from the store's writer as news and goes to the worker that owns the private identity, as one more
  * piece of work on that registration.  It replaces what is known here, unless both have changed it at once: then it has what either
  * has.  The instance that wrote a registration last ends it, tells the HSS and the application servers; when it does not, being gone,
- * another one does, a while later (start_expiry()). */
+ * another one does, a while later (start_expiry()), once Redis says that there is nothing newer (share_ended()). */
 #include <errno.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/util/rand.h"
 #include "scscf/keep.h"
 
 #define MAX_TRIES 5u			/* filter criteria that come later than who refers to them */
@@ -114,6 +115,8 @@ static void news_run(struct registration *g, struct reg_work *w)
 	if (rc == 0 && !n->r.gone && !keep_has_criteria(n->s, k, &missing) && n->tries++ < MAX_TRIES &&
 	    store_fetch(n->s->shared, STORE_CRITERIA, missing, again, n) == 0) {
 		free(k);
+		if (g->profile)		/* what it is now does not end meanwhile */
+			timer_start(g->r->sw->w->wheel, &g->expiry, SHARE_TAKEOVER_MS);
 		registration_done(g);
 		return;
 	}
@@ -189,6 +192,53 @@ static void again(void *arg, int rc)
 
 	if (rc == -ESHUTDOWN || worker_post(stack_owner(n->s->stack, keep_key_impi(n->r.key, &set)), news_here, n) < 0)
 		free(n);
+}
+
+/* ---- its time is over, and its owner said nothing ---- */
+
+struct question {
+	struct worker *owner;
+	uint64_t again_ms;		/* when the timer asks anew */
+	int rc;				/* 0: what is newer, if anything, came before it */
+	size_t l;
+	char key[];
+};
+
+static void answered_here(struct worker *owner, void *arg)
+{
+	struct question *q = arg;
+	unsigned set;
+	struct str impi = keep_key_impi(str_make(q->key, q->l), &set);
+	struct registration *g = find_set(scscf_of(owner)->registrar, impi, set);
+
+	/* A timer that was started anew: it was refreshed, or news wait for filter criteria.  Work under way: they may wait for it. */
+	if (g && g->foreign && g->profile && !g->current && q->rc == 0 && timer_pending(&g->expiry) && g->expiry.at_ms == q->again_ms)
+		registration_timed(g, &g->expiry, &g->expiry_work);
+	free(q);
+}
+
+static void on_answer(void *arg, int rc)
+{
+	struct question *q = arg;
+
+	q->rc = rc;
+	if (rc == -ESHUTDOWN || worker_post(q->owner, answered_here, q) < 0)
+		free(q);
+}
+
+void share_ended(struct registration *g)
+{
+	char room[KEEP_MAX_KEY];
+	struct str key = keep_key(g, room);
+	struct question *q = malloc(sizeof(*q) + key.l);
+
+	timer_start(g->r->sw->w->wheel, &g->expiry, SHARE_TAKEOVER_MS + rand_below(SHARE_TAKEOVER_MS));
+	if (!q)
+		return;
+	*q = (struct question){ .owner = g->r->sw->w, .again_ms = g->expiry.at_ms, .l = key.l };
+	memcpy(q->key, key.p, key.l);
+	if (store_fetch(registration_scscf(g)->shared, STORE_REGISTRATION, key, on_answer, q) < 0)
+		free(q);
 }
 
 /* ---- on the writer's thread ---- */

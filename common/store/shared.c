@@ -450,7 +450,7 @@ static void on_read(void *arg, const redisReply *reply)
 	else if (reply && read_remote(reply, &m))
 		take(sh, r->k, &m);
 	if (r->fetch)
-		fetch_end(r->fetch, reply ? 0 : -ENOTCONN);
+		fetch_end(r->fetch, reply && reply->type != REDIS_REPLY_ERROR ? 0 : -ENOTCONN);
 	if (r->of_look && --sh->reads == 0 && reply)
 		look_on(sh);
 	free(r);
