@@ -29,6 +29,12 @@ static bool is_what_was_sent(const struct tx *t, const struct addr *to, struct s
 	       addr_eq(&t->flow.remote, to);
 }
 
+/* Once somebody has answered, what was sent has arrived: the error is of a copy, or forged. */
+static bool is_answered(const struct tx_client *ct)
+{
+	return ct->t.state != (ct->t.fsm == &ict_fsm ? (unsigned)ICT_CALLING : (unsigned)NICT_TRYING);
+}
+
 bool tx_unreachable(struct tx_layer *l, const struct addr *to, struct str quoted, int err)
 {
 	struct str branch = quoted_branch(quoted), method, rest;
@@ -37,7 +43,7 @@ bool tx_unreachable(struct tx_layer *l, const struct addr *to, struct str quoted
 	if (!branch.l || !str_cut(quoted, ' ', &method, &rest))
 		return false;
 	ct = tx_client_find(l, branch, sip_method_from_str(method));
-	if (!ct || ct->t.dead || !ct->has_other || !is_what_was_sent(&ct->t, to, quoted))
+	if (!ct || ct->t.dead || is_answered(ct) || !ct->has_other || !is_what_was_sent(&ct->t, to, quoted))
 		return false;
 	ct->t.err = err;
 	(void)tx_event(&ct->t, ct->t.error_event, NULL);

@@ -24,6 +24,7 @@ static const struct {
 	{ "a response",                      "MESSAGE", ANSWER, true, false, 0, false },
 	{ "the INVITE's ACK",                "INVITE",  AS_ACK, true, false, 0, false },
 	{ "a copy, after an answer",         "INVITE",  WHOLE, true, false, 180, false },
+	{ "no INVITE, after a 1xx",          "MESSAGE", WHOLE, true, false, 100, false },
 	{ "a copy, after the final answer",  "MESSAGE", WHOLE, true, false, 200, false },
 };
 
