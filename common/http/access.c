@@ -70,23 +70,38 @@ static void forget(char *secret)
 	free(secret);
 }
 
-static void tokens_forget(struct http_server *s)
+static void tokens_forget(struct http_token *v, size_t n)
 {
-	for (size_t i = 0; i < s->n_tokens; i++) {
-		forget((char *)(uintptr_t)s->token[i].token);
-		free((char *)(uintptr_t)s->token[i].name);
+	for (size_t i = 0; i < n; i++) {
+		forget((char *)(uintptr_t)v[i].token);
+		free((char *)(uintptr_t)v[i].name);
 	}
-	s->n_tokens = 0;
+}
+
+static bool tokens_are(const struct http_server *s, const struct http_token *v, size_t n)
+{
+	for (size_t i = 0; i < s->n_tokens && n == s->n_tokens; i++)
+		if (v[i].role != s->token[i].role || strcmp(v[i].token, s->token[i].token) != 0)
+			return false;
+	return n == s->n_tokens;
 }
 
 int http_server_tokens(struct http_server *s, const char *token, const struct http_token *tokens, size_t n)
 {
+	struct http_token old[HTTP_MAX_TOKENS];
+	size_t n_old = s->n_tokens;
 	int rc;
 
-	tokens_forget(s);
+	memcpy(old, s->token, sizeof(old));
+	s->n_tokens = 0;
 	rc = tokens_add(s, token, tokens, n);
-	if (rc < 0)
-		tokens_forget(s);		/* half of them would be a guess */
+	if (rc < 0) {				/* half of them would be a guess */
+		tokens_forget(s->token, s->n_tokens);
+		s->n_tokens = 0;
+	}
+	if (rc < 0 || !tokens_are(s, old, n_old))
+		streams_end(s);			/* they were opened by the old ones */
+	tokens_forget(old, n_old);
 	return rc;
 }
 
@@ -112,7 +127,7 @@ int access_init(struct http_server *s, const struct http_config *c)
 
 void access_fini(struct http_server *s)
 {
-	tokens_forget(s);
+	tokens_forget(s->token, s->n_tokens);
 	free(s->bucket);
 	free(s->done.v);
 	free(s->refused.v);

@@ -52,7 +52,8 @@ struct http_config {
 /* routes: ended by method == NULL; several tables may be added.  0 or -errno. */
 int http_server_new(struct http_server **ret, struct loop *l, const struct http_config *c);
 void http_server_routes(struct http_server *s, const struct http_route *routes, void *u);
-/* Other tokens from now on, copied; who holds an old one is refused with his next request.  0; -ENOMEM, -ENOSPC: there are none then. */
+/* Other tokens from now on, copied; who holds an old one is refused with his next request; streams end when they differ (a client comes
+ * back with Last-Event-ID).  0; -ENOMEM, -ENOSPC: there are none then. */
 int http_server_tokens(struct http_server *s, const char *token, const struct http_token *tokens, size_t n);
 void http_server_free(struct http_server *s);
 void http_server_openapi(const struct http_server *s, struct buf *out);		/* OpenAPI 3.1 from the tables; also served */

@@ -1,4 +1,5 @@
-/* tests/http/test_stream.c - answers that wait and answers without an end, over a real socket: what becomes of them at the stop. */
+/* tests/http/test_stream.c - answers that wait and answers without an end, over a real socket: what becomes of them at the stop,
+ * and of a stream when its token is revoked. */
 #include <microhttpd.h>
 #include "tests/http/connection.h"
 
@@ -155,5 +156,41 @@ START_TEST(test_stream_at_stop)
 }
 END_TEST
 
+static const struct http_token old_tokens[] = { { TOKEN, HTTP_VIEW, "vera" }, { "other", HTTP_ADMIN, NULL } },
+			       renamed[] = { { TOKEN, HTTP_VIEW, "vera" }, { "others", HTTP_ADMIN, NULL } },
+			       more_role[] = { { TOKEN, HTTP_ADMIN, "vera" }, { "other", HTTP_ADMIN, NULL } };
+
+static const struct { const char *name, *token; const struct http_token *v; size_t n; bool ends; } changes[] = {
+	{ "the same: a reload of something else", NULL, old_tokens, 2, false },
+	{ "another token in place of one", NULL, renamed, 2, true },
+	{ "another role", NULL, more_role, 2, true },
+	{ "one is gone", NULL, old_tokens + 1, 1, true },
+	{ "one more", "third", old_tokens, 2, true },
+	{ "none", NULL, NULL, 0, true },
+};
+
+/* Who has lost his token gets no event any more; who has not comes back, with Last-Event-ID. */
+START_TEST(test_stream_tokens_change)
+{
+	char text[4096] = "";
+	int fd;
+
+	serve(routes, (struct http_config){ .tokens = old_tokens, .n_tokens = 2 });
+	fd = dial_idle();
+	request(fd, "GET /stream", WITH_TOKEN);
+	await(fd, text, "first\n");
+	loop_run_for(l, 1);
+	ck_assert_int_eq(http_server_tokens(s, changes[_i].token, changes[_i].v, changes[_i].n), 0);
+	*text = '\0';
+	if (changes[_i].ends)
+		await(fd, text, "0\r\n\r\n");
+	loop_run_for(l, 20);
+	ck_assert_msg(closed == changes[_i].ends, "%s", changes[_i].name);
+	close(fd);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
 TEST_MAIN("stream", TEST_ROWS(test_late_request, late), TEST_ONE(test_waiting_request), TEST_ONE(test_waiting_request_no_memory),
-	  TEST_ONE(test_stream_at_stop))
+	  TEST_ONE(test_stream_at_stop), TEST_ROWS(test_stream_tokens_change, changes))
