@@ -12,8 +12,10 @@
 #define ERRORS_PER_TURN 16		/* the others wait: whoever floods us with them does not stop SIP */
 #define QUOTE_BYTES 1280u
 
+/* What udp_open() asked for of each datagram comes in front of the error. */
 union error_control {
-	char data[CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
+	char data[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t)) +
+		  CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
 	struct cmsghdr align;
 };
 
@@ -42,6 +44,8 @@ static int error_of(struct msghdr *h)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
 		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+			continue;
+		if (c->cmsg_len < CMSG_LEN(sizeof(e)))
 			continue;
 		memcpy(&e, CMSG_DATA(c), sizeof(e));
 		if (counts(&e))

@@ -1,7 +1,10 @@
 /* tests/transport/test_udp.c - a UDP socket whose calls fail because of what ICMP said: RFC 3261 §18.4. */
 #include <errno.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
+#include <linux/errqueue.h>	/* wants struct timespec */
+#include <linux/icmp.h>
 #include "common/transport/private.h"
 #include "tests/check.h"
 
@@ -15,6 +18,8 @@ ssize_t __real_sendto(int fd, const void *p, size_t l, int flags, const struct s
 ssize_t __wrap_sendto(int fd, const void *p, size_t l, int flags, const struct sockaddr *to, socklen_t to_l);
 int __real_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *wait);
 int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *wait);
+ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
 
 static bool fails(void)
 {
@@ -33,6 +38,22 @@ ssize_t __wrap_sendto(int fd, const void *p, size_t l, int flags, const struct s
 int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *wait)
 {
 	return fails() ? -1 : __real_recvmmsg(fd, m, n, flags, wait);
+}
+
+static struct {
+	ssize_t (*instead)(struct msghdr *m);		/* NULL: the kernel */
+	unsigned told, cut;				/* errors so far; with control data that found no room */
+} queue;
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	ssize_t n = queue.instead ? queue.instead(m) : __real_recvmsg(fd, m, flags);
+
+	if (n >= 0) {
+		queue.told++;
+		queue.cut += (m->msg_flags & MSG_CTRUNC) != 0;
+	}
+	return n;
 }
 
 static void script_set(const int *err, unsigned n)
@@ -88,6 +109,7 @@ static void side_open(void)
 	struct addr a = at(25062);
 
 	memset(&side, 0, sizeof(side));
+	memset(&queue, 0, sizeof(queue));
 	side.l = loop_new();
 	side.g = transport_group_new(1);
 	side.t = transport_new(side.g, 0, side.l, &transport_limits_default, &ops, NULL);
@@ -212,4 +234,55 @@ START_TEST(test_quote_row)
 }
 END_TEST
 
-TEST_MAIN("udp", TEST_ROWS(test_read_row, read_rows), TEST_ROWS(test_quote_row, quote_rows), TEST_ROWS(test_send_row, send_rows))
+/* The kernel puts its stamp in front of the error. */
+START_TEST(test_control_has_room)
+{
+	struct sip_flow nobody = { .proto = SIP_UDP, .remote = at(9) };
+	struct bytes *wire = bytes_new(STR(MESSAGE));
+
+	side_open();
+	ck_assert_int_eq(udp_send(side.t, &nobody, wire), 0);
+	turn(EPOLLERR);
+	ck_assert_uint_eq(queue.told, 1);
+	ck_assert_uint_eq(queue.cut, 0);
+	bytes_unref(wire);
+	side_close();
+}
+END_TEST
+
+/* The error as far as it was told: `cut` octets of it are missing, and what is behind is of another one. */
+static size_t cut;
+
+static ssize_t cut_error(struct msghdr *m)
+{
+	struct sock_extended_err e = { .ee_errno = ECONNREFUSED, .ee_origin = SO_EE_ORIGIN_ICMP, .ee_type = ICMP_DEST_UNREACH,
+				       .ee_code = ICMP_PORT_UNREACH };
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+	if (queue.told) {
+		errno = EAGAIN;
+		return -1;
+	}
+	*c = (struct cmsghdr){ .cmsg_level = IPPROTO_IP, .cmsg_type = IP_RECVERR, .cmsg_len = CMSG_LEN(sizeof(e) - cut) };
+	memcpy(CMSG_DATA(c), &e, sizeof(e));
+	m->msg_controllen = CMSG_SPACE(sizeof(e));
+	memcpy(m->msg_iov[0].iov_base, MESSAGE, sizeof(MESSAGE) - 1);
+	return sizeof(MESSAGE) - 1;
+}
+
+START_TEST(test_cut_error)		/* says nothing */
+{
+	struct listener *ls;
+
+	for (cut = 0; cut <= sizeof(struct sock_extended_err); cut++) {
+		side_open();
+		queue.instead = cut_error;
+		ls = side.t->listener[0];
+		ls->f.fn(&ls->f, EPOLLERR);
+		ck_assert_msg(side.unreachable == (cut == 0), "%zu octets short", cut);
+		side_close();
+	}
+}
+END_TEST
+
+TEST_MAIN("udp", TEST_ONE(test_control_has_room), TEST_ONE(test_cut_error), TEST_ROWS(test_read_row, read_rows), TEST_ROWS(test_quote_row, quote_rows), TEST_ROWS(test_send_row, send_rows))
