@@ -254,7 +254,7 @@ bool access_allows(struct http_req *r)
 {
 	struct http_bucket *b = bucket_of(r);
 	struct str token = token_of(r);
-	bool locked = b && b->bad_milli < 1000 && token.l;	/* not even compared: else a right guess would show among the wrong ones */
+	bool cross_site, locked = b && b->bad_milli < 1000 && token.l;	/* not even compared: else a right guess would show among the wrong ones */
 
 	if (too_many(r, b)) {
 		http_problem(r, 429, "TOO_MANY_REQUESTS", "more than %u requests per second from one address", r->l->s->requests_per_s);
@@ -266,10 +266,14 @@ bool access_allows(struct http_req *r)
 		by_token(r, token);
 	if (!r->l->trusted && r->l->s->tls_ca)
 		by_certificate(r);
-	if (r->route->role <= r->role)
+	/* A browser brings a certificate along of itself; a token somebody put there. */
+	cross_site = !token.l && cors_cross_site(r);
+	if (r->route->role <= r->role && !cross_site)
 		return true;
 	r->refused = true;
-	if (r->role) {
+	if (r->route->role <= r->role) {
+		http_problem(r, 403, "CROSS_SITE", "a page of another site may change nothing here; rest.neighbours names those that may");
+	} else if (r->role) {
 		http_problem(r, 403, "INSUFFICIENT_ROLE", "this needs the role %s; %s has the role %s", http_role_name(r->route->role), r->who,
 			     http_role_name(r->role));
 	} else if (locked) {

@@ -1,4 +1,5 @@
-/* common/http/cors.c - which pages of other origins may read answers: those that the configuration names, else none. */
+/* common/http/cors.c - which pages of other origins may read answers, or change something with the rights that a browser
+ * brings along: those that the configuration names, else none. */
 #include <errno.h>
 #include <stdlib.h>
 #include "common/http/private.h"
@@ -43,6 +44,23 @@ bool cors_preflight(struct http_req *r)
 	http_set_header(r, "Access-Control-Max-Age", "600");
 	http_reply(r, 204, NULL, STR_NONE);
 	return true;
+}
+
+/* Does it come from a page of ours?  RFC 6454 §7; the scheme may be that of a proxy before us. */
+static bool is_own(struct str origin, struct str host)
+{
+	ssize_t at = str_find(origin, STR("://"));
+
+	return at > 0 && host.l && str_ieq(str_from(origin, (size_t)at + 3), host);
+}
+
+bool cors_cross_site(const struct http_req *r)
+{
+	struct str origin = http_header(r, "Origin");
+
+	if (strcmp(r->method, "GET") == 0 || origin_of(r) || is_own(origin, http_header(r, "Host")))
+		return false;
+	return origin.l || str_eq_c(http_header(r, "Sec-Fetch-Site"), "cross-site");
 }
 
 void cors_headers(const struct http_req *r, struct MHD_Response *resp)

@@ -100,6 +100,7 @@ struct http_req {
 int cors_init(struct http_server *s, const struct http_config *c);	/* 0, -ENOMEM, -ENOSPC */
 void cors_fini(struct http_server *s);
 bool cors_preflight(struct http_req *r);	/* true: it was one, and is answered */
+bool cors_cross_site(const struct http_req *r);	/* a page of others has a browser change something */
 void cors_headers(const struct http_req *r, struct MHD_Response *resp);
 /* http.c */
 void http_answer(struct http_req *r, unsigned status, struct MHD_Response *resp);	/* takes resp over */

@@ -1,4 +1,6 @@
-/* tests/http/test_access.c - what is kept of who may not. */
+/* tests/http/test_access.c - who may not, though he could, and what is kept of who may not. */
+#include <sys/socket.h>
+#include <sys/un.h>
 #include "tests/http/connection.h"
 
 static void change(void *u, struct http_req *r)
@@ -8,6 +10,7 @@ static void change(void *u, struct http_req *r)
 }
 
 static const struct http_route routes[] = {
+	{ "GET", "/things", HTTP_VIEW, change, "Looks at it." },
 	{ "POST", "/things", HTTP_OPERATE, change, "Changes something." },
 	{ "DELETE", "/things", HTTP_ADMIN, change, "Deletes it." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
@@ -46,4 +49,49 @@ START_TEST(test_audit_flood)
 }
 END_TEST
 
-TEST_MAIN("access", TEST_ROWS(test_audit_flood, flood))
+#define STRANGER "Origin: https://evil.example\r\n"
+static const struct { const char *name, *line, *headers; bool token; const char *comes; } sites[] = {
+	{ "no browser", "POST /things", "", false, " 204 " },
+	{ "our own page", "POST /things", "Origin: http://cscf.example:8080\r\nSec-Fetch-Site: same-origin\r\n", false, " 204 " },
+	{ "our own page behind TLS of others", "POST /things", "Origin: https://CSCF.example:8080\r\n", false, " 204 " },
+	{ "a neighbour's page", "POST /things", "Origin: http://192.0.2.1:8080\r\nSec-Fetch-Site: cross-site\r\n", false, " 204 " },
+	{ "a stranger's page", "POST /things", STRANGER, false, "CROSS_SITE" },
+	{ "another port", "DELETE /things", "Origin: http://cscf.example\r\nSec-Fetch-Site: same-site\r\n", false, "CROSS_SITE" },
+	{ "a page without an origin", "POST /things", "Origin: null\r\n", false, "CROSS_SITE" },
+	{ "a form of another site", "POST /things", "Sec-Fetch-Site: cross-site\r\n", false, "CROSS_SITE" },
+	{ "a link from another site", "GET /things", "Sec-Fetch-Site: cross-site\r\n", false, " 204 " },
+	{ "a token is no cookie: it was put there", "POST /things", STRANGER, true, " 204 " },
+};
+
+/* A connection that brings its rights along, as one with a client certificate does. */
+static int dial_local(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	ck_assert(str_copy(str_from_c(path), a.sun_path, sizeof(a.sun_path)));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+/* A page of another site can have a browser change nothing with the rights that the browser has. */
+START_TEST(test_cross_site)
+{
+	static const char *const origins[] = { "http://192.0.2.1:8080" };
+	char text[4096], path[64], headers[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/cscf-test-access.%d", (int)getpid());
+	serve(routes, (struct http_config){ .token = TOKEN, .unix_socket = path, .origins = origins, .n_origins = 1 });
+	snprintf(headers, sizeof(headers), "%s%s", sites[_i].headers, sites[_i].token ? WITH_TOKEN : "");
+	fd = sites[_i].token ? dial() : dial_local(path);
+	request(fd, sites[_i].line, headers);
+	await(fd, text, sites[_i].comes);
+	ck_assert(strstr(sites[_i].comes, "204") || strstr(text, " 403 "));
+	close(fd);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
+TEST_MAIN("access", TEST_ROWS(test_cross_site, sites), TEST_ROWS(test_audit_flood, flood))
