@@ -538,6 +538,16 @@ static void on_own_stored(void *arg, const struct record *r)
 		on_own(arg, r);
 }
 
+/* Not there any more: what comes under its name is new, whatever its version. */
+static void on_unseen(struct hnode *n, void *arg)
+{
+	struct shared_key *k = container_of(n, struct shared_key, node);
+	const struct shared *sh = arg;
+
+	if (!k->mine && !k->writing && k->seen != sh->look)
+		k->version = k->offered = 0;
+}
+
 static void look_done(struct shared *sh)
 {
 	struct list *pos, *next;
@@ -551,6 +561,7 @@ static void look_done(struct shared *sh)
 		if (c->op == JOURNAL_PUT)
 			on_own(sh, &c->r);
 	}
+	htab_each(&sh->keys, on_unseen, sh);
 	list_for_each_safe(pos, next, &sh->waiting.all) {
 		const struct change *c = &list_entry(pos, struct pending_change, link)->c;
 		struct shared_key *k = key_get(sh, c->r.table, c->r.key);
@@ -645,7 +656,7 @@ static void on_message(void *u, struct str text)
 	    str_eq_c(owner, sh->instance) || !read_name(name, &table, key, &l) || !is_shared(sh, table))
 		return;
 	k = key_find(sh, table, str_make(key, l));
-	if (!k || (k->version < v && k->offered < v))
+	if (!k || (k->version != v && k->offered != v))		/* they begin again at 1: wiped, or deleted long ago */
 		(void)read_key(sh, table, str_make(key, l), NULL, false);
 }
 

@@ -368,6 +368,56 @@ START_TEST(test_wiped)
 }
 END_TEST
 
+static void flush_server(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "redis-cli -h 127.0.0.1 -p %s -a secret --no-auth-warning flushall >/dev/null", port_text);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* What was wiped, or deleted long ago, begins again at version 1. */
+START_TEST(test_versions_begin_again)
+{
+	setup();
+	set(&a, "alice", "one");
+	until_told(&b, "alice", "one");
+	set(&a, "alice", "two");
+	until_told(&b, "alice", "two");
+	set(&a, "alice", "three");
+	until_told(&b, "alice", "three");
+	flush_server();
+	set(&a, "alice", "four");
+	until_told(&b, "alice", "four");
+	ck_assert_uint_eq(b.version, 1);
+	teardown();
+}
+END_TEST
+
+/* The same version as before, but of another record: the look in between has shown that the old one is gone. */
+START_TEST(test_same_version_again)
+{
+	setup();
+	set(&a, "alice", "one");
+	until_told(&b, "alice", "one");
+	close_instance(&a);
+	remove_instance(&a);
+	flush_server();
+	kill(server, SIGSTOP);
+	until_down(&b);
+	kill(server, SIGCONT);
+	until(&b, &b.n_looks, 2, "looks");
+	a.dir[0] = '\0';
+	a.n_looks = 0;
+	open_instance(&a, "c");
+	until(&a, &a.n_looks, 1, "looks");
+	set(&a, "alice", "other");
+	until_told(&b, "alice", "other");
+	ck_assert_uint_eq(b.version, 1);
+	teardown();
+}
+END_TEST
+
 static void on_fetched(void *arg, int rc)
 {
 	struct instance *in = arg;
@@ -467,4 +517,5 @@ START_TEST(test_slot)
 END_TEST
 
 TEST_MAIN_NEEDS("shared", SERVER, "package redis-tools", TEST_ONE(test_told), TEST_ONE(test_restart), TEST_ONE(test_criteria_stay), TEST_ROWS(test_conflict, given_up),
-		TEST_ONE(test_wiped), TEST_ONE(test_fetch), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
+		TEST_ONE(test_wiped), TEST_ONE(test_versions_begin_again), TEST_ONE(test_same_version_again),
+		TEST_ONE(test_fetch), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
