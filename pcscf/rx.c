@@ -142,11 +142,17 @@ void rx_session_end_later(struct rx_session *s, uint64_t ms)
 
 void rx_session_end(struct rx_session *s)
 {
+	bool first = !s->over;
+
 	s->over = true;
 	s->call = NULL;
 	if (s->signalling)
 		htab_del(&s->pw->rx->by_phone, &s->by_phone);
 	s->signalling = false;
+	if (first && s->asked) {		/* as one of nobody: the next process ends it, should this one not come to it */
+		s->kept = false;
+		rx_session_keep(s);
+	}
 	if (s->outstanding)		/* rx_answered() goes on */
 		return;
 	if (s->asked)

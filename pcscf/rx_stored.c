@@ -34,9 +34,9 @@ void rx_session_keep(struct rx_session *s)
 	struct buf out;
 	struct kept k;
 
-	if (!port || s->kept || s->over)
+	if (!port || s->kept)
 		return;
-	k = (struct kept){ .host = str_from_c(s->peer_host), .realm = str_from_c(s->peer_realm), .binding_id = s->b->id, .signalling = s->signalling,
+	k = (struct kept){ .host = str_from_c(s->peer_host), .realm = str_from_c(s->peer_realm), .binding_id = s->b ? s->b->id : 0, .signalling = s->signalling,
 			   .unanswered = s->outstanding || s->unanswered };
 	if (s->call) {
 		k.call_id = s->call->call_id;

@@ -5,6 +5,7 @@
 #include "common/util/clock.h"
 #include "pcscf/policy.h"
 #include "pcscf/reg_event.h"
+#include "pcscf/rx.h"
 #include "pcscf/session.h"
 #include "pcscf/stored.h"
 #include "tests/pcscf/rig.h"
@@ -603,7 +604,37 @@ START_TEST(test_cut_call)
 }
 END_TEST
 
+/* Row Q1: a registration that got a new Rx session while the end of the old one is on its way has one after a restart; the old one is ended. */
+START_TEST(test_signalling_session_over)
+{
+	static const char config[] = "  reg_event: false\npolicy: {mode: rx, registration: true}\ndiameter: {identity: pcscf.home}\n";
+	struct worker *w = &r.workers[0].w;
+	unsigned living = 0, n = 0;
+	struct list *i;
+
+	begin(config);
+	w->dia = dia_client_new(w->loop, 1000, 8, 8);
+	ck_assert_ptr_nonnull(w->dia);
+	for (unsigned k = 0; k < 2; k++) {
+		rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+		loop_run_for(w->loop, 5);		/* no PCRF is there: the AAR has failed, and so does the STR */
+	}
+	dia_client_free(w->dia);
+	w->dia = NULL;
+	restart(config, 0);
+	list_for_each(i, &pcscf_of(w)->rx->all) {
+		const struct rx_session *s = list_entry(i, const struct rx_session, link);
+
+		living += s->signalling && !s->over;
+		n++;
+	}
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(living, 1);
+	end();
+}
+END_TEST
+
 static const int others[] = { 0, 1, 2 }, losses[] = { 0, 1 }, modes[] = { SEC_MOD_TRANS, SEC_MOD_UDP_ENC_TUN };
 TEST_MAIN("stored", TEST_ONE(test_access_is_kept), TEST_ONE(test_both_ways), TEST_ONE(test_expires), TEST_ONE(test_expired_while_away), TEST_ONE(test_outbound), TEST_ONE(test_stream), TEST_ROWS(test_set, modes),
 	  TEST_ROWS(test_set_of_others, others), TEST_ROWS(test_set_lost, losses), TEST_ONE(test_cut), TEST_ONE(test_call_is_released),
-	  { &(test_call_over_meanwhile), 2 }, TEST_ROWS(test_policy_of_a_call, call_rows), { &(test_cut_call), 2 })
+	  { &(test_call_over_meanwhile), 2 }, TEST_ROWS(test_policy_of_a_call, call_rows), TEST_ONE(test_signalling_session_over), { &(test_cut_call), 2 })
