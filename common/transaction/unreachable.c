@@ -5,15 +5,16 @@
  * hop may be one that starts again, and copies reach it when it has. */
 #include "common/transaction/private.h"
 
-/* The branch of our own Via, which is the first header of what we write; STR_NONE when the quote ends before it. */
+/* The branch of our own Via, the first in what we write; a header may stand above it.  STR_NONE when the quote ends before it. */
 static struct str quoted_branch(struct str quoted)
 {
 	struct str line, rest, value;
 	ssize_t at;
 	size_t n = 0;
 
-	if (!str_cut(quoted, '\n', &line, &rest) || !str_starts(rest, STR("Via:")))
-		return STR_NONE;
+	for (rest = quoted; !str_starts(rest, STR("Via:"));)
+		if (!str_cut(rest, '\n', &line, &rest))
+			return STR_NONE;
 	at = str_find(rest, STR(";branch="));
 	if (at < 0)
 		return STR_NONE;

@@ -12,20 +12,24 @@ static const struct {
 	bool has_other, elsewhere;	/* the error is of another address */
 	unsigned answered;		/* before it */
 	bool ends;
+	const char *above;		/* in front of the Via */
 } rows[] = {
-	{ "all of it",                       "MESSAGE", WHOLE, true, false, 0, true },
-	{ "an INVITE",                       "INVITE",  WHOLE, true, false, 0, true },
-	{ "cut behind the branch",           "MESSAGE", CUT, true, false, 0, true },
-	{ "cut before the branch ends",      "MESSAGE", NO_BRANCH, true, false, 0, false },
-	{ "no other address: time decides",  "MESSAGE", WHOLE, false, false, 0, false },
-	{ "of another address",              "MESSAGE", WHOLE, true, true, 0, false },
-	{ "a guessed branch",                "MESSAGE", OTHER_BRANCH, true, false, 0, false },
-	{ "not what was sent",               "MESSAGE", FORGED, true, false, 0, false },
-	{ "a response",                      "MESSAGE", ANSWER, true, false, 0, false },
-	{ "the INVITE's ACK",                "INVITE",  AS_ACK, true, false, 0, false },
-	{ "a copy, after an answer",         "INVITE",  WHOLE, true, false, 180, false },
-	{ "no INVITE, after a 1xx",          "MESSAGE", WHOLE, true, false, 100, false },
-	{ "a copy, after the final answer",  "MESSAGE", WHOLE, true, false, 200, false },
+	{ "all of it",                       "MESSAGE", WHOLE, true, false, 0, true, NULL },
+	{ "an INVITE",                       "INVITE",  WHOLE, true, false, 0, true, NULL },
+	{ "cut behind the branch",           "MESSAGE", CUT, true, false, 0, true, NULL },
+	{ "cut before the branch ends",      "MESSAGE", NO_BRANCH, true, false, 0, false, NULL },
+	{ "no other address: time decides",  "MESSAGE", WHOLE, false, false, 0, false, NULL },
+	{ "of another address",              "MESSAGE", WHOLE, true, true, 0, false, NULL },
+	{ "a guessed branch",                "MESSAGE", OTHER_BRANCH, true, false, 0, false, NULL },
+	{ "not what was sent",               "MESSAGE", FORGED, true, false, 0, false, NULL },
+	{ "a response",                      "MESSAGE", ANSWER, true, false, 0, false, NULL },
+	{ "the INVITE's ACK",                "INVITE",  AS_ACK, true, false, 0, false, NULL },
+	{ "a copy, after an answer",         "INVITE",  WHOLE, true, false, 180, false, NULL },
+	{ "no INVITE, after a 1xx",          "MESSAGE", WHOLE, true, false, 100, false, NULL },
+	{ "a copy, after the final answer",  "MESSAGE", WHOLE, true, false, 200, false, NULL },
+	{ "lines above the Via",             "MESSAGE", WHOLE, true, false, 0, true, "Max-Breadth: 60\r\nRoute: <sip:x;branch=1>\r\n" },
+	{ "cut before it ends there",        "MESSAGE", NO_BRANCH, true, false, 0, false, "Max-Breadth: 60\r\n" },
+	{ "no header of that name",          "MESSAGE", CUT, true, false, 0, true, "X-Via: SIP/2.0/UDP x;branch=z9hG4bKx\r\n" },
 };
 
 /* What was sent, as the row changes it. */
@@ -52,6 +56,7 @@ START_TEST(test_unreachable_row)
 	char text[1500];
 
 	world_init(&w, SIP_UDP, TX_CORE);
+	w.above = rows[_i].above;
 	world_client(&w, rows[_i].method);
 	w.ct->has_other = rows[_i].has_other;
 	to = w.sent[0].to.remote;

@@ -223,10 +223,10 @@ struct tx_client *world_client(struct world *w, const char *method)
 	};
 
 	snprintf(text, sizeof(text),
-		 "%s sip:bob@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=" WORLD_BRANCH "\r\n"
+		 "%s sip:bob@ims.example SIP/2.0\r\n%sVia: SIP/2.0/UDP 127.0.0.1:5060;branch=" WORLD_BRANCH "\r\n"
 		 "Max-Forwards: 70\r\nRoute: <sip:127.0.0.9;lr>\r\nFrom: <sip:alice@ims.example>;tag=a1\r\n"
 		 "To: <sip:bob@ims.example>\r\nCall-ID: world@test\r\nCSeq: 1 %s\r\nContent-Length: 0\r\n\r\n",
-		 method, method);
+		 method, w->above ? w->above : "", method);
 	a.wire = bytes_new(str_from_c(text));
 	w->ct = tx_client_new(w->l, &a);
 	bytes_unref(a.wire);

@@ -28,6 +28,7 @@ struct world {
 	uint64_t failed_at_ms, gone_at_ms;
 	struct tx_server *st;		/* of the last request; NULL when gone */
 	struct tx_client *ct;
+	const char *above;		/* header lines above the Via of a client's request; may be NULL */
 	/* what the user does inside a callback; may be NULL */
 	void (*in_request)(struct world *w, struct tx_server *st);
 	void (*in_response)(struct world *w, struct tx_client *ct);
