@@ -109,7 +109,8 @@ static void cancel(void *u)
 	struct drain *d = u;
 
 	d->cancelled = true;
-	atomic_store(&d->s->draining, false);
+	if (!d->s->drain_done)		/* SIGTERM's goes on */
+		atomic_store(&d->s->draining, false);
 }
 
 static void drain_begin(struct stack *s, struct http_req *r)

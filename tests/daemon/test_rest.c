@@ -1,0 +1,102 @@
+/* tests/daemon/test_rest.c - REST of a stack that runs: what is asked together with something else. */
+#include "common/daemon/private.h"
+#include "tests/http/connection.h"
+
+static struct stack *stack;
+static struct daemon d = { .name = "test" };
+static unsigned sip_requests, drained;
+
+static void on_request(struct worker *w, struct tx_server *st, struct sip_msg *m)
+{
+	(void)w, (void)st, (void)m;
+	__atomic_add_fetch(&sip_requests, 1, __ATOMIC_RELEASE);	/* never answered: the drain waits for it */
+}
+
+static void on_ack(struct worker *w, struct sip_msg *m)
+{
+	(void)w, (void)m;
+}
+
+static const struct role_ops ops = { .request = on_request, .ack = on_ack };
+static const struct cfg_row *const schemas[] = { cfg_common_schema, NULL };
+
+static void start(void)
+{
+	char text[512];
+	struct buf err;
+
+	buf_init(&err, 4096);
+	snprintf(text, sizeof(text), "plmn: {mcc: \"001\", mnc: \"01\"}\nworkers: 1\nsip: {listen: [\"udp:127.0.32.1:6065\"]}\n"
+		 "rest: {listen: \"127.0.32.1:6065\", token: \"" TOKEN "\"}\n");
+	ck_assert_msg(cfg_load_text(str_from_c(text), "test", schemas, &d.config, &err) == 0, "%.*s", STR_ARG(buf_str(&err)));
+	buf_fini(&err);
+	l = d.loop = loop_new();
+	ck_assert_int_eq(stack_start(&stack, &d, &ops, NULL), 0);
+	ck_assert_int_eq(addr_parse(STR("127.0.32.1"), 6065, &to), 0);
+}
+
+static void stop(void)
+{
+	stack_free(stack);
+	loop_free(l);
+	cfg_unref(d.config);
+}
+
+static void patch(int fd, const char *path, const char *body)
+{
+	char line[128], headers[256];
+
+	snprintf(line, sizeof(line), "PATCH %s", path);
+	snprintf(headers, sizeof(headers), WITH_TOKEN "Content-Length: %zu\r\n", strlen(body));
+	request(fd, line, headers);
+	ck_assert_int_eq(write(fd, body, strlen(body)), (ssize_t)strlen(body));
+}
+
+static void sip_request(void)
+{
+	static const char text[] = "OPTIONS sip:x@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.32.9;rport;branch=z9hG4bK1\r\n"
+				   "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n";
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_gt(sendto(fd, text, sizeof(text) - 1, 0, &to.sa, sizeof(to.in4)), 0);
+	for (unsigned i = 0; i < SERVE_MS && !__atomic_load_n(&sip_requests, __ATOMIC_ACQUIRE); i++)
+		loop_run_for(l, 1);
+	close(fd);
+	ck_assert_uint_eq(__atomic_load_n(&sip_requests, __ATOMIC_ACQUIRE), 1);
+}
+
+static void on_drained(void *arg)
+{
+	(void)arg;
+	drained++;
+}
+
+/* SIGTERM's drain goes on, whoever takes back the one that was asked for by REST. */
+static const bool terminated[] = { false, true };
+START_TEST(test_drain_cancelled)
+{
+	char text[4096], line[128], id[40] = "";
+	const char *at;
+	int fd;
+
+	start();
+	sip_request();
+	fd = dial();
+	patch(fd, "/api/v1/overload", "{\"draining\": true}");
+	await(fd, text, "{\"id\":\"");
+	at = strstr(text, "{\"id\":\"") + strlen("{\"id\":\"");
+	snprintf(id, sizeof(id), "%.*s", (int)strcspn(at, "\""), at);
+	if (terminated[_i])
+		stack_drain(stack, on_drained, NULL);
+	snprintf(line, sizeof(line), "DELETE /api/v1/operations/%s", id);
+	request(fd, line, WITH_TOKEN);
+	await(fd, text, " 202 ");
+	request(fd, "GET /api/v1/overload", WITH_TOKEN);
+	await(fd, text, terminated[_i] ? "\"draining\":true" : "\"draining\":false");
+	ck_assert_uint_eq(drained, 0);
+	close(fd);
+	stop();
+}
+END_TEST
+
+TEST_MAIN("rest", TEST_ROWS(test_drain_cancelled, terminated))
