@@ -10,6 +10,8 @@
 #define PROXY_TARGET_HOLD_S 30u			/* a silent next hop is passed over for so long (row C12) */
 #define PROXY_MAX_ROUTES 64u			/* Route values rewritten for strict routers; more: 500 */
 #define PROXY_MAX_EARLY 8u			/* early dialogs of a branch that we end with a 199 of our own */
+#define PROXY_MAX_EARLY_TAG 128u		/* octets of its To tag; longer: not ended by us */
+#define PROXY_MAX_EARLY_KEPT 64u		/* that were ever kept of a branch: the caller's memory pays for them */
 #define PROXY_BRANCH_STRLEN 48			/* magic cookie, random part, '.', loop hash and the NUL */
 
 #define PROXY_MAX_PEERS 64u			/* next hops that asked for less at a time */
@@ -48,7 +50,7 @@ struct proxy_branch {
 	uint32_t breadth;			/* its share of Max-Breadth */
 	unsigned next;				/* index into res->target of the address in use */
 	/* the target */
-	uint8_t n_routes, n_early;
+	uint8_t n_routes, n_early, n_early_kept;
 	uint8_t side;				/* enum tx_side */
 	unsigned q;
 	uint32_t wait_ms;

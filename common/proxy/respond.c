@@ -173,9 +173,14 @@ static bool early_keep(struct proxy_branch *b, struct str tag)
 {
 	struct arena *a = b->p->m->arena;
 
+	if (tag.l > PROXY_MAX_EARLY_TAG || b->n_early == PROXY_MAX_EARLY || b->n_early_kept == PROXY_MAX_EARLY_KEPT)
+		return false;
 	if (!b->early)
 		b->early = arena_alloc(a, PROXY_MAX_EARLY * sizeof(b->early[0]));
-	return b->early && (b->early[b->n_early] = arena_dup(a, tag)).p;
+	if (!b->early || !(b->early[b->n_early] = arena_dup(a, tag)).p)
+		return false;
+	b->n_early_kept++;
+	return true;
 }
 
 static void early_note(struct proxy_branch *b, const struct sip_msg *m)
@@ -188,7 +193,7 @@ static void early_note(struct proxy_branch *b, const struct sip_msg *m)
 		i++;
 	if (m->status == 199 && i < b->n_early)			/* told already */
 		b->early[i] = b->early[--b->n_early];
-	else if (m->status != 199 && i == b->n_early && i < PROXY_MAX_EARLY && early_keep(b, m->to_tag))
+	else if (m->status != 199 && i == b->n_early && early_keep(b, m->to_tag))
 		b->n_early++;
 }
 

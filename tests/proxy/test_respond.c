@@ -239,6 +239,54 @@ START_TEST(test_early_last)		/* nobody is left: the final response says it all *
 }
 END_TEST
 
+/* A callee may begin and end early dialogs without end, by tags as long as it likes: what is kept of them is not the caller's loss. */
+START_TEST(test_early_limits)
+{
+	char tag[PROXY_MAX_EARLY_TAG + 2] = "";
+	size_t before, after;
+	unsigned ours = 0;
+	struct rig r;
+
+	rig_init(&r);
+	r.targets[0] = "sip:x@n1";
+	r.targets[1] = "sip:x@n2";
+	r.n_targets = 2;
+	rig_request(&r, "INVITE", "sip:bob@n1", "Supported: 199\n");
+	memset(tag, 'l', PROXY_MAX_EARLY_TAG);
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, tag, "");
+	tag[PROXY_MAX_EARLY_TAG] = 'l';			/* one octet too long */
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, tag, "");
+	for (unsigned i = 1; i < PROXY_MAX_EARLY_KEPT; i++) {
+		snprintf(tag, sizeof(tag), "B%u", i);
+		rig_reply(&r, rig_req(&r, "INVITE", 0), 180, tag, "");
+		rig_reply(&r, rig_req(&r, "INVITE", 0), 199, tag, "");
+	}
+	before = arena_bytes(proxy_request(r.p)->arena);
+	memset(tag, 'm', PROXY_MAX_EARLY_TAG);
+	tag[PROXY_MAX_EARLY_TAG] = '\0';
+	for (unsigned i = 0; i < 26; i++) {
+		tag[0] = (char)('a' + i);
+		rig_reply(&r, rig_req(&r, "INVITE", 0), 180, tag, "");
+		rig_reply(&r, rig_req(&r, "INVITE", 0), 199, tag, "");
+	}
+	after = arena_bytes(proxy_request(r.p)->arena);
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 180, "late", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 486, "B", "");
+	for (unsigned i = 0; i < r.n; i++) {
+		const struct sip_msg *m = r.sent[i].m;
+
+		if (m->request || m->status != 199 || !sip_msg_hdr(m, SIP_H_REASON))
+			continue;
+		ours++;
+		ck_assert_uint_eq(m->to_tag.l, PROXY_MAX_EARLY_TAG);
+		ck_assert_int_eq(m->to_tag.p[0], 'l');
+	}
+	ck_assert_uint_eq(ours, 1);
+	ck_assert_msg(after == before, "%zu octets, %zu before", after, before);
+	rig_fini(&r);
+}
+END_TEST
+
 /* What is between the ends passes as it came, both ways: a proxy has no business in it (RFC 3261 §16.6, §16.7). */
 static const struct { const char *name, *method; unsigned status; const char *lines, *body; } through_rows[] = {
 	{ "RFC 3262 RSeq", "INVITE", 183, "Require: 100rel\r\nRSeq: 988789\r\n", "" },
@@ -500,5 +548,5 @@ TEST_MAIN("proxy respond", TEST_ROWS(test_request_cannot_be_read, asleep_rows), 
 	  TEST_ONE(test_6xx_cancels), TEST_ONE(test_way_up), TEST_ONE(test_hold), TEST_ONE(test_hold_failure),
 	  TEST_ONE(test_hold_cancelled), TEST_ONE(test_hold_forever), TEST_ONE(test_drop), TEST_ONE(test_final_taken),
 	  TEST_ROWS(test_retry_after_of_a_503, retries),
-	  TEST_ONE(test_no_way_back), TEST_ROWS(test_early_end, early_rows), TEST_ONE(test_early_last),
+	  TEST_ONE(test_no_way_back), TEST_ROWS(test_early_end, early_rows), TEST_ONE(test_early_last), TEST_ONE(test_early_limits),
 	  TEST_ROWS(test_through, through_rows))
