@@ -70,6 +70,7 @@ static int merge(struct registration *g, const struct keep_record *k, uint64_t t
 		if (c->expires_ms > their_now_ms && !has_binding(g, c))
 			rc = binding_restore(g, c, registration_now_ms(g) + (c->expires_ms - their_now_ms));
 	}
+	thirdparty_restore(g, k);
 	log_info(LOG_REG, "two instances changed a registration at once: it has the contacts of both", LOG_C("impi", g->impi),
 		 LOG_U("contacts", g->n_bindings));
 	return rc == 0 ? registration_publish(g) : rc;

@@ -177,7 +177,7 @@ static void note_granted(const struct told *t, const struct sip_msg *m)
 	uint32_t granted = m ? granted_s(t, m) : 0;
 	struct shorter *x;
 
-	if (!g || !g->thirdparty || !granted || granted >= t->expires_s)
+	if (!g || !g->thirdparty || g->foreign || !granted || granted >= t->expires_s)
 		return;
 	x = shorter_get(g, t);
 	if (x)
@@ -460,17 +460,38 @@ void thirdparty_keep(const struct registration *g, struct keep_record *k)
 	k->thirdparty_cseq = g->thirdparty->cseq;
 }
 
+static void stop_shorter(struct thirdparty *tp)
+{
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &tp->shorter)
+		shorter_free(list_entry(pos, struct shorter, link));
+	tp->n_short = 0;
+}
+
+/* Of one Call-ID the CSeq rises, whichever instance told last: RFC 3261 §10.2. */
+static void go_on_from(struct thirdparty *tp, struct str call_id, uint32_t cseq)
+{
+	if (!str_eq_c(call_id, tp->call_id)) {
+		str_copy(call_id, tp->call_id, sizeof(tp->call_id));
+		tp->cseq = cseq;
+	}
+	tp->cseq = cseq > tp->cseq ? cseq : tp->cseq;
+}
+
 void thirdparty_restore(struct registration *g, const struct keep_record *k)
 {
-	if (!k->thirdparty_call_id.l || g->thirdparty || !(g->thirdparty = calloc(1, sizeof(*g->thirdparty))))
+	bool had = g->thirdparty != NULL;
+
+	if (had && g->foreign)			/* its owner tells the servers again */
+		stop_shorter(g->thirdparty);
+	if (!k->thirdparty_call_id.l || !state_make(g))
 		return;
-	list_init(&g->thirdparty->shorter);
-	/* Responses come to the worker of the Call-ID, which may have changed. */
+	/* Responses come to the worker of the Call-ID, which may have changed: then it is one of our own. */
 	if (stack_worker_of_call(registration_scscf(g)->stack, k->thirdparty_call_id) == g->r->sw->w)
-		str_copy(k->thirdparty_call_id, g->thirdparty->call_id, sizeof(g->thirdparty->call_id));
-	else
-		stack_call_id(g->r->sw->w, g->thirdparty->call_id);
-	g->thirdparty->cseq = k->thirdparty_cseq;
+		go_on_from(g->thirdparty, k->thirdparty_call_id, k->thirdparty_cseq);
+	else if (!had)
+		g->thirdparty->cseq = k->thirdparty_cseq;
 }
 
 /* The REGISTER that the phone would have sent. */
@@ -532,12 +553,9 @@ static void on_shorter(struct timer *t)
 
 void thirdparty_forget(struct registration *g)
 {
-	struct list *pos, *next;
-
 	if (!g->thirdparty)
 		return;
-	list_for_each_safe(pos, next, &g->thirdparty->shorter)
-		shorter_free(list_entry(pos, struct shorter, link));
+	stop_shorter(g->thirdparty);
 	free(g->thirdparty);
 	g->thirdparty = NULL;
 }

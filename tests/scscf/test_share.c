@@ -1,7 +1,12 @@
 /* tests/scscf/test_share.c - a registration that another instance writes, too: rows H1, H6; reliability F15.  The other one is the test. */
+#include "common/proxy/uac.h"
 #include "common/store/private.h"
 #include "scscf/keep.h"
 #include "tests/scscf/reg_rig.h"
+
+#define XML_WITH_AS "<IMSSubscription><PrivateID>" RIG_IMPI "</PrivateID><ServiceProfile>" \
+	"<PublicIdentity><Identity>" RIG_IMPU "</Identity></PublicIdentity><InitialFilterCriteria><Priority>1</Priority>" \
+	"<ApplicationServer><ServerName>sip:10.0.0.60</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>"
 
 static char dir[64];
 static struct reg_rig r;
@@ -46,7 +51,7 @@ int __wrap_store_put(struct store_port *port, enum store_table table, struct str
 }
 
 struct theirs {
-	uint32_t expires_s, later;	/* later: how many REGISTERs after ours */
+	uint32_t expires_s, later, told;	/* later, told: how many REGISTERs after ours, of the phone and to application servers */
 	bool conflict;
 };
 
@@ -60,6 +65,7 @@ static void peer_writes(struct theirs t)
 
 	ck_assert_int_eq(keep_record_read(str_make(written, written_l), k), 0);
 	k->contact[0].cseq += t.later;
+	k->thirdparty_cseq += t.told;
 	out.expires_ms = k->contact[0].expires_ms = out.their_now_ms + (uint64_t)t.expires_s * 1000;
 	buf_init(&b, KEEP_MAX_BYTES);
 	keep_record_write(k, &b);
@@ -85,7 +91,57 @@ int __wrap_store_fetch(struct store *s, enum store_table table, struct str key, 
 
 /* ---- */
 
-static void begin(void)
+/* ---- the application server ---- */
+
+static struct sip_msg *told;		/* the last REGISTER to it */
+static unsigned n_told;
+
+struct uac *__wrap_uac_send(struct proxy_layer *l, struct str text, enum tx_side side, uint32_t wait_ms, uac_fn fn, void *arg);
+bool __wrap_uac_stopping(const struct proxy_layer *l);
+
+static struct sip_msg *parse(struct str first, struct str rest)
+{
+	struct sip_parse_error err;
+	struct sip_msg *m;
+	struct buf b;
+
+	buf_init(&b, 8192);
+	buf_put(&b, first);
+	buf_put(&b, rest);
+	ck_assert_msg(sip_msg_parse_copy(buf_str(&b), NULL, &m, &err) == 0, "%s\n%.*s", err.why, STR_ARG(buf_str(&b)));
+	buf_fini(&b);
+	return m;
+}
+
+/* It takes it for 100 s at once: before those are over it is told again. */
+struct uac *__wrap_uac_send(struct proxy_layer *l, struct str text, enum tx_side side, uint32_t wait_ms, uac_fn fn, void *arg)
+{
+	static char handle;
+	struct sip_msg *m;
+	ssize_t line = str_find(text, STR("\r\n"));
+	(void)l;
+	(void)side;
+	(void)wait_ms;
+
+	sip_msg_unref(told);
+	told = parse(STR("REGISTER sip:10.0.0.60 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK\r\n"), str_from(text, (size_t)line + 2));
+	n_told++;
+	m = parse(STR("SIP/2.0 200 OK\r\n"), STR("Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK\r\nFrom: <sip:a>;tag=f\r\nTo: <sip:b>;tag=t\r\nCall-ID: c\r\n"
+		  "CSeq: 1 REGISTER\r\nExpires: 100\r\nContent-Length: 0\r\n\r\n"));
+	fn(arg, 200, m);
+	sip_msg_unref(m);
+	return (struct uac *)&handle;
+}
+
+bool __wrap_uac_stopping(const struct proxy_layer *l)
+{
+	(void)l;
+	return false;
+}
+
+/* ---- */
+
+static void begin_as(const char *xml)
 {
 	const struct store_config c = { .dir = dir, .max_bytes = 64 << 20, .max_pending_bytes = 1 << 20, .journal_bytes = 65536, .commit_ms = 100 };
 
@@ -95,6 +151,8 @@ static void begin(void)
 	snprintf(dir, sizeof(dir), "/tmp/cscf-share-XXXXXX");
 	ck_assert(mkdtemp(dir));
 	rig_init(&r);
+	r.xml = xml;
+	n_told = 0;
 	ck_assert_int_eq(store_open(&store, &c, 1), 0);
 	r.worker.w.store = store_port(store, 0);
 	ck_assert_int_eq(keep_restore(r.s, &r.stack, store), 0);
@@ -103,11 +161,18 @@ static void begin(void)
 	r.cx[0] = '\0';
 }
 
+static void begin(void)
+{
+	begin_as(RIG_XML);
+}
+
 static void end(void)
 {
 	char command[128];
 
 	rig_fini(&r);
+	sip_msg_unref(told);
+	told = NULL;
 	store_close(store);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	ck_assert_int_eq(system(command), 0);
@@ -156,4 +221,30 @@ START_TEST(test_not_ended_unasked)
 }
 END_TEST
 
-TEST_MAIN("share", TEST_ONE(test_not_ended_unasked))
+/* RFC 3261 §10.2: the CSeq of one Call-ID rises, whichever instance tells the application server; one of them does, the owner. */
+START_TEST(test_cseq_to_servers)
+{
+	uint32_t cseq;
+	char call_id[128];
+
+	begin_as(XML_WITH_AS);
+	r.cfg->third_party_min_s = 1;
+	ck_assert_uint_eq(n_told, 1);
+	cseq = told->cseq;
+	str_copy(sip_msg_value(told, SIP_H_CALL_ID), call_id, sizeof(call_id));
+	peer_writes((struct theirs){ .expires_s = 600, .later = 2, .told = 3 });
+	rig_serve(&r);
+	rig_run(&r, 200000);
+	ck_assert_uint_eq(n_told, 1);
+	p.cseq += 2;
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_uint_eq(n_told, 2);
+	ck_assert(str_eq_c(sip_msg_value(told, SIP_H_CALL_ID), call_id));
+	ck_assert_uint_eq(told->cseq, cseq + 4);
+	rig_run(&r, 60000);
+	ck_assert_uint_eq(n_told, 3);		/* ours again: the time that it granted counts */
+	end();
+}
+END_TEST
+
+TEST_MAIN("share", TEST_ONE(test_not_ended_unasked), TEST_ONE(test_cseq_to_servers))
