@@ -10,6 +10,7 @@
 #include "common/util/hash.h"
 #include "pcscf/sa_private.h"
 
+#define MAPPING_REST_MS 1000u		/* a set's NAT may have another port so often */
 #define LINGER_MS 5000u			/* after a de-registration: its 200 may have to be sent again */
 
 static METRIC_DEF(m_sets, "cscf_pcscf_sa_sets", METRIC_GAUGE, "Sets of security associations, by state.", "state", NULL);
@@ -70,12 +71,36 @@ void sa_owned_keep(const struct sa_owned *w)
 		stored_set(w->owner->store, w->set, sa_state(w->set), w->timer.at_ms > now ? w->timer.at_ms - now : 0);
 }
 
+static bool is_spi(const struct hnode *n, const void *key)
+{
+	return container_of(n, struct sa_spi, node)->spi == *(const uint32_t *)key;
+}
+
+void sa_owned_index(struct sa_owned *w)
+{
+	const uint32_t ours[] = { w->set->k.mine.spi_c, w->set->k.mine.spi_s };
+
+	for (unsigned i = 0; i < 2; i++) {
+		w->spi[i].spi = ours[i];
+		w->spi[i].owned = w;
+		htab_add(&w->owner->by_spi, &w->spi[i].node, hash_mix(ours[i], 0));
+	}
+}
+
+static void unindex(struct sa_owned *w)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (w->spi[i].owned)
+			htab_del(&w->owner->by_spi, &w->spi[i].node);
+}
+
 void sa_owned_free(struct sa_owned *w)
 {
 	struct sa_owner *o = w->owner;
 	struct sa_phone *ph = w->phone;
 
 	timer_stop(&w->timer);
+	unindex(w);
 	metric_adjust(&m_sets, sa_state_name(sa_state(w->set)), NULL, -1);
 	atomic_store_explicit(&w->set->state, SA_ENDING, memory_order_release);
 	list_del(&w->link);
@@ -139,26 +164,22 @@ void sa_owned_leave(struct sa_owned *w, enum sa_state to, uint32_t ms)
 
 static struct sa_owned *owned_by_spi(struct sa_owner *o, uint32_t spi)
 {
-	struct list *i;
+	struct hnode *n = htab_find(&o->by_spi, hash_mix(spi, 0), is_spi, &spi);
 
-	list_for_each(i, &o->all) {
-		const struct ipsec_set *k = &list_entry(i, struct sa_owned, link)->set->k;
-
-		if (k->mine.spi_c == spi || k->mine.spi_s == spi)
-			return list_entry(i, struct sa_owned, link);
-	}
-	return NULL;
+	return n ? container_of(n, struct sa_spi, node)->owned : NULL;
 }
 
-/* TS 33.203 annex M: what the NAT has made of the phone's port is known from what comes, and may change. */
+/* TS 33.203 annex M: what the NAT has made of the phone's port is known from what comes, and may change.  A change costs a record and
+ * the helper's time, and a phone can make one of each packet: what comes too soon is told again by its next packet. */
 static void on_mapping(struct sa_owned *w, uint16_t port)
 {
 	struct sa_owner *o = w->owner;
 	struct sa_set *s = w->set;
 	int rc;
 
-	if (!s->k.encap_us || s->k.encap_peer == port)
+	if (!s->k.encap_us || s->k.encap_peer == port || o->wheel->now_ms < w->mapping_from_ms)
 		return;
+	w->mapping_from_ms = o->wheel->now_ms + MAPPING_REST_MS;
 	log_info(LOG_SEC, "a NAT sends from another port", LOG_S("impi", s->impi), LOG_U("port", port), LOG_U("before", s->k.encap_peer));
 	s->k.encap_peer = port;
 	sa_owned_keep(w);
@@ -206,7 +227,8 @@ struct sa_owner *sa_owner_new(struct sa_pool *p, const struct security_config *c
 	sa_make_metrics();
 	*o = (struct sa_owner){ .pool = p, .cfg = c, .wheel = w, .port = port };
 	list_init(&o->all);
-	if (htab_init(&o->by_key, 64) < 0) {
+	if (htab_init(&o->by_key, 64) < 0 || htab_init(&o->by_spi, 64) < 0) {
+		htab_fini(&o->by_key);
 		free(o);
 		return NULL;
 	}
@@ -226,6 +248,7 @@ void sa_owner_free(struct sa_owner *o)
 		sa_owned_free(w);
 	}
 	htab_fini(&o->by_key);
+	htab_fini(&o->by_spi);
 	free(o);
 }
 
@@ -328,6 +351,7 @@ int sa_restore(struct sa_owner *o, struct sa_set *s, enum sa_state state, uint64
 			sa_owned_free(w);
 		return rc;
 	}
+	sa_owned_index(w);
 	sa_owned_state(w, state);
 	if (state != SA_OLD)
 		sa_pool_phone(o->pool, s);

@@ -208,6 +208,7 @@ void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int 
 		finish(done, arg, s, rc);
 		return;
 	}
+	sa_owned_index(w);
 	s->n_server = security_server_list(o->cfg, sa_mod(s), &s->k.mine, s->server);
 	if (s->k.encap_us)
 		s->k.encap_peer = known_mapping(w);

@@ -22,6 +22,12 @@ struct sa_phone {				/* that has sets */
 };
 struct sa_owned {
 	struct list link, of_phone;
+	struct sa_spi {
+		struct hnode node;
+		uint32_t spi;
+		struct sa_owned *owned;
+	} spi[2];			/* ours: what the kernel tells names one of them */
+	uint64_t mapping_from_ms;	/* until then its NAT's port stays as it is */
 	struct timer timer;
 	struct sa_owner *owner;
 	struct sa_phone *phone;
@@ -37,7 +43,7 @@ struct sa_owner {
 	const struct security_config *cfg;
 	struct wheel *wheel;
 	struct ipsec_port *port;
-	struct htab by_key;
+	struct htab by_key, by_spi;
 	struct list all;
 	size_t n;
 	void (*on_dead)(void *arg, const struct sa_set *s);
@@ -48,6 +54,7 @@ struct sa_owner {
 struct sa_phone *sa_phone_find(struct sa_owner *o, struct str key);
 void sa_owned_timer(struct timer *t);				/* its time is over */
 void sa_owned_born(const struct sa_owned *w);			/* counted */
+void sa_owned_index(struct sa_owned *w);			/* it has SPIs: events find it */
 void sa_owned_free(struct sa_owned *w);
 void sa_owned_end(struct sa_owned *w, const char *why);		/* nobody finds it any more, the kernel forgets it, then it is freed */
 void sa_owned_state(struct sa_owned *w, enum sa_state to);

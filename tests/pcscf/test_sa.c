@@ -490,6 +490,7 @@ START_TEST(test_mapping)
 	port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_s, .encap_peer = 1024 });	/* others told it before the kernel knew */
 	ck_assert_uint_eq(n_ops, 2);
 	sa_confirm(owner, a, 3600);
+	after(1000);
 	port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_c, .encap_peer = 2048 });
 	ck_assert(ops[n_ops - 1].op == IPSEC_UPDATE && ops[n_ops - 1].set.encap_peer == 2048 && sa_state(a) == SA_LIVE);
 	b = wish("alice", "10.9.0.1", 2000, 6002, 6001, a);
@@ -497,6 +498,35 @@ START_TEST(test_mapping)
 	sa_setup(owner, b, on_done, NULL);
 	ck_assert(ops[n_ops - 1].op == IPSEC_ADD && ops[n_ops - 1].set.encap_peer == 2048);
 	kernel_says(0);
+	obj_unref(a);
+	obj_unref(b);
+	end();
+}
+END_TEST
+
+/* A phone that sends from two ports in turn makes an event of each packet: others' associations wait behind what each of them costs. */
+START_TEST(test_mapping_flood)
+{
+	struct sa_set *a, *b;
+	unsigned before;
+
+	begin(1024, 300);
+	a = wish("alice", "10.9.0.1", 1000, 6000, 6001, NULL);
+	b = wish("bob", "10.9.0.2", 1000, 6000, 6001, NULL);
+	a->k.encap_us = b->k.encap_us = 4500;
+	sa_setup(owner, a, on_done, NULL);
+	kernel_says(0);
+	sa_setup(owner, b, on_done, NULL);
+	kernel_says(0);
+	for (unsigned s = 1; s <= 3; s++) {
+		before = n_ops;
+		for (unsigned i = 0; i < 100; i++)
+			port.event(port.u, &(struct ipsec_event){ .spi = a->k.mine.spi_s, .encap_peer = (uint16_t)(1024 + s + i % 2) });
+		ck_assert_uint_eq(n_ops - before, 1);
+		port.event(port.u, &(struct ipsec_event){ .spi = b->k.mine.spi_s, .encap_peer = (uint16_t)(2000 + s) });
+		ck_assert(n_ops - before == 2 && ops[n_ops - 1].set.encap_peer == 2000 + s);	/* the other one's own */
+		after(1000);
+	}
 	obj_unref(a);
 	obj_unref(b);
 	end();
@@ -532,5 +562,5 @@ END_TEST
 
 TEST_MAIN("sa", TEST_ONE(test_life), TEST_ONE(test_refresh), TEST_ONE(test_no_pile_up), TEST_ONE(test_pending_ends),
 	  TEST_ONE(test_tries_again), TEST_ONE(test_kernel_refuses), TEST_ONE(test_spis), TEST_ONE(test_spis_of_before), TEST_ONE(test_ports_differ), TEST_ONE(test_unproven),
-	  TEST_ONE(test_expired_in_kernel), TEST_ONE(test_mapping), TEST_ROWS(test_leaves_while_asked, ends), TEST_ROWS(test_ends_while_it_registers_again, ends),
+	  TEST_ONE(test_expired_in_kernel), TEST_ONE(test_mapping), TEST_ONE(test_mapping_flood), TEST_ROWS(test_leaves_while_asked, ends), TEST_ROWS(test_ends_while_it_registers_again, ends),
 	  TEST_ROWS(test_role_row, roles))
