@@ -348,8 +348,7 @@ static struct binding *make(const struct registration *g, const struct binding_p
 	return b;
 }
 
-/* event: what subscribers hear; NONE: nothing. */
-static void drop(struct registration *g, struct binding *b, enum reginfo_event event)
+void binding_drop(struct registration *g, struct binding *b, enum reginfo_event event)
 {
 	list_del(&b->link);
 	g->n_bindings--;
@@ -363,7 +362,7 @@ static void drop(struct registration *g, struct binding *b, enum reginfo_event e
 void binding_drop_all(struct registration *g, enum reginfo_event event)
 {
 	while (!list_empty(&g->bindings))
-		drop(g, list_entry(g->bindings.next, struct binding, link), event);
+		binding_drop(g, list_entry(g->bindings.next, struct binding, link), event);
 }
 
 /* A phone that comes back with a new address and no instance leaves its old contact behind; with the table full the one
@@ -375,7 +374,7 @@ static void keep_limit(struct registration *g)
 
 		log_info(LOG_REG, "the oldest contact makes room", LOG_C("impi", g->impi), LOG_C("contact", b->uri),
 			 LOG_U("max_contacts", registration_scscf(g)->reg->max_contacts));
-		drop(g, b, REGINFO_REJECTED);		/* "deactivated" would have the two phones drive each other out */
+		binding_drop(g, b, REGINFO_REJECTED);		/* "deactivated" would have the two phones drive each other out */
 	}
 }
 
@@ -413,7 +412,7 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 	}
 	for (unsigned i = 0; i < p->n; i++)
 		while ((b = find(g, &p->change[i])))
-			drop(g, b, p->change[i].expires_s && str_eq_c(p->change[i].uri, b->uri) ? REGINFO_NONE : REGINFO_UNREGISTERED);
+			binding_drop(g, b, p->change[i].expires_s && str_eq_c(p->change[i].uri, b->uri) ? REGINFO_NONE : REGINFO_UNREGISTERED);
 	list_for_each_safe(pos, next, &fresh) {
 		list_del(pos);
 		list_add_tail(&g->bindings, pos);
@@ -483,7 +482,7 @@ unsigned binding_expire(struct registration *g, uint64_t now_ms)
 		if (b->expires_ms > now_ms)
 			continue;
 		log_info(LOG_REG, "contact expired", LOG_C("impi", g->impi), LOG_C("contact", b->uri));
-		drop(g, b, REGINFO_EXPIRED);
+		binding_drop(g, b, REGINFO_EXPIRED);
 		n++;
 	}
 	return n;

@@ -197,7 +197,8 @@ bool binding_unchanged(const struct registration *g, const struct binding_plan *
 /* One contact as the HSS kept it.  0, -EBADMSG, -ENOMEM. */
 int binding_take_up(struct registration *g, struct str impu, const struct cx_restored *c, struct arena *a);
 unsigned binding_expire(struct registration *g, uint64_t now_ms);		/* how many went */
-void binding_drop_all(struct registration *g, enum reginfo_event event);	/* REGINFO_NONE: nobody is told */
+void binding_drop(struct registration *g, struct binding *b, enum reginfo_event event);	/* REGINFO_NONE: nobody is told */
+void binding_drop_all(struct registration *g, enum reginfo_event event);
 uint64_t binding_next_ms(const struct registration *g);				/* UINT64_MAX: none */
 /* Contact lines of the 200; GRUUs are those of the identity `as`, NULL: none. */
 void binding_write_contacts(const struct registration *g, const struct profile_identity *as, struct buf *out);

@@ -30,48 +30,66 @@ static bool is_that(const struct binding *b, const struct keep_contact *c)
 	return str_eq_c(c->uri, b->uri) || (c->instance.l && str_eq_c(c->instance, b->instance) && c->reg_id == b->reg_id);
 }
 
-static bool has_contact(const struct keep_record *k, const struct binding *b)
+static const struct keep_contact *find_contact(const struct keep_record *k, const struct binding *b)
 {
 	for (unsigned i = 0; i < k->n_contacts; i++)
 		if (is_that(b, &k->contact[i]))
-			return true;
-	return false;
+			return &k->contact[i];
+	return NULL;
 }
 
-static bool has_binding(const struct registration *g, const struct keep_contact *c)
+static struct binding *find_binding(const struct registration *g, const struct keep_contact *c)
 {
 	struct list *pos;
 
 	list_for_each(pos, &g->bindings)
 		if (is_that(list_entry(pos, struct binding, link), c))
-			return true;
-	return false;
+			return list_entry(pos, struct binding, link);
+	return NULL;
 }
 
-/* Contacts that only we have. */
-static bool is_more(const struct registration *g, const struct keep_record *k)
+/* Of one contact: the later REGISTER (RFC 3261 §10.3 step 7); of two Call-IDs that which ends later. */
+static bool ours_counts(const struct registration *g, const struct binding *b, const struct keep_contact *c, uint64_t their_now_ms)
+{
+	uint64_t now = registration_now_ms(g);
+
+	if (str_eq_c(c->call_id, b->call_id))
+		return b->cseq > c->cseq;
+	return b->expires_ms > now && b->expires_ms - now > (c->expires_ms > their_now_ms ? c->expires_ms - their_now_ms : 0);
+}
+
+/* A contact that only we have, or newer. */
+static bool is_more(const struct registration *g, const struct keep_record *k, uint64_t their_now_ms)
 {
 	struct list *pos;
 
-	list_for_each(pos, &g->bindings)
-		if (!has_contact(k, list_entry(pos, struct binding, link)))
+	list_for_each(pos, &g->bindings) {
+		const struct binding *b = list_entry(pos, struct binding, link);
+		const struct keep_contact *c = find_contact(k, b);
+
+		if (!c || ours_counts(g, b, c, their_now_ms))
 			return true;
+	}
 	return false;
 }
 
-/* Both have changed it: theirs are added to ours, and written. */
+/* Both have changed it: theirs are added to ours, or take their place, and it is written. */
 static int merge(struct registration *g, const struct keep_record *k, uint64_t their_now_ms)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < k->n_contacts && g->n_bindings < REG_MAX_CONTACTS && rc == 0; i++) {
+	for (unsigned i = 0; i < k->n_contacts && rc == 0; i++) {
 		const struct keep_contact *c = &k->contact[i];
+		struct binding *b = find_binding(g, c);
 
-		if (c->expires_ms > their_now_ms && !has_binding(g, c))
-			rc = binding_restore(g, c, registration_now_ms(g) + (c->expires_ms - their_now_ms));
+		if (c->expires_ms <= their_now_ms || (b ? ours_counts(g, b, c, their_now_ms) : g->n_bindings >= REG_MAX_CONTACTS))
+			continue;
+		rc = binding_restore(g, c, registration_now_ms(g) + (c->expires_ms - their_now_ms));
+		if (rc == 0 && b)
+			binding_drop(g, b, REGINFO_NONE);
 	}
 	thirdparty_restore(g, k);
-	log_info(LOG_REG, "two instances changed a registration at once: it has the contacts of both", LOG_C("impi", g->impi),
+	log_info(LOG_REG, "two instances changed a registration at once: it has what is newer of both", LOG_C("impi", g->impi),
 		 LOG_U("contacts", g->n_bindings));
 	return rc == 0 ? registration_publish(g) : rc;
 }
@@ -94,7 +112,7 @@ static int apply(struct registration *g, const struct news *n, const struct keep
 			end_here(g);
 		return 0;
 	}
-	if (n->r.conflict && g->profile && is_more(g, k))
+	if (n->r.conflict && g->profile && is_more(g, k, n->r.their_now_ms))
 		return merge(g, k, n->r.their_now_ms);
 	return keep_replace(g, k, n->r.their_now_ms);
 }

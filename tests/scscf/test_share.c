@@ -51,7 +51,9 @@ int __wrap_store_put(struct store_port *port, enum store_table table, struct str
 }
 
 struct theirs {
-	uint32_t expires_s, later, told;	/* later, told: how many REGISTERs after ours, of the phone and to application servers */
+	uint32_t expires_s;
+	int later, told;		/* how many REGISTERs after ours, of the phone and to application servers */
+	const char *call_id;		/* NULL: the same */
 	bool conflict;
 };
 
@@ -64,8 +66,9 @@ static void peer_writes(struct theirs t)
 	struct buf b;
 
 	ck_assert_int_eq(keep_record_read(str_make(written, written_l), k), 0);
-	k->contact[0].cseq += t.later;
-	k->thirdparty_cseq += t.told;
+	k->contact[0].cseq += (uint32_t)t.later;
+	k->contact[0].call_id = t.call_id ? str_from_c(t.call_id) : k->contact[0].call_id;
+	k->thirdparty_cseq += (uint32_t)t.told;
 	out.expires_ms = k->contact[0].expires_ms = out.their_now_ms + (uint64_t)t.expires_s * 1000;
 	buf_init(&b, KEEP_MAX_BYTES);
 	keep_record_write(k, &b);
@@ -247,4 +250,33 @@ START_TEST(test_cseq_to_servers)
 }
 END_TEST
 
-TEST_MAIN("share", TEST_ONE(test_not_ended_unasked), TEST_ONE(test_cseq_to_servers))
+/* Both were refreshed at once, the same contact: the later REGISTER counts (RFC 3261 §10.3 step 7), else who ends later. */
+static const struct { const char *name; struct theirs t; bool ours; } conflicts[] = {
+	{ "theirs is the later one", { .expires_s = 100, .later = 1 }, false }, { "ours is the later one", { .expires_s = 900, .later = -1 }, true },
+	{ "another Call-ID, for longer", { .expires_s = 900, .call_id = "other" }, false },
+	{ "another Call-ID, for less", { .expires_s = 100, .call_id = "other" }, true }, { "the same REGISTER", { .expires_s = 600 }, false },
+};
+
+START_TEST(test_conflict)
+{
+	struct theirs t = conflicts[_i].t;
+	const struct binding *b;
+	unsigned n;
+
+	begin();
+	n = n_written;
+	t.conflict = true;
+	peer_writes(t);
+	rig_serve(&r);
+	ck_assert_uint_eq(rig_registration(&r)->n_bindings, 1);
+	b = list_entry(rig_registration(&r)->bindings.next, struct binding, link);
+	ck_assert_msg(rig_registration(&r)->foreign == !conflicts[_i].ours, "%s: whose", conflicts[_i].name);
+	ck_assert_msg((n_written > n) == conflicts[_i].ours, "%s: written %u times", conflicts[_i].name, n_written - n);
+	ck_assert_msg(b->cseq == p.cseq + (conflicts[_i].ours ? 0 : (uint32_t)t.later), "%s: CSeq %u", conflicts[_i].name, b->cseq);
+	ck_assert_msg((binding_next_ms(rig_registration(&r)) - r.wheel.now_ms + 500) / 1000 == (conflicts[_i].ours ? 600 : t.expires_s), "%s: the end",
+		      conflicts[_i].name);
+	end();
+}
+END_TEST
+
+TEST_MAIN("share", TEST_ONE(test_not_ended_unasked), TEST_ONE(test_cseq_to_servers), TEST_ROWS(test_conflict, conflicts))
