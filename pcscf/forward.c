@@ -17,7 +17,7 @@ struct forward {			/* user of the proxy */
 	struct str rr[2];		/* our Record-Route as it went out */
 	unsigned n_rr;
 	struct ringing ringing;		/* an INVITE that nobody has answered */
-	bool challenged;		/* a BYE that ends nothing: the phone will try again */
+	bool refused;			/* a BYE that ends nothing: see ends_nothing() */
 	uint64_t phone_id;		/* of the binding, also when that has ended; 0: nobody knows */
 };
 
@@ -117,6 +117,16 @@ static void response_from_phone(struct forward *f, const struct sip_msg *req, st
 	check_record_route(f, req, o);
 }
 
+/* A final to a BYE that ends no dialog.  401, 407: its sender will try again.  A phone could have others of its own making (Max-Forwards 1,
+ * an old CSeq), and the other end has not heard of it then: only what RFC 3261 §15.1.1 names, and silence, ends its call.  480 and 504 are
+ * how a node before us tells of silence (own_status()). */
+static bool ends_nothing(const struct forward *f, unsigned status)
+{
+	if (status == 401 || status == 407)
+		return true;
+	return !f->to_phone && status >= 300 && status != 481 && status != 408 && status != 480 && status != 504;
+}
+
 /* Row P19: what it takes to end the call by ourselves. */
 static void note_answer(struct forward *f, const struct sip_msg *req, const struct sip_msg *m)
 {
@@ -125,7 +135,7 @@ static void note_answer(struct forward *f, const struct sip_msg *req, const stru
 	if (m->status < 200)
 		return;
 	ringing_end(&f->ringing);
-	f->challenged = m->status == 401 || m->status == 407;
+	f->refused = ends_nothing(f, m->status);
 	if (m->status >= 300 || (req->method != SIP_INVITE && req->method != SIP_UPDATE))
 		return;
 	if (req->to_tag.l)
@@ -142,10 +152,10 @@ static struct call *call_of(const struct forward *f, const struct sip_msg *req)
 	return f->pw->calls ? call_find(f->pw->calls, req->call_id, f->phone_id) : NULL;
 }
 
-/* RFC 3261 §15.1.1: whatever was said to a BYE, or nothing: the dialog is over, unless the phone is to try again. */
+/* RFC 3261 §15.1.1: what was said to a BYE, or nothing, ends the dialog. */
 static void bye_over(const struct forward *f, const struct sip_msg *req)
 {
-	struct call *c = req->method == SIP_BYE && !f->challenged ? call_of(f, req) : NULL;
+	struct call *c = req->method == SIP_BYE && !f->refused ? call_of(f, req) : NULL;
 
 	if (c)
 		call_dialog_over(c, req, "BYE");
@@ -241,7 +251,7 @@ static void on_gone(void *user, struct proxy *p)
 
 	correlate(f);
 	ringing_end(&f->ringing);
-	if (req->method == SIP_BYE && !f->challenged)
+	if (req->method == SIP_BYE && !f->refused)
 		session_over(f->pw->sessions, req, binding_id(f));
 	bye_over(f, req);
 	c = call_of(f, req);

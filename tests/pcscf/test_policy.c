@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "pcscf/policy.h"
+#include "pcscf/session.h"
 #include "tests/pcscf/rig.h"
 
 #define RX(more) "  reg_event: false\npolicy: {mode: rx" more "}\ndiameter: {identity: pcscf.home}\n"
@@ -550,6 +551,10 @@ static const struct { const char *name, *from, *method, *from_to; unsigned statu
 	{ "BYE of the other end", SCSCF, "BYE", HIS("T"), 200, 1 },
 	{ "BYE that finds nobody", ALICE, "BYE", HERS, 481, 1 },
 	{ "BYE that is challenged", ALICE, "BYE", HERS, 407, 0 },
+	{ "BYE with Max-Forwards 1", ALICE, "BYE", HERS, 483, 0 },		/* the other end has not heard of it */
+	{ "BYE to whom is silent, says the node before him", ALICE, "BYE", HERS, 480, 1 },
+	{ "BYE with an old CSeq", ALICE, "BYE", HERS, 500, 0 },
+	{ "BYE of the other end that the phone refuses", SCSCF, "BYE", HIS("T"), 500, 1 },
 	{ "BYE with an invented tag", SCSCF, "BYE", HIS("X"), 481, 0 },
 	{ "UPDATE whose dialog is gone", ALICE, "UPDATE", HERS, 481, 1 },
 	{ "UPDATE with an invented tag", SCSCF, "UPDATE", HIS("X"), 481, 0 },
@@ -569,6 +574,8 @@ START_TEST(test_ender)
 	ck_assert_msg(net.ended == enders[_i].ended, "%s: ended %u times", enders[_i].name, net.ended);
 	rig_run(&r, 40000);
 	ck_assert_msg(net.ended == enders[_i].ended, "%s: ended %u times", enders[_i].name, net.ended);
+	if (strcmp(enders[_i].method, "BYE") == 0 && strcmp(enders[_i].from_to, HIS("X")) != 0)
+		ck_assert_msg(sessions_count(pcscf_of(&r.workers[0].w)->sessions) == !enders[_i].ended, "%s", enders[_i].name);
 	rig_fini(&r);
 }
 END_TEST
