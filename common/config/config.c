@@ -106,6 +106,22 @@ int cfg_load_text(struct str text, const char *name, const struct cfg_row *const
 	return deliver(c, finish(c, &l, raw, schemas), ret);
 }
 
+bool cfg_text_includes(struct str text)
+{
+	struct cfg_pool pool = { 0 };
+	struct buf errors;
+	struct cfg_load l = { .pool = &pool, .errors = &errors };
+	const struct raw *raw;
+	bool found;
+
+	buf_init(&errors, CFG_MAX_BYTES);
+	raw = cfg_yaml_parse(&l, text, "text");
+	found = pool.failed || (raw && cfg_raw_find(raw, STR("include")));	/* as cfg_include() finds it */
+	cfg_pool_fini(&pool);
+	buf_fini(&errors);
+	return found;
+}
+
 struct cfg *cfg_ref(struct cfg *c)
 {
 	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);

@@ -42,6 +42,8 @@ struct cfg_node;		/* a map in it: the root or a list element */
  * errors: one line per mistake is appended.  Returns 0, -EINVAL (mistakes), -ENOENT/-EACCES (file). */
 int cfg_load(const char *file, const struct cfg_row *const *schemas, struct cfg **ret, struct buf *errors);
 int cfg_load_text(struct str text, const char *name, const struct cfg_row *const *schemas, struct cfg **ret, struct buf *errors);
+/* Does the text, by whatever encoding or escape, name files to be included?  true when memory is short, too. */
+bool cfg_text_includes(struct str text);
 struct cfg *cfg_ref(struct cfg *c);
 void cfg_unref(struct cfg *c);
 const struct cfg_node *cfg_root(const struct cfg *c);

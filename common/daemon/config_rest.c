@@ -93,7 +93,7 @@ static void post_validate(void *u, struct http_req *r)
 	cJSON *doc;
 	int rc;
 
-	if (str_find(text, STR("include")) >= 0) {
+	if (cfg_text_includes(text)) {
 		http_problem(r, 422, "INCLUDE_REFUSED", "a configuration that is checked by REST must be in one piece, without include");
 		return;
 	}

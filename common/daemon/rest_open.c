@@ -30,7 +30,7 @@ static void files_free(struct rest_files *f)
 
 int rest_slurp(const char *path, char **ret, bool *ret_open_to_all)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;		/* a FIFO must not hang the main loop */
 	struct stat st;
 	size_t l = 0;
 	ssize_t n;
@@ -41,14 +41,18 @@ int rest_slurp(const char *path, char **ret, bool *ret_open_to_all)
 	text = calloc(1, MAX_FILE_BYTES + 1);
 	if (!text)
 		rc = -ENOMEM;
+	else if (fstat(fd, &st) < 0)
+		rc = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rc = -ENOTSUP;
 	while (rc == 0 && (n = read(fd, text + l, MAX_FILE_BYTES - l)) != 0) {
 		if (n < 0)
 			rc = -errno;
 		else if ((l += (size_t)n) == MAX_FILE_BYTES)
 			rc = -EFBIG;
 	}
-	if (ret_open_to_all)
-		*ret_open_to_all = fstat(fd, &st) == 0 && (st.st_mode & S_IROTH);
+	if (rc == 0 && ret_open_to_all)
+		*ret_open_to_all = st.st_mode & S_IROTH;
 	close(fd);
 	if (rc < 0) {
 		free(text);

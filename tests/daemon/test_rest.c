@@ -1,4 +1,6 @@
 /* tests/daemon/test_rest.c - REST of a stack that runs: what is asked together with something else. */
+#include <errno.h>
+#include <sys/stat.h>
 #include "common/daemon/private.h"
 #include "tests/http/connection.h"
 
@@ -42,14 +44,13 @@ static void stop(void)
 	cfg_unref(d.config);
 }
 
-static void patch(int fd, const char *path, const char *body)
+static void send_body(int fd, const char *line, struct str body)
 {
-	char line[128], headers[256];
+	char headers[256];
 
-	snprintf(line, sizeof(line), "PATCH %s", path);
-	snprintf(headers, sizeof(headers), WITH_TOKEN "Content-Length: %zu\r\n", strlen(body));
+	snprintf(headers, sizeof(headers), WITH_TOKEN "Content-Length: %zu\r\n", body.l);
 	request(fd, line, headers);
-	ck_assert_int_eq(write(fd, body, strlen(body)), (ssize_t)strlen(body));
+	ck_assert_int_eq(write(fd, body.p, body.l), (ssize_t)body.l);
 }
 
 static void sip_request(void)
@@ -82,7 +83,7 @@ START_TEST(test_drain_cancelled)
 	start();
 	sip_request();
 	fd = dial();
-	patch(fd, "/api/v1/overload", "{\"draining\": true}");
+	send_body(fd, "PATCH /api/v1/overload", STR("{\"draining\": true}"));
 	await(fd, text, "{\"id\":\"");
 	at = strstr(text, "{\"id\":\"") + strlen("{\"id\":\"");
 	snprintf(id, sizeof(id), "%.*s", (int)strcspn(at, "\""), at);
@@ -99,4 +100,50 @@ START_TEST(test_drain_cancelled)
 }
 END_TEST
 
-TEST_MAIN("rest", TEST_ROWS(test_drain_cancelled, terminated))
+/* A text of others makes us read no file, whatever way it says so. */
+#define WIDE "\xff\xfei\0n\0c\0l\0u\0d\0e\0:\0 \0/\0x\0\n"		/* UTF-16; the literal's end is the last octet */
+#define TEXT(s) { s, sizeof(s) - 1 }
+static const struct { const char *name; struct str text; bool includes; } texts[] = {
+	{ "plain", TEXT("workers: 1\ninclude: /etc/shadow\n"), true },
+	{ "flow", TEXT("{include: [/etc/shadow]}"), true },
+	{ "escaped", TEXT("\"\\x69nclude\": /etc/shadow\n"), true },
+	{ "UTF-16", { WIDE, sizeof(WIDE) }, true },
+	{ "a word in a comment", TEXT("workers: 1 # include\n"), false },
+	{ "a key of a section", TEXT("log: {include: x}\n"), false },
+	{ "no YAML", TEXT("include: [\n"), false },
+	{ "nothing", TEXT(""), false },
+};
+
+START_TEST(test_validate_includes)
+{
+	char text[4096];
+	int fd;
+
+	ck_assert_msg(cfg_text_includes(texts[_i].text) == texts[_i].includes, "%s", texts[_i].name);
+	if (!texts[_i].includes)
+		return;
+	start();
+	fd = dial();
+	send_body(fd, "POST /api/v1/config/validate", texts[_i].text);
+	await(fd, text, "INCLUDE_REFUSED");
+	close(fd);
+	stop();
+}
+END_TEST
+
+/* A file of tokens that is a FIFO without a writer, or a device, does not hang the main loop. */
+START_TEST(test_slurp_fifo)
+{
+	char path[64], *text = NULL;
+	bool open_to_all;
+
+	snprintf(path, sizeof(path), "/tmp/cscf-test-rest.%d", (int)getpid());
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(rest_slurp(path, &text, &open_to_all), -ENOTSUP);
+	ck_assert_int_eq(rest_slurp("/dev/zero", &text, &open_to_all), -ENOTSUP);
+	ck_assert_int_eq(rest_slurp("/", &text, &open_to_all), -ENOTSUP);
+	unlink(path);
+}
+END_TEST
+
+TEST_MAIN("rest", TEST_ROWS(test_drain_cancelled, terminated), TEST_ROWS(test_validate_includes, texts), TEST_ONE(test_slurp_fifo))
