@@ -221,7 +221,7 @@ static struct cx_sar make(const struct registration *g, enum cx_sar_type t, stru
 	const struct scscf *s = registration_scscf(g);
 
 	return (struct cx_sar){ .impi = str_from_c(g->impi), .impus = { 1, { impu } }, .server_name = s->server_name, .type = t,
-				.dest_host = hss_host(g),
+				.dest_host = hss_host(g), .vital = g->emergency,
 				.user_data_available = t != CX_SAR_REGISTRATION && g->profile };
 }
 

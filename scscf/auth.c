@@ -264,7 +264,8 @@ static void ask(struct reg_job *job, const struct verdict *v)
 	struct scscf *s = registration_scscf(job->g);
 	uint8_t rand_auts[16 + AUTS_BYTES];
 	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = s->reg->vectors,
-			      .item = { .scheme = scheme_of(job) }, .dest_host = hss_host(job->g) };
+			      .item = { .scheme = scheme_of(job) }, .dest_host = hss_host(job->g),
+			      .vital = job->g->emergency };
 	size_t n;
 
 	if (v->step == RESYNC) {		/* TS 29.228 §6.3: RAND || AUTS */

@@ -83,6 +83,7 @@ struct cx_mar {
 	struct str impi, impu, server_name;
 	uint32_t n_items;			/* SIP-Number-Auth-Items */
 	struct cx_auth_item item;		/* scheme, and authorization for a resync */
+	bool vital;				/* for an emergency: overload spares it; not sent */
 	struct str dest_host;
 	struct str origin_host;			/* when received */
 };
@@ -125,6 +126,7 @@ struct cx_sar {
 	struct str server_name;
 	uint32_t type;
 	bool user_data_available;		/* User-Data-Already-Available */
+	bool vital;				/* as in a MAR */
 	unsigned n_features, n_restorations;
 	struct cx_features features[CX_MAX_FEATURES];
 	struct cx_restoration restoration[1];

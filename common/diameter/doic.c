@@ -38,12 +38,16 @@ enum doic_class doic_class_of(enum dia_command_id cmd, const void *req)
 {
 	const struct cx_uar *uar = req;
 	const struct cx_lir *lir = req;
+	const struct cx_mar *mar = req;
+	const struct cx_sar *sar = req;
 
 	switch (cmd) {
 	case CX_UA:
 		return uar->flags & CX_UAR_FLAG_EMERGENCY ? DOIC_VITAL : uar->type == CX_UAR_DE_REGISTRATION ? DOIC_USUAL : DOIC_NEW;
 	case CX_MA:
-		return DOIC_NEW;
+		return mar->vital ? DOIC_VITAL : DOIC_NEW;
+	case CX_SA:
+		return sar->vital ? DOIC_VITAL : DOIC_USUAL;
 	case CX_LI:
 		return lir->session_priority != UINT32_MAX ? DOIC_VITAL : DOIC_USUAL;
 	default:
@@ -53,7 +57,7 @@ enum doic_class doic_class_of(enum dia_command_id cmd, const void *req)
 
 static void roll(struct doic_shed *s, uint64_t now_ms)
 {
-	if (now_ms - s->window_ms < WINDOW_MS)
+	if (now_ms < s->window_ms || now_ms - s->window_ms < WINDOW_MS)		/* a thread may be a moment behind */
 		return;
 	if (now_ms - s->window_ms >= 2 * WINDOW_MS)
 		memset(s->now, 0, sizeof(s->now));

@@ -36,22 +36,38 @@ START_TEST(test_load_row)
 }
 END_TEST
 
-static const struct { const char *name; enum dia_command_id cmd; struct cx_uar uar; struct cx_lir lir; enum doic_class want; } classes[] = {
-	{ "a registration", CX_UA, { .type = CX_UAR_REGISTRATION }, { .session_priority = 0 }, DOIC_NEW },
-	{ "a de-registration", CX_UA, { .type = CX_UAR_DE_REGISTRATION }, { .session_priority = 0 }, DOIC_USUAL },
-	{ "for an emergency", CX_UA, { .type = CX_UAR_REGISTRATION, .flags = CX_UAR_FLAG_EMERGENCY }, { .session_priority = 0 }, DOIC_VITAL },
-	{ "a challenge", CX_MA, { .type = 0 }, { .session_priority = 0 }, DOIC_NEW },
-	{ "an assignment", CX_SA, { .type = 0 }, { .session_priority = 0 }, DOIC_USUAL },
-	{ "a call", CX_LI, { .type = 0 }, { .session_priority = UINT32_MAX }, DOIC_USUAL },
-	{ "a call of priority", CX_LI, { .type = 0 }, { .session_priority = 0 }, DOIC_VITAL },
+/* A thread whose clock is a millisecond behind does not have what came before forgotten. */
+START_TEST(test_behind)
+{
+	struct doic_shed s = { 0 };
+
+	for (unsigned i = 0; i < 100; i++)
+		doic_sheds(&s, DOIC_NEW, 50, 100000);
+	doic_sheds(&s, DOIC_NEW, 50, 99999);
+	ck_assert_uint_eq(s.now[DOIC_NEW], 101);
+	ck_assert_uint_eq(s.window_ms, 100000);
+}
+END_TEST
+
+static const struct { const char *name; enum dia_command_id cmd; struct cx_uar uar; struct cx_lir lir; enum doic_class want; bool vital; } classes[] = {
+	{ "a registration", CX_UA, { .type = CX_UAR_REGISTRATION }, { .session_priority = 0 }, DOIC_NEW, false },
+	{ "a de-registration", CX_UA, { .type = CX_UAR_DE_REGISTRATION }, { .session_priority = 0 }, DOIC_USUAL, false },
+	{ "for an emergency", CX_UA, { .type = CX_UAR_REGISTRATION, .flags = CX_UAR_FLAG_EMERGENCY }, { .session_priority = 0 }, DOIC_VITAL, false },
+	{ "a challenge", CX_MA, { .type = 0 }, { .session_priority = 0 }, DOIC_NEW, false },
+	{ "an assignment", CX_SA, { .type = 0 }, { .session_priority = 0 }, DOIC_USUAL, false },
+	{ "a challenge for an emergency", CX_MA, { .type = 0 }, { .session_priority = 0 }, DOIC_VITAL, true },
+	{ "an assignment for an emergency", CX_SA, { .type = 0 }, { .session_priority = 0 }, DOIC_VITAL, true },
+	{ "a call", CX_LI, { .type = 0 }, { .session_priority = UINT32_MAX }, DOIC_USUAL, false },
+	{ "a call of priority", CX_LI, { .type = 0 }, { .session_priority = 0 }, DOIC_VITAL, false },
 };
 
 START_TEST(test_class_row)
 {
-	static const struct cx_sar other;
-	const void *req = classes[_i].cmd == CX_UA ? (const void *)&classes[_i].uar : classes[_i].cmd == CX_LI ? (const void *)&classes[_i].lir : &other;
+	const struct cx_sar assign = { .vital = classes[_i].vital };
+	const struct cx_mar ask = { .vital = classes[_i].vital };
+	const void *const req[] = { [CX_UA] = &classes[_i].uar, [CX_LI] = &classes[_i].lir, [CX_MA] = &ask, [CX_SA] = &assign };
 
-	ck_assert_msg(doic_class_of(classes[_i].cmd, req) == classes[_i].want, "%s", classes[_i].name);
+	ck_assert_msg(doic_class_of(classes[_i].cmd, req[classes[_i].cmd]) == classes[_i].want, "%s", classes[_i].name);
 }
 END_TEST
 
@@ -150,5 +166,5 @@ START_TEST(test_the_table_is_bounded)
 }
 END_TEST
 
-TEST_MAIN("doic", TEST_ROWS(test_load_row, loads), TEST_ROWS(test_class_row, classes), TEST_ONE(test_a_report_of_a_host),
+TEST_MAIN("doic", TEST_ROWS(test_load_row, loads), TEST_ONE(test_behind), TEST_ROWS(test_class_row, classes), TEST_ONE(test_a_report_of_a_host),
 	  TEST_ONE(test_a_report_of_a_realm), TEST_ROWS(test_odd_row, odd), TEST_ONE(test_the_table_is_bounded))

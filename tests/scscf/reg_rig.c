@@ -44,6 +44,7 @@ static uint64_t hss_mar(struct dia_client *c, const struct cx_mar *m, cx_maa_fn 
 		memcpy(p->auts, m->item.authorization.p, p->auts_l);
 	str_copy(m->item.scheme, the_rig->scheme, sizeof(the_rig->scheme));
 	note_host(m->dest_host);
+	the_rig->n_vital += m->vital;
 	note(p->auts_l ? "MAR+auts" : "MAR");
 	return 1;
 }
@@ -67,6 +68,7 @@ static uint64_t hss_sar(struct dia_client *c, const struct cx_sar *m, cx_saa_fn 
 			 STR_ARG(one->call_id), one->cseq);
 	}
 	note_host(m->dest_host);
+	the_rig->n_vital += m->vital;
 	snprintf(text, sizeof(text), "SAR%u", m->type);
 	note(text);
 	return 1;

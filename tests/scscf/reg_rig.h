@@ -42,6 +42,7 @@ struct reg_rig {
 	struct rig_pending pending[RIG_MAX_PENDING];
 	unsigned n_pending;
 	char cx[1024];			/* what was asked: "MAR MAR+auts SAR1 SAR9 " */
+	unsigned n_vital;		/* of these: for an emergency */
 	char scheme[64];		/* of the last MAR */
 	const char *unknown_scheme;	/* the HSS refuses it */
 	const char *hss;		/* Origin-Host of its answers */

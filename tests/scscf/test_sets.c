@@ -172,6 +172,7 @@ static void emergency(void)
 	ck_assert_uint_eq(phone_register(&r, &q), 200);
 	phone_begin(&p);
 	phone_begin(&q);
+	ck_assert_uint_eq(r.n_vital, 2);		/* its MAR and its SAR: not what an overloaded HSS is spared */
 }
 
 START_TEST(test_kept_apart_S20)
