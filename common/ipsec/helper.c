@@ -187,6 +187,7 @@ static int share_lost(const struct ipsec_left *left, struct ipsec_left *ret_chil
 	void *p = NULL;
 
 	*ret_child = *left;
+	ret_child->lost = NULL;		/* never the parent's own */
 	if (left->lost && left->n) {
 		p = mmap(NULL, left->n * sizeof(*left->lost), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
