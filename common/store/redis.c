@@ -387,6 +387,11 @@ void redis_failed(struct redis *r, const char *why)
 		go_down(r, why);
 }
 
+void redis_good(struct redis *r)
+{
+	r->again_ms = AGAIN_MIN_MS;
+}
+
 /* ---- getting up ---- */
 
 static void on_login(void *arg, const redisReply *reply)
@@ -425,7 +430,6 @@ static void on_feed(redisAsyncContext *ac, void *p, void *priv)
 	}
 	if (strcmp(m->element[0]->str, "subscribe") == 0 && r->state == SUBSCRIBING) {
 		r->state = UP;
-		r->again_ms = AGAIN_MIN_MS;
 		r->fed_ms = loop_now_ms(r->loop);
 		r->ops->up(r->u);
 	} else if (m->element[2]->type == REDIS_REPLY_STRING && strcmp(m->element[2]->str, r->beat) == 0) {

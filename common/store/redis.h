@@ -28,4 +28,5 @@ int redis_send(struct redis *r, struct str key, unsigned argc, const struct str 
 unsigned redis_masters(const struct redis *r);
 int redis_send_to(struct redis *r, unsigned master, unsigned argc, const struct str *argv, redis_fn fn, void *arg);
 void redis_failed(struct redis *r, const char *why);	/* an answer shows that it is no good: all anew */
+void redis_good(struct redis *r);			/* it does what it is asked: until then each new beginning comes later than the one before */
 unsigned redis_slot(struct str key);			/* Cluster specification: CRC16 of what stands in the first {}, if anything */

@@ -66,7 +66,8 @@ struct shared {
 	char *space, *instance, *channel;
 	struct htab keys;
 	struct pending waiting;
-	bool up;
+	bool up, seen;			/* seen: since then all of it was looked at */
+	unsigned writing;		/* changes under way */
 	unsigned look, reads;		/* number of this look; READs of it under way */
 	unsigned table, master;		/* where it is */
 	char cursor[24];
@@ -298,11 +299,14 @@ static void on_written(void *arg, const redisReply *reply)
 	struct remote m;
 
 	k->writing = false;
+	sh->writing--;
 	if (!reply || reply->type == REDIS_REPLY_ERROR) {
 		put_back(f);
 		if (reply)
 			redis_failed(sh->redis, reply->str);
 	} else if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && number(reply->element[0]) == 1) {
+		if (sh->seen)
+			redis_good(sh->redis);
 		k->version = number(reply->element[1]);
 		k->mine = in_flight(f)->op == JOURNAL_PUT;
 		metric_add(&store_m_shared, "written", store_table_name(k->table), 1);
@@ -365,6 +369,7 @@ static void pump(struct shared *sh, struct shared_key *k)
 	f->k = k;
 	if (pending_init(&f->one, UINT64_MAX) == 0 && pending_add(&f->one, c) == 0 && send_change(sh, k, f) == 0) {
 		k->writing = true;
+		sh->writing++;
 		pending_drop(&sh->waiting, k->table, key_text(k));
 		return;
 	}
@@ -570,6 +575,9 @@ static void look_done(struct shared *sh)
 			pump(sh, k);
 	}
 	count_waiting(sh);
+	sh->seen = true;
+	if (!sh->writing && !sh->waiting.by_key.n)	/* else it is good when it has taken a change */
+		redis_good(sh->redis);
 	if (!atomic_exchange(&sh->looked, true))
 		log_info(LOG_CORE, "the shared state was read", LOG_U("records", sh->keys.n));
 	if (sh->ops->looked)
@@ -618,6 +626,7 @@ static void on_up(void *u)
 	struct shared *sh = u;
 
 	sh->up = true;
+	sh->seen = false;
 	atomic_store(&sh->is_up, true);
 	metric_set(&store_m_shared_up, NULL, NULL, 1);
 	log_info(LOG_CORE, "the shared store answers", LOG_U("waiting", sh->waiting.by_key.n));

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include "common/store/redis.h"
+#include "common/util/clock.h"
 #include "tests/store/records.h"
 
 #define SERVER "/usr/bin/redis-check-rdb"	/* of redis-tools; as what it is called it is */
@@ -368,11 +369,11 @@ START_TEST(test_wiped)
 }
 END_TEST
 
-static void flush_server(void)
+static void tell_server(const char *what)
 {
-	char command[128];
+	char command[160];
 
-	snprintf(command, sizeof(command), "redis-cli -h 127.0.0.1 -p %s -a secret --no-auth-warning flushall >/dev/null", port_text);
+	snprintf(command, sizeof(command), "redis-cli -h 127.0.0.1 -p %s -a secret --no-auth-warning %s >/dev/null", port_text, what);
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -386,7 +387,7 @@ START_TEST(test_versions_begin_again)
 	until_told(&b, "alice", "two");
 	set(&a, "alice", "three");
 	until_told(&b, "alice", "three");
-	flush_server();
+	tell_server("flushall");
 	set(&a, "alice", "four");
 	until_told(&b, "alice", "four");
 	ck_assert_uint_eq(b.version, 1);
@@ -402,7 +403,7 @@ START_TEST(test_same_version_again)
 	until_told(&b, "alice", "one");
 	close_instance(&a);
 	remove_instance(&a);
-	flush_server();
+	tell_server("flushall");
 	kill(server, SIGSTOP);
 	until_down(&b);
 	kill(server, SIGCONT);
@@ -414,6 +415,25 @@ START_TEST(test_same_version_again)
 	set(&a, "alice", "other");
 	until_told(&b, "alice", "other");
 	ck_assert_uint_eq(b.version, 1);
+	teardown();
+}
+END_TEST
+
+/* A server that refuses each write is asked less and less often, though every look at it ends well. */
+START_TEST(test_refuses_writes)
+{
+	uint64_t began;
+	unsigned n;
+
+	setup();
+	tell_server("config set maxmemory 1");
+	began = clock_mono_us();
+	n = get(&a, &a.n_looks);
+	set(&a, "alice", "one");
+	until(&a, &a.n_looks, n + 4, "looks");
+	ck_assert_msg(clock_mono_us() - began > 1400000, "four looks in %llu ms", (unsigned long long)(clock_mono_us() - began) / 1000);
+	tell_server("config set maxmemory 0");
+	until_told(&b, "alice", "one");
 	teardown();
 }
 END_TEST
@@ -518,4 +538,4 @@ END_TEST
 
 TEST_MAIN_NEEDS("shared", SERVER, "package redis-tools", TEST_ONE(test_told), TEST_ONE(test_restart), TEST_ONE(test_criteria_stay), TEST_ROWS(test_conflict, given_up),
 		TEST_ONE(test_wiped), TEST_ONE(test_versions_begin_again), TEST_ONE(test_same_version_again),
-		TEST_ONE(test_fetch), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
+		TEST_ONE(test_refuses_writes), TEST_ONE(test_fetch), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
