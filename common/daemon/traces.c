@@ -61,6 +61,7 @@ struct one_trace {
 struct traces {
 	struct stack *s;
 	struct one_trace v[MAX_TRACES];
+	bool sending[MAX_TRACES];	/* its capture goes to somebody, who may outlast it */
 	uint64_t last;
 	atomic_uint waiting, dropped;
 	int hep_fd;
@@ -452,16 +453,31 @@ static void delete_trace(void *u, struct http_req *r)
 	http_reply(r, 204, NULL, STR_NONE);
 }
 
+static void on_sent(void *u)
+{
+	*(bool *)u = false;
+}
+
+/* The whole answer is in memory until it is sent: one at a time of each trace. */
 static void get_pcap(void *u, struct http_req *r)
 {
+	struct stack *s = u;
 	const struct one_trace *o = trace_of(u, r);
 	struct pcapng *p;
 	struct buf out;
+	bool *sending;
 
 	if (!o)
 		return;
+	sending = &s->traces->sending[o - s->traces->v];
+	if (*sending) {
+		http_problem(r, 409, "DOWNLOAD_RUNS", "somebody is fetching it: try again when that is over");
+		return;
+	}
+	*sending = true;
+	http_on_end(r, on_sent, sending);
 	buf_init(&out, 2 * MAX_BYTES);
-	p = pcapng_new(&out, ((struct stack *)u)->daemon->name);
+	p = pcapng_new(&out, s->daemon->name);
 	for (size_t i = 0; p && i < o->n; i++)
 		pcapng_add(p, &o->shot[i]->c);
 	if (!p || out.failed)

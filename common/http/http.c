@@ -73,6 +73,8 @@ static void req_free(struct http_req *r)
 	cJSON_Delete(r->json);
 	if (r->response)
 		MHD_destroy_response(r->response);
+	if (r->ended)
+		r->ended(r->ended_u);
 	free(r->path);
 	free(r);
 }
@@ -171,6 +173,12 @@ void http_suspend(struct http_req *r)
 	r->suspended = true;
 	list_add_tail(&r->l->s->suspended, &r->link);
 	MHD_suspend_connection(r->c);
+}
+
+void http_on_end(struct http_req *r, void (*fn)(void *), void *u)
+{
+	r->ended = fn;
+	r->ended_u = u;
 }
 
 void http_set_header(struct http_req *r, const char *name, const char *value)

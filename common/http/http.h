@@ -106,6 +106,8 @@ void http_problem(struct http_req *r, unsigned status, const char *cause, const 
 void http_problem_with(struct http_req *r, unsigned status, const char *cause, const char *detail, const char *name, cJSON *extra);
 /* The handler returns without an answer; the request stays valid until it is answered, also when the client is gone. */
 void http_suspend(struct http_req *r);
+/* fn is called when the answer has been sent or the client has gone: until then its octets are held. */
+void http_on_end(struct http_req *r, void (*fn)(void *), void *u);
 
 /* An answer without an end (server-sent events).  more: appends what there is to say; false: and that was all.  Called when the client
  * can take octets, again after http_stream_wake() when it had nothing to say.  closed: the stream is over, whoever ended it. */

@@ -93,6 +93,8 @@ struct http_req {
 	unsigned n_headers;
 	struct MHD_Response *response;
 	unsigned status;
+	void (*ended)(void *);			/* NULL: nobody asks */
+	void *ended_u;
 	struct http_stream *stream;		/* NULL: an answer with an end */
 };
 

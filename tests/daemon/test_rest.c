@@ -53,17 +53,21 @@ static void send_body(int fd, const char *line, struct str body)
 	ck_assert_int_eq(write(fd, body.p, body.l), (ssize_t)body.l);
 }
 
-static void sip_request(void)
+/* The n-th request reaches the role. */
+static void sip_request(unsigned n, size_t body)
 {
-	static const char text[] = "OPTIONS sip:x@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.32.9;rport;branch=z9hG4bK1\r\n"
-				   "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n";
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	static char text[65000];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), at;
 
-	ck_assert_int_gt(sendto(fd, text, sizeof(text) - 1, 0, &to.sa, sizeof(to.in4)), 0);
-	for (unsigned i = 0; i < SERVE_MS && !__atomic_load_n(&sip_requests, __ATOMIC_ACQUIRE); i++)
+	at = snprintf(text, sizeof(text), "OPTIONS sip:x@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.32.9;rport;branch=z9hG4bK%u\r\n"
+		      "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: %u\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
+		      "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", n, n, body);
+	memset(text + at, 'x', body);
+	ck_assert_int_gt(sendto(fd, text, (size_t)at + body, 0, &to.sa, sizeof(to.in4)), 0);
+	for (unsigned i = 0; i < SERVE_MS && __atomic_load_n(&sip_requests, __ATOMIC_ACQUIRE) < n; i++)
 		loop_run_for(l, 1);
 	close(fd);
-	ck_assert_uint_eq(__atomic_load_n(&sip_requests, __ATOMIC_ACQUIRE), 1);
+	ck_assert_uint_eq(__atomic_load_n(&sip_requests, __ATOMIC_ACQUIRE), n);
 }
 
 static void on_drained(void *arg)
@@ -81,7 +85,7 @@ START_TEST(test_drain_cancelled)
 	int fd;
 
 	start();
-	sip_request();
+	sip_request(1, 0);
 	fd = dial();
 	send_body(fd, "PATCH /api/v1/overload", STR("{\"draining\": true}"));
 	await(fd, text, "{\"id\":\"");
@@ -146,4 +150,47 @@ START_TEST(test_slurp_fifo)
 }
 END_TEST
 
-TEST_MAIN("rest", TEST_ROWS(test_drain_cancelled, terminated), TEST_ROWS(test_validate_includes, texts), TEST_ONE(test_slurp_fifo))
+static void ask(int fd, const char *line, const char *what, char text[4096])
+{
+	request(fd, line, WITH_TOKEN);
+	await(fd, text, what);
+}
+
+/* Who fetches a capture and reads nothing holds it in memory once; when he has gone another may, though the trace was deleted. */
+START_TEST(test_one_download)
+{
+	int slow, fd, few = 4096, messages = 0;
+	char text[4096];
+
+	start();
+	fd = dial();
+	send_body(fd, "POST /api/v1/traces", STR("{\"match\": {}, \"maxBytes\": 33554432}"));
+	await(fd, text, " 201 ");
+	for (unsigned n = 1; n <= 200; n++)
+		sip_request(n, 60000);
+	for (unsigned i = 0; i < 200 && messages < 199; i++) {	/* they come from the worker, which may have seen the first too early */
+		loop_run_for(l, 5);
+		ask(fd, "GET /api/v1/traces", "\"messages\":", text);
+		messages = atoi(strstr(text, "\"messages\":") + strlen("\"messages\":"));
+	}
+	ck_assert_int_ge(messages, 199);
+	slow = dial();
+	ck_assert_int_eq(setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &few, sizeof(few)), 0);
+	request(slow, "GET /api/v1/traces/1/pcap", WITH_TOKEN);
+	for (unsigned i = 0; i < SERVE_MS && recv(slow, text, 12, MSG_PEEK) < 12; i++)
+		loop_run_for(l, 1);
+	ck_assert_mem_eq(text, "HTTP/1.1 200", 12);
+	ask(fd, "GET /api/v1/traces/1/pcap", "DOWNLOAD_RUNS", text);
+	ask(fd, "DELETE /api/v1/traces/1", " 204 ", text);
+	close(slow);
+	loop_run_for(l, 20);
+	send_body(fd, "POST /api/v1/traces", STR("{\"match\": {}}"));
+	await(fd, text, " 201 ");
+	ask(fd, "GET /api/v1/traces/2/pcap", "application/x-pcapng", text);
+	close(fd);
+	stop();
+}
+END_TEST
+
+TEST_MAIN("rest", TEST_ROWS(test_drain_cancelled, terminated), TEST_ROWS(test_validate_includes, texts), TEST_ONE(test_slurp_fifo),
+	  TEST_ONE(test_one_download))
