@@ -53,6 +53,7 @@ struct sbi_call {
 	uint64_t until_ms;
 	unsigned redirects;
 	bool renewed;			/* with a fresh token after 401 */
+	bool secret;			/* its token has gone by TLS: not in clear after a redirect */
 	struct resolver_query *query;
 	uint64_t http;
 	struct timer now;		/* a failure that is told later than the call */
@@ -234,7 +235,8 @@ static void send_to(struct sbi_call *k, const struct sbi_uri *u, struct addr to)
 	add(h, &r.n_headers, "accept", STR("application/json,application/problem+json"));
 	if (k->r.content_type)
 		add(h, &r.n_headers, "content-type", str_from_c(k->r.content_type));
-	if (wants_token(k))
+	k->secret = k->secret || u->tls;
+	if (wants_token(k) && u->tls == k->secret)
 		add(h, &r.n_headers, "authorization", arena_printf(k->a, "Bearer %s", k->s->token[k->r.service].text));
 	if (by_scp(k) && k->target.l) {
 		add(h, &r.n_headers, "3gpp-sbi-target-apiroot", k->target);
