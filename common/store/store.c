@@ -210,7 +210,10 @@ static int make_journals(struct store *s, const struct store_config *c)
 
 /* ---- life ---- */
 
-/* A record lock is this process's alone: a helper that we forked and that outlives a kill for a moment does not have it. */
+/* A record lock is this process's alone: a helper that we forked and that outlives a kill for a moment does not have it.  A process
+ * of many threads that was killed has it until the last of them is gone, which takes a moment on a busy machine. */
+#define LOCK_WAIT_MS 1000
+#define LOCK_STEP_MS 10
 static int lock_dir(struct store *s)
 {
 	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -222,9 +225,14 @@ static int lock_dir(struct store *s)
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
 		return -errno;
-	if (fcntl(s->lock_fd, F_SETLK, &all) == 0)
-		return 0;
-	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+	for (int waited_ms = 0; fcntl(s->lock_fd, F_SETLK, &all) < 0; waited_ms += LOCK_STEP_MS) {
+		if (errno != EAGAIN && errno != EACCES)
+			return -errno;
+		if (waited_ms >= LOCK_WAIT_MS)
+			return -EBUSY;
+		nanosleep(&(struct timespec){ .tv_nsec = LOCK_STEP_MS * 1000000L }, NULL);
+	}
+	return 0;
 }
 
 static void register_metrics(void)

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -158,6 +159,33 @@ START_TEST(test_child_outlives)
 	close(hold[1]);
 	close(hold[0]);
 	close(told[0]);
+	remove_dir();
+}
+END_TEST
+
+/* Who was killed is not gone at once: the next start waits a moment for the lock.  F2. */
+START_TEST(test_dying_owner)
+{
+	int told[2];
+	pid_t owner;
+	struct store *s;
+
+	new_dir();
+	ck_assert_int_eq(pipe(told), 0);
+	owner = fork();
+	if (owner == 0) {
+		put(open_store(), 1);
+		if (write(told[1], "x", 1) == 1)
+			poll(NULL, 0, 300);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(told[0], &(char){ 0 }, 1), 1);
+	s = open_store();
+	ck_assert_uint_eq(scan(s).n, 1);
+	store_close(s);
+	waitpid(owner, NULL, 0);
+	close(told[0]);
+	close(told[1]);
 	remove_dir();
 }
 END_TEST
@@ -320,6 +348,6 @@ START_TEST(test_clock)
 }
 END_TEST
 
-TEST_MAIN("store", TEST_ONE(test_stop_and_start), TEST_ONE(test_killed), TEST_ONE(test_one_process), TEST_ONE(test_child_outlives),
+TEST_MAIN("store", TEST_ONE(test_stop_and_start), TEST_ONE(test_killed), TEST_ONE(test_one_process), TEST_ONE(test_child_outlives), TEST_ONE(test_dying_owner),
 	  TEST_ONE(test_burst), TEST_ONE(test_disk_full),
 	  TEST_ONE(test_file_full), TEST_ROWS(test_clock, clocks))
