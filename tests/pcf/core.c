@@ -7,7 +7,7 @@
 void pcf_wrong(struct pcf *p, unsigned session, const char *what)
 {
 	log_warn(LOG_REST, "a request is not as it should be", LOG_C("what", what), LOG_U("session", session));
-	pcf_note(p, session, true, "violation: %s", what);
+	history_note(&p->history, session, true, "violation: %s", what);
 }
 
 /* Address and port of our root, as an end point. */
@@ -50,7 +50,7 @@ static void discovery(struct pcf *p, struct h2_req *r)
 	struct str path = h2_req_path(r);
 	cJSON *doc, *list;
 
-	pcf_note(p, 0, false, "discovery");
+	history_note(&p->history, 0, false, "discovery");
 	if (str_find(path, STR("target-nf-type=PCF")) < 0 || str_find(path, STR("requester-nf-type=AF")) < 0)
 		pcf_wrong(p, 0, "TS 29.510 §6.2.3.2.3.1: target-nf-type or requester-nf-type is missing");
 	if (str_find(path, STR("service-names=npcf-policyauthorization")) < 0)
@@ -73,7 +73,7 @@ static void binding(struct pcf *p, struct h2_req *r)
 	struct str path = h2_req_path(r);
 	cJSON *doc;
 
-	pcf_note(p, 0, false, "binding");
+	history_note(&p->history, 0, false, "binding");
 	if (str_find(path, STR("?ipv4Addr=")) < 0 && str_find(path, STR("?ipv6Prefix=")) < 0)
 		pcf_wrong(p, 0, "TS 29.521 §5.3.2.3.1: a look-up without an address");
 	if (rule && rule->how == PCF_SILENT) {
@@ -97,7 +97,7 @@ static void token(struct pcf *p, struct h2_req *r)
 	cJSON *doc;
 	char text[32];
 
-	pcf_note(p, 0, false, "token");
+	history_note(&p->history, 0, false, "token");
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (str_find(h2_req_body(r), str_from_c(needed[i])) < 0)
 			pcf_wrong(p, 0, "TS 29.510 §6.3.5.2.2: a member of the token request is missing");
@@ -139,7 +139,7 @@ bool pcf_core_request(struct pcf *p, struct h2_req *r)
 	if (str_eq(path, STR("/oauth2/token"))) {
 		token(p, r);
 	} else if (!is_authorised(p, r)) {
-		pcf_note(p, 0, false, "without a token");
+		history_note(&p->history, 0, false, "without a token");
 		h2_reply(r, 401, &(struct h2_header){ STR("www-authenticate"), STR("Bearer realm=\"lab\"") }, 1, STR_NONE);
 	} else if (str_starts(path, STR("/nnrf-disc/v1/nf-instances?"))) {
 		discovery(p, r);

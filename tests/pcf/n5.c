@@ -20,7 +20,7 @@ static void answer(struct job *j)
 	struct h2_header h[2];
 	unsigned n = 0;
 
-	pcf_note(j->p, j->session, false, "answer %u", j->status);
+	history_note(&j->p->history, j->session, false, "answer %u", j->status);
 	if (j->location[0])
 		h[n++] = (struct h2_header){ STR("location"), str_from_c(j->location) };
 	if (j->body)
@@ -58,7 +58,7 @@ static bool plays_dead(struct pcf *p, struct h2_req *r, const struct pcf_rule *r
 
 	if (!rule || rule->how == PCF_WELL)
 		return false;
-	pcf_note(p, session, false, "%s", names[rule->how]);
+	history_note(&p->history, session, false, "%s", names[rule->how]);
 	if (rule->how == PCF_SILENT)
 		h2_req_drop(r);
 	else if (rule->how == PCF_RESET)
@@ -133,7 +133,7 @@ static void check_type(struct pcf *p, struct h2_req *r, unsigned session, const 
 static void note_media(struct pcf *p, unsigned session, const char *verb, const cJSON *body)
 {
 	const cJSON *o = cJSON_GetObjectItemCaseSensitive(body, "ascReqData"), *m;
-	char text[PCF_TEXT];
+	char text[HISTORY_TEXT];
 	int l = snprintf(text, sizeof(text), "%s", verb);
 
 	cJSON_ArrayForEach(m, cJSON_GetObjectItemCaseSensitive(o, "medComponents"))
@@ -141,7 +141,7 @@ static void note_media(struct pcf *p, unsigned session, const char *verb, const 
 			l += snprintf(text + l, sizeof(text) - (size_t)l, " %s/%s/%s", m->string, pcf_text(m, "medType"), pcf_text(m, "fStatus"));
 	if (strcmp(pcf_text(o, "sipForkInd"), "SEVERAL_DIALOGUES") == 0 && (size_t)l < sizeof(text))
 		snprintf(text + l, sizeof(text) - (size_t)l, " several");
-	pcf_note(p, session, false, "%s", text);
+	history_note(&p->history, session, false, "%s", text);
 }
 
 /* ---- the three operations ---- */
@@ -210,7 +210,7 @@ static void end(struct pcf *p, struct h2_req *r, struct pcf_session *s)
 	const struct pcf_rule *rule = pcf_match(p, PCF_DELETE);
 	unsigned number = s->number;
 
-	pcf_note(p, number, false, "delete");
+	history_note(&p->history, number, false, "delete");
 	if (plays_dead(p, r, rule, number) || is_refused(p, r, rule, number))
 		return;
 	pcf_session_free(s);
@@ -229,7 +229,7 @@ static void on_session(struct pcf *p, struct h2_req *r, struct str rest, const c
 	str_cut(rest, '/', &number, &verb);
 	s = str_to_u32(number, &n) == 0 ? pcf_session_by_number(p, n) : NULL;
 	if (!s) {
-		pcf_note(p, 0, false, "%.*s of an unknown session", STR_ARG(verb.l ? verb : STR("update")));
+		history_note(&p->history, 0, false, "%.*s of an unknown session", STR_ARG(verb.l ? verb : STR("update")));
 		pcf_answer(p, r, NULL, 0, 404, "", problem(404, "APPLICATION_SESSION_CONTEXT_NOT_FOUND"));
 	} else if (str_eq(h2_req_method(r), STR("PATCH")) && !verb.l) {
 		update(p, r, s, body);

@@ -7,10 +7,9 @@
 #include "common/http/http.h"
 #include "common/http2/h2.h"
 #include "common/util/list.h"
+#include "tests/pcrf/history.h"
 
-#define PCF_MAX_EVENTS 2000u		/* the oldest go */
 #define PCF_MAX_RULES 16u
-#define PCF_TEXT 400
 #define PCF_TOKEN "lab-token"
 
 struct pcf_session {
@@ -28,11 +27,6 @@ struct pcf_rule {			/* the first that fits counts */
 	char cause[64], location[256];	/* of a refusal; of a redirect */
 	bool place;			/* ueLoc in the 201 */
 };
-struct pcf_event {
-	uint64_t at_us;
-	unsigned session;
-	char text[PCF_TEXT];
-};
 struct pcf {
 	struct loop *loop;
 	struct h2_server *server;
@@ -46,8 +40,7 @@ struct pcf {
 	struct timer hang_up;
 	struct pcf_rule rule[PCF_MAX_RULES];
 	unsigned n_rules;
-	struct pcf_event event[PCF_MAX_EVENTS];
-	unsigned n_events, violations;
+	struct history history;
 };
 
 /* ---- check.c ---- */
@@ -62,7 +55,6 @@ struct pcf_session *pcf_session_new(struct pcf *p, const cJSON *body);	/* NULL: 
 void pcf_session_take(struct pcf_session *s, const cJSON *body);	/* RFC 7396 */
 void pcf_session_free(struct pcf_session *s);
 cJSON *pcf_session_show(const struct pcf_session *s);
-void pcf_note(struct pcf *p, unsigned session, bool violation, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- n5.c ---- */
 void pcf_request(void *u, struct h2_req *r);

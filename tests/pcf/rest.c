@@ -25,16 +25,7 @@ static void get_state(void *u, struct http_req *r)
 
 	list_for_each(i, &p->sessions)
 		cJSON_AddItemToArray(list, pcf_session_show(list_entry(i, struct pcf_session, link)));
-	list = cJSON_AddArrayToObject(doc, "events");
-	for (unsigned n = 0; n < p->n_events; n++) {
-		cJSON *o = cJSON_CreateObject();
-
-		cJSON_AddNumberToObject(o, "atUs", (double)p->event[n].at_us);
-		cJSON_AddNumberToObject(o, "session", p->event[n].session);
-		cJSON_AddStringToObject(o, "what", p->event[n].text);
-		cJSON_AddItemToArray(list, o);
-	}
-	cJSON_AddNumberToObject(doc, "violations", p->violations);
+	history_show(&p->history, doc);
 	cJSON_AddNumberToObject(doc, "begun", p->last_number);
 	cJSON_AddNumberToObject(doc, "ended", p->ended);
 	http_reply_json(r, 200, doc);
@@ -42,7 +33,7 @@ static void get_state(void *u, struct http_req *r)
 
 static void delete_events(void *u, struct http_req *r)
 {
-	((struct pcf *)u)->n_events = 0;
+	((struct pcf *)u)->history.n = 0;
 	http_reply(r, 204, NULL, STR_NONE);
 }
 
@@ -128,7 +119,7 @@ static void on_answer(void *arg, const struct h2_response *a)
 	struct pushed *w = arg;
 	cJSON *doc = cJSON_CreateObject();
 
-	pcf_note(w->p, w->session, false, "notified %u", a->err ? 0 : a->status);
+	history_note(&w->p->history, w->session, false, "notified %u", a->err ? 0 : a->status);
 	cJSON_AddNumberToObject(doc, "status", a->err ? 0 : a->status);
 	http_reply_json(w->req, a->err ? 504 : 200, doc);
 	free(w);
@@ -152,7 +143,7 @@ static void push(struct pcf *p, struct http_req *r, unsigned session, const char
 	q.path = str_make(path, (size_t)snprintf(path, sizeof(path), "%.*s/%s", STR_ARG(str_from(rest, authority.l)), suffix));
 	q.body = str_from_c(text);
 	*w = (struct pushed){ p, r, session };
-	pcf_note(p, session, false, "%s", suffix);
+	history_note(&p->history, session, false, "%s", suffix);
 	if (addr_parse_hostport(authority, 80, &q.to) == 0 && h2_send(p->client, &q, on_answer, w)) {
 		http_suspend(r);
 	} else {

@@ -1,8 +1,5 @@
-/* tests/pcf/session.c - application sessions as told, and the history of all that was said. */
-#include <stdarg.h>
-#include <stdio.h>
+/* tests/pcf/session.c - application sessions as told. */
 #include <stdlib.h>
-#include "common/util/clock.h"
 #include "tests/pcf/pcf.h"
 
 struct pcf_session *pcf_session_by_number(struct pcf *p, unsigned number)
@@ -117,22 +114,4 @@ cJSON *pcf_session_show(const struct pcf_session *s)
 	cJSON_ArrayForEach(m, cJSON_GetObjectItemCaseSensitive(s->req, "medComponents"))
 		cJSON_AddItemToArray(list, show_media(m));
 	return o;
-}
-
-void pcf_note(struct pcf *p, unsigned session, bool violation, const char *fmt, ...)
-{
-	struct pcf_event *e;
-	va_list ap;
-
-	if (p->n_events == PCF_MAX_EVENTS) {
-		memmove(&p->event[0], &p->event[1], (PCF_MAX_EVENTS - 1) * sizeof(p->event[0]));
-		p->n_events--;
-	}
-	e = &p->event[p->n_events++];
-	e->at_us = clock_wall_us();
-	e->session = session;
-	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
-	va_end(ap);
-	p->violations += violation;
 }

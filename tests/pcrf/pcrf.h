@@ -1,16 +1,15 @@
 /* tests/pcrf/pcrf.h - the lab PCRF: keeps Rx sessions, checks what it is told against TS 29.214, misbehaves to order.
  *
- * One loop, no locks.  check.c judges an AAR, session.c keeps what it said, rx.c answers, rest.c is the control interface. */
+ * One loop, no locks.  check.c judges an AAR, session.c keeps what it said, history.c all that was said, rx.c answers, rest.c is the control interface. */
 #pragma once
 #include "common/diameter/rx.h"
 #include "common/http/http.h"
 #include "common/util/addr.h"
 #include "common/util/hash.h"
 #include "common/util/list.h"
+#include "tests/pcrf/history.h"
 
-#define PCRF_MAX_EVENTS 2000u		/* the oldest go */
 #define PCRF_MAX_RULES 16u
-#define PCRF_TEXT 400
 
 struct pcrf_media {			/* what a component came to */
 	uint32_t number, type, status, ul_bps, dl_bps;
@@ -37,11 +36,6 @@ struct pcrf_rule {			/* the first that fits counts */
 	struct dia_result result;	/* code 0: the right one */
 	char user_location[64];		/* hexadecimal, into the AAA */
 };
-struct pcrf_event {
-	uint64_t at_us;
-	unsigned session;
-	char text[PCRF_TEXT];
-};
 struct pcrf {
 	struct loop *loop;
 	struct dia_client *client;
@@ -50,8 +44,7 @@ struct pcrf {
 	unsigned last_number, ended;
 	struct pcrf_rule rule[PCRF_MAX_RULES];
 	unsigned n_rules;
-	struct pcrf_event event[PCRF_MAX_EVENTS];
-	unsigned n_events, violations;
+	struct history history;
 };
 
 /* ---- check.c ---- */
@@ -70,8 +63,6 @@ void session_free(struct pcrf_session *s);
 void media_take(struct pcrf_media *m, const struct rx_media *r);
 bool media_same(const struct pcrf_media *a, const struct pcrf_media *b);
 const struct pcrf_media *media_find(const struct pcrf_session *s, uint32_t number);
-/* A line of the history; violation: what the peer did wrong. */
-void pcrf_note(struct pcrf *p, unsigned session, bool violation, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- rx.c ---- */
 void pcrf_rx_open(struct pcrf *p);		/* before dia_start() */

@@ -62,16 +62,7 @@ static void get_state(void *u, struct http_req *r)
 	cJSON_AddBoolToObject(doc, "connected", dia_any_open());
 	list_for_each(i, &p->sessions)
 		cJSON_AddItemToArray(list, show(list_entry(i, struct pcrf_session, link)));
-	list = cJSON_AddArrayToObject(doc, "events");
-	for (unsigned n = 0; n < p->n_events; n++) {
-		cJSON *o = cJSON_CreateObject();
-
-		cJSON_AddNumberToObject(o, "atUs", (double)p->event[n].at_us);
-		cJSON_AddNumberToObject(o, "session", p->event[n].session);
-		cJSON_AddStringToObject(o, "what", p->event[n].text);
-		cJSON_AddItemToArray(list, o);
-	}
-	cJSON_AddNumberToObject(doc, "violations", p->violations);
+	history_show(&p->history, doc);
 	cJSON_AddNumberToObject(doc, "begun", p->last_number);
 	cJSON_AddNumberToObject(doc, "ended", p->ended);
 	http_reply_json(r, 200, doc);
@@ -79,7 +70,7 @@ static void get_state(void *u, struct http_req *r)
 
 static void delete_events(void *u, struct http_req *r)
 {
-	((struct pcrf *)u)->n_events = 0;
+	((struct pcrf *)u)->history.n = 0;
 	http_reply(r, 204, NULL, STR_NONE);
 }
 
@@ -142,7 +133,7 @@ static void on_result(struct pushed *w, const struct dia_result *res)
 {
 	cJSON *doc = cJSON_CreateObject();
 
-	pcrf_note(w->p, w->session, false, "%s %s", w->name, res->err ? "none" : rx_result_name(res->code, res->experimental));
+	history_note(&w->p->history, w->session, false, "%s %s", w->name, res->err ? "none" : rx_result_name(res->code, res->experimental));
 	cJSON_AddNumberToObject(doc, "resultCode", res->err ? 0 : res->code);
 	http_reply_json(w->req, res->err ? 504 : 200, doc);
 	free(w);
@@ -213,7 +204,7 @@ static void post_abort(void *u, struct http_req *r)
 	w = push_new(p, r, s, "ASA");
 	if (!w)
 		return;
-	pcrf_note(p, s->number, false, "ASR");
+	history_note(&p->history, s->number, false, "ASR");
 	sent(w, rx_asr_send(p->client, &asr, on_asa, w));
 }
 
@@ -244,7 +235,7 @@ static void post_event(void *u, struct http_req *r)
 	w = push_new(p, r, s, "RAA");
 	if (!w)
 		return;
-	pcrf_note(p, s->number, false, "RAR");
+	history_note(&p->history, s->number, false, "RAR");
 	sent(w, rx_rar_send(p->client, &rar, on_raa, w));
 }
 

@@ -29,7 +29,7 @@ static void answer(struct job *j)
 
 	if (s)
 		s->coming = false;
-	pcrf_note(j->p, j->session, false, "%s %s", name, rx_result_name(j->result.code, j->result.experimental));
+	history_note(&j->p->history, j->session, false, "%s %s", name, rx_result_name(j->result.code, j->result.experimental));
 	if (j->cmd == PCRF_AAR) {
 		struct rx_aaa a = { .result = j->result, .access = { .ip_can = RX_ABSENT, .rat = RX_ABSENT } };
 		uint8_t where[32];
@@ -74,7 +74,7 @@ static void reply(struct pcrf *p, struct dia_peer_request *q, enum pcrf_command 
 	struct job now = { .p = p, .q = q, .cmd = cmd, .session = session, .result = result }, *j;
 
 	if (rule && rule->silent) {
-		pcrf_note(p, session, false, "silent");
+		history_note(&p->history, session, false, "silent");
 		dia_request_drop(q);
 		return;
 	}
@@ -101,19 +101,19 @@ static void on_wrong(void *arg, const char *what)
 	struct wrong *w = arg;
 
 	log_warn(LOG_DIA, "an AAR is not as it should be", LOG_C("what", what), LOG_U("session", w->session));
-	pcrf_note(w->p, w->session, true, "violation: %s", what);
+	history_note(&w->p->history, w->session, true, "violation: %s", what);
 }
 
 static void note_aar(struct pcrf *p, unsigned session, const struct rx_aar *r)
 {
-	char text[PCRF_TEXT];
+	char text[HISTORY_TEXT];
 	int l = snprintf(text, sizeof(text), "AAR");
 
 	for (unsigned i = 0; i < r->n_media && (size_t)l < sizeof(text); i++)
 		l += snprintf(text + l, sizeof(text) - (size_t)l, " %u/%u/%u", r->media[i].number, r->media[i].type, r->media[i].status);
 	if (r->forking == 1 && (size_t)l < sizeof(text))
 		snprintf(text + l, sizeof(text) - (size_t)l, " several");
-	pcrf_note(p, session, false, "%s", text);
+	history_note(&p->history, session, false, "%s", text);
 }
 
 static void on_aar(void *u, struct dia_peer_request *q, const struct rx_aar *r)
@@ -153,7 +153,7 @@ static void on_str(void *u, struct dia_peer_request *q, const struct rx_str *r)
 	if (!s)
 		result.code = DIA_UNKNOWN_SESSION_ID;
 	number = s ? s->number : 0;
-	pcrf_note(p, number, false, "STR");
+	history_note(&p->history, number, false, "STR");
 	if (rule && rule->result.code)
 		result = rule->result;
 	else if (s) {

@@ -1,9 +1,6 @@
-/* tests/pcrf/session.c - Rx sessions as told, and the history of all that was said. */
-#include <stdarg.h>
-#include <stdio.h>
+/* tests/pcrf/session.c - Rx sessions as told. */
 #include <stdlib.h>
 #include "common/util/addr.h"
-#include "common/util/clock.h"
 #include "tests/pcrf/pcrf.h"
 
 struct pcrf_session *session_find(struct pcrf *p, struct str id)
@@ -129,22 +126,4 @@ void session_free(struct pcrf_session *s)
 {
 	list_del(&s->link);
 	free(s);
-}
-
-void pcrf_note(struct pcrf *p, unsigned session, bool violation, const char *fmt, ...)
-{
-	struct pcrf_event *e;
-	va_list ap;
-
-	if (p->n_events == PCRF_MAX_EVENTS) {
-		memmove(&p->event[0], &p->event[1], (PCRF_MAX_EVENTS - 1) * sizeof(p->event[0]));
-		p->n_events--;
-	}
-	e = &p->event[p->n_events++];
-	e->at_us = clock_wall_us();
-	e->session = session;
-	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
-	va_end(ap);
-	p->violations += violation;
 }
