@@ -111,12 +111,7 @@ static void inherit(struct raw *own, struct raw *from)
 			inherit(mine, r);
 		} else if (!mine) {
 			r->next = NULL;
-			if (own->last)
-				own->last->next = r;
-			else
-				own->first = r;
-			own->last = r;
-			own->n++;
+			cfg_raw_append(own, r);
 		}
 	}
 }

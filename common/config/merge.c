@@ -33,16 +33,6 @@ static struct raw *scalar(struct merge *m, const char *text, bool plain)
 	return r->text.p ? r : NULL;
 }
 
-static void append(struct raw *to, struct raw *r)
-{
-	if (to->last)
-		to->last->next = r;
-	else
-		to->first = r;
-	to->last = r;
-	to->n++;
-}
-
 /* Whether a whole number fits is the schema's affair, as it is for what a file says. */
 static struct raw *number(struct merge *m, double n)
 {
@@ -64,7 +54,7 @@ static struct raw *list_of(struct merge *m, const cJSON *v)
 		one = list ? node_of(m, e) : NULL;
 		if (!one)
 			return NULL;
-		append(list, one);
+		cfg_raw_append(list, one);
 	}
 	return list;
 }
@@ -97,7 +87,7 @@ static void apply(struct merge *m, struct raw *map, const cJSON *patch)
 			fresh->next = old->next;
 			*old = *fresh;
 		} else {
-			append(map, fresh);
+			cfg_raw_append(map, fresh);
 		}
 	}
 }

@@ -56,6 +56,7 @@ const char *cfg_show(struct str s, struct cfg_shown *ret);
 struct raw *cfg_yaml_parse(struct cfg_load *l, struct str text, const char *name);
 bool cfg_raw_is_null(const struct raw *r);
 struct raw *cfg_raw_find(const struct raw *map, struct str key);
+void cfg_raw_append(struct raw *to, struct raw *r);	/* r stands in no other */
 void cfg_raw_drop(struct raw *map, const struct raw *gone);	/* takes it out of the map */
 /* Reads what root's `include` names; the tree that comes back has no `include` any more. */
 struct raw *cfg_include(struct cfg_load *l, struct raw *root);

@@ -61,7 +61,7 @@ static struct raw *new_raw(struct builder *b, enum raw_kind kind, const yaml_mar
 	return r;
 }
 
-static void append(struct raw *to, struct raw *r)
+void cfg_raw_append(struct raw *to, struct raw *r)
 {
 	if (to->last)
 		to->last->next = r;
@@ -113,7 +113,7 @@ static bool add(struct builder *b, struct raw *r, const yaml_mark_t *m)
 	if (up->kind == RAW_SEQ) {
 		if (up->n >= CFG_MAX_ITEMS)
 			return refuse(b, m, "too many entries in one list");
-		append(up, r);
+		cfg_raw_append(up, r);
 		return true;
 	}
 	key = b->pending[b->depth - 1];
@@ -122,7 +122,7 @@ static bool add(struct builder *b, struct raw *r, const yaml_mark_t *m)
 	b->pending[b->depth - 1] = NULL;
 	r->key = key;
 	if (!b->twice[b->depth - 1])
-		append(up, r);
+		cfg_raw_append(up, r);
 	return true;
 }
 
