@@ -240,23 +240,13 @@ static void patch_with(struct stack *s, struct http_req *r, const cJSON *patch, 
 	buf_fini(&errors);
 }
 
-static bool may_change(const struct stack *s, struct http_req *r, bool must)
-{
-	cJSON *now = config_json(s);
-	char etag[HTTP_ETAG_STRLEN] = "";
-
-	http_etag_json(now, etag);
-	cJSON_Delete(now);
-	return http_may_change(r, etag, must);
-}
-
 static void patch_config(void *u, struct http_req *r)
 {
 	struct stack *s = u;
 	const cJSON *patch = http_json(r);
 	bool dry;
 
-	if (!patch || !dry_run(r, &dry) || !may_change(s, r, true))
+	if (!patch || !dry_run(r, &dry) || !http_may_change_json(r, config_json(s), true))
 		return;
 	if (!cJSON_IsObject(patch))
 		http_problem(r, 400, "INVALID_PATCH", "a merge patch of the configuration is a JSON object (RFC 7396)");
@@ -309,7 +299,7 @@ static void post_reload(void *u, struct http_req *r)
 	bool dry;
 	int rc;
 
-	if (!dry_run(r, &dry) || !may_change(s, r, false))
+	if (!dry_run(r, &dry) || !http_may_change_json(r, config_json(s), false))
 		return;
 	if (!dry) {
 		reload_begins(s, r, "file");
@@ -464,7 +454,7 @@ static void post_restore(void *u, struct http_req *r)
 	bool dry;
 
 	buf_init(&text, TEXT_BYTES);
-	if (dry_run(r, &dry) && may_change(s, r, false) && text_of(s, r, http_param(r, "revision"), &text) && file_is_ours(s, r))
+	if (dry_run(r, &dry) && http_may_change_json(r, config_json(s), false) && text_of(s, r, http_param(r, "revision"), &text) && file_is_ours(s, r))
 		propose(s, r, buf_str(&text), NULL, "restore", dry);
 	buf_fini(&text);
 }

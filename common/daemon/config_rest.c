@@ -166,16 +166,6 @@ static bool categories(struct http_req *r, const cJSON *map, bool doit)
 	return true;
 }
 
-static bool may_change_levels(const struct stack *s, struct http_req *r)
-{
-	cJSON *now = logging_json(s);
-	char etag[HTTP_ETAG_STRLEN] = "";
-
-	http_etag_json(now, etag);
-	cJSON_Delete(now);
-	return http_may_change(r, etag, false);
-}
-
 /* The levels as they are, and their ETag. */
 static void reply_levels(struct stack *s, struct http_req *r)
 {
@@ -194,7 +184,7 @@ static void patch_logging(void *u, struct http_req *r)
 	const cJSON *doc = http_json(r), *all, *some, *after;
 	enum log_level l = LOG_INFO;
 
-	if (!doc || !may_change_levels(s, r))
+	if (!doc || !http_may_change_json(r, logging_json(s), false))
 		return;
 	all = cJSON_GetObjectItemCaseSensitive(doc, "level");
 	some = cJSON_GetObjectItemCaseSensitive(doc, "categories");

@@ -143,23 +143,13 @@ void drain_fini(struct stack *s)
 	s->drain = NULL;
 }
 
-static bool may_change(struct stack *s, struct http_req *r)
-{
-	cJSON *now = overload_json(s);
-	char etag[HTTP_ETAG_STRLEN] = "";
-
-	http_etag_json(now, etag);
-	cJSON_Delete(now);
-	return http_may_change(r, etag, false);
-}
-
 /* {"draining": true}: 202 and the operation that ends when no call is left; false: all is taken again. */
 static void patch_overload(void *u, struct http_req *r)
 {
 	struct stack *s = u;
 	const cJSON *doc = http_json(r), *on = doc ? cJSON_GetObjectItemCaseSensitive(doc, "draining") : NULL;
 
-	if (!doc || !may_change(s, r))
+	if (!doc || !http_may_change_json(r, overload_json(s), false))
 		return;
 	if (!cJSON_IsBool(on) || on->next || on->prev != on) {
 		http_problem(r, 422, "INVALID_OVERLOAD", "only draining, true or false, can be changed here; limits are configuration");

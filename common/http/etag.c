@@ -46,3 +46,12 @@ bool http_may_change(struct http_req *r, const char *etag, bool must)
 	http_problem(r, 412, HTTP_CAUSE_CHANGED, HTTP_DETAIL_CHANGED);
 	return false;
 }
+
+bool http_may_change_json(struct http_req *r, cJSON *now, bool must)
+{
+	char etag[HTTP_ETAG_STRLEN] = "";
+
+	http_etag_json(now, etag);
+	cJSON_Delete(now);
+	return http_may_change(r, etag, must);
+}

@@ -85,6 +85,7 @@ bool http_etag_json(const cJSON *json, char dst[HTTP_ETAG_STRLEN]);
 bool http_etag_listed(struct str list, const char *etag);	/* in If-Match's value; "*": always */
 /* May what has this ETag now be changed, by the request's If-Match?  Else it has answered: 412, or 428 when there is none and it must. */
 bool http_may_change(struct http_req *r, const char *etag, bool must);
+bool http_may_change_json(struct http_req *r, cJSON *now, bool must);	/* now: what a GET shows; taken over */
 #define HTTP_CAUSE_CHANGED "PRECONDITION_FAILED"
 #define HTTP_DETAIL_CHANGED "it is not any more what If-Match says: read it again"
 void http_set_etag(struct http_req *r, const char *etag);	/* of an answer to come that is not a GET's */
