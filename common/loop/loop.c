@@ -14,7 +14,7 @@
 #define MAIL_PER_TURN 4096
 
 struct cell {
-	atomic_size_t seq;
+	atomic_size_t seq;		/* lap(position) when free for it, one more when filled */
 	loop_fn fn;
 	void *arg;
 };
@@ -53,15 +53,13 @@ struct loop *loop_new(void)
 	if (!l)
 		return NULL;
 	*l = (struct loop){ .ep = -1, .wake = -1 };
-	l->cell = calloc(LOOP_MAILBOX_SLOTS, sizeof(*l->cell));
+	l->cell = calloc(LOOP_MAILBOX_SLOTS, sizeof(*l->cell));		/* zeros are an empty mailbox: no page is touched before its use */
 	l->ep = epoll_create1(EPOLL_CLOEXEC);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!l->cell || l->ep < 0 || l->wake < 0 || epoll_ctl(l->ep, EPOLL_CTL_ADD, l->wake, &ev) < 0) {
 		loop_free(l);
 		return NULL;
 	}
-	for (size_t i = 0; i < LOOP_MAILBOX_SLOTS; i++)
-		atomic_init(&l->cell[i].seq, i);
 	wheel_init(&l->wheel, clock_mono_ms());
 	return l;
 }
@@ -183,6 +181,12 @@ void loop_fd_del(struct loop *l, struct loop_fd *f)
 
 /* ---- mailbox ---- */
 
+/* How often the ring had been gone through before that position, in cells. */
+static size_t lap(size_t pos)
+{
+	return pos & ~(size_t)(LOOP_MAILBOX_SLOTS - 1);
+}
+
 int loop_post(struct loop *l, loop_fn fn, void *arg)
 {
 	size_t pos = atomic_load_explicit(&l->head, memory_order_relaxed);
@@ -196,11 +200,11 @@ int loop_post(struct loop *l, loop_fn fn, void *arg)
 
 		c = &l->cell[pos & (LOOP_MAILBOX_SLOTS - 1)];
 		seq = atomic_load_explicit(&c->seq, memory_order_acquire);
-		if (seq == pos) {
+		if (seq == lap(pos)) {
 			if (atomic_compare_exchange_weak_explicit(&l->head, &pos, pos + 1, memory_order_relaxed,
 								  memory_order_relaxed))
 				break;
-		} else if ((intptr_t)(seq - pos) < 0) {
+		} else if ((intptr_t)(seq - lap(pos)) < 0) {
 			atomic_fetch_add_explicit(&l->refused, 1, memory_order_relaxed);
 			return -EAGAIN;
 		} else {
@@ -209,7 +213,7 @@ int loop_post(struct loop *l, loop_fn fn, void *arg)
 	}
 	c->fn = fn;
 	c->arg = arg;
-	atomic_store_explicit(&c->seq, pos + 1, memory_order_seq_cst);
+	atomic_store_explicit(&c->seq, lap(pos) + 1, memory_order_seq_cst);
 	/* The consumer sets `asleep`, then looks at the queue once more: one of us sees the other.  The plain
 	 * load first spares busy producers the exchange. */
 	if (atomic_load_explicit(&l->asleep, memory_order_seq_cst) &&
@@ -223,7 +227,7 @@ static bool mail_waiting(struct loop *l)
 {
 	struct cell *c = &l->cell[l->tail & (LOOP_MAILBOX_SLOTS - 1)];
 
-	return atomic_load_explicit(&c->seq, memory_order_seq_cst) == l->tail + 1;
+	return atomic_load_explicit(&c->seq, memory_order_seq_cst) == lap(l->tail) + 1;
 }
 
 static void mail_run(struct loop *l)
@@ -233,7 +237,7 @@ static void mail_run(struct loop *l)
 		loop_fn fn = c->fn;
 		void *arg = c->arg;
 
-		atomic_store_explicit(&c->seq, l->tail + LOOP_MAILBOX_SLOTS, memory_order_release);
+		atomic_store_explicit(&c->seq, lap(l->tail) + LOOP_MAILBOX_SLOTS, memory_order_release);
 		l->tail++;
 		fn(arg);
 	}

@@ -1,12 +1,19 @@
 """stack.py BUILD NET WORKERS - what the SIP stack owes to its RFCs, seen from outside on a whole core."""
 
+import os
+import re
+import subprocess
 import sys
+import tempfile
 
 from cases import Cases, check, equal, wait_for
-from core import Core, Sub
+from core import Core, Sub, sanitized
 from phone import Dialog, Phone, call, hang_up, token
 
 A, B, C = Sub(1), Sub(2), Sub(3)
+
+NODES = ("pcscf", "icscf", "scscf")
+IDLE_KIB, PROGRAMS_BYTES = 15 << 10, 10 << 20
 
 COMMON = """sip:
   session_timer: {min_se_s: 120, expires_s: 1800}
@@ -16,9 +23,21 @@ COMMON = """sip:
 class Stack:
     """a and b are registered phones; c registers as a second phone of its own; wire speaks to a node directly."""
 
-    def __init__(self, core):
-        self.core = core
+    def __init__(self, core, build):
+        self.core, self.build = core, build
         self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
+
+    def small(self):
+        """What a daemon takes that has nothing to do, with the libraries that it shares with others; its program without symbols."""
+        sizes = 0
+        for node in NODES:
+            with open(f"/proc/{self.core.pid(node)}/status", encoding="ascii", errors="replace") as f:
+                idle = int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+            check(idle <= IDLE_KIB, f"{node}: {idle} KiB")
+            with tempfile.NamedTemporaryFile() as stripped:
+                subprocess.run(["strip", "-o", stripped.name, f"{self.build}/{node}/{node}d"], check=True)
+                sizes += os.path.getsize(stripped.name)
+        check(sizes <= PROGRAMS_BYTES, f"{sizes} octets of programs")
 
     def register(self):
         """Both."""
@@ -190,7 +209,7 @@ class Stack:
 
     def rows(self):
         """Every case in its order."""
-        return [
+        return ([] if sanitized(self.build) else [("U13 daemons are small", self.small)]) + [
             ("two phones register", self.register), ("our own errors say whose they are (row R18)", self.stamped),
             ("what a node refuses leaves no dialog", self.refused_is_gone), ("a fork: 199, early dialogs, one answers", self.forks),
             ("Reason on CANCEL and BYE (RFC 3326)", self.reason), ("session interval too small: 422", self.too_often),
@@ -205,7 +224,7 @@ def main():
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
     with Core(build, net, [A, B, C], workers, {"pcscf": COMMON, "scscf": COMMON}) as core:
-        for case in Stack(core).rows():
+        for case in Stack(core, build).rows():
             cases.run(*case)
     core.finish(cases)
     cases.end()
