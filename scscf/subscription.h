@@ -35,16 +35,19 @@ struct reg_change {			/* immutable; lives in its arena, whose references are its
 	struct reg_ended *ended;
 };
 
-/* ---- subscription.c: SUBSCRIBE ---- */
+/* ---- subscription.c: their life ---- */
 struct subscriptions;			/* those of a worker */
 struct subscriptions *subscriptions_new(struct scscf_worker *sw);
 void subscriptions_free(struct subscriptions *ss);
 void subscriptions_changed(struct worker *w, void *change);	/* fn of worker_post(): struct reg_change, a reference */
-bool subscription_is_for_reg(const struct sip_msg *m);		/* SUBSCRIBE with Event: reg */
+
+/* ---- subscribe.c: SUBSCRIBE ---- */
+bool subscription_is_for_reg(const struct sip_msg *m);		/* with Event: reg */
 /* A SUBSCRIBE outside of a dialog to the identity `aor`, whose views are `set`.  by: the registration that asks by its
  * Service-Route; 0: whoever P-Asserted-Identity says. */
 void subscription_request(struct scscf_worker *sw, struct session_in *in, const struct aor_view *set, struct str aor, uint64_t by);
 void subscription_in_dialog(struct scscf_worker *sw, struct session_in *in);
+void subscribe_register_metrics(void);
 
 struct news {
 	struct list link;
@@ -69,6 +72,16 @@ struct subscription {
 	struct list news;
 	unsigned n_news;
 };
+/* What subscribe.c does with one: that of a request's dialog, NULL: none; a new one by its SUBSCRIBE, NULL with -ENOMEM or -EBADMSG (no usable
+ * Contact or Record-Route). */
+struct subscription *subscription_find(const struct subscriptions *ss, const struct sip_msg *m);
+struct subscription *subscription_new(struct subscriptions *ss, struct session_in *in, struct str aor, int *reterr);
+void subscriptions_make_room(struct watched *x);	/* a phone that loses its memory again and again leaves them behind */
+void subscription_extend(struct subscription *s, uint32_t expires_s);
+/* Sends what there is to tell, unless a NOTIFY is out or the subscriber asked for a pause.  s may be gone after it. */
+void subscription_tell(struct subscription *s);
+void subscription_end(struct subscription *s, const char *reason);	/* with a last NOTIFY; s may be gone after it */
+
 struct str subscription_aor(const struct subscription *s);
 struct stack *subscription_stack(const struct subscription *s);
 struct worker *subscription_worker(const struct subscription *s);
