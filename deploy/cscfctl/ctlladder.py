@@ -2,7 +2,7 @@
 
 WIDTH = 100
 FIRST_LANE = 13			# column of the first lane
-MAX_GAP = 16			# columns between lanes, at most
+MAX_GAP = 20			# columns between lanes, at most
 CLOSE_US = 100000		# sending and receiving of one message are not further apart
 MAX_NOTE = 64
 LANE_NAMES = {"pcscf": "P-CSCF", "icscf": "I-CSCF", "scscf": "S-CSCF", "hss": "HSS", "pcf": "PCF", "as": "AS", "other": "other"}
@@ -184,10 +184,12 @@ def put_arrow(line, a, b, text, gap=MAX_GAP):
         if line[i] != "|":
             line[i] = "-"
     line[b - 1 if b > a else b + 1] = ">" if b > a else "<"
-    text = text[:gap - 5]
+    text = text[:gap - 4]
     at = left + 3 if b > a else left + 4
     if b < a and right - left > gap:	# near the one who sends
         at = right - gap + 3
+    if len(text) > gap - 5:
+        at -= 1
     line[at:at + len(text)] = text
 
 

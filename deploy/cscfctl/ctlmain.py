@@ -42,7 +42,7 @@ VERBS = {
         ("--mermaid", {"action": "store_true", "help": "as a Mermaid sequence diagram"}),
         ("--no-notes", {"action": "store_true", "help": "messages only, without the daemons' decisions"})]),
     "explain": (ctlverbs.explain, "why did it fail, what to try, and which clause", [
-        ("who", {"metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"})]),
+        ("who", {"nargs": "?", "metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID; without it the last thing that failed"})]),
     "resolve": (ctlverbs.resolve, "where a URI or domain leads from each daemon (DNS, next hops)", [("uri", {"metavar": "URI"})]),
     "select": (ctlverbs.select, "which S-CSCF would be chosen, and what the HSS says (UAR, LIR)", [
         ("words", {"nargs": "*", "metavar": "KEY=VALUE", "help": "ask=uar|lir, impi, impu; or mandatory, optional, server"})]),

@@ -215,9 +215,21 @@ def best(answers):
     return max(same, key=lambda a: a[1]["weight"])
 
 
+def newest_failure(nodes):
+    """Call-ID of the last flow that a daemon saw fail, or None."""
+    newest = [d["items"][0] for _, d in nodes.each(lambda r: r.get("/api/v1/flows?outcome=failure&limit=1")) if d["items"]]
+    return max(newest, key=lambda f: f["startedAt"])["callId"] if newest else None
+
+
 def explain(nodes, out, args):
     """Why did it fail?  Exit status 0 when nothing did, 1 for a failure."""
-    path = "/api/v1/explain?" + urllib.parse.urlencode({"who": args.who})
+    who = args.who or newest_failure(nodes)
+    if not who:
+        failed = finish(nodes)
+        if not failed:
+            print("cscfctl: nothing failed that a daemon remembers", file=sys.stderr)
+        return failed
+    path = "/api/v1/explain?" + urllib.parse.urlencode({"who": who})
     answers = nodes.each(lambda r: r.get(path))
     unknown = [n for n, e in nodes.failed.items() if e.status == 404]
     for n in unknown:
@@ -225,7 +237,7 @@ def explain(nodes, out, args):
     failed = finish(nodes)
     if not answers:
         if not failed:
-            print(f"cscfctl: {args.who}: no daemon recorded anything of it", file=sys.stderr)
+            print(f"cscfctl: {who}: no daemon recorded anything of it", file=sys.stderr)
         return failed or EXIT_NOT_FOUND
     node, doc = best(answers)
     if out.as_json:
@@ -235,11 +247,17 @@ def explain(nodes, out, args):
     return EXIT_OK if doc["outcome"] in ("success", "running") else EXIT_FAILED
 
 
+def headline(word, f):
+    """"FAILED  INVITE a -> b, 10:11:12"; a REGISTER has one identity."""
+    whom = f["from"] if f["from"] == f["to"] else f"{f['from']} -> {f['to']}"
+    return f"{word}  {f['method']} {whom}, {short_time(f['startedAt'])}"
+
+
 def say_explanation(screen, doc):
     """FAILED, what, the sentence, what to try, the clause; at most 100 columns."""
     f = doc["flow"]
     word, kind = {"success": ("OK", "good"), "running": ("RUNNING", "warn")}.get(doc["outcome"], ("FAILED", "bad"))
-    screen.line(f"{word}  {f['method']} {f['from']} -> {f['to']}, {short_time(f['startedAt'])}"[:WIDTH], kind)
+    screen.line(headline(word, f)[:WIDTH], kind)
     for text, first in [(doc["summary"], "  ")] + [(s, "  Try: ") for s in doc["suggestions"]]:
         for line in textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False):
             screen.line(line)

@@ -189,6 +189,10 @@ class Explain:
         with self.phone(AWAY, 121) as p:
             check(p.register().status >= 500, "REGISTER without a HSS")
         self.says(AWAY.imsi, "hss_away", "Diameter connection to the HSS is not open", f"hss.{self.core.domain}")
+        p = subprocess.run([CTL, "--lab", self.core.doc["dir"], "--json", "explain"], stdout=subprocess.PIPE, text=True, timeout=20, check=False)
+        doc = json.loads(p.stdout)
+        equal((p.returncode, doc["cause"]), (1, "hss_away"), "explain without a name: the last thing that failed")
+        check(AWAY.imsi in doc["flow"]["from"], f"the last failure is {doc['flow']}")
 
     # ---- all of them ----
 
