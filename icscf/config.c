@@ -49,7 +49,7 @@ void icscf_config_check(const struct cfg *c, struct buf *errors)
 
 	check_uri(r, "selection.default_server", errors);
 	check_uri(r, "numbers.next_hop", errors);
-	icscf_trust_check(c, errors);
+	networks_check(r, "trust.networks", errors);
 	if (n > SELECT_MAX_SERVERS)
 		cfg_error(r, "selection.servers", errors, "selection.servers: at most %d", SELECT_MAX_SERVERS);
 	for (size_t i = 0; i < n; i++) {

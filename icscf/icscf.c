@@ -35,7 +35,7 @@ int icscf_new(struct icscf **ret, const struct cfg *c)
 	i->message_wait_ms = MESSAGE_WAIT_T1 * (uint32_t)cfg_int(cfg_root(c), "sip.timers.t1_ms");
 	i->hss = hss_profile(cfg_str(cfg_root(c), "diameter.hss_profile"));
 	i->selection = selection_new(c, NULL);
-	i->trust = icscf_trust_new(c);
+	i->trust = networks_new(cfg_root(c), "trust.networks");
 	if (!i->home_domain.p || !i->selection || !i->trust) {
 		icscf_free(i);
 		return -ENOMEM;

@@ -3,6 +3,7 @@
  * struct icscf is read-only once the workers run, but for the selection, which a reload replaces under its lock.  struct
  * icscf_worker and struct icscf_ask belong to their thread. */
 #pragma once
+#include "common/config/networks.h"
 #include "common/daemon/stack.h"
 #include "common/diameter/cx.h"
 #include "icscf/answer.h"
@@ -14,7 +15,7 @@ struct icscf {
 	struct stack *stack;
 	struct str home_domain;
 	enum hss_profile hss;			/* diameter.hss_profile: which HSS it is, where it differs */
-	struct trust *trust;			/* trust.networks */
+	struct networks *trust;			/* trust.networks */
 	struct str numbers_next_hop;		/* numbers.next_hop: where foreign numbers go; empty: 404 */
 	uint32_t message_wait_ms;		/* for a request that a phone answers: just below Timer F */
 	pthread_mutex_t lock;			/* the pointer below */
@@ -110,8 +111,6 @@ unsigned icscf_identity_forms(const struct icscf *i, struct arena *ar, const str
 bool icscf_is_number(const struct sip_uri *u);		/* tel, or sip with user=phone or a "+..." user */
 
 /* trust.c: TS 24.229 §4.4 */
-struct trust *icscf_trust_new(const struct cfg *c);			/* free() it; NULL when out of memory */
-void icscf_trust_check(const struct cfg *c, struct buf *errors);
 bool icscf_trusts(const struct icscf *i, const struct sip_flow *from);
 void icscf_trust_request(struct sip_out *o);				/* takes out what one from outside may not say */
 void icscf_trust_response(const struct sip_msg *m, struct sip_out *o);	/* and what one outside may not hear */

@@ -2,49 +2,11 @@
  *
  * Without trust.networks every sender is inside, as where an IBCF or a firewall is the border.  With it, others are served, but nothing
  * that only a trusted node may say is believed, and nothing of ours is told to them. */
-#include <stdlib.h>
 #include "icscf/icscf.h"
-
-struct trust {
-	size_t n;
-	struct {
-		struct addr a;
-		unsigned bits;
-	} net[];
-};
-
-struct trust *icscf_trust_new(const struct cfg *c)
-{
-	size_t n = cfg_list_len(cfg_root(c), "trust.networks");
-	struct trust *t = calloc(1, sizeof(*t) + n * sizeof(t->net[0]));
-
-	for (size_t i = 0; t && i < n; i++)
-		if (addr_prefix_parse(cfg_strs_at(cfg_root(c), "trust.networks", i), &t->net[t->n].a, &t->net[t->n].bits) == 0)
-			t->n++;
-	return t;
-}
-
-void icscf_trust_check(const struct cfg *c, struct buf *errors)
-{
-	const struct cfg_node *r = cfg_root(c);
-	size_t n = cfg_list_len(r, "trust.networks");
-	struct addr a;
-	unsigned bits;
-
-	for (size_t i = 0; i < n; i++)
-		if (addr_prefix_parse(cfg_strs_at(r, "trust.networks", i), &a, &bits) < 0)
-			cfg_error(r, "trust.networks", errors, "trust.networks: \"%.*s\" is not ADDRESS or ADDRESS/BITS",
-				  STR_ARG(cfg_strs_at(r, "trust.networks", i)));
-}
 
 bool icscf_trusts(const struct icscf *i, const struct sip_flow *from)
 {
-	const struct trust *t = i->trust;
-
-	for (size_t k = 0; t && k < t->n; k++)
-		if (addr_in_prefix(&from->remote, &t->net[k].a, t->net[k].bits))
-			return true;
-	return !t || t->n == 0;
+	return !i->trust || networks_none(i->trust) || networks_have(i->trust, &from->remote);
 }
 
 void icscf_trust_request(struct sip_out *o)
