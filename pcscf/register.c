@@ -382,6 +382,8 @@ static int edit(struct pcscf_req *r, struct reg *g, const struct binding *before
 	if (credentials_set_integrity(o, integrity(r, g, before)) < 0)
 		return -EBADMSG;
 	trust_strip(&r->pw->p->cfg, o, TRUST_REQ_FROM_PHONE);
+	if (credentials_kind(r->m) == CREDENTIALS_NONE)
+		sip_out_vouch(o);		/* §5.2.2.6 (GIBA): the S-CSCF may go by the address that we saw */
 	sip_out_drop(o, SIP_H_ROUTE);		/* clients.md point 9: a Service-Route here would lead past the I-CSCF */
 	sip_out_set(o, SIP_H_PATH, pcscf_path_value(r->pw, a, g->id, g->what.outbound));
 	sip_out_add_token(o, SIP_H_REQUIRE, "path");

@@ -131,7 +131,7 @@ void sip_out_fix_via(struct sip_out *o)
 	rest = sip_msg_hdr_value(o->m, h);
 	if (!sip_list_next(&rest, &top))
 		return;
-	fixed = sip_via_fixed(o->m, top, o->arena);
+	fixed = sip_via_fixed(o->m, top, o->vouch, o->arena);
 	if (fixed.p == NULL)
 		o->failed = true;
 	if (fixed.p == NULL || fixed.p == top.p)

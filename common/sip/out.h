@@ -18,6 +18,7 @@ struct sip_out {
 	const struct sip_edit *last;		/* each knows the one before it: a copy of the plan shares them and goes its own way */
 	struct str body;			/* replaces when body_set */
 	bool body_set;
+	bool vouch;				/* sip_out_vouch() */
 	bool failed;				/* out of memory on the way: sip_out_write() says -ENOMEM */
 };
 
@@ -45,6 +46,11 @@ void sip_out_add_token(struct sip_out *o, enum sip_hdr_id id, const char *token)
 void sip_out_set_body(struct sip_out *o, struct str type, struct str body);		/* Content-Type and Content-Length follow */
 /* received and rport in the topmost Via of a received request, from its flow: RFC 3261 §18.2.1, RFC 3581 §4. */
 void sip_out_fix_via(struct sip_out *o);
+/* ... and received even where sent-by says the same: for who must know that we saw that address, and not only believed it. */
+static inline void sip_out_vouch(struct sip_out *o)
+{
+	o->vouch = true;
+}
 /* The topmost value of that header as the plan stands, without writing it.  0, -ENOENT, -ENOMEM. */
 int sip_out_top(const struct sip_out *o, enum sip_hdr_id id, struct str *ret);
 /* Edits apply in the order they were made.  CR, LF in given texts become SP: no value makes a second line.

@@ -8,8 +8,9 @@
  * grammar, so that a request with a dirty Via can still be refused by a response. */
 int sip_via_parse_lenient(struct str value, struct sip_via *ret, bool *ret_clean);
 /* The topmost Via value with received and rport as RFC 3261 §18.2.1 and RFC 3581 §4 want them, in `a`.
- * value: the topmost element.  Returns it unchanged when there is nothing to do; empty when out of memory. */
-struct str sip_via_fixed(const struct sip_msg *m, struct str value, struct arena *a);
+ * value: the topmost element.  vouch: received in any case.  Returns it unchanged when there is nothing to do; empty when out of
+ * memory. */
+struct str sip_via_fixed(const struct sip_msg *m, struct str value, bool vouch, struct arena *a);
 
 #define SIP_DECIMAL_MAX 24
 static inline struct str sip_decimal(size_t n, char dst[SIP_DECIMAL_MAX])

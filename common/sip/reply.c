@@ -28,7 +28,7 @@ static void put_line(struct buf *b, enum sip_hdr_id id, struct str value)
 	buf_puts(b, "\r\n");
 }
 
-struct str sip_via_fixed(const struct sip_msg *m, struct str value, struct arena *a)
+struct str sip_via_fixed(const struct sip_msg *m, struct str value, bool vouch, struct arena *a)
 {
 	const struct sip_via *v = &m->via;
 	struct str rest, head, name, val, host;
@@ -40,7 +40,7 @@ struct str sip_via_fixed(const struct sip_msg *m, struct str value, struct arena
 	if (!addr_is_set(&m->flow.remote))
 		return value;
 	same = addr_parse(v->host, 0, &sent_by) == 0 && addr_host_eq(&sent_by, &m->flow.remote);
-	if (same && !v->has_rport && v->received.l == 0)
+	if (same && !v->has_rport && v->received.l == 0 && !vouch)
 		return value;
 	addr_host(&m->flow.remote, text);
 	host = str_from_c(text);
@@ -71,7 +71,7 @@ struct str sip_via_fixed(const struct sip_msg *m, struct str value, struct arena
 			n += val.l;
 		}
 	}
-	if (!same || v->has_rport) {
+	if (!same || v->has_rport || vouch) {
 		memcpy(to + n, ";received=", 10);
 		memcpy(to + n + 10, host.p, host.l);
 		n += 10 + host.l;
@@ -88,7 +88,7 @@ static void put_vias(struct buf *b, const struct sip_msg *req)
 			put_line(b, SIP_H_VIA, sip_msg_hdr_value(req, h));
 			continue;
 		}
-		fixed = sip_via_fixed(req, top, req->arena);
+		fixed = sip_via_fixed(req, top, false, req->arena);
 		if (!fixed.p)
 			b->failed = true;
 		buf_puts(b, "Via: ");

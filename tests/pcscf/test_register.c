@@ -54,6 +54,35 @@ START_TEST(test_to_the_core)
 }
 END_TEST
 
+/* TS 24.229 §5.2.2.6, TS 33.203 annex T; row S5: without credentials our word for the address always stands there, and only ours. */
+static const struct { const char *name, *via, *auth, *want; } vouched[] = {
+	{ "sent-by says the same", "10.9.0.1:5060;branch=z9hG4bKv", "", "SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKv;received=10.9.0.1" },
+	{ "sent-by lies", "10.7.7.7;branch=z9hG4bKv", "", "SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKv;received=10.9.0.1" },
+	{ "received lies", "10.9.0.1:5060;received=10.7.7.7;branch=z9hG4bKv", "", "SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKv;received=10.9.0.1" },
+	{ "received lies twice", "10.7.7.7;received=10.7.7.7;branch=z9hG4bKv;Received=10.8.8.8", "", "SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKv;received=10.9.0.1" },
+	{ "credentials: no more than RFC 3261 §18.2.1", "10.9.0.1:5060;branch=z9hG4bKv", AKA "\n", "SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKv" },
+};
+
+START_TEST(test_vouches_for_the_address_S5)
+{
+	char text[1024];
+	struct sip_values it;
+	struct rig_sent *s;
+	struct str own, phones;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	snprintf(text, sizeof(text), "REGISTER sip:home SIP/2.0\nVia: SIP/2.0/UDP %s\nMax-Forwards: 70\n" WHO "Call-ID: v\nCSeq: 1 REGISTER\n" CONTACT "%s\n",
+		 vouched[_i].via, vouched[_i].auth);
+	rig_in(&r, ALICE, text);
+	s = rig_expect(&r, "REGISTER", DOOR);
+	it = sip_values(s->m, SIP_H_VIA);
+	ck_assert(sip_values_next(&it, &own) && sip_values_next(&it, &phones));
+	ck_assert_msg(str_eq_c(phones, vouched[_i].want), "%s: %.*s", vouched[_i].name, STR_ARG(phones));
+	rig_fini(&r);
+}
+END_TEST
+
 static const struct { const char *access, *want; } visited[] = {
 	{ "  visited_network: visited.net-1\n", "visited.net-1" }, { "  visited_network: \"Visited Network 1\"\n", "\"Visited Network 1\"" },
 };
@@ -395,6 +424,6 @@ START_TEST(test_owner)
 }
 END_TEST
 
-TEST_MAIN("register", TEST_ROWS(test_keep, keeps), { &(test_digest_over_tls), 2 }, TEST_ONE(test_to_the_core), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
+TEST_MAIN("register", TEST_ROWS(test_keep, keeps), { &(test_digest_over_tls), 2 }, TEST_ONE(test_to_the_core), TEST_ROWS(test_vouches_for_the_address_S5, vouched), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
 	  TEST_ONE(test_challenge), TEST_ROWS(test_late_challenge_reg_03, late), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
 	  TEST_ROWS(test_refused, refused), TEST_ONE(test_owner))

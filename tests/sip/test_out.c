@@ -340,7 +340,7 @@ static const struct { const char *name, *via, *remote, *want; } via_rows[] = {
 START_TEST(test_via_row)
 {
 	struct sip_flow flow = { 0 };
-	char text[1024], got[512];
+	char text[1024], got[512], seen[80];
 	struct sip_msg *m, *w;
 	struct sip_parse_error e;
 	struct sip_out o;
@@ -364,6 +364,15 @@ START_TEST(test_via_row)
 	w = written(&o);
 	ck_assert(strncmp(lines(w, "via", got), "SIP/2.0/UDP me|", 15) == 0);
 	ck_assert_msg(strcmp(got + 15, via_rows[_i].want) == 0, "%s: forwarded %s", via_rows[_i].name, got);
+	sip_msg_unref(w);
+	sip_out_init(&o, m);			/* vouched for: what we saw stands there once, whatever the sender wrote */
+	sip_out_vouch(&o);
+	sip_out_fix_via(&o);
+	w = written(&o);
+	addr_host(&flow.remote, text);
+	snprintf(seen, sizeof(seen), ";received=%.*s", (int)strcspn(text + (*text == '['), "]"), text + (*text == '['));
+	ck_assert_msg(!via_rows[_i].remote || strstr(lines(w, "via", got), seen), "%s: vouched %s", via_rows[_i].name, got);
+	ck_assert_msg(!via_rows[_i].remote || !strstr(strstr(got, "received=") + 1, "received="), "%s: vouched %s", via_rows[_i].name, got);
 	sip_msg_unref(w);
 	sip_msg_unref(m);
 }
