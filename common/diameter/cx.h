@@ -73,10 +73,11 @@ struct cx_lia {
 #define CX_MAX_VECTORS 5
 struct cx_auth_item {			/* SIP-Auth-Data-Item */
 	uint32_t number;			/* SIP-Item-Number; 0: absent */
-	struct str scheme;			/* "Digest-AKAv1-MD5", "SIP Digest", "Unknown" */
+	struct str scheme;			/* "Digest-AKAv1-MD5", "SIP Digest", "GIBA", "Unknown" */
 	struct str authenticate;		/* RAND||AUTN; resync request: empty */
 	struct str authorization;		/* XRES; resync request: RAND||AUTS */
 	struct str ck, ik;
+	struct str framed_ip, framed_ip6, framed_interface;	/* GIBA: 4 octets; as RFC 3162 §2.3 has a prefix; 8 octets */
 	struct str digest_realm, digest_ha1, digest_qop, digest_algorithm;	/* SIP-Digest-Authenticate */
 };
 struct cx_mar {

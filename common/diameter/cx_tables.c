@@ -60,6 +60,9 @@ static const struct dia_row item_rows[] = {
 	DIA_ROW(610, 3GPP, STR, cx_auth_item, authorization),
 	DIA_ROW(625, 3GPP, STR, cx_auth_item, ck),
 	DIA_ROW(626, 3GPP, STR, cx_auth_item, ik),
+	DIA_ROW(8, BASE, STR, cx_auth_item, framed_ip),
+	DIA_ROW(97, BASE, STR, cx_auth_item, framed_ip6),
+	DIA_ROW(96, BASE, STR, cx_auth_item, framed_interface),
 	{ 635, DIA_3GPP, DIA_K_GROUP, 0, digest_rows, 0, 0, 0 },
 	{ 0 },
 };

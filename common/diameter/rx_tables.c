@@ -128,7 +128,7 @@ const struct dia_avp_def rx_avps[] = {	/* TS 29.214 tables 5.3.1, 5.4.1 */
 	{ 1032, "RAT-Type", DIA_AVP_U32, false }, { 0 },
 };
 const struct dia_avp_def rx_base_avps[] = {	/* RFC 4005, RFC 8506 */
-	{ 8, "Framed-IP-Address", DIA_AVP_OCTETS, true }, { 97, "Framed-IPv6-Prefix", DIA_AVP_OCTETS, true },
+	{ 8, "Framed-IP-Address", DIA_AVP_OCTETS, true }, { 96, "Framed-Interface-Id", DIA_AVP_OCTETS, true }, { 97, "Framed-IPv6-Prefix", DIA_AVP_OCTETS, true },
 	{ 443, "Subscription-Id", DIA_AVP_GROUP, true }, { 444, "Subscription-Id-Data", DIA_AVP_OCTETS, true },
 	{ 450, "Subscription-Id-Type", DIA_AVP_U32, true }, { 0 },
 };

@@ -150,7 +150,7 @@ static void on_mar(void *u, struct dia_peer_request *q, const struct cx_mar *r)
 		return;
 	for (a.n_items = 0; a.n_items < r->n_items && a.n_items < CX_MAX_VECTORS; a.n_items++)
 		a.item[a.n_items] = (struct cx_auth_item){ a.n_items + 1, r->item.scheme, r->server_name, r->item.authorization,
-							   STR("\0ck"), STR("ik\0"), STR("realm"), STR("ha1"), STR("auth"),
+							   STR("\0ck"), STR("ik\0"), STR("\0ip4"), STR("\0\x40" "prefix"), STR("\0interfa"), STR("realm"), STR("ha1"), STR("auth"),
 							   STR("MD5") };
 	cx_maa_send(q, &a);
 }

@@ -138,6 +138,7 @@ static void on_maa(void *arg, const struct cx_maa *a)
 		ck_assert_uint_eq(it->number, i + 1);
 		ck_assert(str_eq(it->scheme, STR("Digest-AKAv1-MD5")) && str_eq(it->authenticate, STR("sip:s")));
 		ck_assert(str_eq(it->authorization, STR("\x01\0\x02")) && str_eq(it->ck, STR("\0ck")) && str_eq(it->ik, STR("ik\0")));
+		ck_assert(str_eq(it->framed_ip, STR("\0ip4")) && str_eq(it->framed_ip6, STR("\0\x40" "prefix")) && str_eq(it->framed_interface, STR("\0interfa")));
 		ck_assert(str_eq(it->digest_realm, STR("realm")) && str_eq(it->digest_ha1, STR("ha1")));
 		ck_assert(str_eq(it->digest_qop, STR("auth")) && str_eq(it->digest_algorithm, STR("MD5")));
 	}

@@ -70,7 +70,7 @@ void hss_uar(struct hss *h, const struct cx_uar *r, struct cx_uaa *a);
 void hss_lir(struct hss *h, const struct cx_lir *r, struct cx_lia *a);
 struct mar_work {
 	struct aka_vector v[CX_MAX_VECTORS];
-	char rand_autn[CX_MAX_VECTORS][32], ha1[AUTH_HEX_MAX];
+	char rand_autn[CX_MAX_VECTORS][32], ha1[AUTH_HEX_MAX], framed[16];
 };
 void hss_mar(struct hss *h, const struct cx_mar *r, struct cx_maa *a, struct mar_work *w);
 /* xml: gets the User-Data.  *ret_moved_from: the Diameter identity of the S-CSCF that lost the user, or NULL. */

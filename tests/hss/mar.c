@@ -1,16 +1,18 @@
-/* tests/hss/mar.c - authentication vectors for the S-CSCF.  TS 29.228 §6.3.1; SIP Digest: TS 33.203 annex N. */
+/* tests/hss/mar.c - authentication vectors for the S-CSCF.  TS 29.228 §6.3.1; SIP Digest: TS 33.203 annex N; GIBA: annex T. */
 #include <errno.h>
 #include <stdio.h>
 #include "common/log/log.h"
 #include "tests/hss/auc.h"
 #include "tests/hss/hss.h"
 
-enum scheme { SCHEME_NONE, SCHEME_AKA, SCHEME_DIGEST };
+enum scheme { SCHEME_NONE, SCHEME_AKA, SCHEME_DIGEST, SCHEME_GIBA };
 
 static enum scheme choose(const struct sub *b, struct str asked)
 {
 	if (asked.l == 0 || str_ieq(asked, STR("Unknown")))
-		return b->aka ? SCHEME_AKA : SCHEME_DIGEST;
+		return b->aka ? SCHEME_AKA : b->password ? SCHEME_DIGEST : SCHEME_GIBA;
+	if ((str_ieq(asked, STR("GIBA")) || str_ieq(asked, STR("Early-IMS-Security"))) && addr_is_set(&b->giba))
+		return SCHEME_GIBA;
 	if ((str_ieq(asked, STR("Digest-AKAv1-MD5")) || str_ieq(asked, STR("Digest-AKAv2-SHA-256"))) && b->aka)
 		return SCHEME_AKA;
 	if (str_ieq(asked, STR("SIP Digest")) && b->password)
@@ -53,6 +55,27 @@ static void put_digest(const struct hss *h, const struct sub *b, struct cx_maa *
 					    .digest_ha1 = str_from_c(w->ha1), .digest_qop = STR("auth"),
 					    .digest_algorithm = str_from_c(auth_algorithm_name(b->digest)) };
 	a->n_items = 1;
+}
+
+/* The address that the bearer of this IMSI has.  Of IPv6 the prefix, which is the phone's own (TS 29.061 §11.2.1.3); with the interface
+ * identifier, when the subscribers file names one. */
+static void put_address(const struct sub *b, struct str scheme, struct cx_maa *a, struct mar_work *w)
+{
+	struct cx_auth_item *it = &a->item[0];
+
+	*it = (struct cx_auth_item){ .number = 1, .scheme = scheme };
+	a->n_items = 1;
+	if (b->giba.sa.sa_family == AF_INET) {
+		memcpy(w->framed, &b->giba.in4.sin_addr, 4);
+		it->framed_ip = str_make(w->framed, 4);
+		return;
+	}
+	w->framed[0] = 0;			/* RFC 3162 §2.3: reserved, length in bits, prefix */
+	w->framed[1] = 64;
+	memcpy(w->framed + 2, &b->giba.in6.sin6_addr, 8);
+	it->framed_ip6 = str_make(w->framed, 10);
+	if (memcmp((const uint8_t *)&b->giba.in6.sin6_addr + 8, (const uint8_t[8]){ 0 }, 8) != 0)
+		it->framed_interface = str_make((const char *)&b->giba.in6.sin6_addr + 8, 8);
 }
 
 /* Steps of a synchronisation failure: only the S-CSCF that has the challenge may ask (§6.3.1). */
@@ -123,8 +146,10 @@ void hss_mar(struct hss *h, const struct cx_mar *r, struct cx_maa *a, struct mar
 	if (s == SCHEME_AKA)
 		put_vectors(h, keys, str_ieq(r->item.scheme, STR("Digest-AKAv2-SHA-256")) ? STR("Digest-AKAv2-SHA-256") : STR("Digest-AKAv1-MD5"),
 			    wanted(h, r), a, w);
-	else
+	else if (s == SCHEME_DIGEST)
 		put_digest(h, keys, a, w);
+	else
+		put_address(keys, str_ieq(r->item.scheme, STR("Early-IMS-Security")) ? r->item.scheme : STR("GIBA"), a, w);
 	a->impi = r->impi;
 	a->impu = r->impu;
 	a->result = res_base(DIA_SUCCESS);

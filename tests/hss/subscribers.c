@@ -36,6 +36,7 @@ const struct sub_field_def sub_fields[N_SUB_FIELDS] = {
 	[F_MAY_REGISTER] = { "may_register", "mayRegister", false, false, false },
 	[F_PSI] = { "psi", "psi", false, false, true },
 	[F_SET] = { "set", "set", false, false, true },
+	[F_GIBA_ADDRESS] = { "giba_address", "gibaAddress", false, false, true },
 	[F_COUNT] = { "count", "count", false, true, false },
 	[F_FIRST_IMSI] = { "first_imsi", "firstImsi", false, true, false },
 	[F_FIRST_MSISDN] = { "first_msisdn", "firstMsisdn", false, true, false },
@@ -361,12 +362,14 @@ static void take_keys(struct maker *m)
 		opc = true;
 	}
 	m->b.aka = k && opc;
-	if (m->b.set > 1 && (given(m, F_K) || given(m, F_OPC) || given(m, F_OP) || given(m, F_PASSWORD)))
+	if (m->b.set > 1 && (given(m, F_K) || given(m, F_OPC) || given(m, F_OP) || given(m, F_PASSWORD) || given(m, F_GIBA_ADDRESS)))
 		mistake(m, F_SET, "the keys and the password stand at the first set");
 	if (given(m, F_K) != (given(m, F_OPC) || given(m, F_OP)))
 		mistake(m, given(m, F_K) ? F_K : F_OPC, "k and opc (or op) belong together");
-	else if (!given(m, F_K) && !given(m, F_PASSWORD) && !m->b.psi && m->b.set == 1)
+	else if (!given(m, F_K) && !given(m, F_PASSWORD) && !given(m, F_GIBA_ADDRESS) && !m->b.psi && m->b.set == 1)
 		mistake(m, N_SUB_FIELDS, "neither k and opc (AKA) nor password (SIP Digest)");
+	if (given(m, F_GIBA_ADDRESS) && addr_parse(one(m, F_GIBA_ADDRESS), 0, &m->b.giba) < 0)
+		mistake(m, F_GIBA_ADDRESS, "must be an IPv4 or IPv6 address");
 	m->b.digest = AUTH_MD5;
 	if (str_eq(one(m, F_DIGEST_ALGORITHM), STR("SHA-256")))
 		m->b.digest = AUTH_SHA256;

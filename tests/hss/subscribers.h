@@ -7,6 +7,7 @@
  * so that 100,000 of them are cheap. */
 #pragma once
 #include "common/sip/auth.h"
+#include "common/util/addr.h"
 #include "common/util/bytes.h"
 #include "common/util/hash.h"
 
@@ -69,6 +70,7 @@ struct sub {
 	bool unregistered_services;	/* calls to it are served while it is not registered */
 	bool may_register;
 	bool psi;			/* its identities are public service identities: TS 23.003 §13.5 */
+	struct addr giba;		/* where its phone may register from without a secret; not set: nowhere */
 	uint8_t set;			/* 1: the first, with the keys */
 	bool by_rest;			/* stays when the file is read again */
 };
@@ -99,7 +101,7 @@ const char *subs_intern(struct subs *s, struct str text);	/* NULL when out of me
 enum sub_field {
 	F_IMSI, F_MSISDN, F_IMPI, F_K, F_OPC, F_OP, F_AMF, F_SQN, F_PASSWORD, F_DIGEST_ALGORITHM, F_REALM, F_DISPLAY_NAME,
 	F_IMPU, F_BARRED, F_IFC, F_VISITED, F_SERVER_NAME, F_SERVER_NAMES, F_MANDATORY, F_OPTIONAL, F_UNREGISTERED, F_MAY_REGISTER,
-	F_PSI, F_SET,
+	F_PSI, F_SET, F_GIBA_ADDRESS,
 	F_COUNT, F_FIRST_IMSI, F_FIRST_MSISDN,
 	N_SUB_FIELDS
 };

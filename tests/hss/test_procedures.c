@@ -184,6 +184,44 @@ START_TEST(test_lia_names_the_wildcard)		/* TS 29.228 §6.1.4.1; row T10 */
 }
 END_TEST
 
+/* TS 33.203 annex T; row S5: by both names of the scheme; without a name only for who has nothing else. */
+static const struct { const char *name, *sub, *scheme, *want; uint32_t code; size_t l; } giba_rows[] = {
+	{ "IPv4", "giba_address: 10.1.2.3", "GIBA", "\x0a\x01\x02\x03", 2001, 4 },
+	{ "the old name", "giba_address: 10.1.2.3", "Early-IMS-Security", "\x0a\x01\x02\x03", 2001, 4 },
+	{ "nothing else there", "giba_address: 10.1.2.3", "Unknown", "\x0a\x01\x02\x03", 2001, 4 },
+	{ "IPv6: the prefix", "giba_address: '2001:db8:1:2::'", "GIBA", "\0\x40\x20\x01\x0d\xb8\0\x01\0\x02", 2001, 10 },
+	{ "IPv6: with the interface", "giba_address: '2001:db8:1:2::9'", "GIBA", "\0\x40\x20\x01\x0d\xb8\0\x01\0\x02", 2001, 10 },
+	{ "password beside it", "giba_address: 10.1.2.3, password: x", "Unknown", "", 2001, 0 },
+	{ "no address", "password: x", "GIBA", "", CX_AUTH_SCHEME_NOT_SUPPORTED, 0 },
+	{ "no password", "giba_address: 10.1.2.3", "SIP Digest", "", CX_AUTH_SCHEME_NOT_SUPPORTED, 0 },
+};
+
+START_TEST(test_giba_S5)
+{
+	struct cx_mar mar = { .impi = STR("1@home"), .impu = STR("sip:1@home"), .server_name = STR(A), .n_items = 1,
+			      .item = { .scheme = str_from_c(giba_rows[_i].scheme) }, .origin_host = STR("host") };
+	struct cx_maa maa = { 0 };
+	struct mar_work w;
+	char text[256];
+	struct buf e;
+	struct str got;
+
+	memset(&h, 0, sizeof(h));
+	buf_init(&e, 4096);
+	snprintf(text, sizeof(text), "- {imsi: \"1\", %s}\n", giba_rows[_i].sub);
+	ck_assert_int_eq(subs_new(&h.subs, STR("home")), 0);
+	ck_assert_msg(subs_read_text(h.subs, str_from_c(text), "f", &e) == 0, "%.*s", STR_ARG(buf_str(&e)));
+	hss_mar(&h, &mar, &maa, &w);
+	ck_assert_msg(maa.result.code == giba_rows[_i].code, "%s: %u", giba_rows[_i].name, maa.result.code);
+	got = maa.item[0].framed_ip.l ? maa.item[0].framed_ip : maa.item[0].framed_ip6;
+	ck_assert_msg(got.l == giba_rows[_i].l && (!got.l || memcmp(got.p, giba_rows[_i].want, got.l) == 0), "%s", giba_rows[_i].name);
+	ck_assert_msg(maa.item[0].framed_interface.l == (strstr(giba_rows[_i].sub, "::9") ? 8 : 0), "%s", giba_rows[_i].name);
+	ck_assert_msg(!got.l || !maa.item[0].digest_ha1.l, "%s", giba_rows[_i].name);
+	subs_free(h.subs);
+	buf_fini(&e);
+}
+END_TEST
+
 START_TEST(test_script)
 {
 	open_hss();
@@ -350,5 +388,5 @@ START_TEST(test_the_server_that_lost_the_user_is_told)
 }
 END_TEST
 
-TEST_MAIN("procedures", TEST_ROWS(test_script, scripts), TEST_ONE(test_lia_names_the_wildcard), TEST_ONE(test_capabilities_of_the_answers), TEST_ONE(test_emergency_registration_is_let_in),
+TEST_MAIN("procedures", TEST_ROWS(test_giba_S5, giba_rows), TEST_ROWS(test_script, scripts), TEST_ONE(test_lia_names_the_wildcard), TEST_ONE(test_capabilities_of_the_answers), TEST_ONE(test_emergency_registration_is_let_in),
 	  TEST_ROWS(test_scheme_rows_S2_S4, schemes), TEST_ONE(test_resynchronisation_in_a_MAR), TEST_ONE(test_the_server_that_lost_the_user_is_told))

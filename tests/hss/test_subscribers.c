@@ -158,6 +158,7 @@ static const struct { const char *text, *want; } bad[] = {
 	{ "- {imsi: 12x, " KEYS "}\n", "f:1:10: imsi: must be up to 15 digits" },
 	{ "- {imsi: \"1\", k: 00, opc: " OPC "}\n", "f:1:18: k: must be 32 hexadecimal digits" },
 	{ "- {imsi: \"1\", k: " K "}\n", "k and opc (or op) belong together" },
+	{ "- {imsi: \"1\", giba_address: ue.test}\n", "f:1:29: giba_address: must be an IPv4 or IPv6 address" },
 	{ "- {imsi: \"1\"}\n", "f:1:3: neither k and opc (AKA) nor password" },
 	{ "- {imsi: \"1\", " KEYS ", op: " OPC "}\n", "either op or opc, not both" },
 	{ "- {imsi: \"1\", " KEYS ", amf: 80}\n", "amf: must be 4 hexadecimal digits" },
