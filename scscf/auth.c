@@ -1,5 +1,5 @@
 /* scscf/auth.c - who is it?  Judges a REGISTER and answers with a challenge, a refusal, or goes on: TS 24.229 §5.4.1.2.1
- * (unprotected REGISTER), §5.4.1.2.2 (protected), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 4169; RFC 7616; rows S1, S2, S3, S4.
+ * (unprotected REGISTER), §5.4.1.2.2 (protected), §5.4.1.2.1E (by address), §5.4.1.2.3 (abnormal cases); TS 33.203 §6.1; RFC 3310; RFC 4169; RFC 7616; rows S1 to S5.
  *
  * A challenge is found again by its nonce, not by the Call-ID of its 401 as §5.4.1.2.2 does: the nonce is random and says
  * the same, and a REGISTER that somebody else sends in the user's name cannot push the user's own challenge out.  For the
@@ -21,7 +21,7 @@ static METRIC_DEF(m_challenges, "cscf_auth_challenges_total", METRIC_COUNTER, "C
 
 /* ---- judging a REGISTER ---- */
 
-enum step { PASS, CHALLENGE, RESYNC, REFUSE };
+enum step { PASS, CHALLENGE, RESYNC, BY_ADDRESS, REFUSE };
 struct verdict {
 	enum step step;
 	bool stale;			/* CHALLENGE: there was an answer, to a nonce that does not serve any more */
@@ -128,6 +128,22 @@ static bool proof_is_due(const struct registration *g)
 	       (cfg->challenge_after_s && registration_now_ms(g) - g->proven_ms >= (uint64_t)cfg->challenge_after_s * 1000);
 }
 
+/* A phone that says nothing of credentials, from an address that a trusted node vouches for: the HSS may know it by that. */
+static bool goes_by_address(struct reg_job *job)
+{
+	const struct reg_config *cfg = registration_scscf(job->g)->reg;
+	int rc;
+
+	if (!cfg->giba || job->giba == GIBA_REFUSED || sip_msg_hdr(job->m, SIP_H_AUTHORIZATION))
+		return false;
+	rc = giba_source(job->m, cfg->giba_trusted, &job->source);
+	if (rc < 0)
+		log_info(LOG_REG, "nobody vouches for the address of a phone without credentials", LOG_S("impi", job->impi),
+			 LOG_C("why", rc == -EPERM ? "the request came from outside of registrar.giba_trusted" :
+				      rc == -ENOENT ? "every Via is of registrar.giba_trusted" : "a Via says no address"));
+	return rc == 0;
+}
+
 static struct verdict judge(const struct reg_job *job)
 {
 	const struct registration *g = job->g;
@@ -201,6 +217,8 @@ static void send_challenge(struct reg_job *job, struct challenge *c, bool stale,
 /* ---- asking the HSS: TS 29.228 §6.3 ---- */
 
 static void ask_again(struct reg_job *job);
+static void by_address(struct reg_job *job);
+static void without_address(struct reg_job *job);
 
 /* The HSS that answered before is away: any other one of the realm may. */
 static bool is_away(const struct registration *g, const struct dia_result *r)
@@ -222,7 +240,9 @@ static void on_maa(void *arg, const struct cx_maa *m)
 	}
 	if (m->result.err == 0)
 		hss_learn(g, m->origin_host);
-	if (v.status && strcmp(v.cause, "scheme") == 0 && job->auth.algorithm == AUTH_AKAV2_SHA256 && !job->scheme_refused) {
+	if (v.status && strcmp(v.cause, "scheme") == 0 && job->giba == GIBA_ASKED) {
+		without_address(job);
+	} else if (v.status && strcmp(v.cause, "scheme") == 0 && job->auth.algorithm == AUTH_AKAV2_SHA256 && !job->scheme_refused) {
 		job->scheme_refused = true;
 		ask_again(job);
 	} else if (v.status) {
@@ -233,6 +253,9 @@ static void on_maa(void *arg, const struct cx_maa *m)
 		finish(job);
 	} else if (!auth_get(g)) {
 		refuse_broken(job, 503, "failed", "out of memory");
+	} else if (job->giba == GIBA_ASKED && m->n_items && giba_read(&m->item[0], &g->auth->giba)) {
+		g->auth->asked = true;
+		by_address(job);
 	} else if (!auth_take(g, m)) {
 		refuse_broken(job, 500, "hss_answer", "the HSS gave no vector that could be used");
 	} else if (!(c = challenge_make(g))) {
@@ -251,6 +274,8 @@ static struct str scheme_of(const struct reg_job *job)
 	const struct auth_params *p = &job->auth;
 	const struct scscf *s = registration_scscf(job->g);
 
+	if (job->giba == GIBA_ASKED)
+		return str_from_c(s->reg->giba);
 	if (p->algorithm_text.l == 0 || p->algorithm == AUTH_ALG_UNKNOWN)
 		return STR("Unknown");
 	/* TS 29.229 §6.3.9.  A vector is the same for all of AKA: a HSS without that name gives as good ones by the other. */
@@ -263,7 +288,7 @@ static void ask(struct reg_job *job, const struct verdict *v)
 {
 	struct scscf *s = registration_scscf(job->g);
 	uint8_t rand_auts[16 + AUTS_BYTES];
-	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = s->reg->vectors,
+	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = job->giba == GIBA_ASKED ? 1 : s->reg->vectors,
 			      .item = { .scheme = scheme_of(job) }, .dest_host = hss_host(job->g),
 			      .vital = job->g->emergency };
 	size_t n;
@@ -405,14 +430,46 @@ static void pass(struct reg_job *job, struct challenge *c)
 	accept_run(job);
 }
 
+/* ---- GIBA: TS 24.229 §5.4.1.2.1E ---- */
+
+/* The address that is kept serves until the phone comes from another one: then the HSS is asked again. */
+static void by_address(struct reg_job *job)
+{
+	static const struct verdict other = { REFUSE, false, true, "wrong_address", "the HSS has another address for this phone", NULL };
+	static const struct verdict first = { .step = BY_ADDRESS, .cause = "address" };
+	struct registration *g = job->g;
+
+	if (g->auth && giba_is(&g->auth->giba, &job->source)) {
+		g->proven_ms = registration_now_ms(g);
+		g->unchallenged = 0;
+		g->auth->asked = false;
+		accept_run(job);
+	} else if (job->giba == GIBA_ASKED) {
+		refuse(job, &other);
+	} else {
+		job->giba = GIBA_ASKED;
+		ask(job, &first);
+	}
+}
+
+/* Not one of those phones: challenged like any other. */
+static void without_address(struct reg_job *job)
+{
+	job->giba = GIBA_REFUSED;
+	if (job->g->auth)
+		job->g->auth->giba = (struct giba_address){ 0 };
+	auth_run(job);
+}
+
 void auth_run(struct reg_job *job)
 {
-	struct verdict v = judge(job);
+	struct verdict v = goes_by_address(job) ? (struct verdict){ .step = BY_ADDRESS } : judge(job);
 
 	switch (v.step) {
 	case PASS: pass(job, v.c); break;
 	case CHALLENGE: challenge(job, &v); break;
 	case RESYNC: resync(job, &v); break;
+	case BY_ADDRESS: by_address(job); break;
 	case REFUSE: refuse(job, &v); break;
 	}
 }

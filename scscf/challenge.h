@@ -1,6 +1,6 @@
 /* scscf/challenge.h - vectors and challenges of one registration: what auth.c judges by.  Only auth.c and challenge.c see it. */
 #pragma once
-#include "scscf/registration.h"
+#include "scscf/giba.h"
 
 #define AUTH_MAX_CHALLENGES 4u		/* digest: several phones of one user */
 
@@ -34,6 +34,7 @@ struct auth {
 	unsigned resyncs;
 	bool asked;			/* the HSS was asked and not told yet how it ended */
 	char *impu;			/* for which identity */
+	struct giba_address giba;	/* nothing set: the HSS gave none */
 };
 
 struct auth *auth_get(struct registration *g);		/* made when missing; NULL: out of memory */

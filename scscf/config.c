@@ -1,6 +1,7 @@
 /* scscf/config.c - registrar.*: what the S-CSCF's registrar can be told.  sessions.* is in session_config.c. */
 #include <assert.h>
 #include <stdlib.h>
+#include "common/config/networks.h"
 #include "common/log/log.h"
 #include "scscf/registrar.h"
 #include "scscf/session.h"
@@ -44,6 +45,11 @@ static const struct cfg_row rows[] = {
 	{ "registrar.outbound_required", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Refuse with 439 phones that ask for several flows (reg-id, Supported: outbound) through a first hop that does not say ob in its "
 	  "Path (RFC 5626); false: register them, without their reg-id." },
+	{ "registrar.giba", CFG_ENUM, 0, 0, "off", "off|GIBA|Early-IMS-Security", CFG_RELOAD, NULL,
+	  "Phones that send no Authorization are known by the address that the HSS has for their bearer (TS 33.203 annex T), which is asked by this "
+	  "name of the scheme; who has none there is challenged.  Nothing but the access network's care for addresses protects them." },
+	{ "registrar.giba_trusted", CFG_STR_LIST, 2, 80, NULL, NULL, CFG_RELOAD, NULL,
+	  "With giba: ADDRESS or ADDRESS/BITS of the P-CSCFs and I-CSCFs; what they say in Via of where a REGISTER came from is believed." },
 	{ "registrar.allow_unprotected_aka", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "Take AKA answers that did not come through IPsec.  Lab only: set it to false where all phones have IPsec." },
 	{ "registrar.keep_server_name", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
@@ -98,6 +104,9 @@ void scscf_check(const struct cfg *c, struct buf *errors)
 			  "registrar.default_expires_s is not between min_expires_s and max_expires_s");
 	if (name.l && (sip_uri_parse(name, &u, NULL) < 0 || u.host.l == 0))
 		cfg_error(r, "registrar.server_name", errors, "must be a SIP URI, as in \"sip:scscf.example:6060\"");
+	networks_check(r, "registrar.giba_trusted", errors);
+	if (!str_eq(cfg_str(r, "registrar.giba"), STR("off")) && cfg_list_len(r, "registrar.giba_trusted") == 0)
+		cfg_error(r, "registrar.giba", errors, "registrar.giba needs registrar.giba_trusted: whose word for an address counts");
 	session_config_check(c, errors);
 }
 
@@ -106,9 +115,12 @@ struct reg_config *reg_config_new(const struct cfg *c)
 	const struct cfg_node *r = cfg_root(c);
 	struct str qop = cfg_str(r, "registrar.qop");
 	struct reg_config *ret = calloc(1, sizeof(*ret));
+	struct networks *trusted = ret ? networks_new(r, "registrar.giba_trusted") : NULL;
 
-	if (!ret)
+	if (!trusted) {
+		free(ret);
 		return NULL;
+	}
 	*ret = (struct reg_config){
 		.default_expires_s = (uint32_t)cfg_int(r, "registrar.default_expires_s"),
 		.min_expires_s = (uint32_t)cfg_int(r, "registrar.min_expires_s"),
@@ -130,6 +142,8 @@ struct reg_config *reg_config_new(const struct cfg *c)
 		.gruu = cfg_bool(r, "registrar.gruu"),
 		.outbound_required = cfg_bool(r, "registrar.outbound_required"),
 		.akav2 = cfg_bool(r, "registrar.akav2"),
+		.giba = str_eq(cfg_str(r, "registrar.giba"), STR("off")) ? NULL : cfg_cstr(r, "registrar.giba"),
+		.giba_trusted = trusted,
 		.allow_unprotected_aka = cfg_bool(r, "registrar.allow_unprotected_aka"),
 		.keep_server_name = cfg_bool(r, "registrar.keep_server_name"),
 		.unregistered_keep_s = (uint32_t)cfg_int(r, "registrar.unregistered_keep_s"),
@@ -149,8 +163,10 @@ struct reg_config *reg_config_new(const struct cfg *c)
 
 void reg_config_free(const struct reg_config *c)
 {
-	if (c)
+	if (c) {
+		free(c->giba_trusted);
 		cfg_unref(c->keeps);
+	}
 	free((void *)(uintptr_t)c);
 }
 

@@ -26,6 +26,8 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool gruu;			/* phones that know them get GRUUs */
 	bool outbound_required;		/* 439, where the first hop has no flows */
 	bool akav2;			/* with phones that ask for it */
+	const char *giba;		/* scheme to ask the HSS by; NULL: off */
+	struct networks *giba_trusted;	/* P-CSCFs and I-CSCFs */
 	bool allow_unprotected_aka;	/* AKA without an IPsec association: lab */
 	bool keep_server_name;		/* who leaves stays ours for the services of unregistered users, when the HSS agrees */
 	uint32_t unregistered_keep_s;	/* the profile of a user who is not registered */

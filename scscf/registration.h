@@ -174,6 +174,8 @@ struct reg_job {
 	bool stale;			/* auth.c: the challenge that the HSS's vector is for */
 	bool resync;			/* auth.c: the HSS was asked with AUTS */
 	bool scheme_refused;		/* auth.c: the HSS does not know AKAv2 by name */
+	enum { GIBA_NOT, GIBA_ASKED, GIBA_REFUSED } giba;	/* auth.c: the HSS was asked for the phone's address; it has none */
+	struct addr source;		/* auth.c: where it came from, when a trusted node says so; else not set */
 	char *auth_info;		/* line of the 200: what the server proves; NULL: none */
 	const char *reason;
 };

@@ -1,5 +1,5 @@
 """access.py BUILD NET WORKERS - emergency calls (row P21, SEC-19), calls that the network ends (P19), early media (P15), what a phone sees of
-the core (SEC-05), too many calls that nobody answers (SEC-07).  TS 24.229 §5.2.7 to §5.2.10."""
+the core (SEC-05), too many calls that nobody answers (SEC-07), phones that are known by their address (S5).  TS 24.229 §5.2.7 to §5.2.10."""
 
 import re
 import socket
@@ -11,6 +11,7 @@ from core import IP6, Core, Sub, family, host
 from phone import Dialog, Message, Phone, call, token
 
 A, B, NOBODY, C = Sub(1), Sub(2), Sub(3), Sub(4)
+D = Sub(5)			# an old lab phone: known by the address of its bearer
 ECSCF = 70
 EXTRA = """access:
   hide_topology: true
@@ -215,6 +216,27 @@ class Access:
             equal(self.a.final(req).status, 200, "over the other one")
             one.must_register(expires=0, headers={"Contact": f"<{one.contact}>;{instance}"})
 
+    def by_address(self):
+        """TS 33.203 annex T: no credentials, only the address that the HSS has for the bearer; through all three CSCFs.  Who comes from
+        elsewhere is refused whatever he writes into his Vias."""
+        with Phone(self.core, D, self.core.ip(105)) as phone, Phone(self.core, D, self.core.ip(106)) as thief:
+            mine = f"SIP/2.0/UDP {thief.host}:{thief.port};branch=z9hG4bK"
+            theirs = f"SIP/2.0/UDP {phone.host}:{phone.port};branch=z9hG4bK"
+            for vias in (mine + token(), theirs + token() + ";rport", mine + token() + f";received={phone.ip}",
+                         [mine + token(), theirs + token()],
+                         [mine + token(), f"SIP/2.0/UDP {self.core.in_uri(10)}:5060;branch=z9hG4bK{token()}", theirs + token()]):
+                equal(thief.register_once(headers={"Via": vias}).status, 403, f"from another address, {vias}")
+            equal(self.core.registered("scscf", D), [], "the thief's registration")
+            equal(phone.must_register().get("P-Associated-URI") != "", True, "P-Associated-URI")
+            equal(phone.register_once().status, 200, "again")
+            req = self.a.start("MESSAGE", self.core.number(D), None, "x")
+            phone.reply(phone.incoming("MESSAGE"), 200)
+            equal(self.a.final(req).status, 200, "a message to it")
+            equal(thief.register_once(expires=0).status, 403, "de-registered by another")
+            equal(len(self.core.registered("scscf", D)), 1, "it stands")
+            equal(phone.register_once(expires=0).status, 200, "leaving")
+            equal(self.core.registered("scscf", D), [], "gone")
+
     def figure(self, name):
         """One of /metrics, over all labels."""
         text = self.core.rest("pcscf").get("/metrics")
@@ -229,6 +251,7 @@ class Access:
             ("P19 DELETE of a dialog", self.dialog_deleted),
             ("P19 DELETE of a dialog that rings", self.early_released),
             ("P27 two flows of one phone", self.flows),
+            ("S5 GIBA: known by its address", self.by_address),
             ("P19 DELETE of a registration", self.phone_deleted),
             ("SEC-06, SEC-17 strangers hear the same of everybody", self.same_answers),
             ("P15 early media", self.early_media),
@@ -241,7 +264,10 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [A, B, C], workers, extra={"pcscf": EXTRA.format(ecscf=host(f"{IP6 or net + '.'}70"))}) as core:
+    base = IP6 or net + "."
+    D.more["giba_address"] = base + "105"
+    trusted = f'registrar: {{giba: GIBA, giba_trusted: ["{base}10", "{base}20"]}}\n'
+    with Core(build, net, [A, B, C, D], workers, extra={"pcscf": EXTRA.format(ecscf=host(base + "70")), "scscf": trusted}) as core:
         for case in Access(core).rows():
             cases.run(*case)
     core.finish(cases)

@@ -88,6 +88,7 @@ static void answer_mar(struct reg_rig *r, const struct rig_pending *p)
 	struct cx_maa a = { .result = r->maa, .origin_host = str_from_c(r->hss) };
 	struct aka_vector v[CX_MAX_VECTORS];
 	uint8_t rnd[16], sqn[6];
+	struct addr address;
 	char ha1[AUTH_HEX_MAX];
 
 	if (p->auts_l == 30) {
@@ -101,7 +102,15 @@ static void answer_mar(struct reg_rig *r, const struct rig_pending *p)
 	}
 	if (r->unknown_scheme && strcmp(r->scheme, r->unknown_scheme) == 0)
 		a.result = (struct dia_result){ 0, CX_AUTH_SCHEME_NOT_SUPPORTED, true };
-	if (a.result.err == 0 && a.result.code == DIA_SUCCESS && r->password) {
+	if (r->cfg->giba && strcmp(r->scheme, r->cfg->giba) == 0 && !r->giba)
+		a.result = (struct dia_result){ 0, CX_AUTH_SCHEME_NOT_SUPPORTED, true };
+	if (a.result.err == 0 && a.result.code == DIA_SUCCESS && r->cfg->giba && strcmp(r->scheme, r->cfg->giba) == 0) {
+		ck_assert_int_eq(addr_parse(str_from_c(r->giba), 0, &address), 0);
+		ck_assert_uint_eq(p->n_items, 1);
+		a.n_items = 1;
+		a.item[0] = (struct cx_auth_item){ .number = 1, .scheme = str_from_c(r->scheme),
+						   .framed_ip = str_make((const char *)&address.in4.sin_addr, 4) };
+	} else if (a.result.err == 0 && a.result.code == DIA_SUCCESS && r->password) {
 		auth_ha1(r->digest, STR(RIG_IMPI), STR(RIG_DOMAIN), str_from_c(r->password), ha1);
 		a.n_items = 1;
 		a.item[0] = (struct cx_auth_item){ .number = 1, .scheme = STR("SIP Digest"), .digest_realm = STR(RIG_DOMAIN),

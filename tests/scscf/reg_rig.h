@@ -45,6 +45,7 @@ struct reg_rig {
 	unsigned n_vital;		/* of these: for an emergency */
 	char scheme[64];		/* of the last MAR */
 	const char *unknown_scheme;	/* the HSS refuses it */
+	const char *giba;		/* address that it has for the phone; NULL: it refuses that scheme */
 	const char *hss;		/* Origin-Host of its answers */
 	char hosts[512];		/* Destination-Host of each request, "-": none */
 	uint32_t features;		/* of its SAAs, 0: it says nothing of them */

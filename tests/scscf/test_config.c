@@ -25,6 +25,9 @@ static const struct { const char *name, *yaml, *says; } mistakes[] = {
 	{ "default over max", "registrar: {max_expires_s: 600}\n", "default_expires_s is not between" },
 	{ "default under min", "registrar: {default_expires_s: 10}\n", "default_expires_s is not between" },
 	{ "no URI", "registrar: {server_name: \"scscf.example\"}\n", "must be a SIP URI" },
+	{ "GIBA without anybody to believe", "registrar: {giba: GIBA}\n", "registrar.giba needs registrar.giba_trusted" },
+	{ "GIBA", "registrar: {giba: Early-IMS-Security, giba_trusted: [10.0.0.1, \"10.1.0.0/16\"]}\n", NULL },
+	{ "no network", "registrar: {giba_trusted: [\"10.1.0.0/33\"]}\n", "\"10.1.0.0/33\" is not ADDRESS or ADDRESS/BITS" },
 	{ "sessions too", "sessions: {routes: [{prefix: \"+\", domain: d, next_hop: \"sip:a\"}]}\n", "prefix or for a domain" },
 };
 
