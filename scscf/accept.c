@@ -58,7 +58,6 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 {
 	struct registration *g = job->g;
 	const struct sip_msg *m = job->m;
-	struct str visited = sip_unquote(sip_msg_value(m, SIP_H_PVNI));
 	struct buf out;
 
 	buf_init(&out, SIP_MSG_MAX_BYTES / 2);
@@ -72,7 +71,7 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 		write_service_route(g, &out);
 		write_associated(g, &out);
 		/* Only inside the home network: TS 24.229 §5.4.1.2.2. */
-		if (g->pcfa && visited.l && stack_is_home_domain(registration_scscf(g)->stack, visited))
+		if (g->pcfa && registration_visits_home(registration_scscf(g), m))
 			buf_printf(&out, "P-Charging-Function-Addresses: %s\r\n", g->pcfa);
 	}
 	binding_write_contacts(g, gruu_identity(job), &out);
@@ -138,7 +137,10 @@ static void bind_contacts(struct reg_job *job, const char *why)
 {
 	struct registration *g = job->g;
 	bool was = g->registered_wall_us;
-	int rc = binding_apply(g, &job->plan, job->m);
+	int rc;
+
+	job->plan.home = registration_visits_home(job->s, job->m);
+	rc = binding_apply(g, &job->plan, job->m);
 
 	if (rc == 0)
 		rc = registration_publish(g);

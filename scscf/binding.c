@@ -342,6 +342,7 @@ static struct binding *make(const struct registration *g, const struct binding_p
 	b->call_id = put(&at, call_id);
 	(void)put(&at, c->display);
 	b->gruu = p->gruu && c->instance.l;
+	b->home = p->home;
 	b->impu_hash = (uint32_t)hash_str(p->impu);
 	for (unsigned i = 0; i < p->n_path; i++)
 		b->path[i] = put(&at, p->path[i]);
@@ -539,7 +540,7 @@ int binding_restore(struct registration *g, const struct keep_contact *c, uint64
 {
 	struct binding_change change = { .uri = c->uri, .params = c->params, .instance = c->instance, .display = c->display,
 					 .reg_id = c->reg_id, .q = c->q };
-	struct binding_plan p = { .impu = c->impu, .n_path = c->n_path, .gruu = c->gruu };
+	struct binding_plan p = { .impu = c->impu, .n_path = c->n_path, .gruu = c->gruu, .home = c->home };
 	struct binding *b;
 
 	for (unsigned i = 0; i < c->n_path; i++)

@@ -45,6 +45,7 @@ static void drop_inside(struct sip_out *o)
 
 	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
 		sip_out_drop(o, inside[i]);
+	sip_out_drop_name(o, "Relayed-Charge");		/* TS 24.229 §4.4.13 */
 }
 
 void border_request(const struct session_target *t, struct sip_out *o)

@@ -24,6 +24,14 @@ static bool inside(const struct session_in *in)
 	return true;
 }
 
+static bool abroad(const struct session_in *in)
+{
+	for (unsigned i = 0; i < in->n_own; i++)
+		if (in->own_token[i].aux & TOKEN_AUX_ABROAD)
+			return true;
+	return false;
+}
+
 /* Target refresh requests (RFC 3261 §6, RFC 3311 §5.2, RFC 6665 §4.1.3). */
 static bool refreshes_target(enum sip_method m)
 {
@@ -64,6 +72,7 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in)
 	}
 	t->ruri = terminating_gruu(sw, in);
 	t->trusted = inside(in);
+	t->abroad = abroad(in);
 	if (refreshes_target(in->m->method))
 		record_again(in);
 	session_start(s, in, t, SESSION_FORK);

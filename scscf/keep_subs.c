@@ -10,6 +10,7 @@
 struct kept {
 	struct str aor, event, subscriber, dialog;
 	uint32_t version;
+	uint8_t service;
 	uint64_t expires_ms;		/* store time */
 };
 static const struct field kept_fields[] = {
@@ -19,6 +20,7 @@ static const struct field kept_fields[] = {
 	FIELD(4, FIELD_STR, struct kept, dialog),
 	FIELD(5, FIELD_U32, struct kept, version),
 	FIELD(6, FIELD_U64, struct kept, expires_ms),
+	FIELD(7, FIELD_U8, struct kept, service),
 	{ 0 },
 };
 
@@ -36,7 +38,7 @@ void keep_subscription(const struct subscription *s)
 	struct worker *w = subscription_worker(s);
 	uint64_t now = w->wheel->now_ms;
 	struct kept k = { .aor = subscription_aor(s), .event = str_from_c(s->event), .subscriber = str_from_c(s->subscriber),
-			  .version = s->version };
+			  .version = s->version, .service = s->service };
 	struct buf key, dialog, b;
 
 	if (!w->store || s->ended)
@@ -85,7 +87,9 @@ void keep_restore_subscription(struct scscf *s, const struct store_record *r)
 		now = store_now_ms(store_of(w->store));
 		sub = subscription_restore(scscf_of(w)->subscriptions, d, k.aor, k.event, k.subscriber, k.version,
 					   k.expires_ms > now ? k.expires_ms - now : 0);
-		if (!sub)
+		if (sub)
+			sub->service = k.service;
+		else
 			dialog_free(d);
 	}
 	if (!sub) {

@@ -21,7 +21,7 @@ static struct session_target *append(struct session_target **list, struct sessio
 /* ---- the trust domain ---- */
 
 /* Nodes of the home network have names in its domain. */
-static bool is_home(struct scscf_worker *sw, struct str host)
+bool nexthop_is_home(const struct scscf_worker *sw, struct str host)
 {
 	struct str home = stack_home_domain(sw->w->stack), tail;
 
@@ -35,7 +35,7 @@ static bool is_home(struct scscf_worker *sw, struct str host)
 
 static void set_border(struct scscf_worker *sw, struct session_target *t, struct str host)
 {
-	t->abroad = !is_home(sw, host);
+	t->abroad = !nexthop_is_home(sw, host);
 	t->trusted = !t->abroad || session_config_trusts_domain(sw->s->sessions, host);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/sip/charging.h"
 #include "common/util/clock.h"
 #include "common/util/rand.h"
 #include "scscf/registration.h"
@@ -31,12 +32,19 @@ static void reply_here(struct worker *w, void *arg)
 {
 	struct reply *r = arg;
 	struct tx_server *st = tx_server_find(w->tx, r->h);
+	struct str extra = str_make(r->extra, r->l), charging;
+	struct sip_msg *m = st ? tx_server_request(st) : NULL;
 
+	if (m) {		/* TS 24.229 §5.4.1.2.2, table 4-2B */
+		charging = charging_answer(m->arena, m, IOI_ACCESS, stack_home_domain(w->stack));
+		if (charging.l)
+			extra = arena_printf(m->arena, "%.*sP-Charging-Vector: %.*s\r\n", STR_ARG(extra), STR_ARG(charging));
+	}
 	if (st && r->status >= 400 && r->status != 401)
-		tx_refuse(st, &(const struct refusal){ .status = r->status, .why = r->why, .extra = str_make(r->extra, r->l),
+		tx_refuse(st, &(const struct refusal){ .status = r->status, .why = r->why, .extra = extra,
 						       .side = "orig", .quiet = true });
 	else if (st)
-		tx_server_reply(st, r->status, NULL, str_make(r->extra, r->l));
+		tx_server_reply(st, r->status, NULL, extra);
 	else
 		log_info(LOG_REG, "the phone does not wait any more", LOG_U("status", r->status));
 	free(r);

@@ -261,6 +261,14 @@ static void tell_event(const struct registration *g, const char *type, const cha
 	events_post(w, type, o);
 }
 
+/* The P-CSCF names the network that it stands in: TS 24.229 §5.2.2.1. */
+bool registration_visits_home(const struct scscf *s, const struct sip_msg *m)
+{
+	struct str visited = sip_unquote(sip_msg_value(m, SIP_H_PVNI));
+
+	return visited.l && stack_is_home_domain(s->stack, visited);
+}
+
 int registration_publish(struct registration *g)
 {
 	struct reg_contact_view contact[REG_MAX_CONTACTS];
@@ -275,13 +283,13 @@ int registration_publish(struct registration *g)
 
 		if (n < REG_MAX_CONTACTS)
 			contact[n++] = (struct reg_contact_view){
-				.uri = b->uri, .params = b->params, .n_path = b->n_path, .path = b->path, .q = b->q,
+				.uri = b->uri, .params = b->params, .n_path = b->n_path, .path = b->path, .q = b->q & 0x7fff, .home = b->home,
 				.expires_wall_us = wall + (b->expires_ms > now ? b->expires_ms - now : 0) * 1000,
 				.call_id = b->call_id, .display = binding_display(b), .cseq = b->cseq, .event = b->event,
 				.impu = registered_impu(g, b), .reg_id = b->reg_id & INT32_MAX, .gruu = b->gruu, .holder = &b->o,
 			};
 	}
-	v = reg_view_new(g->id, str_from_c(g->impi), g->profile, n, contact);
+	v = reg_view_new(g->id, str_from_c(g->impi), g->profile, g->pcfa, n, contact);
 	if (v)
 		v->emergency = g->emergency;
 	rc = v ? reg_directory_publish(registration_scscf(g)->dir, v) : -ENOMEM;

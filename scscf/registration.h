@@ -35,7 +35,8 @@ struct binding {			/* its texts never change, and views share them */
 	uint32_t cseq, reg_id;		/* reg_id 0: none (RFC 5626 counts from 1) */
 	uint16_t q;
 	uint8_t event;			/* enum reginfo_event: what happened to it last */
-	bool gruu;			/* its REGISTER said that the phone knows them */
+	bool gruu : 1;			/* its REGISTER said that the phone knows them */
+	bool home : 1;			/* it came by a P-CSCF of the home network: P-Visited-Network-ID */
 	uint32_t impu_hash;		/* of the identity that was registered, canonical */
 	uint64_t expires_ms;		/* on the wheel: a wall clock that is set cannot expire it (reliability row F14) */
 };
@@ -139,6 +140,7 @@ static inline struct scscf *registration_scscf(const struct registration *g)
 {
 	return g->r->sw->s;
 }
+bool registration_visits_home(const struct scscf *s, const struct sip_msg *m);	/* by a REGISTER's P-Visited-Network-ID */
 void registration_outcome(const char *kind, const char *cause);			/* counts one */
 
 /* ---- a REGISTER: register.c makes it on the transaction's worker and takes the answer back ---- */
@@ -153,6 +155,7 @@ struct binding_plan {			/* what the Contacts of a REGISTER ask for: RFC 3261 §1
 	unsigned n, n_path;
 	bool gruu;			/* Supported: gruu */
 	bool outbound;			/* its reg-id counts: RFC 5626 §6 */
+	bool home;			/* P-Visited-Network-ID names the home network */
 	bool emergency;			/* the contact is for emergencies: URI parameter sos (TS 24.229 §5.1.6) */
 	struct binding_change *change;
 	struct str impu;		/* the identity that registers, canonical */

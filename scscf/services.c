@@ -116,6 +116,8 @@ static struct session_target *server_target(struct session *s, struct session_in
 {
 	struct session_target *t = session_target_new(in);
 	struct as_call *c = arena_zalloc(in->m->arena, sizeof(*c));
+	struct addr literal;
+	struct sip_uri u;
 
 	if (!t || !c)
 		return NULL;
@@ -130,6 +132,8 @@ static struct session_target *server_target(struct session *s, struct session_in
 	t->wait_ms = session_config_as_wait(s->sw->s->sessions, c->k->server);
 	t->id = s->user_id;
 	t->trusted = true;			/* TS 24.229 §4.4: application servers of the network are inside */
+	t->abroad = sip_uri_parse(c->k->server, &u, NULL) == 0 && sip_uri_host_addr(&u, &literal) < 0 &&
+		    !nexthop_is_home(s->sw, u.host);
 	return t;
 }
 
@@ -225,6 +229,7 @@ void services_run(struct session *s, struct session_in *in, const struct reg_vie
 	s->user_id = v->id;
 	s->user_identity = (uint8_t)(id - v->profile->identity);
 	s->user_registered = v->n_contacts > 0;
+	charging_user(s, in->m->arena, v);
 	s->criteria = profile_criteria(v->profile, id->service);
 	if (s->criteria && !(s->in = session_in_keep(in))) {
 		refuse(s, in, 500, "out of memory");

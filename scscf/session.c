@@ -54,10 +54,10 @@ void session_refuse(struct session_in *in, unsigned status, const char *why, str
 /* ---- what the proxy asks ---- */
 
 /* Our Record-Route value. */
-static struct str record_route(const struct session *s, struct arena *a, const struct session_target *to)
+static struct str record_route(const struct session *s, struct arena *a, const struct sip_msg *m, const struct session_target *to)
 {
 	const struct token t = { .kind = TOKEN_RECORD_ROUTE, .flags = (uint8_t)s->side, .id = to->id,
-				 .aux = to->trusted ? 0 : TOKEN_AUX_OUTSIDE };
+				 .aux = charging_aux(s, to, m->from_tag) | (to->trusted ? 0 : TOKEN_AUX_OUTSIDE) };
 	char text[TOKEN_STRLEN];
 
 	token_make(stack_token_key(s->sw->w->stack), &t, text);
@@ -75,7 +75,33 @@ static bool is_recorded(const struct session *s, const struct sip_out *o, const 
 
 	return sip_values_next(&it, &v) && sip_nameaddr_parse(v, &n) == 0 && stack_is_self(s->sw->w->stack, &n.uri) &&
 	       token_read(stack_token_key(s->sw->w->stack), n.uri.user, &t) == 0 && t.kind == TOKEN_RECORD_ROUTE &&
-	       t.flags == s->side && t.id == to->id && t.aux == (to->trusted ? 0 : TOKEN_AUX_OUTSIDE);
+	       t.flags == s->side && t.id == to->id && (t.aux & TOKEN_AUX_OUTSIDE) == (to->trusted ? 0 : TOKEN_AUX_OUTSIDE);
+}
+
+/* The value of before was for the application server, which does not stay: what is beyond it is beside us now. */
+static void record_over(const struct session *s, struct sip_out *o, const struct session_target *to)
+{
+	const struct sip_hdr *h = sip_msg_hdr(o->m, SIP_H_RECORD_ROUTE);
+	struct sip_nameaddr n;
+	struct session was = *s;
+	struct str rest = sip_msg_hdr_value(o->m, h), top;
+	struct token t;
+
+	if (!sip_list_next(&rest, &top) || sip_nameaddr_parse(top, &n) < 0 ||
+	    token_read(stack_token_key(s->sw->w->stack), n.uri.user, &t) < 0)
+		return;
+	was.upstream = t.aux & TOKEN_AUX_FROM_AS ? IOI_SERVICE : IOI_NETWORK;
+	was.upstream_home = s->upstream_home && !(t.aux & TOKEN_AUX_ABROAD);
+	top = record_route(&was, o->arena, o->m, to);
+	sip_out_set_line(o, h, rest.l ? arena_printf(o->arena, "%.*s, %.*s", STR_ARG(top), STR_ARG(rest)) : top);
+}
+
+static void record(const struct session *s, struct sip_out *o, const struct session_target *to)
+{
+	if (is_recorded(s, o, to))
+		record_over(s, o, to);
+	else
+		sip_out_push(o, SIP_H_RECORD_ROUTE, record_route(s, o->arena, o->m, to));
 }
 
 /* §5.4.3.3: toward the phone who is called goes along, because the Request-URI becomes the contact (RFC 7315 §4.2). */
@@ -94,12 +120,13 @@ static void on_branch(void *user, struct proxy *p, struct proxy_branch *b, const
 	const struct session_target *t = proxy_branch_tag(b);
 
 	(void)p, (void)to;
-	if (s->record && !is_recorded(s, o, t))
-		sip_out_push(o, SIP_H_RECORD_ROUTE, record_route(s, o->arena, t));
+	if (s->record)
+		record(s, o, t);
 	if (t->as)
 		services_branch(s, t->as, o);
 	else if (s->side != SIDE_DIALOG)
 		edit_last(s, o);
+	charging_request(s, t, o);
 	border_request(t, o);
 	if (t->trunk)
 		breakout_branch(t->trunk, o);
@@ -127,8 +154,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 	if (t->as)
 		services_response(s, t->as, m);
 	border_response(t, o);
-	if (s->side != SIDE_DIALOG)
-		charging_response(s, o, stack_home_domain(s->sw->w->stack), t->trusted);
+	charging_response(s, t, o);
 	if (m->status >= 200 && m->status < 300 && !s->answered) {
 		s->answered = true;
 		log_final(s, m->status, false);
@@ -240,7 +266,7 @@ static void on_deadline(struct timer *t)
 {
 	struct session *s = container_of(t, struct session, deadline);
 
-	log_correlation(sip_unquote(s->icid));
+	log_correlation(sip_unquote(s->charging.icid));
 	log_final(s, silence(s), true);
 	proxy_reject(s->p, &(const struct refusal){ .status = silence(s), .why = "nobody answered in time", .quiet = true,
 						    .side = fe_side(s) });
@@ -307,10 +333,9 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	s->served_uri = s->served;
 	s->called = arena_dup(in->m->arena, in->ruri.text);
 	timer_init(&s->deadline, on_deadline);
-	if (side != SIDE_DIALOG) {
+	if (side != SIDE_DIALOG)
 		s->record = makes_dialog(in->m);
-		charging_request(s, &in->out, stack_home_domain(sw->w->stack));
-	}
+	charging_begin(s, in);
 	return s;
 }
 

@@ -4,13 +4,18 @@
  * Then struct session goes along with the proxy until the request's transaction ends.  It and all its texts live in the
  * arena of the request, which the proxy keeps: nothing here is freed on its own, and no view is held. */
 #pragma once
+#include "common/sip/charging.h"
 #include "scscf/criteria.h"
 #include "scscf/scscf.h"
 
 /* Flags of our Record-Route tokens: whose side of the call this node stood on (TS 24.229 §5.4.3.2, §5.4.3.3). */
 enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 };
 
-#define TOKEN_AUX_OUTSIDE 1u	/* their aux: the other side is outside of the trust domain (TS 24.229 §4.4) */
+/* Their aux; the upper octet is the caller's tag, see charging_tag(). */
+#define TOKEN_AUX_OUTSIDE 1u	/* the other side is outside of the trust domain (TS 24.229 §4.4) */
+#define TOKEN_AUX_ABROAD 2u	/* a side is not of the home network */
+#define TOKEN_AUX_FROM_AS 4u	/* beside us toward the caller is an application server */
+#define TOKEN_AUX_TO_AS 8u	/* toward the callee */
 
 #define SESSION_MAX_ROUTES 256u		/* rows of sessions.routes */
 #define SESSION_MAX_BUDGETS 64u		/* rows of sessions.as_budgets */
@@ -89,7 +94,10 @@ struct session {
 	struct str served;		/* public identity */
 	struct str called;		/* the Request-URI as it came */
 	struct str served_uri;		/* what application servers hear of the served user: of a wildcarded identity the one that is meant */
-	struct str icid, orig_ioi;	/* P-Charging-Vector of the request; orig_ioi as it came */
+	struct charging_vector charging;	/* of the request, as it came; its icid is there but within a dialog */
+	enum charging_ioi upstream, downstream;	/* of what kind the neighbours are; an application server that is asked: its target says */
+	bool upstream_home;		/* the request came from within the home network */
+	struct str pcfa;		/* the served user's charging functions; empty: none are known */
 	bool record;			/* we stay on the route */
 	bool answered;
 	struct session_target *next;	/* SESSION_IN_TURN: what is left */
@@ -123,10 +131,13 @@ struct session_in *session_in_keep(const struct session_in *in);
 /* From branch_failed, or held: more targets for a session that was started. */
 void session_more(struct session *s, struct session_target *first, enum session_mode mode);
 
-/* ---- charging.c: P-Charging-Vector, RFC 7315 §4.6, TS 24.229 §5.4.3.2, §5.4.3.3 ---- */
-void charging_request(struct session *s, struct sip_out *o, struct str home);
-/* trusted: whoever answered may say something about charging. */
-void charging_response(const struct session *s, struct sip_out *o, struct str home, bool trusted);
+/* ---- charging.c: P-Charging-Vector, P-Charging-Function-Addresses, Relayed-Charge ---- */
+void charging_begin(struct session *s, const struct session_in *in);
+void charging_user(struct session *s, struct arena *a, const struct reg_view *v);	/* what the served user's registration says */
+void charging_request(struct session *s, const struct session_target *t, struct sip_out *o);	/* about to be sent, before the border */
+void charging_response(const struct session *s, const struct session_target *t, struct sip_out *o);	/* behind the border */
+uint8_t charging_tag(struct str tag);
+uint16_t charging_aux(const struct session *s, const struct session_target *to, struct str caller_tag);	/* TOKEN_AUX_..., but for OUTSIDE */
 
 /* ---- number.c: RFC 3966, TS 23.228 §5.3.2 ---- */
 struct number {
@@ -156,6 +167,7 @@ bool translate(struct session *s, struct session_in *in, void (*onward)(struct s
 void translate_gone(struct session *s);
 
 /* ---- nexthop.c ---- */
+bool nexthop_is_home(const struct scscf_worker *sw, struct str host);	/* a name in the home domain, or an alias of it */
 /* Where in->ruri leads; a list of targets to be tried in turn.  found: what ENUM said, or NULL.  0, or the status to refuse with and
  * *why. */
 unsigned nexthop_find(struct scscf_worker *sw, struct session_in *in, const struct translation *found, struct session_target **ret,

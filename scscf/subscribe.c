@@ -2,10 +2,13 @@
  * RFC 6665 §4.2.1; RFC 3680 §4; TS 24.229 §5.4.2.1.1; rows S14, S15; reliability SEC-17. */
 #include <errno.h>
 #include "common/log/log.h"
+#include "common/sip/charging.h"
 #include "scscf/registrar.h"
 #include "scscf/subscription.h"
 
 static METRIC_DEF(m_subscribes, "cscf_reg_subscribes_total", METRIC_COUNTER, "SUBSCRIBEs for registration state by outcome.", "outcome", NULL);
+
+#define AS_WATCHES "application server"
 
 /* ---- what is asked ---- */
 
@@ -145,16 +148,17 @@ static const char *authorized(const struct scscf_worker *sw, const struct sessio
 		if (is_on_path(set, &na.uri))
 			return "p-cscf";
 		if (is_named(sw->s, &na.uri))
-			return "application server";
+			return AS_WATCHES;
 	}
-	return !by && session_config_is_as(sw->s->sessions, &in->m->flow) ? "application server" : NULL;
+	return !by && session_config_is_as(sw->s->sessions, &in->m->flow) ? AS_WATCHES : NULL;
 }
 
 /* ---- answered ---- */
 
 /* RFC 3261 §12.1.1: the dialog's first answer carries the route set back. */
-static void reply(struct scscf_worker *sw, struct session_in *in, uint32_t expires_s)
+static void reply(struct scscf_worker *sw, struct session_in *in, const struct subscription *s, uint32_t expires_s)
 {
+	struct str charging = charging_answer(in->m->arena, in->m, s->service ? IOI_SERVICE : IOI_ACCESS, stack_home_domain(sw->w->stack));
 	struct sip_values it = sip_values(in->m, SIP_H_RECORD_ROUTE);
 	struct str v;
 	struct buf b;
@@ -163,6 +167,8 @@ static void reply(struct scscf_worker *sw, struct session_in *in, uint32_t expir
 	while (in->m->to_tag.l == 0 && sip_values_next(&it, &v))
 		buf_printf(&b, "Record-Route: %.*s\r\n", STR_ARG(v));
 	buf_printf(&b, "Contact: <sip:%.*s>\r\nExpires: %u\r\n", STR_ARG(stack_sip_name(sw->w->stack)), expires_s);
+	if (charging.l)			/* TS 24.229 table 4-2B */
+		buf_printf(&b, "P-Charging-Vector: %.*s\r\n", STR_ARG(charging));
 	tx_server_reply(in->st, 200, NULL, buf_str(&b));
 	buf_fini(&b);
 }
@@ -182,7 +188,8 @@ static void accept_new(struct scscf_worker *sw, struct session_in *in, struct st
 	metric_add(&m_subscribes, expires_s ? "accepted" : "fetched", NULL, 1);
 	log_info(LOG_REG, expires_s ? "subscribed" : "state fetched", LOG_S("impu", aor), LOG_C("as", who),
 		 LOG_C("subscriber", s->subscriber), LOG_U("expires_s", expires_s), LOG_S("call_id", in->m->call_id));
-	reply(sw, in, expires_s);
+	s->service = strcmp(who, AS_WATCHES) == 0;
+	reply(sw, in, s, expires_s);
 	s->dirty = s->full = true;
 	if (expires_s) {
 		subscription_extend(s, expires_s);
@@ -253,7 +260,7 @@ void subscription_in_dialog(struct scscf_worker *sw, struct session_in *in)
 		return;
 	}
 	metric_add(&m_subscribes, expires_s ? "refreshed" : "unsubscribed", NULL, 1);
-	reply(sw, in, expires_s);
+	reply(sw, in, s, expires_s);
 	if (!expires_s) {
 		subscription_end(s, "timeout");
 		return;

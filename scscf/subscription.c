@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/sip/charging.h"
 #include "common/util/rand.h"
 #include "scscf/keep.h"
 #include "scscf/registrar.h"
@@ -161,15 +162,32 @@ static void state_write(const struct subscription *s, struct buf *b)
 		buf_printf(b, "Subscription-State: active;expires=%llu\r\n", (unsigned long long)left_s);
 }
 
+/* TS 24.229 §5.4.2.1.2: each NOTIFY is a transaction of its own, and has an ICID of its own (§4.5.2). */
+static void put_charging(const struct subscription *s, struct buf *b)
+{
+	struct stack *stack = s->ss->sw->w->stack;
+	struct arena *a = arena_new(CHARGING_BYTES);
+	struct charging_vector v;
+	struct str value;
+
+	if (!a)
+		return;
+	charging_new(a, stack_sip_name(stack), &v);
+	v.orig_ioi = charging_ioi(a, s->service ? IOI_SERVICE : IOI_ACCESS, stack_home_domain(stack));
+	value = charging_write(a, &v);
+	if (value.l)
+		buf_printf(b, "P-Charging-Vector: %.*s\r\n", STR_ARG(value));
+	arena_unref(a);
+}
+
 static void put_headers(const struct subscription *s, struct buf *b)
 {
 	struct stack *stack = s->ss->sw->w->stack;
 
 	buf_printf(b, "Event: %s\r\n", s->event);
 	state_write(s, b);
-	buf_printf(b, "Contact: <sip:%.*s>\r\nP-Charging-Vector: icid-value=%016llx%016llx;orig-ioi=%.*s\r\n",
-		   STR_ARG(stack_sip_name(stack)), (unsigned long long)rand_u64(), (unsigned long long)rand_u64(),
-		   STR_ARG(stack_home_domain(stack)));
+	buf_printf(b, "Contact: <sip:%.*s>\r\n", STR_ARG(stack_sip_name(stack)));
+	put_charging(s, b);
 }
 
 /* RFC 6665 §4.2.2, RFC 5057: these end the subscription, whatever else they say. */

@@ -64,6 +64,7 @@ struct subscription {
 	char *subscriber;		/* for the log */
 	struct timer expiry, retry;
 	uint64_t expires_ms;
+	bool service;			/* an application server watches */
 	uint32_t version;		/* of the next document */
 	const char *ended;		/* the next NOTIFY is the last one: reason of Subscription-State */
 	bool dirty, full;		/* there is something to tell; and it is to be the whole state */

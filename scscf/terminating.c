@@ -209,6 +209,7 @@ static bool add_contacts(struct session_in *in, struct session_target ***tail, c
 		t->q = rank(which, c, score);
 		t->id = v->id;
 		t->trusted = true;		/* the P-CSCF is the border toward the phone */
+		t->abroad = !c->home;
 		path_copy(in->m->arena, t, c);
 		made[i] = t;
 	}

@@ -204,28 +204,38 @@ static void on_answer(void *arg, unsigned status, const struct sip_msg *m)
 
 /* ---- the request ---- */
 
-static struct str icid_of(const struct sip_msg *m)
+static bool is_home(struct scscf_worker *sw, const struct criterion *k)
 {
-	struct str rest = sip_msg_value(m, SIP_H_PCV), name, value;
+	struct addr literal;
+	struct sip_uri u;
 
-	while (sip_param_next(&rest, &name, &value))
-		if (str_ieq_c(name, "icid-value"))
-			return value;
-	return STR_NONE;
+	return sip_uri_parse(k->server, &u, NULL) == 0 && (sip_uri_host_addr(&u, &literal) == 0 || nexthop_is_home(sw, u.host));
 }
 
-static void put_charging(struct buf *b, const struct occasion *o)
+/* TS 24.229 §5.4.1.7: the ICID of the REGISTER that this is about, or one of our own, and us as orig-ioi of type 3. */
+static void put_charging(struct buf *b, const struct occasion *o, const struct criterion *k)
 {
-	struct str icid = icid_of(o->m), home = stack_home_domain(registration_scscf(o->g)->stack);
-	char text[33];
+	struct stack *stack = registration_scscf(o->g)->stack;
+	struct arena *a = arena_new(CHARGING_BYTES);
+	struct charging_vector v;
+	struct str value = STR_NONE;
+	bool home = is_home(o->g->r->sw, k);
 
-	if (icid.l == 0) {
-		rand_token(text, sizeof(text) - 1);
-		icid = str_make(text, sizeof(text) - 1);
+	if (a) {
+		charging_read(a, o->m, &v);
+		if (v.icid.l == 0)
+			charging_new(a, stack_sip_name(stack), &v);
+		v.term_ioi = STR_NONE;
+		v.orig_ioi = charging_ioi(a, IOI_SERVICE, stack_home_domain(stack));
+		if (!home)
+			v.access = v.domain = STR_NONE;
+		value = charging_write(a, &v);
 	}
-	buf_printf(b, "P-Charging-Vector: icid-value=%.*s;orig-ioi=%.*s\r\n", STR_ARG(icid), STR_ARG(home));
-	if (o->g->pcfa)
+	if (value.l)
+		buf_printf(b, "P-Charging-Vector: %.*s\r\n", STR_ARG(value));
+	if (o->g->pcfa && home)
 		buf_printf(b, "P-Charging-Function-Addresses: %s\r\n", o->g->pcfa);
+	arena_unref(a);
 }
 
 /* What the P-CSCF said about where the phone is. */
@@ -321,7 +331,7 @@ static void put_request(struct buf *b, struct occasion *o, const struct criterio
 		   "Contact: <sip:%.*s>\r\nExpires: %u\r\n", STR_ARG(k->server), STR_ARG(us), tag, to->uri, tp->call_id, ++tp->cseq,
 		   STR_ARG(us), o->expires_s);
 	put_access(b, o);
-	put_charging(b, o);
+	put_charging(b, o, k);
 	if (body.l)
 		buf_printf(b, "Content-Type: %s%s%s\r\n", type, strcmp(type, "multipart/mixed") == 0 ? ";boundary=" : "",
 			   strcmp(type, "multipart/mixed") == 0 ? boundary : "");

@@ -47,10 +47,11 @@ static const char *keep(char **at, const char *text)
 	return length(text) ? put(at, text, length(text)) : NULL;
 }
 
-struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, unsigned n, const struct reg_contact_view *contacts)
+struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, const char *pcfa, unsigned n,
+			      const struct reg_contact_view *contacts)
 {
 	bool own_impi = !p->impi || !str_eq_c(impi, p->impi);		/* mostly the profile has it */
-	size_t pointers = 0, text = own_impi ? impi.l + 1 : 0, size;
+	size_t pointers = 0, text = (own_impi ? impi.l + 1 : 0) + (length(pcfa) ? length(pcfa) + 1 : 0), size;
 	struct reg_view *v;
 	char **path, *at;
 
@@ -73,6 +74,8 @@ struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, u
 	path = (char **)(v->contacts + n);
 	at = (char *)v + size;
 	v->impi = own_impi ? put(&at, impi.p, impi.l) : p->impi;
+	if (length(pcfa))
+		v->pcfa_at = (uint32_t)(put(&at, pcfa, length(pcfa)) - (char *)v);
 	for (unsigned i = 0; i < n; i++) {
 		struct reg_contact_view *c = &v->contacts[i];
 

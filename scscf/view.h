@@ -18,7 +18,7 @@ struct reg_contact_view {
 	unsigned n_path;
 	uint32_t cseq;
 	char **path;			/* Route values toward it, [0] topmost: "<sip:TOKEN@...;lr>" */
-	uint16_t q;			/* 0..1000 */
+	uint16_t q : 15, home : 1;	/* 0..1000; its P-CSCF is of the home network */
 	uint8_t event;			/* enum reginfo_event: what happened to it last; for subscribers, like what follows */
 	uint8_t impu;			/* index of the identity that was registered, the others came along; REG_IMPU_UNKNOWN */
 	uint32_t reg_id : 31, gruu : 1;	/* flow of the phone (RFC 5626), 0: none; it knows GRUUs */
@@ -30,6 +30,7 @@ struct reg_view {
 	struct obj o;
 	uint64_t id;			/* random; the id in our Service-Route token; keeps over re-registrations */
 	bool emergency;			/* for emergencies alone: TS 24.229 §5.4.8 */
+	uint32_t pcfa_at;		/* in the same block: reg_view_pcfa() */
 	char *impi;			/* the private identity as the phone gave it: whose worker owns the registration */
 	struct profile *profile;	/* a reference */
 	unsigned n_contacts;		/* none: unregistered, profile kept for services (TS 29.228 §6.1.2) */
@@ -44,7 +45,14 @@ struct aor_view {
 
 /* One block that holds copies of the texts of every contact without a holder; takes references of p and the holders.  NULL when out
  * of memory. */
-struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, unsigned n, const struct reg_contact_view *contacts);
+struct reg_view *reg_view_new(uint64_t id, struct str impi, struct profile *p, const char *pcfa, unsigned n,
+			      const struct reg_contact_view *contacts);
+
+/* P-Charging-Function-Addresses of the user, empty: none. */
+static inline struct str reg_view_pcfa(const struct reg_view *v)
+{
+	return v->pcfa_at ? str_from_c((const char *)v + v->pcfa_at) : STR_NONE;
+}
 
 struct reg_directory;
 struct reg_directory *reg_directory_new(void);

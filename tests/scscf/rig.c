@@ -355,7 +355,7 @@ void rig_phones(struct rig *r, uint64_t id, const char *service, unsigned n, con
 	snprintf(xml, sizeof(xml), "<IMSSubscription><PrivateID>%llx@home.example</PrivateID><ServiceProfile>%s</ServiceProfile>"
 		 "</IMSSubscription>", (unsigned long long)id, service);
 	ck_assert_msg(profile_parse(str_from_c(xml), r->s.criteria, &p, why) == 0, "%s", why);
-	v = reg_view_new(id, str_from_c(p->impi), p, n, contacts);
+	v = reg_view_new(id, str_from_c(p->impi), p, r->pcfa, n, contacts);
 	ck_assert_ptr_nonnull(v);
 	v->emergency = r->emergency;
 	ck_assert_int_eq(reg_directory_publish(r->s.dir, v), 0);
@@ -374,7 +374,7 @@ static void publish(struct rig *r, struct user *u)
 		path[n][0] = u->contact[n].path[0];
 		path[n][1] = u->contact[n].path[1];
 		contacts[n] = (struct reg_contact_view){ .uri = u->contact[n].uri, .params = none, .path = path[n],
-							 .n_path = u->contact[n].path[1][0] ? 2 : 1, .q = (uint16_t)u->contact[n].q,
+							 .n_path = u->contact[n].path[1][0] ? 2 : 1, .q = u->contact[n].q & 0x7fff, .home = !r->roaming,
 							 .expires_wall_us = u->contact[n].expired ? 1 : UINT64_MAX };
 	}
 	rig_phones(r, u->id, u->identities, n, contacts);
@@ -383,7 +383,7 @@ static void publish(struct rig *r, struct user *u)
 void rig_user(struct rig *r, uint64_t id, const char *service, const char *contact)
 {
 	char none[1] = "", path[] = "<sip:PX@p9.home.example;lr>", uri[128], *paths[] = { path };
-	struct reg_contact_view c = { .uri = uri, .params = none, .path = paths, .n_path = 1, .expires_wall_us = UINT64_MAX };
+	struct reg_contact_view c = { .uri = uri, .params = none, .path = paths, .n_path = 1, .home = !r->roaming, .expires_wall_us = UINT64_MAX };
 
 	snprintf(uri, sizeof(uri), "%s", contact ? contact : "");
 	rig_phones(r, id, service, contact ? 1 : 0, &c);
@@ -467,6 +467,11 @@ void rig_request(struct rig *r, const char *method, const char *ruri, const char
 		 "From: <sip:somebody@else.example>;tag=A\nTo: <sip:bob@home.example>%s%s\nCall-ID: call\nCSeq: %u %s\n%s",
 		 method, ruri, r->turn, method, extra && strstr(extra, "Max-Forwards") ? "" : "Max-Forwards: 70\n",
 		 to_tag ? ";tag=" : "", to_tag ? to_tag : "", 7 + r->cseq, method, extra ? extra : "");
+	input_text(r, text);
+}
+
+void rig_raw(struct rig *r, const char *text)
+{
 	input_text(r, text);
 }
 

@@ -34,6 +34,8 @@ struct rig {
 	unsigned n, registers, fetches, restores;
 	uint64_t restored_id;
 	char fetched[256];			/* whose profile the HSS was asked for last */
+	const char *pcfa;			/* of users that are published from now on; NULL: none */
+	bool roaming;				/* contacts from now on come by P-CSCFs of another network */
 	bool emergency;				/* what is published is for emergencies */
 	bool fetch_waits;			/* and the request waits for it */
 	struct rig_enum {			/* what ENUM says of a number; ended by number NULL */
@@ -73,6 +75,7 @@ void rig_user_contacts(struct rig *r, uint64_t id, const char *service, unsigned
 const char *rig_route(struct rig *r, enum token_kind kind, uint8_t flags, uint64_t id);
 /* "METHOD ruri" with the usual headers and `extra` lines ("X: y\n"); to_tag NULL: none. */
 void rig_request(struct rig *r, const char *method, const char *ruri, const char *to_tag, const char *extra);
+void rig_raw(struct rig *r, const char *text);		/* start line and headers, "\n" for line ends */
 /* An application server (10.0.0.6x) sends on what it got: its first Route taken off, ruri NULL: the same.  call_id NULL: as a
  * proxy would; else a B2BUA that makes a new call of it. */
 void rig_return(struct rig *r, const struct rig_sent *got, const char *ruri, const char *call_id);

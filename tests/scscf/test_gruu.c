@@ -77,7 +77,7 @@ static struct reg_directory *directory(void)
 	struct reg_view *v;
 
 	ck_assert_int_eq(profile_parse(STR(XML), NULL, &p, NULL), 0);
-	v = reg_view_new(ID, STR("a@h"), p, 1, &c);
+	v = reg_view_new(ID, STR("a@h"), p, NULL, 1, &c);
 	ck_assert_int_eq(reg_directory_publish(d, v), 0);
 	obj_unref(v);
 	obj_unref(p);

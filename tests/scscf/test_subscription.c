@@ -124,7 +124,7 @@ static void change(struct rig *r, unsigned n, struct reg_contact_view *c, const 
 	if (ended)
 		*g->ended = (struct reg_ended){ .uri = str_from_c(ended), .event = event, .call_id = STR("cid"), .cseq = 3, .retry_after_s = 30 };
 	if (n) {
-		v = reg_view_new(ID_ALICE, g->impi, old->profile, n, c);
+		v = reg_view_new(ID_ALICE, g->impi, old->profile, NULL, n, c);
 		ck_assert_int_eq(reg_directory_publish(r->s.dir, v), 0);
 		obj_unref(v);
 	} else {

@@ -96,7 +96,7 @@ START_TEST(test_request_out)		/* row T13: contact, Path, called party, our Recor
 	ck_assert_str_eq(rig_hdr(m, SIP_H_ROUTE), "<sip:PB@p2.home.example;lr>");
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PCALLED_PARTY_ID), "<sip:+4930222@home.example;user=phone>");
 	ck_assert_str_eq(rig_hdr(m, SIP_H_PAI), "<sip:alice@home.example>");
-	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), "icid-value=i2;orig-ioi=far.example");
+	ck_assert_str_eq(rig_hdr(m, SIP_H_PCV), "icid-value=i2;orig-ioi=\"Type 1home.example\"");
 	ck_assert_ptr_null(sip_msg_hdr(m, SIP_H_PSERVED_USER));
 	ck_assert_ptr_null(sip_msg_hdr(m, SIP_H_PAANI));
 	ck_assert_int_eq(sip_nameaddr_parse(sip_msg_value(m, SIP_H_RECORD_ROUTE), &n), 0);
@@ -127,7 +127,7 @@ START_TEST(test_long_path)		/* more Path values than a target has lines: all are
 	ck_assert_int_eq(profile_parse(STR("<IMSSubscription><PrivateID>z@h</PrivateID><ServiceProfile><PublicIdentity>"
 					   "<Identity>sip:zoe@home.example</Identity></PublicIdentity></ServiceProfile>"
 					   "</IMSSubscription>"), NULL, &profile, NULL), 0);
-	v = reg_view_new(0x99, STR("z@h"), profile, 1, &c);
+	v = reg_view_new(0x99, STR("z@h"), profile, NULL, 1, &c);
 	ck_assert_int_eq(reg_directory_publish(r.s.dir, v), 0);
 	rig_request(&r, "MESSAGE", "sip:zoe@home.example", NULL, "");
 	ck_assert_str_eq(rig_down(&r), "MESSAGE@10.0.0.1");
@@ -157,7 +157,7 @@ START_TEST(test_shared)			/* TS 23.228 §4.3.3.4: two subscriptions share an ide
 			 "<BarringIndication>%d</BarringIndication><Identity>sip:shared@home.example</Identity></PublicIdentity>"
 			 "</ServiceProfile></IMSSubscription>", i, i == 2);
 		ck_assert_int_eq(profile_parse(str_from_c(xml), NULL, &profile, NULL), 0);
-		v = reg_view_new(0x100 + i, STR("s@h"), profile, 1, &c);
+		v = reg_view_new(0x100 + i, STR("s@h"), profile, NULL, 1, &c);
 		ck_assert_int_eq(reg_directory_publish(r.s.dir, v), 0);
 		obj_unref(v);
 		obj_unref(profile);

@@ -102,14 +102,14 @@ START_TEST(test_register_refresh_leave)
 	struct reg_rig r;
 
 	begin(&r, &p, XML(IFC("1", ON(""), AS("1", ""))));
-	p.extra = "P-Access-Network-Info: 3GPP-E-UTRAN-FDD\r\nP-Charging-Vector: icid-value=abc;orig-ioi=x\r\n";
+	p.extra = "P-Access-Network-Info: 3GPP-E-UTRAN-FDD\r\nP-Charging-Vector: icid-value=abc;orig-ioi=\"Type 1x\"\r\n";
 	ck_assert_uint_eq(phone_register(&r, &p), 200);
 	ck_assert_uint_eq(n_sent, 1);
 	ck_assert(sent[0].m->method == SIP_REGISTER && str_eq(sent[0].m->ruri_text, STR("sip:10.0.0.61")));
 	ck_assert(str_eq(sent[0].m->to.uri.text, STR(RIG_TEL)));		/* the other one is barred */
 	ck_assert(str_eq(sent[0].m->from.uri.text, STR("sip:127.0.31.30:6060")));
 	ck_assert(has(0, "Contact: <sip:127.0.31.30:6060>\r\n") && has(0, "P-Access-Network-Info: 3GPP-E-UTRAN-FDD\r\n"));
-	ck_assert(has(0, "P-Visited-Network-ID: " RIG_DOMAIN "\r\n") && has(0, "P-Charging-Vector: icid-value=abc;orig-ioi=" RIG_DOMAIN "\r\n"));
+	ck_assert(has(0, "P-Visited-Network-ID: " RIG_DOMAIN "\r\n") && has(0, "P-Charging-Vector: icid-value=abc;orig-ioi=\"Type 3" RIG_DOMAIN "\"\r\n"));
 	ck_assert_uint_eq(expires(0), 600);
 	ck_assert_uint_eq(sent[0].m->body.l, 0);
 	p.integrity = "yes";

@@ -28,7 +28,7 @@ static int publish(struct reg_directory *d, uint64_t id, const char *const *uris
 		{ .uri = a1, .params = audio, .n_path = 2, .path = path, .q = 1000, .expires_wall_us = 5 },
 		{ .uri = a2, .params = none, .q = 500, .expires_wall_us = 6 } };
 	struct profile *p = profile_of(uris);
-	struct reg_view *v = reg_view_new(id, STR("me@h"), p, n, c);
+	struct reg_view *v = reg_view_new(id, STR("me@h"), p, NULL, n, c);
 	int rc = reg_directory_publish(d, v);
 
 	obj_unref(v);
