@@ -134,6 +134,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 
 	(void)p;
 	(void)b;
+	icscf_charging_response(a, o);
 	if (a->outside)
 		icscf_trust_response(m, o);
 	if (m->status < 200)

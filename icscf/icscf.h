@@ -55,6 +55,7 @@ struct icscf_ask {
 	struct sip_msg *m;			/* the proxy's */
 	enum icscf_procedure proc;
 	bool outside;				/* the sender is outside of the trust domain */
+	bool caller_abroad;			/* the caller is of another network, trusted or not: charging.c */
 	uint64_t cx;				/* the Cx request that is out; 0: none */
 	uint64_t asked_us;
 	struct str impi, impu;
@@ -114,5 +115,9 @@ bool icscf_is_number(const struct sip_uri *u);		/* tel, or sip with user=phone o
 bool icscf_trusts(const struct icscf *i, const struct sip_flow *from);
 void icscf_trust_request(struct sip_out *o);				/* takes out what one from outside may not say */
 void icscf_trust_response(const struct sip_msg *m, struct sip_out *o);	/* and what one outside may not hear */
+
+/* charging.c */
+void icscf_charging_request(struct icscf_ask *a);	/* an initial request without an ICID gets one */
+void icscf_charging_response(const struct icscf_ask *a, struct sip_out *o);
 
 extern const struct http_route icscf_routes[];		/* rest.c; u is struct icscf */

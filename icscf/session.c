@@ -187,6 +187,7 @@ void icscf_session(struct icscf_worker *iw, struct tx_server *st, struct sip_msg
 	a->outside = !icscf_trusts(iw->i, &m->flow);
 	if (a->outside)
 		icscf_trust_request(o);
+	icscf_charging_request(a);
 	if (m->to_tag.l == 0 && wants_originating(own, n_own)) {
 		a->proc = PROC_ORIGINATING;
 		if (a->outside)

@@ -16,6 +16,7 @@ void icscf_trust_request(struct sip_out *o)
 
 	for (size_t k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
 		sip_out_drop(o, ids[k]);
+	sip_out_drop_name(o, "Relayed-Charge");		/* TS 24.229 §4.4.13 */
 }
 
 static bool wants_id_privacy(const struct sip_msg *m)
@@ -39,6 +40,7 @@ void icscf_trust_response(const struct sip_msg *m, struct sip_out *o)
 
 	for (size_t k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
 		sip_out_drop(o, ids[k]);
+	sip_out_drop_name(o, "Relayed-Charge");
 	if (wants_id_privacy(m))
 		sip_out_drop(o, SIP_H_PAI);
 }

@@ -83,6 +83,12 @@ struct str charging_ioi(struct arena *a, enum charging_ioi type, struct str netw
 	return t.failed ? STR_NONE : arena_text_str(&t);
 }
 
+enum charging_ioi charging_type(struct str ioi)
+{
+	ioi = sip_unquote(ioi);
+	return str_istarts(ioi, STR("Type 1")) ? IOI_ACCESS : str_istarts(ioi, STR("Type 3")) ? IOI_SERVICE : IOI_NETWORK;
+}
+
 bool charging_is_of(const struct charging_vector *v, struct str network)
 {
 	return v->orig_ioi.l == 0 || str_ieq(sip_unquote(v->orig_ioi), network);

@@ -26,6 +26,7 @@ void charging_read(struct arena *a, const struct sip_msg *m, struct charging_vec
 void charging_new(struct arena *a, struct str host, struct charging_vector *ret);
 /* Value of orig-ioi or term-ioi: `network` with the prefix of the type.  TS 24.229 table 7.2A.5A. */
 struct str charging_ioi(struct arena *a, enum charging_ioi type, struct str network);
+enum charging_ioi charging_type(struct str ioi);		/* of a value, by its prefix */
 /* Does the vector come from that network, as its sender or as nobody says?  For vectors of type 2. */
 bool charging_is_of(const struct charging_vector *v, struct str network);
 /* The header's value; no ICID, or no memory: none, which a plan takes for a failure. */

@@ -115,6 +115,12 @@ struct worker *stack_worker(struct stack *s, unsigned i)
 	abort();
 }
 
+struct str stack_sip_name(const struct stack *s)
+{
+	(void)s;
+	return STR("self:4060");
+}
+
 struct str stack_home_domain(const struct stack *s)
 {
 	(void)s;

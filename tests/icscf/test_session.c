@@ -368,6 +368,39 @@ END_TEST
 #define ASSERTED "P-Asserted-Identity: <sip:a@far>\nP-Charging-Vector: icid-value=1\nP-Access-Network-Info: 3GPP-NR\nP-Served-User: <sip:a@home>\n" \
 		 "P-Charging-Function-Addresses: ccf=x\nP-Asserted-Service: urn:x\nP-User-Database: <aaa://x>\nX-Other: 1\n"
 
+static const struct { const char *name, *pcv; bool made, pcfa; } vectors[] = {
+	{ "none: one is made", NULL, true, true }, { "no ICID: one is made", "orig-ioi=home", true, true },
+	{ "a caller of ours", "icid-value=1;orig-ioi=HOME", false, true },
+	{ "another network's hears no charging functions", "icid-value=1;orig-ioi=far;transit-ioi=\"t.1\"", false, false },
+	{ "an application server", "icid-value=1;orig-ioi=\"Type 3as\"", false, true },
+	{ "a P-CSCF", "icid-value=1;orig-ioi=\"Type 1v\"", false, true },
+};
+
+START_TEST(test_charging_row_G1)	/* TS 24.229 §4.5.2, RFC 7315 §4.5 */
+{
+	char extra[256] = "", got[256];
+	struct rig_sent *s;
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT);
+	if (vectors[_i].pcv)
+		snprintf(extra, sizeof(extra), "P-Charging-Vector: %s\n", vectors[_i].pcv);
+	rig_request(&f.r, "INVITE", "sip:bob@home", extra);
+	fixture_lia(&f, 0, &located);
+	s = rig_req(&f.r, "INVITE", 0);
+	str_copy(sip_msg_value(s->m, SIP_H_PCV), got, sizeof(got));
+	if (vectors[_i].made)
+		ck_assert_msg(strlen(got) > 40 && strncmp(got, "icid-value=\"", 12) == 0 && strstr(got, "\";icid-generated-at="), "%s: %s", vectors[_i].name, got);
+	else
+		ck_assert_msg(strcmp(got, vectors[_i].pcv) == 0, "%s: %s", vectors[_i].name, got);
+	ck_assert_uint_eq(sip_values_count(s->m, SIP_H_PCV), 1);
+	rig_reply(&f.r, s, 200, "B", "P-Charging-Vector: icid-value=1\r\nP-Charging-Function-Addresses: ccf=x\r\n");
+	ck_assert(fixture_up_header(&f, SIP_H_PCV).l);
+	ck_assert_msg((fixture_up_header(&f, SIP_H_PCFA).l > 0) == vectors[_i].pcfa, "%s", vectors[_i].name);
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_trust)
 {
 	static const enum sip_hdr_id ids[] = { SIP_H_PAI, SIP_H_PCV, SIP_H_PAANI, SIP_H_PCFA, SIP_H_PASSERTED_SERVICE, SIP_H_PUSER_DATABASE };
@@ -383,7 +416,8 @@ START_TEST(test_trust)
 		fixture_lia(&f, 0, &located);
 		s = rig_req(&f.r, "INVITE", 0);
 		for (unsigned k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
-			ck_assert_msg((sip_msg_hdr(s->m, ids[k]) != NULL) == (i < 2), "%s: header %u", networks[i], k);
+			ck_assert_msg((sip_msg_hdr(s->m, ids[k]) != NULL) == (i < 2 || ids[k] == SIP_H_PCV), "%s: header %u", networks[i], k);
+		ck_assert(str_eq_c(sip_msg_value(s->m, SIP_H_PCV), "icid-value=1") == (i < 2));		/* one of ours */
 		ck_assert(str_find(s->m->raw, STR("X-Other: 1")) >= 0);
 		rig_reply(&f.r, s, 200, "B", "P-Charging-Vector: icid-value=1\r\nP-Asserted-Identity: <sip:b@home>\r\nPrivacy: id\r\n");
 		ck_assert_uint_eq(fixture_up_header(&f, SIP_H_PCV).l > 0, i < 2);
@@ -430,4 +464,4 @@ TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
-	  TEST_ONE(test_profile_key), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ONE(test_psi_server))
+	  TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ONE(test_psi_server))

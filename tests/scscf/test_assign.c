@@ -148,6 +148,26 @@ START_TEST(test_charging_row_S10)
 }
 END_TEST
 
+#define BACK "icid-value=\"i\";icid-generated-at=p;orig-ioi=\"Type 1v.example\";term-ioi=\"Type 1" RIG_DOMAIN "\""
+
+START_TEST(test_charging_vector_G1)	/* every answer to the P-CSCF: TS 24.229 §5.4.1.2.2, table 4-2B.  None came: none goes */
+{
+	begin();
+	p.extra = "P-Charging-Vector: icid-value=\"i\";icid-generated-at=p;orig-ioi=\"Type 1v.example\";pdngw=10.0.0.1\r\n";
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_send(&r, &p), 401);
+	ck_assert(str_eq_c(sip_msg_value(r.m, SIP_H_PCV), BACK));
+	ck_assert_int_eq(phone_solve(&r, &p), 0);
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	ck_assert(str_eq_c(sip_msg_value(r.m, SIP_H_PCV), BACK));
+	p.extra = "";
+	phone_begin(&p);
+	phone_send(&r, &p);
+	ck_assert_ptr_null(sip_msg_hdr(r.m, SIP_H_PCV));
+	rig_fini(&r);
+}
+END_TEST
+
 /* ---- which types when ---- */
 
 static const struct { enum hss_profile hss; const char *borne; } bear[] = {
@@ -277,6 +297,6 @@ START_TEST(test_destination_host_is_learned_D12)
 END_TEST
 
 TEST_MAIN("assign", TEST_ONE(test_destination_host_is_learned_D12), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
-	  TEST_ROWS(test_profile_row_S8_S10, profiles), TEST_ONE(test_too_much_data_S7), TEST_ROWS(test_charging_row_S10, charging),
+	  TEST_ROWS(test_profile_row_S8_S10, profiles), TEST_ONE(test_too_much_data_S7), TEST_ROWS(test_charging_row_S10, charging), TEST_ONE(test_charging_vector_G1),
 	  TEST_ROWS(test_types_row_S7, bear), TEST_ONE(test_refresh_without_change_costs_nothing),
 	  TEST_ONE(test_answer_after_the_phone_gave_up), TEST_ONE(test_stop_while_waiting))

@@ -61,6 +61,32 @@ START_TEST(test_who_row)
 }
 END_TEST
 
+static const struct { const char *name, *from_ip, *by, *type; } watchers[] = {
+	{ "the P-CSCF", NULL, BY("sip:p1.home.example"), "Type 1" }, { "the user", NULL, BY("sip:alice@home.example"), "Type 1" },
+	{ "an application server", "10.9.9.9", BY("sip:as.home.example"), "Type 3" },
+};
+
+START_TEST(test_charging_row_G1)	/* TS 24.229 §5.4.2.1.2, §4.5.4: the answer, and a NOTIFY with an ICID of its own */
+{
+	char want[256], extra[512];
+	const char *v;
+	struct rig r;
+
+	rig_init(&r, "{application_servers: [10.9.9.9]}");
+	rig_users(&r);
+	r.from_ip = watchers[_i].from_ip;
+	snprintf(extra, sizeof(extra), "%s" CONTACT "P-Charging-Vector: icid-value=i;orig-ioi=\"x\"\n", watchers[_i].by);
+	subscribe(&r, ALICE, NULL, extra);
+	ck_assert_msg(rig_status(&r) == 200, "%s: %u", watchers[_i].name, rig_status(&r));
+	snprintf(want, sizeof(want), "icid-value=i;orig-ioi=\"x\";term-ioi=\"%shome.example\"", watchers[_i].type);
+	ck_assert_str_eq(rig_hdr(rig_up(&r), SIP_H_PCV), want);
+	v = rig_hdr(rig_req(&r, "NOTIFY", 0)->m, SIP_H_PCV);
+	snprintf(want, sizeof(want), ";icid-generated-at=scscf.home.example;orig-ioi=\"%shome.example\"", watchers[_i].type);
+	ck_assert_msg(strncmp(v, "icid-value=\"", 12) == 0 && strstr(v, want), "%s: %s", watchers[_i].name, v);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_by_service_route)	/* a phone's own: no way round by the I-CSCF (TS 24.229 §5.1.1.3) */
 {
 	struct rig r;
@@ -475,7 +501,7 @@ START_TEST(test_gruus_are_told_S13_RFC_5628)
 }
 END_TEST
 
-TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
+TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ROWS(test_charging_row_G1, watchers), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
 	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
 	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures), TEST_ONE(test_every_status_reg_20), TEST_ONE(test_every_provisional_reg_20),
 	  TEST_ONE(test_comes_again_S14_RFC_6665_4_2_2), TEST_ONE(test_the_pause_does_not_outlive_it_S14),

@@ -60,6 +60,7 @@ START_TEST(test_ioi_row_G1)		/* TS 24.229 table 7.2A.5A */
 	struct sip_msg *m = message(NULL);
 	struct str v = charging_ioi(m->arena, iois[_i].type, str_from_c(iois[_i].network));
 
+	ck_assert(!v.l || charging_type(v) == iois[_i].type);
 	ck_assert_msg(str_eq_c(v, iois[_i].value), "%s: %.*s", iois[_i].name, STR_ARG(v));
 	sip_msg_unref(m);
 }
