@@ -49,6 +49,8 @@ static bool must_ask(const struct resolver_query *q, const struct answer *a)
 {
 	uint64_t now = loop_now_ms(q->r->loop);
 
+	if (q->watch && q->watch->fresh && a->heard_ms < q->started_ms)
+		return true;
 	return q->started_ms >= a->expires_ms && !(now < q->r->down_until_ms && now < a->good_until_ms);
 }
 
@@ -100,6 +102,8 @@ void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, ui
 			err = -ENOMEM;		/* not to be taken for an empty answer, for as long as that lives */
 	}
 	a->pending = false;
+	a->heard_ms = now;
+	a->failed = err < 0;
 	r->down_until_ms = err == -ETIMEDOUT ? now + RETRY_DOWN_MS : 0;
 	if (err && now < a->good_until_ms) {
 		a->err = 0;			/* old truth is better than none: row C12 */

@@ -163,19 +163,38 @@ static int by_order(const void *x, const void *y)
 	return a->prio != b->prio ? a->prio - b->prio : a->weight - b->weight;
 }
 
-static void read_records(const struct answer *a, struct str number, struct enum_result *ret)
+/* NULL, or why the record is passed over. */
+static const char *read_record(const struct rec *rec, struct str number, struct enum_uri *u)
 {
+	if ((rec->flag | 0x20) != 'u')
+		return "no flag u";
+	if (!enum_service(rec->service, &u->pstn))
+		return "another service";
+	if (enum_rewrite(rec->name, number, u->text) < 0)
+		return "its expression does not fit, or is none";
+	return is_uri(u) ? NULL : "what comes of it is no URI for this";
+}
+
+static void read_records(const struct resolver_query *q, const struct answer *a, struct enum_result *ret)
+{
+	struct str number = str_from_c(q->number);
 	struct rec rec[DNS_MAX_RECS];
 
 	memcpy(rec, a->rec, a->n * sizeof(rec[0]));
 	qsort(rec, a->n, sizeof(rec[0]), by_order);
-	for (unsigned i = 0; i < a->n && ret->n < ENUM_MAX_URIS; i++) {
-		struct enum_uri *u = &ret->uri[ret->n];
-
-		if ((rec[i].flag | 0x20) == 'u' && enum_service(rec[i].service, &u->pstn) &&
-		    enum_rewrite(rec[i].name, number, u->text) == 0 && is_uri(u))
+	for (unsigned i = 0; i < a->n && ret->n < ENUM_MAX_URIS; i++)
+		if (!read_record(&rec[i], number, &ret->uri[ret->n]))
 			ret->n++;
-	}
+	step_dns(q, DNS_NAPTR, q->host, 0, a, rec, NULL);
+}
+
+const char *enum_record(const struct resolver_query *q, const struct rec *rec, char gives[ENUM_URI_MAX])
+{
+	struct enum_uri u = { false, "" };
+	const char *unused = read_record(rec, str_from_c(q->number), &u);
+
+	memcpy(gives, u.text, ENUM_URI_MAX);
+	return unused;
 }
 
 void enum_finish(struct resolver_query *q, struct enum_result *res)
@@ -195,7 +214,9 @@ void enum_step(struct resolver_query *q)
 	int rc = res ? cache_get(q, DNS_NAPTR, q->host, &a) : -ENOMEM;
 
 	if (rc == 0 && a->n)
-		read_records(a, str_from_c(q->number), res);
+		read_records(q, a, res);
+	else if (res && rc != -EINPROGRESS)
+		step_dns(q, DNS_NAPTR, q->host, rc, a, NULL, NULL);
 	if (rc == 0 && res->n == 0)
 		rc = -ENOENT;
 	if (rc != -EINPROGRESS) {
@@ -238,6 +259,12 @@ static void fail(enum_fn fn, void *arg, int err, const char *why)
 
 struct resolver_query *enum_lookup(struct resolver *r, struct str number, struct str suffix, enum_fn fn, void *arg)
 {
+	return enum_lookup_watched(r, number, suffix, NULL, fn, arg);
+}
+
+struct resolver_query *enum_lookup_watched(struct resolver *r, struct str number, struct str suffix, const struct resolver_watch *w, enum_fn fn,
+					   void *arg)
+{
 	struct resolver_query *q;
 	char domain[DNS_NAME_MAX];
 	bool done = false;
@@ -255,7 +282,7 @@ struct resolver_query *enum_lookup(struct resolver *r, struct str number, struct
 		fail(fn, arg, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*q = (struct resolver_query){ .r = r, .enum_fn = fn, .arg = arg, .started_ms = loop_now_ms(r->loop) };
+	*q = (struct resolver_query){ .r = r, .enum_fn = fn, .arg = arg, .watch = w, .started_ms = loop_now_ms(r->loop) };
 	memcpy(q->host, domain, sizeof(q->host));
 	str_copy(number, q->number, sizeof(q->number));
 	list_init(&q->wait);

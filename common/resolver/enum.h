@@ -24,6 +24,8 @@ typedef void (*enum_fn)(void *arg, const struct enum_result *res);
 /* number: "+4930222", visual separators off.  suffix: "e164.arpa".  Returns a handle for resolver_cancel(), or NULL when the callback
  * has run already. */
 struct resolver_query *enum_lookup(struct resolver *r, struct str number, struct str suffix, enum_fn fn, void *arg);
+struct resolver_query *enum_lookup_watched(struct resolver *r, struct str number, struct str suffix, const struct resolver_watch *w, enum_fn fn,
+					   void *arg);
 
 /* Is `service` of a NAPTR record one of ours?  *ret_pstn: which. */
 bool enum_service(const char *service, bool *ret_pstn);

@@ -27,6 +27,8 @@ struct answer {				/* one name and type; in the cache, or asked for */
 	bool pending;
 	int err;			/* 0 (also without records), or why DNS did not answer */
 	uint64_t expires_ms, good_until_ms;
+	uint64_t heard_ms;		/* when DNS answered last, or did not */
+	bool failed;			/* it did not: what is here is older */
 	unsigned n;
 	struct rec *rec;
 };
@@ -60,6 +62,7 @@ struct resolver_query {
 	resolver_fn fn;
 	enum_fn enum_fn;		/* instead of fn: a question for a number, host is its domain */
 	void *arg;
+	const struct resolver_watch *watch;	/* NULL: nobody looks on */
 	uint64_t started_ms;		/* what was learned since is good enough, however short its life */
 	uint64_t seed;			/* keeps the weighted order over the rounds */
 	unsigned rounds;
@@ -75,6 +78,12 @@ struct resolver_query {
 int cache_get(struct resolver_query *q, uint16_t type, const char *name, struct answer **ret);
 void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, uint32_t ttl_s);
 void cache_free(struct resolver *r);
+/* steps.c: tell who watches q, if anybody does.  rec: those of `a`, in the order that counts; unused: why one is passed over, NULL: none is. */
+typedef const char *(*unused_fn)(const struct resolver_query *q, const struct rec *rec);
+void step_begin(const struct resolver_query *q);
+void step_dns(const struct resolver_query *q, uint16_t type, const char *name, int rc, const struct answer *a, const struct rec *rec,
+	      unused_fn unused);
+void step_static(const struct resolver_watch *w, const char *type, struct str name, const struct resolver_result *res);
 /* dns.c */
 int dns_open(struct resolver *r);
 void dns_close(struct resolver *r);
@@ -86,5 +95,7 @@ int dns_min_ttl(const uint8_t *p, size_t n, uint32_t *ret);
 /* enum.c */
 void enum_step(struct resolver_query *q);
 void enum_finish(struct resolver_query *q, struct enum_result *res);
+/* The URI that a record gives for q's number; NULL, or why it is passed over. */
+const char *enum_record(const struct resolver_query *q, const struct rec *rec, char gives[ENUM_URI_MAX]);
 /* resolver.c */
 void query_step(struct resolver_query *q);

@@ -125,6 +125,7 @@ static void order(const struct resolver *r, struct resolver_result *res)
 			res->target[n++] = res->target[i];
 	}
 	memcpy(res->target + n, back, k * sizeof(back[0]));
+	res->n_held = k;
 }
 
 /* ---- steps: 0, or -EINPROGRESS, or an error ---- */
@@ -152,6 +153,7 @@ static int hosts(struct resolver_query *q, const char *name, uint16_t port, enum
 
 		if (rc == -EINPROGRESS)
 			return rc;
+		step_dns(q, types[t], name, rc, a, rc ? NULL : a->rec, NULL);
 		if (rc < 0)
 			err = rc;
 		for (unsigned i = 0; rc == 0 && i < a->n; i++)
@@ -195,12 +197,15 @@ static int srv(struct resolver_query *q, const char *name, enum sip_proto proto,
 	unsigned n;
 	int rc = cache_get(q, DNS_SRV, name, &a);
 
-	if (rc < 0)
+	if (rc < 0) {
+		step_dns(q, DNS_SRV, name, rc, NULL, NULL, NULL);
 		return rc;
+	}
 	n = a->n;
 	if (n)
 		memcpy(rec, a->rec, n * sizeof(rec[0]));
 	srv_order(rec, n, q->seed);
+	step_dns(q, DNS_SRV, name, 0, a, rec, NULL);
 	for (unsigned i = 0; i < n && res->n < RESOLVER_MAX_TARGETS; i++)
 		if ((rc = hosts(q, rec[i].name, rec[i].port, proto, res)) == -EINPROGRESS)
 			return rc;
@@ -232,6 +237,15 @@ static bool naptr_proto(const struct rec *n, bool sips, enum sip_proto *ret)
 	return false;
 }
 
+static const char *naptr_unused(const struct resolver_query *q, const struct rec *n)
+{
+	enum sip_proto proto;
+
+	if (naptr_proto(n, q->sips, &proto))
+		return NULL;
+	return naptr_proto(n, !q->sips, &proto) ? q->sips ? "a sips URI needs SIPS+D2T" : "only for sips URIs" : "another service, or no flag s";
+}
+
 static int by_preference(const void *x, const void *y)
 {
 	const struct rec *a = x, *b = y;
@@ -247,13 +261,16 @@ static int naptr(struct resolver_query *q, struct resolver_result *res)
 	unsigned n;
 	int rc = cache_get(q, DNS_NAPTR, q->host, &a);
 
-	if (rc < 0)
+	if (rc < 0) {
+		step_dns(q, DNS_NAPTR, q->host, rc, NULL, NULL, NULL);
 		return rc;
+	}
 	n = a->n;
 	if (n) {
 		memcpy(rec, a->rec, n * sizeof(rec[0]));
 		qsort(rec, n, sizeof(rec[0]), by_preference);
 	}
+	step_dns(q, DNS_NAPTR, q->host, 0, a, rec, naptr_unused);
 	for (unsigned i = 0; i < n && res->n < RESOLVER_MAX_TARGETS; i++) {
 		if (!naptr_proto(&rec[i], q->sips, &proto))
 			continue;
@@ -293,6 +310,7 @@ void query_step(struct resolver_query *q)
 	struct resolver_result res = { .explicit_proto = q->proto >= 0 || q->sips };
 	char why[DNS_NAME_MAX + 64];
 
+	step_begin(q);
 	if (q->enum_fn) {
 		enum_step(q);
 		return;
@@ -323,6 +341,12 @@ static void fail(resolver_fn fn, void *arg, int err, const char *why)
 
 struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri *uri, resolver_fn fn, void *arg)
 {
+	return resolver_lookup_watched(r, uri, NULL, fn, arg);
+}
+
+struct resolver_query *resolver_lookup_watched(struct resolver *r, const struct sip_uri *uri, const struct resolver_watch *w, resolver_fn fn,
+					       void *arg)
+{
 	struct resolver_result res = { 0 };
 	enum sip_proto proto = SIP_UDP;
 	struct resolver_query *q;
@@ -350,8 +374,11 @@ struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri 
 		res.explicit_proto |= r->hops[i].has_proto;
 		put(&res, uri->host, &r->hops[i].a, addr_port(&r->hops[i].a), r->hops[i].has_proto ? r->hops[i].proto : proto);
 	}
-	if (!res.n && sip_uri_host_addr(uri, &a) == 0)
+	step_static(w, "next_hops", uri->host, &res);
+	if (!res.n && sip_uri_host_addr(uri, &a) == 0) {
 		put(&res, uri->host, &a, uri->port ? uri->port : proto == SIP_TLS ? 5061 : 5060, proto);
+		step_static(w, "literal", uri->host, &res);
+	}
 	if (res.n) {
 		order(r, &res);
 		fn(arg, &res);
@@ -366,7 +393,7 @@ struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri 
 		fail(fn, arg, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*q = (struct resolver_query){ .r = r, .fn = fn, .arg = arg, .started_ms = loop_now_ms(r->loop), .seed = rand_u64(),
+	*q = (struct resolver_query){ .r = r, .fn = fn, .arg = arg, .watch = w, .started_ms = loop_now_ms(r->loop), .seed = rand_u64(),
 				      .sips = sips, .port = uri->port, .proto = has_proto ? (int)proto : -1 };
 	str_copy(uri->host, q->host, sizeof(q->host));
 	list_init(&q->wait);
