@@ -88,7 +88,7 @@ int number_from_uri(const struct sip_uri *u, struct number *ret)
 
 /* ---- readings ---- */
 
-static void form_add(struct number *ret, unsigned *n, struct str a, struct str b)
+static void form_add(struct number *ret, unsigned *n, struct str a, struct str b, const char *reading)
 {
 	struct number f = { 0 };
 	int l = snprintf(f.text, sizeof(f.text), "%.*s%.*s", STR_ARG(a), STR_ARG(b));
@@ -100,6 +100,7 @@ static void form_add(struct number *ret, unsigned *n, struct str a, struct str b
 			return;
 	ret[*n] = f;
 	ret[*n].s = str_make(ret[*n].text, (size_t)l);
+	ret[*n].reading = reading;
 	(*n)++;
 }
 
@@ -122,17 +123,17 @@ static void dial_plan(const struct session_config *c, struct str s, struct numbe
 	char plus_cc[32];
 
 	if (c->international_prefix.l && str_starts(s, c->international_prefix)) {
-		form_add(ret, n, STR("+"), str_from(s, c->international_prefix.l));
+		form_add(ret, n, STR("+"), str_from(s, c->international_prefix.l), "behind the international prefix");
 		return;
 	}
 	if (c->country_code.l == 0)
 		return;
 	snprintf(plus_cc, sizeof(plus_cc), "+%.*s", STR_ARG(c->country_code));
 	if (c->national_prefix.l ? national.l < s.l : s.l > c->short_digits)
-		form_add(ret, n, str_from_c(plus_cc), national);
+		form_add(ret, n, str_from_c(plus_cc), national, "national: with the country code");
 	if (c->area_code.l && national.l == s.l && s.l > c->short_digits) {
 		snprintf(plus_cc, sizeof(plus_cc), "+%.*s%.*s", STR_ARG(c->country_code), STR_ARG(c->area_code));
-		form_add(ret, n, str_from_c(plus_cc), s);
+		form_add(ret, n, str_from_c(plus_cc), s, "local: with country and area code");
 	}
 }
 
@@ -151,16 +152,31 @@ unsigned number_forms(const struct session_config *c, const struct number *num, 
 
 	c = c ? c : &none;
 	if (s.l && s.p[0] == '+') {
-		form_add(ret, &n, s, STR_NONE);
+		form_add(ret, &n, s, STR_NONE, "global");
 		return n;
 	}
 	if (only_digits(s)) {
 		if (global_context(num->context, &context))	/* RFC 3966 §5.1.5: it says what to put in front */
-			form_add(ret, &n, context.s, without(s, c->national_prefix));
+			form_add(ret, &n, context.s, without(s, c->national_prefix), "behind its phone-context");
 		dial_plan(c, s, ret, &n);
 		if (s.p[0] != '0')		/* dialled with the country code, without the plus */
-			form_add(ret, &n, STR("+"), s);
+			form_add(ret, &n, STR("+"), s, "with the country code, without the plus");
 	}
-	form_add(ret, &n, s, STR_NONE);
+	form_add(ret, &n, s, STR_NONE, "as it was dialled");
 	return n;
+}
+
+bool number_global(const struct session_config *c, const struct number *num, struct number *ret)
+{
+	struct number form[NUMBER_MAX_FORMS];
+	unsigned k = number_forms(c, num, form);
+
+	for (unsigned i = 0; i < k; i++) {
+		if (form[i].s.p[0] != '+')
+			continue;
+		*ret = form[i];
+		ret->s = str_from_c(ret->text);
+		return true;
+	}
+	return false;
 }

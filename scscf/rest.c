@@ -400,6 +400,14 @@ const struct http_route scscf_routes[] = {
 	  "Ends the confirmed sessions of a Call-ID: BYE to both ends; cause= of the SIP Reason, 480 when absent." },
 	{ "POST", "/api/v1/profiles/{impu}/ifc/dry-run", HTTP_VIEW, dryrun_route,
 	  "What the filter criteria of a user would do with a request, trigger by trigger; nothing is sent." },
+	{ "POST", "/api/v1/routing/dry-run", HTTP_OPERATE, dryrun_number,
+	  "Where a number or a requestUri that a user of ours (originating: his public identity, may be absent) dials would go: readings by the dial "
+	  "plan, ENUM, portability, rows of sessions.routes with their header profiles, next hops and where these lead by RFC 3263 "
+	  "(bypassCache: true asks DNS anew); targets are tried in turn while nobody knows the user.  Nothing is sent there." },
+	{ "POST", "/api/v1/cx/explain", HTTP_OPERATE, dryrun_cx,
+	  "What the HSS answers this node about impu and impi, in words and without keys: ask sar (NO_ASSIGNMENT: changes nothing, gives the profile "
+	  "of a user that is served here), or mar, which moves the user's SQN on and so needs useVector: true (scheme may be said).  UAR and LIR: "
+	  "the I-CSCF's scscf-selection/dry-run." },
 	{ "GET", "/api/v1/shared-ifc-sets", HTTP_VIEW, shared_sets_list,
 	  "The shared sets of filter criteria of sessions.shared_ifc_file, as they are understood." },
 	{ "GET", "/api/v1/shared-ifc-sets/{setId}", HTTP_VIEW, shared_sets_show, "One of them, by its SharedIFCSetID." },

@@ -146,12 +146,15 @@ struct number {
 	char context[256];			/* phone-context, or "" */
 	bool npdi;				/* portability was looked up already: RFC 4694 §5 */
 	char rn[NUMBER_MAX_DIGITS + 2];		/* routing number as a global one, or "" */
+	const char *reading;			/* of number_forms(): why it may mean that, for people */
 };
 /* The telephone number that a tel URI, or a sip URI with user=phone or with nothing but a number in its user part, names.
  * 0; -ENOENT (none), -ENOSPC (too long). */
 int number_from_uri(const struct sip_uri *u, struct number *ret);
 /* What a dialled number can mean, likeliest first: global numbers ("+49..."), last the digits as they are.  Returns how many. */
 unsigned number_forms(const struct session_config *c, const struct number *n, struct number ret[NUMBER_MAX_FORMS]);
+/* The first global reading: ENUM knows no others.  false: there is none. */
+bool number_global(const struct session_config *c, const struct number *n, struct number *ret);
 
 /* ---- translate.c: ENUM, RFC 6116 ---- */
 struct translation {

@@ -53,22 +53,6 @@ static void on_answer(void *arg, const struct enum_result *res)
 	log_correlation(STR_NONE);
 }
 
-/* The first global reading: ENUM knows no others. */
-static bool global_form(const struct session_config *c, const struct number *n, struct number *ret)
-{
-	struct number form[NUMBER_MAX_FORMS];
-	unsigned k = number_forms(c, n, form);
-
-	for (unsigned i = 0; i < k; i++) {
-		if (form[i].s.p[0] != '+')
-			continue;
-		*ret = form[i];
-		ret->s = str_from_c(ret->text);
-		return true;
-	}
-	return false;
-}
-
 bool translate(struct session *s, struct session_in *in, void (*onward)(struct session *s, struct session_in *in))
 {
 	const struct session_config *c = s->sw->s->sessions;
@@ -76,7 +60,7 @@ bool translate(struct session *s, struct session_in *in, void (*onward)(struct s
 	struct number num, global;
 	struct waiting *w;
 
-	if (s->found || !c || c->enum_suffix.l == 0 || !nexthop_number(s->sw, in, &num) || num.rn[0] || !global_form(c, &num, &global))
+	if (s->found || !c || c->enum_suffix.l == 0 || !nexthop_number(s->sw, in, &num) || num.rn[0] || !number_global(c, &num, &global))
 		return false;
 	s->found = arena_zalloc(a, sizeof(*s->found));
 	w = s->found ? arena_zalloc(a, sizeof(*w)) : NULL;

@@ -1,8 +1,8 @@
-/* common/daemon/sip_rest.c - GET /api/v1/sip/listeners and /api/v1/sip/resolve: where SIP comes in, and where a URI leads (RFC 3263).  Row O1. */
-#include <errno.h>
+/* common/daemon/sip_rest.c - /api/v1/sip/listeners and /api/v1/sip/resolve: where SIP comes in, and where a URI leads (RFC 3263).  Row O1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/daemon/private.h"
+#include "common/daemon/steps.h"
 
 static void get_listeners(void *u, struct http_req *r)
 {
@@ -22,62 +22,76 @@ static void get_listeners(void *u, struct http_req *r)
 
 /* ---- where does a URI lead? ---- */
 
-static const char *cause_of(int err)
+struct lookup {
+	struct ask *a;
+	struct steps steps;
+	cJSON *question;
+};
+
+static void lookup_free(struct lookup *l)
 {
-	return err == -ENOENT ? "NO_SUCH_NAME" : err == -ETIMEDOUT ? "DNS_SILENT" : err == -EINVAL ? "INVALID_URI" : "DNS_FAILED";
+	steps_fini(&l->steps);
+	cJSON_Delete(l->question);
+	free(l);
 }
 
+/* The answer may come before resolver_lookup() returns. */
 static void on_resolved(void *arg, const struct resolver_result *res)
 {
-	struct ask *a = arg;
-	char text[SIP_FLOW_STRLEN];
-	cJSON *list;
+	struct lookup *l = arg;
+	struct ask *a = l->a;
 
-	if (res->err || res->n == 0) {
-		a->status = res->err == -ETIMEDOUT ? 504 : 502;
-		snprintf(a->cause, sizeof(a->cause), "%s", cause_of(res->err));
-		snprintf(a->detail, sizeof(a->detail), "%s", res->why ? res->why : "no address");
-		ask_done(a);
-		return;
-	}
 	a->status = 200;
 	a->json = cJSON_CreateObject();
-	cJSON_AddStringToObject(a->json, "uri", a->key);
-	cJSON_AddBoolToObject(a->json, "transportFixed", res->explicit_proto);
-	list = cJSON_AddArrayToObject(a->json, "targets");
-	for (unsigned i = 0; i < res->n; i++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(sip_flow_fmt(&res->target[i], text)));
+	cJSON_AddStringToObject(a->json, "uri", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(l->question, "uri")));
+	steps_result(a->json, res);
+	steps_take(&l->steps, a->json);
+	lookup_free(l);
 	ask_done(a);
 }
 
-/* The answer may come before resolver_lookup() returns: `later` first. */
 static void resolve_here(struct worker *w, struct ask *a)
 {
+	struct lookup *l = calloc(1, sizeof(*l));
 	struct sip_uri uri;
 
-	if (sip_uri_parse(str_from_c(a->key), &uri, NULL) < 0) {
-		a->status = 400;
-		snprintf(a->cause, sizeof(a->cause), "INVALID_URI");
-		snprintf(a->detail, sizeof(a->detail), "uri= is no SIP URI");
+	if (!l || !(l->question = cJSON_Parse(a->key))) {
+		free(l);
+		a->status = 503;
+		snprintf(a->cause, sizeof(a->cause), "BUSY");
+		snprintf(a->detail, sizeof(a->detail), "out of memory");
 		return;
 	}
+	l->a = a;
+	steps_init(&l->steps, cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(l->question, "bypassCache")));
 	a->later = true;
-	resolver_lookup(w->resolver, &uri, on_resolved, a);
+	sip_uri_parse(str_from_c(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(l->question, "uri"))), &uri, NULL);
+	resolver_lookup_watched(w->resolver, &uri, &l->steps.watch, on_resolved, l);
 }
 
-static void get_resolve(void *u, struct http_req *r)
+static void post_resolve(void *u, struct http_req *r)
 {
 	struct stack *s = u;
-	struct str uri = http_query(r, "uri");
+	const cJSON *doc = http_json(r);
+	struct str text = str_from_c(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(doc, "uri")));
+	struct sip_uri uri;
+	char *key;
 
-	if (uri.l)
-		stack_ask(s, r, &s->workers[0].w, uri, resolve_here);
-	else
-		http_problem(r, 400, "INVALID_QUERY_PARAM", "uri= must name a SIP URI");
+	if (!doc)
+		return;
+	if (text.l == 0 || sip_uri_parse(text, &uri, NULL) < 0 || !uri.host.l) {
+		http_problem(r, 422, "INVALID_URI", "uri must be a SIP URI");
+		return;
+	}
+	key = cJSON_PrintUnformatted(doc);
+	stack_ask(s, r, &s->workers[0].w, str_from_c(key ? key : ""), resolve_here);
+	cJSON_free(key);
 }
 
 const struct http_route sip_rest_routes[] = {
 	{ "GET", "/api/v1/sip/listeners", HTTP_VIEW, get_listeners, "Where this node takes SIP." },
-	{ "GET", "/api/v1/sip/resolve", HTTP_VIEW, get_resolve, "Where uri= leads from here by RFC 3263 or next hops, in the order to be tried." },
+	{ "POST", "/api/v1/sip/resolve", HTTP_OPERATE, post_resolve,
+	  "Where a uri leads from here: next hops of the configuration or RFC 3263, each step with what DNS said and how old that is, and the targets "
+	  "in the order to be tried; with bypassCache true DNS is asked anew.  Nothing is sent there." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

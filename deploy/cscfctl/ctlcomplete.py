@@ -28,7 +28,8 @@ if [[ "$funcstack[1]" == _cscfctl ]]; then _cscfctl "$@"; else compdef _cscfctl 
 """
 LIVE = {("registrations", "id"): ("/api/v1/registrations", "impu"), ("bans", "id"): ("/api/v1/bans", "source"),
         ("flow", "id"): ("/api/v1/flows", "callId"), ("flows", "who"): ("/api/v1/registrations", "impu"),
-        ("explain", "who"): ("/api/v1/registrations", "impu")}
+        ("explain", "who"): ("/api/v1/registrations", "impu"), ("cx", "impu"): ("/api/v1/registrations", "impu"),
+        ("route", "caller"): ("/api/v1/registrations", "impu")}
 
 
 def script(_nodes, _out, args):
@@ -88,6 +89,8 @@ def candidates(parser, words):
     """All that may stand at the place of the last word."""
     verb, positionals, pending = split(parser, words[:-1])
     now, verbs = subparser(parser, verb)
+    if pending is not None and (verb, pending.dest) in LIVE:
+        return live(verb, pending.dest)
     if pending is not None:
         return list(pending.choices or (NODES if pending.dest == "node" else [n + "=" for n in NODES] if pending.dest == "url" else []))
     at = now if verb else parser

@@ -7,6 +7,7 @@ import time
 
 import ctlcomplete
 import ctlconfig
+import ctldry
 import ctlevents
 import ctloperations
 import ctltraces
@@ -43,8 +44,18 @@ VERBS = {
         ("--no-notes", {"action": "store_true", "help": "messages only, without the daemons' decisions"})]),
     "explain": (ctlverbs.explain, "why did it fail, what to try, and which clause", [
         ("who", {"nargs": "?", "metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID; without it the last thing that failed"})]),
-    "resolve": (ctlverbs.resolve, "where a URI or domain leads from each daemon (DNS, next hops)", [("uri", {"metavar": "URI"})]),
-    "select": (ctlverbs.select, "which S-CSCF would be chosen, and what the HSS says (UAR, LIR)", [
+    "resolve": (ctldry.resolve, "where a URI or domain leads from each daemon: DNS and next hops, step by step", [
+        ("uri", {"metavar": "URI"}), ("--fresh", {"action": "store_true", "help": "ask DNS anew, whatever is in the cache"})]),
+    "route": (ctldry.route, "where the S-CSCF would send what a user dials: dial plan, ENUM, routes, next hops", [
+        ("number", {"metavar": "NUMBER|URI"}),
+        ("--from", {"dest": "caller", "metavar": "IMPU", "help": "the user who dials: is he barred, which application servers come first?"}),
+        ("--fresh", {"action": "store_true", "help": "ask DNS anew, whatever is in the cache"})]),
+    "cx": (ctldry.cx, "what the HSS answers about a user: UAR, LIR, SAR in words; nothing changes there", [
+        ("impu", {"metavar": "IMPU"}),
+        ("impi", {"nargs": "?", "metavar": "IMPI", "help": "default: the IMPU without its scheme"}),
+        ("--mar", {"action": "store_true", "help": "a MAR, too: it moves the SQN of the user on, and a user whom the S-CSCF does not serve is reserved for it"}),
+        ("--scheme", {"metavar": "NAME", "help": "of the MAR: \"Digest-AKAv1-MD5\", \"SIP Digest\"; default: the HSS chooses"})]),
+    "select": (ctldry.select, "which S-CSCF would be chosen, and what the HSS says (UAR, LIR)", [
         ("words", {"nargs": "*", "metavar": "KEY=VALUE", "help": "ask=uar|lir, impi, impu; or mandatory, optional, server"})]),
     "metrics": (ctlverbs.metrics, "figures", [("pattern", {"nargs": "?", "help": "regular expression"})]),
     "config": (ctlconfig.config, "the configuration: show, check, change, reload, go back", [

@@ -268,47 +268,6 @@ def say_explanation(screen, doc):
     screen.line(f"  See:  cscfctl flow '{f['callId']}'"[:WIDTH])
 
 
-# ---- where a URI leads ----
-
-def resolve(nodes, out, args):
-    """RFC 3263 as each daemon does it; exit status 1 when one finds no way."""
-    uri = args.uri if ":" in args.uri else "sip:" + args.uri
-    docs = nodes.each(lambda r: r.get("/api/v1/sip/resolve?" + urllib.parse.urlencode({"uri": uri})))
-    out.rows(docs, ("node", "uri", "targets"), lambda n, d: (n, d["uri"], " ".join(d["targets"])))
-    return finish(nodes)
-
-
-# ---- which S-CSCF ----
-
-def select(nodes, out, args):
-    """What the I-CSCF would choose for capabilities, or for what the HSS says of a user; exit status 1 when it would refuse."""
-    doc = {}
-    for word in args.words:
-        key, _, value = word.partition("=")
-        if key not in ("impi", "impu", "ask", "visited", "mandatory", "optional", "server") or not value:
-            raise UsageError("select [ask=uar impi=... impu=... | ask=lir impu=... | mandatory=1,2 optional=3 server=sip:...]")
-        long = {"visited": "visitedNetwork", "mandatory": "mandatoryCapabilities", "optional": "optionalCapabilities", "server": "serverNames"}
-        numbers = [int(x) for x in value.split(",") if x.isdecimal()]
-        doc[long.get(key, key)] = numbers if key in ("mandatory", "optional") else [value] if key == "server" else value
-    node, rest = nodes.one(("icscf",))
-    answer = rest.send("POST", "/api/v1/scscf-selection/dry-run", doc)
-    if out.as_json:
-        out.json({"node": node, **answer})
-        return EXIT_OK if answer.get("chosen") else EXIT_FAILED
-    hss = answer.get("hss")
-    if hss:
-        out.screen.line(f"HSS: {hss['asked']} {int(hss.get('code', 0))} {hss['result']}: {hss['meaning']}")
-    if "refusedWith" in answer:
-        out.screen.line(f"refused with {int(answer['refusedWith'])}", "bad")
-    for n, o in enumerate(answer.get("order", [])):
-        out.screen.line(f"{n + 1}. {o['uri']}  {o['why']}")
-    for c in answer.get("candidates", []):
-        if c["missing"]:
-            out.screen.line(f"   {c['uri']} lacks {', '.join(str(int(m)) for m in c['missing'])}", "dim")
-    out.screen.line(f"chosen: {answer['chosen']}" if answer.get("chosen") else answer.get("why", "none"), "good" if answer.get("chosen") else "bad")
-    return EXIT_OK if answer.get("chosen") else EXIT_FAILED
-
-
 # ---- metrics ----
 
 def metrics(nodes, out, args):

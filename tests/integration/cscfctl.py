@@ -86,10 +86,51 @@ class Ctl:
 
     def resolve(self):
         rows = self.json("resolve", self.core.domain)["items"]
-        equal({r["node"]: r["targets"][0] for r in rows}, {n: f"udp:{self.core.doc['sip']['icscf']}" for n in ("pcscf", "icscf", "scscf")}, "the home domain")
-        self.run("resolve", "nowhere.example", wanted=1)
+        icscf = self.core.doc["sip"]["icscf"]
+        equal({r["node"]: f"{r['targets'][0]['address']}:{int(r['targets'][0]['port'])}" for r in rows},
+              {n: icscf for n in ("pcscf", "icscf", "scscf")}, "the home domain")
+        check(rows[0]["steps"][0]["type"] in ("NAPTR", "next_hops") and all(x["source"] for x in rows[0]["steps"]), f"how it was found: {rows[0]}")
+        check(f"udp:{icscf}" in self.run("resolve", self.core.domain), "the table")
+        doc = self.json("resolve", "nowhere.example", wanted=1)["items"][0]
+        check(doc["error"]["cause"] and doc["targets"] == [], doc)
         self.run("resolve", "http://x", wanted=1)
         equal([x["address"] for x in self.core.rest("scscf").items("/api/v1/sip/listeners")], [self.core.doc["sip"]["scscf"]] * 2, "listeners")
+
+    def route(self):
+        """Row T14: where a number goes; nexthop.sh has ENUM and trunks."""
+        number = "+" + B.msisdn
+        doc = self.json("route", number, "--from", self.core.impu(A))
+        equal((doc["decidedBy"], doc["rewrittenRequestUri"]), ("home", f"sip:{number}@{self.core.domain};user=phone"), "a user of ours")
+        equal((doc["caller"]["known"], doc["caller"]["registered"], doc["caller"]["barred"]), (True, True, False), "the caller")
+        equal(doc["number"]["canonical"], number, "canonical form")
+        check(doc["enum"]["why"].startswith("not asked"), doc["enum"])
+        text = self.run("route", number)
+        check("1. sip:" + number in text and self.core.doc["sip"]["icscf"] in text and max(map(len, text.splitlines())) < 160, text)
+        equal(self.json("route", "sip:x@nowhere.example", wanted=1)["decidedBy"], "domain", "another domain")
+        check("no profile here" in self.run("route", number, "--from", "sip:nobody@nowhere.example"), "an unknown caller")
+        self.run("route", "12 34", wanted=1)
+        self.run("route", "tel:x y", wanted=1)
+
+    def cx(self):
+        """Row D15: UAR, LIR, SAR and MAR in words; no key, no vector, and nothing of the user changes."""
+        before = self.json("registrations", "show", self.core.impu(A))["contacts"]
+        doc = self.json("cx", self.core.impu(A), self.core.impi(A))["items"]
+        equal([(d["node"], d["asked"], d["code"], d["result"]) for d in doc],
+              [("icscf", "UAR", 2001, "SUCCESS"), ("icscf", "LIR", 2001, "SUCCESS"), ("scscf", "SAR NO_ASSIGNMENT", 2001, "SUCCESS")], "what was asked")
+        check(any(i["impu"] == self.core.impu(A) for i in doc[2]["profile"]["identities"]), doc[2])
+        text = self.run("--json", "cx", self.core.impu(A), self.core.impi(A), "--mar")
+        mar = json.loads(text)["items"][3]
+        equal((mar["asked"], mar["code"], mar["vectors"][0]["what"]), ("MAR", 2001, "a vector of AKA with keys for IPsec"), "the MAR")
+        check(not re.search(r"[0-9a-fA-F]{24}|[A-Za-z0-9+/]{22}==", text), f"something that may be a key: {text}")
+        text = self.run("cx", self.core.impu(A), self.core.impi(A))
+        check("SAR NO_ASSIGNMENT" in text and "filter criteria" in text, text)
+        equal([c["uri"] for c in self.json("registrations", "show", self.core.impu(A))["contacts"]], [c["uri"] for c in before], "contacts of A")
+        self.a.must_register()			# with the SQN that the MAR moved on
+        rows = self.json("cx", f"sip:nobody@{self.core.domain}", wanted=1)["items"]
+        equal([d["result"] for d in rows], ["USER_UNKNOWN"] * 3, "nobody")
+        code, doc = self.core.rest("scscf").call("POST", "/api/v1/cx/explain", {"ask": "mar", "impu": self.core.impu(A), "impi": self.core.impi(A)})
+        equal((code, doc["cause"]), (422, "INVALID_QUESTION"), "a MAR without the wish")
+        equal(self.core.rest("scscf").call("POST", "/api/v1/cx/explain", {"ask": "uar", "impu": "x"})[0], 422, "UAR")
 
     def console(self):
         for node in ("pcscf", "icscf", "scscf"):
@@ -325,7 +366,7 @@ class Ctl:
         """In order."""
         return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
-                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("select: S-CSCF, UAR, LIR (I3)", self.select), ("--watch", self.watch),
+                ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("T14 route: where a number goes", self.route), ("D15 cx: UAR, LIR, SAR, MAR in words", self.cx), ("select: S-CSCF, UAR, LIR (I3)", self.select), ("--watch", self.watch),
                 ("events --follow", self.events), ("trace: pcapng, HEP3 (O6)", self.traces),
                 ("trace: tshark reads it (O6)", self.traces_by_tshark), ("drain, and back", self.drain),
                 ("completion asks the daemons", self.completes), ("a registration is ended (O2)", self.ends),

@@ -259,6 +259,56 @@ class NextHop:
         routes = self.core.rest("scscf").get("/api/v1/routing/routes")["items"]
         equal([(r["match"]["prefix"], r["order"]) for r in routes], [("+44", 1), ("+44", 2), ("+4999", 0)], "the table over REST")
 
+    # ---- the same, shown and not done ----
+
+    def dry(self, **question):
+        """POST /api/v1/routing/dry-run."""
+        code, doc = self.core.rest("scscf").call("POST", "/api/v1/routing/dry-run", question)
+        equal(code, 200, f"{question}: {doc}")
+        return doc
+
+    def dry_resolve(self):
+        """Each step of RFC 3263: records by weight, how old they are, who did not answer; nothing is sent there."""
+        rest, uri = self.core.rest("scscf"), "sip:x@two.example"
+        doc = rest.call("POST", "/api/v1/sip/resolve", {"uri": uri})[1]
+        equal([(s["type"], s["query"]) for s in doc["steps"]],
+              [("NAPTR", "two.example"), ("SRV", "_sip._udp.two.example"), ("A", "dead.example"), ("AAAA", "dead.example"), ("A", "far.example"),
+               ("AAAA", "far.example")], "steps")
+        equal([a["record"] for a in doc["steps"][1]["answers"]], ["10 1 5060 dead.example", "20 1 5060 far.example"], "SRV")
+        equal([(t["address"], t["held"]) for t in doc["targets"]], [(self.core.ip(61), False), (self.core.ip(69), True)], "who is tried first")
+        check(all(s["cached"] for s in doc["steps"]), "it was asked for a moment ago")
+        asked = len(self.dns.asked)
+        doc = rest.call("POST", "/api/v1/sip/resolve", {"uri": uri, "bypassCache": True})[1]
+        check(not any(s["cached"] for s in doc["steps"]) and len(self.dns.asked) >= asked + 6, doc["steps"])
+        code, doc = rest.call("POST", "/api/v1/sip/resolve", {"uri": "sip:x@nowhere.example"})
+        equal((code, doc["targets"], doc["error"]["cause"], doc["steps"][0]["result"]), (200, [], "NO_SUCH_NAME", "nothing"), "no such name")
+
+    def dry_number(self):
+        """Dial plan, ENUM, portability, row, header profile, next hop: as the cases above had it."""
+        doc = self.dry(number="0301")
+        equal((doc["number"]["canonical"], doc["decidedBy"], doc["rewrittenRequestUri"]), ("+49301", "ENUM", "sip:+49301@near.example"), "ENUM")
+        equal([(s["type"], s["query"]) for s in doc["enum"]["steps"]], [("ENUM", number_name("49301"))], "what was asked")
+        equal(doc["enum"]["steps"][0]["answers"][0]["gives"], "sip:+49301@near.example", "what it gives")
+        doc = self.dry(requestUri="tel:+49302")
+        equal((doc["enum"]["uris"][0]["npdi"], doc["enum"]["uris"][0]["routingNumber"]), (True, "+49997"), "portability")
+        last = doc["targets"][-1]
+        equal((last["decidedBy"], last["route"]["prefix"], last["requestUri"]),
+              ("sessions.routes", "+4999", f"sip:+49302;npdi;rn=+49997@{self.core.domain};user=phone"), "the row of the routing number")
+        ways = [t for t in self.dry(number="+44301")["targets"] if t["decidedBy"] == "sessions.routes"]
+        equal([(t["nextHop"].split(";")[0], t["route"]["held"]) for t in ways], [("sip:far.example", False), (f"sip:{self.core.ip(69)}:5059", True)], "trunks")
+        equal((ways[0]["trusted"], ways[0]["route"]["stripHeaders"], ways[0]["route"]["addHeaders"]), (False, ["X-Secret"], {"X-Trunk": "2"}), "profile")
+        equal(ways[0]["resolution"]["targets"][0]["address"], self.core.ip(61), "where the trunk is")
+
+    def dry_stale(self):
+        """DNS is silent: the old answer is said to be one."""
+        rest = self.core.rest("scscf")
+        self.dns.mute = True
+        doc = rest.call("POST", "/api/v1/sip/resolve", {"uri": "sip:x@old.example:5060", "bypassCache": True})[1]
+        equal((doc["steps"][0]["source"], doc["targets"][0]["address"]), ("stale", self.core.ip(60)), "an old answer")
+        doc = rest.call("POST", "/api/v1/sip/resolve", {"uri": "sip:x@newer.example:5060"})[1]
+        equal((doc["steps"][0]["result"], doc["error"]["cause"]), ("timeout", "DNS_SILENT"), "no answer")
+        self.dns.mute = False
+
     def leave(self):
         """The sender."""
         self.a.must_register(expires=0)
@@ -272,7 +322,9 @@ class NextHop:
             ("TCP refused: the next one at once", self.refused), ("no address works: 5xx at once", self.all_dead),
             ("thin DNS: A records only", self.thin), ("large: UDP where TCP is refused", self.large_refused), ("large: TCP", self.large),
             ("a number by ENUM", self.enum), ("a ported number by its routing number", self.ported), ("trunks, and their headers", self.trunks),
-            ("DNS down: stale answers, and failures in time", self.dns_down), ("no such name", self.no_name),
+            ("RFC 3263 shown step by step (O1)", self.dry_resolve), ("T14 number routing shown step by step", self.dry_number),
+            ("DNS down: stale answers, and failures in time", self.dns_down), ("DNS down: shown (O1)", self.dry_stale),
+            ("no such name", self.no_name),
             ("the phone de-registers", self.leave),
         ]
 

@@ -107,6 +107,13 @@ struct resolver_query *resolver_lookup(struct resolver *rs, const struct sip_uri
 	return NULL;
 }
 
+struct resolver_query *resolver_lookup_watched(struct resolver *rs, const struct sip_uri *uri, const struct resolver_watch *w, resolver_fn fn,
+					       void *arg)
+{
+	(void)w;
+	return resolver_lookup(rs, uri, fn, arg);
+}
+
 void resolver_cancel(struct resolver_query *q)
 {
 	struct rig *r = (struct rig *)q;		/* only ENUM ever waits here */
@@ -164,6 +171,13 @@ struct resolver_query *enum_lookup(struct resolver *rs, struct str number, struc
 		e++;
 	enum_answer(e->number ? e : NULL, fn, arg);
 	return NULL;
+}
+
+struct resolver_query *enum_lookup_watched(struct resolver *rs, struct str number, struct str suffix, const struct resolver_watch *w,
+					   enum_fn fn, void *arg)
+{
+	(void)w;
+	return enum_lookup(rs, number, suffix, fn, arg);
 }
 
 void resolver_target_failed(struct resolver *rs, const struct sip_flow *t, uint32_t hold_s)
