@@ -233,6 +233,17 @@ static int on_route(void *u, struct msg **m, struct fd_list *candidates)
 	return 0;
 }
 
+/* Where nobody listens the library writes each message out in full for a log level that is off: a tenth of an I-CSCF's time. */
+static void on_its_way(enum fd_hook_type type, struct msg *m, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *pmd, void *u)
+{
+	(void)type;
+	(void)m;
+	(void)peer;
+	(void)other;
+	(void)pmd;
+	(void)u;
+}
+
 int peers_watch(void)
 {
 	struct fd_rt_out_hdl *route;
@@ -242,6 +253,9 @@ int peers_watch(void)
 
 	if (rc == 0)
 		rc = fd_hook_register(HOOK_MASK(HOOK_MESSAGE_RECEIVED, HOOK_MESSAGE_SENT), on_message, NULL, NULL, &h);
+	if (rc == 0)
+		rc = fd_hook_register(HOOK_MASK(HOOK_MESSAGE_LOCAL, HOOK_MESSAGE_SENDING, HOOK_MESSAGE_ROUTING_FORWARD, HOOK_MESSAGE_ROUTING_LOCAL),
+				      on_its_way, NULL, NULL, &h);
 	if (rc == 0)
 		rc = fd_rt_out_register(on_route, NULL, ROUTE_LAST, &route);
 	return -rc;

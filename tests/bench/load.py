@@ -1,6 +1,7 @@
 """Processor time of each daemon for registrations, calls and MESSAGEs, with SIPp as the phones and the lab HSS behind."""
 import os
 import re
+import resource
 import sys
 import time
 
@@ -26,6 +27,12 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
+def phones_s():
+    """Processor time of every SIPp that has ended: this process waits for no others meanwhile."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def sip_messages(core, node):
     """SIP messages in and out so far, as the daemon counts them."""
     text = core.rest(node).get("/metrics")
@@ -40,7 +47,7 @@ class Phase:
 
     def _look(self):
         return ({d: cpu_s(self.core.pid(d)) for d in DAEMONS},
-                {d: sip_messages(self.core, d) for d in DAEMONS if d != "hss"}, time.monotonic())
+                {d: sip_messages(self.core, d) for d in DAEMONS if d != "hss"}, time.monotonic(), phones_s())
 
     def __enter__(self):
         self.before = self._look()
@@ -49,8 +56,11 @@ class Phase:
     def __exit__(self, kind, value, tb):
         if kind:
             return
-        cpu, messages, now = self._look()
-        self.row = {"count": self.n, "seconds": round(now - self.before[2], 2), "daemons": {}}
+        cpu, messages, now, phones = self._look()
+        cscf_s, phones_took_s = sum(cpu[d] - self.before[0][d] for d in messages), phones - self.before[3]
+        self.row = {"count": self.n, "seconds": round(now - self.before[2], 2), "daemons": {},
+                    "cpu_ms_per_1000": round(cscf_s / self.n * 1e6, 1), "sipp_cpu_ms_per_1000": round(phones_took_s / self.n * 1e6, 1),
+                    "multiple_of_sipp": round(cscf_s / phones_took_s, 2)}
         for d in DAEMONS:
             used = cpu[d] - self.before[0][d]
             self.row["daemons"][d] = {"cpu_ms_per_1000": round(used / self.n * 1e6, 1)}
@@ -89,7 +99,8 @@ def between(core, a, b, answering, asking, n, **values):
 
 
 def show(name, row, say):
-    say("%s: %d in %.1f s" % (name, row["count"], row["seconds"]))
+    say("%s: %d in %.1f s; the three CSCFs %.0f ms of processor time per 1000, %.2f times what SIPp took" % (
+        name, row["count"], row["seconds"], row["cpu_ms_per_1000"], row["multiple_of_sipp"]))
     for d, f in row["daemons"].items():
         more = "%8.2f us a message, %7s messages per core and second" % (
             f["cpu_us_per_message"], f["messages_per_cpu_second"]) if "messages" in f else ""
