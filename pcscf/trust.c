@@ -10,6 +10,7 @@ METRIC_DEF(trust_metric_stripped, "cscf_pcscf_stripped_headers_total", METRIC_CO
 #define IN (TRUST_REQ_FROM_PHONE | TRUST_RESP_FROM_PHONE)
 #define TO (TRUST_REQ_TO_PHONE | TRUST_RESP_TO_PHONE)
 #define ALL (IN | TO)
+#define IMEI_URN_MAX 256u		/* octets; a longer gr is none that anybody needs */
 #define KEEP_2XX_REGISTER 16		/* stays in a 2xx to REGISTER */
 
 static const struct {
@@ -144,6 +145,38 @@ static unsigned strip_network_pani(struct sip_out *o)
 	return n;
 }
 
+static bool is_imei(struct str value)
+{
+	char text[IMEI_URN_MAX];
+	struct str plain;
+
+	if (value.l > sizeof(text))		/* whatever it is */
+		return true;
+	return sip_unescape(value, text, sizeof(text), &plain) == 0 && str_istarts(plain, STR("urn:gsma:imei"));
+}
+
+/* A GRUU that a registrar made of the IMEI as it stands: the address of record remains. */
+static void put_uri(struct arena_text *t, const struct sip_uri *u)
+{
+	struct str name, value, gr;
+	const char *end = u->text.p + u->text.l;
+
+	if (!sip_uri_param(u, "gr", &gr) || !is_imei(gr)) {
+		arena_text_put(t, u->text);
+		return;
+	}
+	arena_text_put(t, str_make(u->text.p, (size_t)(u->params.p - u->text.p) - 1));
+	for (struct str p = u->params; sip_param_next(&p, &name, &value);) {
+		if (str_ieq(name, STR("gr")))
+			continue;
+		arena_text_put(t, STR(";"));
+		arena_text_put(t, name);
+		arena_text_put(t, value.l ? STR("=") : STR_NONE);
+		arena_text_put(t, value);
+	}
+	arena_text_put(t, str_make(u->params.p + u->params.l, (size_t)(end - u->params.p) - u->params.l));
+}
+
 static void put_without_instance(struct arena_text *t, struct str contact)
 {
 	struct sip_nameaddr na;
@@ -152,10 +185,10 @@ static void put_without_instance(struct arena_text *t, struct str contact)
 	if (sip_nameaddr_parse(contact, &na) < 0 || na.star)
 		return;
 	arena_text_item(t, STR("<"));
-	arena_text_put(t, na.uri.text);
+	put_uri(t, &na.uri);
 	arena_text_put(t, STR(">"));
 	for (struct str p = na.params; sip_param_next(&p, &name, &value);) {
-		if (str_ieq(name, STR("+sip.instance")))
+		if ((str_ieq(name, STR("+sip.instance")) && str_ifind(value, STR("imei")) >= 0) || (str_ieq(name, STR("gr")) && is_imei(value)))
 			continue;
 		arena_text_put(t, STR(";"));
 		arena_text_put(t, name);
@@ -164,7 +197,7 @@ static void put_without_instance(struct arena_text *t, struct str contact)
 	}
 }
 
-/* SEC-05, RFC 7255 §4: the IMEI in +sip.instance is for the registrar alone. */
+/* SEC-05, RFC 7255 §4: the IMEI in +sip.instance is for the registrar alone; and in a GRUU it is for nobody. */
 static unsigned strip_imei(struct sip_out *o, enum trust_way way)
 {
 	unsigned n = 0;
@@ -173,7 +206,7 @@ static unsigned strip_imei(struct sip_out *o, enum trust_way way)
 		struct arena_text all = arena_text(o->arena);
 		struct str rest = sip_msg_hdr_value(o->m, h), one;
 
-		if (str_ifind(rest, STR("urn:gsma:imei")) < 0)
+		if (str_ifind(rest, STR("imei")) < 0)
 			continue;
 		while (sip_list_next(&rest, &one))
 			put_without_instance(&all, one);

@@ -509,7 +509,7 @@ static void write_gruus(const struct registration *g, const struct binding *b, c
 	struct stack *s = registration_scscf(g)->stack;
 
 	buf_puts(out, ";pub-gruu=\"");
-	gruu_public(out, as->aor, str_from_c(b->instance));
+	gruu_public(out, stack_token_key(s), as->aor, str_from_c(b->instance));
 	buf_puts(out, "\";temp-gruu=\"");
 	gruu_temporary(out, stack_token_key(s), stack_sip_name(s), g->id, as->aor, str_from_c(b->instance), str_from_c(b->call_id), b->cseq);
 	buf_puts(out, "\"");

@@ -1,10 +1,14 @@
 /* scscf/gruu.c - GRUUs made and read: RFC 5627 §3.1, §5.4, §7; row S13. */
 #include <openssl/evp.h>
+#include <stdio.h>
 #include "scscf/gruu.h"
 
 #define PREFIX "tgruu."
 #define BLOCK 16u
 #define INSTANCE_MAX 256u
+#define IMEI_URN "urn:gsma:imei:"	/* RFC 7254 */
+#define IMEI_DIGITS 14u
+#define UUID_URN_MAX 48u
 
 struct block {				/* what a temporary one says */
 	uint64_t registration;
@@ -27,11 +31,70 @@ static struct str bare(struct str instance)
 	return instance;
 }
 
-void gruu_public(struct buf *out, const char *identity, struct str instance)
+/* A key of its own for each purpose, from that of the routing tokens. */
+static bool cipher(const uint8_t key[BLOCK], const uint8_t in[BLOCK], uint8_t out[BLOCK], bool encipher)
 {
-	struct str urn = bare(instance);
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	int n = 0;
+	bool good = c && EVP_CipherInit_ex(c, EVP_aes_128_ecb(), NULL, key, NULL, encipher) == 1 && EVP_CIPHER_CTX_set_padding(c, 0) == 1 &&
+		    EVP_CipherUpdate(c, out, &n, in, BLOCK) == 1 && n == BLOCK;
 
-	if (urn.l == 0 || urn.l > INSTANCE_MAX)
+	EVP_CIPHER_CTX_free(c);
+	return good;
+}
+
+/* TAC and serial number: the first 14 digits.  The spare one and `svn` name no other phone (RFC 7254 §4). */
+static struct str imei_digits(struct str imei, char digits[IMEI_DIGITS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < imei.l && imei.p[i] != ';' && n < IMEI_DIGITS; i++)
+		if (imei.p[i] >= '0' && imei.p[i] <= '9')
+			digits[n++] = imei.p[i];
+	return str_make(digits, n);
+}
+
+/* RFC 4122 §4.3, version 5: SHA-1 of a name space and a name.  The name space is secret: there are few enough IMEIs to try them all. */
+static bool uuid_of(const struct token_key *k, struct str name, char text[UUID_URN_MAX])
+{
+	static const uint8_t purpose[BLOCK] = { 'i', 'm', 'e', 'i', '-', 'u', 'u', 'i', 'd' };
+	uint8_t space[BLOCK], md[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool good = c && cipher(k->k, purpose, space, true) && EVP_DigestInit_ex(c, EVP_sha1(), NULL) == 1 &&
+		    EVP_DigestUpdate(c, space, sizeof(space)) == 1 && EVP_DigestUpdate(c, name.p, name.l) == 1 &&
+		    EVP_DigestFinal_ex(c, md, NULL) == 1;
+	size_t n;
+
+	EVP_MD_CTX_free(c);
+	if (!good)
+		return false;
+	md[6] = (uint8_t)((md[6] & 0x0f) | 0x50);
+	md[8] = (uint8_t)((md[8] & 0x3f) | 0x80);
+	n = (size_t)snprintf(text, UUID_URN_MAX, "urn:uuid:");
+	for (unsigned i = 0; i < BLOCK; i++)
+		n += (size_t)snprintf(text + n, UUID_URN_MAX - n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", md[i]);
+	return true;
+}
+
+/* What `gr` says of an instance: itself, but for an IMEI, which is nobody's business (TS 24.229 §5.4.7A.2).  Empty: nothing can be said. */
+static struct str gr_of(const struct token_key *k, struct str instance, char text[UUID_URN_MAX])
+{
+	struct str urn = bare(instance), rest;
+	char digits[IMEI_DIGITS];
+
+	if (!str_istarts(urn, STR(IMEI_URN)))
+		return urn.l > INSTANCE_MAX ? STR_NONE : urn;
+	rest = str_from(urn, strlen(IMEI_URN));
+	rest = imei_digits(rest, digits).l ? imei_digits(rest, digits) : rest;
+	return uuid_of(k, rest, text) ? str_from_c(text) : STR_NONE;
+}
+
+void gruu_public(struct buf *out, const struct token_key *k, const char *identity, struct str instance)
+{
+	char uuid[UUID_URN_MAX];
+	struct str urn = gr_of(k, instance, uuid);
+
+	if (urn.l == 0)
 		return;
 	buf_printf(out, "%s;gr=", identity);
 	for (size_t i = 0; i < urn.l; i++) {
@@ -59,18 +122,6 @@ static uint32_t digest(struct str a, struct str b)
 	return (uint32_t)md[0] << 24 | (uint32_t)md[1] << 16 | (uint32_t)md[2] << 8 | md[3];
 }
 
-static bool cipher(const uint8_t key[BLOCK], const uint8_t in[BLOCK], uint8_t out[BLOCK], bool encipher)
-{
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-	int n = 0;
-	bool good = c && EVP_CipherInit_ex(c, EVP_aes_128_ecb(), NULL, key, NULL, encipher) == 1 && EVP_CIPHER_CTX_set_padding(c, 0) == 1 &&
-		    EVP_CipherUpdate(c, out, &n, in, BLOCK) == 1 && n == BLOCK;
-
-	EVP_CIPHER_CTX_free(c);
-	return good;
-}
-
-/* A key of its own, from that of the routing tokens. */
 static bool cipher_for(const struct token_key *k, const uint8_t in[BLOCK], uint8_t out[BLOCK], bool encipher)
 {
 	static const uint8_t purpose[BLOCK] = { 't', 'e', 'm', 'p', '-', 'g', 'r', 'u', 'u' };
@@ -164,12 +215,12 @@ struct str gruu_instance(const struct reg_contact_view *c)
 bool gruu_means(const struct token_key *k, const struct sip_uri *u, const struct reg_contact_view *c)
 {
 	struct str instance = bare(gruu_instance(c)), gr, plain;
-	char text[INSTANCE_MAX];
+	char text[INSTANCE_MAX], uuid[UUID_URN_MAX];
 	struct block b;
 
 	if (instance.l == 0)
 		return false;
 	if (gruu_is_temporary(u))
 		return block_read(k, u, &b) && b.contact == digest(instance, str_from_c(c->call_id));
-	return sip_uri_param(u, "gr", &gr) && sip_unescape(gr, text, sizeof(text), &plain) == 0 && str_ieq(plain, instance);
+	return sip_uri_param(u, "gr", &gr) && sip_unescape(gr, text, sizeof(text), &plain) == 0 && plain.l && str_ieq(plain, gr_of(k, instance, uuid));
 }

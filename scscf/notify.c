@@ -81,7 +81,7 @@ static void put_active(struct writer *w, struct str aor, const struct reg_view *
 	if (c->gruu && str_istarts(aor, STR("sip:")) && w->detail == NOTIFY_ALL) {	/* RFC 5628 */
 		const struct profile_identity *id = listed(v, aor);
 
-		gruu_public(&pub, id->aor, gruu_instance(c));
+		gruu_public(&pub, stack_token_key(stack), id->aor, gruu_instance(c));
 		gruu_temporary(&temp, stack_token_key(stack), stack_sip_name(stack), v->id, id->aor, gruu_instance(c), text(c->call_id), c->cseq);
 	}
 	reginfo_contact(w->out, &(const struct reginfo_contact){

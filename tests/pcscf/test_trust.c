@@ -139,6 +139,11 @@ static const struct { const char *name, *lines; unsigned way; const char *method
 	{ "IMEI of the far end, request", "Contact: <sip:a@10.9.0.1>;+sip.instance=\"<urn:gsma:imei:35-1>\"\r\n", RQO, "INVITE", 0, "imei", "sip:a@" },
 	{ "its own, back from the registrar", "Contact: <sip:a@10.9.0.1>;+sip.instance=\"<urn:gsma:imei:35-1>\"\r\n", RSO, "REGISTER", 200, NULL, "imei" },
 	{ "IMEI to the registrar", "Contact: <sip:a@10.9.0.1>;+sip.instance=\"<urn:gsma:imei:35-1>\"\r\n", RQI, "REGISTER", 0, NULL, "imei" },
+	{ "IMEI in a GRUU", "Contact: \"A\" <sip:a@home;transport=udp;gr=urn:gsma:imei:35-1;ob>;q=1\r\n", RQI, "INVITE", 0, "imei", "<sip:a@home;transport=udp;ob>;q=1" },
+	{ "IMEI in a GRUU of the far end", "Contact: <sip:a@home;GR=URN:gsma%3aIMEI:35-1?Subject=x>\r\n", RSO, "INVITE", 200, "IMEI", "<sip:a@home?Subject=x>" },
+	{ "IMEI in a GRUU, no brackets", "Contact: sip:a@home;gr=urn:gsma:imei:35-1;q=1\r\n", RQO, "INVITE", 0, "imei", "<sip:a@home>;q=1" },
+	{ "GRUU of another instance", "Contact: <sip:a@home;gr=urn:uuid:1>;+sip.instance=\"<urn:gsma:imei:35-1>\"\r\n", RQI, "INVITE", 0, "imei",
+	  "<sip:a@home;gr=urn:uuid:1>" },
 	{ "another instance", "Contact: <sip:a@10.9.0.1>;+sip.instance=\"<urn:uuid:1>\"\r\n", RQI, "INVITE", 0, NULL, "uuid" },
 	{ "compact Identity (RFC 8224 §4)", "y: NOBODY;info=<x>\r\nY : NOBODY\r\nn: <NOBODY>\r\n", RQI, "INVITE", 0, "NOBODY", NULL },
 	/* P15 */

@@ -28,7 +28,7 @@ static struct reg_contact_view contact(const char *params, const char *call_id)
 
 static const struct { const char *instance, *gruu; } publics[] = {
 	{ "<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>", "sip:a@h;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6" },
-	{ "<urn:gsma:imei:90420156-025763-0>", "sip:a@h;gr=urn:gsma:imei:90420156-025763-0" },
+	{ "<URN:UUID:F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6>", "sip:a@h;gr=URN:UUID:F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6" },
 	{ "urn:x", "sip:a@h;gr=urn:x" },
 	{ "<urn:x;y=z>", "sip:a@h;gr=urn:x%3By%3Dz" },
 	{ "<a\"b>", "sip:a@h;gr=a%22b" },
@@ -43,7 +43,7 @@ START_TEST(test_public_row_S13)
 	struct buf b;
 
 	buf_init(&b, GRUU_MAX);
-	gruu_public(&b, "sip:a@h", str_from_c(publics[_i].instance));
+	gruu_public(&b, &key, "sip:a@h", str_from_c(publics[_i].instance));
 	ck_assert_msg(str_eq_c(buf_str(&b), publics[_i].gruu), "%.*s", STR_ARG(buf_str(&b)));
 	if (b.l && !strchr(publics[_i].instance, '"')) {
 		snprintf(params, sizeof(params), "audio;+sip.instance=\"%s\"", publics[_i].instance);
@@ -52,6 +52,51 @@ START_TEST(test_public_row_S13)
 		ck_assert(gruu_is(&u) && !gruu_is_temporary(&u) && gruu_means(&key, &u, &c) && !gruu_means(&key, &u, &other));
 	}
 	buf_fini(&b);
+}
+END_TEST
+
+/* TS 24.229 §5.4.7A.2, SEC-05: the gr of an IMEI is a UUID made of it (RFC 4122 §4.3, version 5), which says nothing. */
+static const struct { const char *instance, *same_as; } imeis[] = {
+	{ "<urn:gsma:imei:90420156-025763-0>", NULL },
+	{ "<URN:GSMA:IMEI:90420156-025763-0>", "<urn:gsma:imei:90420156-025763-0>" },
+	{ "<urn:gsma:imei:90420156-025763-0;svn=42>", "<urn:gsma:imei:90420156-025763-0>" },
+	{ "<urn:gsma:imei:90420156-025763>", "<urn:gsma:imei:90420156-025763-0>" },	/* the spare digit says nothing */
+	{ "<urn:gsma:imei:>", NULL }, { "<urn:gsma:imei:x>", NULL },
+};
+
+static void write_public(const struct token_key *k, const char *instance, char text[GRUU_MAX])
+{
+	struct buf b;
+
+	buf_init(&b, GRUU_MAX);
+	gruu_public(&b, k, "sip:a@h", str_from_c(instance));
+	ck_assert(str_copy(buf_str(&b), text, GRUU_MAX));
+	buf_fini(&b);
+}
+
+START_TEST(test_imei_S13_SEC05)
+{
+	char text[GRUU_MAX], other[GRUU_MAX], params[128];
+	struct reg_contact_view c, another = contact("+sip.instance=\"<urn:gsma:imei:90420156-025764-0>\"", "c");
+	struct str uuid;
+	struct sip_uri u;
+
+	write_public(&key, imeis[_i].instance, text);
+	u = parsed(text);
+	ck_assert_msg(strncmp(text, "sip:a@h;gr=urn:uuid:", 20) == 0 && strlen(text) == 56, "%s", text);
+	ck_assert_msg(!strstr(text, "imei") && !strstr(text, "025763"), "%s", text);
+	ck_assert(sip_uri_param(&u, "gr", &uuid));
+	uuid = str_from(uuid, 9);
+	ck_assert_msg(uuid.p[14] == '5' && strchr("89ab", uuid.p[19]), "version and variant of %.*s", STR_ARG(uuid));
+	snprintf(params, sizeof(params), "+sip.instance=\"%s\"", imeis[_i].instance);
+	c = contact(params, "c");
+	ck_assert(gruu_means(&key, &u, &c) && !gruu_means(&key, &u, &another) && !gruu_means(&other_key, &u, &c));
+	u = parsed("sip:a@h;gr=urn:gsma:imei:90420156-025763-0");
+	ck_assert(!gruu_means(&key, &u, &c));		/* no way to ask whose phone an IMEI is */
+	write_public(&other_key, imeis[_i].instance, other);
+	ck_assert_str_ne(text, other);			/* whoever tries all IMEIs lacks the key */
+	write_public(&key, imeis[_i].same_as ? imeis[_i].same_as : imeis[_i].instance, other);
+	ck_assert_str_eq(text, other);
 }
 END_TEST
 
@@ -138,4 +183,4 @@ START_TEST(test_temporary_forged_S13)
 }
 END_TEST
 
-TEST_MAIN("gruu", TEST_ROWS(test_public_row_S13, publics), TEST_ONE(test_temporary_S13), TEST_ONE(test_temporary_forged_S13))
+TEST_MAIN("gruu", TEST_ROWS(test_public_row_S13, publics), TEST_ROWS(test_imei_S13_SEC05, imeis), TEST_ONE(test_temporary_S13), TEST_ONE(test_temporary_forged_S13))

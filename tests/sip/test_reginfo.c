@@ -15,7 +15,7 @@ static void write_golden(struct buf *b)
 		.has_cseq = true, .cseq = 9, .uri = STR("sip:alice@10.0.0.1:5066;transport=tcp"), .call_id = STR("abc@10.0.0.1"),
 		.display = STR("Alice \"A\" <b> & Co"),
 		.params = STR("+sip.instance=\"<urn:gsma:imei:35622210-054678-0>\";+g.3gpp.smsip"),
-		.pub_gruu = STR("sip:+491510000001@ims.example;gr=urn:gsma:imei:35622210-054678-0"),
+		.pub_gruu = STR("sip:+491510000001@ims.example;gr=urn:uuid:0c67446e-f1a1-5111-9a4b-1ee4ad1a5bc2"),
 		.temp_gruu = STR("sip:tgruu.x@ims.example;gr") });
 	reginfo_contact(b, &(const struct reginfo_contact){
 		.id = 2, .event = REGINFO_PROBATION, .has_expires = true, .has_retry_after = true, .retry_after_s = 30, .has_cseq = true,
