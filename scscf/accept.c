@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/util/hash.h"
 #include "scscf/registration.h"
+
+#define REPEAT_S 32u		/* Timer F of the P-CSCF: nobody waits for longer (RFC 3261 §17.1.2.2) */
 
 static void finish(struct reg_job *job)
 {
@@ -54,7 +57,7 @@ static const struct profile_identity *gruu_identity(const struct reg_job *job)
 	return NULL;
 }
 
-static void answer_200(struct reg_job *job, const char *cause, const char *why)
+static void answer_200(struct reg_job *job, const char *cause, const char *why, bool again)
 {
 	struct registration *g = job->g;
 	const struct sip_msg *m = job->m;
@@ -81,7 +84,11 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why)
 		reg_job_answer_later(job, 500, "failed", "the answer does not fit");
 	else
 		reg_job_answer(job, 200, cause, why, buf_str(&out));
-	if (g->n_bindings && job->plan.kind != BIND_FETCH && !out.failed)
+	if (!again && !out.failed) {
+		g->accepted = job->fingerprint;
+		g->accepted_s = (uint32_t)(registration_now_ms(g) / 1000);
+	}
+	if (!again && g->n_bindings && job->plan.kind != BIND_FETCH && !out.failed)
 		thirdparty_registered(g, job, buf_str(&out));
 	buf_fini(&out);
 	finish(job);
@@ -104,7 +111,7 @@ static void on_left(void *arg, const struct assign_result *r)
 	struct reg_job *job = arg;
 
 	release_end(job->g, r);
-	answer_200(job, "ok", r->status ? r->why : NULL);
+	answer_200(job, "ok", r->status ? r->why : NULL, false);
 }
 
 static void leave(struct reg_job *job)
@@ -145,7 +152,7 @@ static void bind_contacts(struct reg_job *job, const char *why)
 	if (rc == 0)
 		rc = registration_publish(g);
 	if (rc == 0) {
-		answer_200(job, "ok", why);
+		answer_200(job, "ok", why, false);
 		return;
 	}
 	reg_job_answer_later(job, 500, "failed", rc == -ENOSPC ? "too many private identities share a public one" : "out of memory");
@@ -225,7 +232,7 @@ void accept_run(struct reg_job *job)
 	const struct binding_plan *p = &job->plan;
 
 	if (p->kind == BIND_FETCH) {
-		answer_200(job, "ok", NULL);
+		answer_200(job, "ok", NULL, false);
 	} else if (!job->g->emergency && binding_too_brief(p, job->s->reg)) {
 		answer_min_expires(job);
 	} else if (binding_out_of_order(job->g, p, job->m)) {
@@ -237,4 +244,16 @@ void accept_run(struct reg_job *job)
 	} else {
 		enter(job);
 	}
+}
+
+bool accept_is_repeated(const struct reg_job *job)
+{
+	const struct registration *g = job->g;
+
+	return job->fingerprint && g->accepted == job->fingerprint && (uint32_t)(registration_now_ms(g) / 1000) - g->accepted_s < REPEAT_S;
+}
+
+void accept_repeat(struct reg_job *job)
+{
+	answer_200(job, "repeated", "answered before, but our neighbour did not wait", true);
 }

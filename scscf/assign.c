@@ -143,7 +143,7 @@ static void read_profile(const struct registration *g, const struct cx_saa *a, s
 	char why[160];
 	int rc;
 
-	if (a->user_data.l == 0 || (g->asking.type != CX_SAR_REGISTRATION && g->asking.type != CX_SAR_RE_REGISTRATION))
+	if (a->user_data.l == 0 || (g->asking_type != CX_SAR_REGISTRATION && g->asking_type != CX_SAR_RE_REGISTRATION))
 		return;
 	rc = profile_parse(a->user_data, registration_scscf(g)->criteria, &r->profile, why);
 	if (rc == 0)
@@ -165,9 +165,9 @@ static bool asked_by_realm(struct registration *g, const struct cx_saa *a)
 	if (away) {
 		g->hss = 0;
 		if (g->asking.job)
-			assign_register(g->asking.job, g->asking.type, g->asking.fn);
+			assign_register(g->asking.job, g->asking_type, g->asking.fn);
 		else
-			assign_send(g, g->asking.type, str_from_c(impu), g->asking.fn, g->asking.arg);
+			assign_send(g, g->asking_type, str_from_c(impu), g->asking.fn, g->asking.arg);
 	}
 	free(impu);
 	return away;
@@ -201,7 +201,7 @@ static void send_sar(struct registration *g, const struct cx_sar *sar, struct re
 {
 	struct scscf *s = registration_scscf(g);
 
-	g->asking.type = (enum cx_sar_type)sar->type;
+	g->asking_type = (uint8_t)sar->type;
 	g->asking.fn = fn;
 	g->asking.arg = arg;
 	g->asking.job = job;

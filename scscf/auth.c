@@ -461,9 +461,24 @@ static void without_address(struct reg_job *job)
 	auth_run(job);
 }
 
+static void repeat(struct reg_job *job)
+{
+	struct challenge *c = challenge_find(job->g, job->auth.nonce);
+
+	if (c)
+		job->auth_info = auth_info(job, c);
+	accept_repeat(job);
+}
+
 void auth_run(struct reg_job *job)
 {
-	struct verdict v = goes_by_address(job) ? (struct verdict){ .step = BY_ADDRESS } : judge(job);
+	struct verdict v;
+
+	if (accept_is_repeated(job)) {
+		repeat(job);
+		return;
+	}
+	v = goes_by_address(job) ? (struct verdict){ .step = BY_ADDRESS } : judge(job);
 
 	switch (v.step) {
 	case PASS: pass(job, v.c); break;

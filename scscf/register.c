@@ -8,6 +8,7 @@
 #include "common/log/log.h"
 #include "common/sip/charging.h"
 #include "common/util/clock.h"
+#include "common/util/hash.h"
 #include "common/util/rand.h"
 #include "scscf/registration.h"
 
@@ -181,6 +182,24 @@ static int read_impi(struct reg_job *job)
 	return job->auth.username.l ? -EBADMSG : -EPERM;
 }
 
+/* Two nodes at least stand between the phone and us: its first hop, whose branch nobody can foresee, and the one that may try again. */
+static uint64_t fingerprint(const struct sip_msg *m)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_AUTHORIZATION, SIP_H_CONTACT, SIP_H_EXPIRES };
+	struct sip_values it = sip_values(m, SIP_H_VIA);
+	uint64_t f = hash_mix(hash_str(m->call_id), m->cseq);
+	unsigned n = 0;
+	struct str v;
+
+	f = hash_mix(hash_mix(f, hash_str(m->from_tag)), hash_str(m->to.uri.text));
+	for (sip_values_next(&it, &v); sip_values_next(&it, &v); n++)		/* but for our neighbour's own */
+		f = hash_mix(f, hash_str(v));
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		for (const struct sip_hdr *h = sip_msg_hdr(m, ids[i]); h; h = sip_msg_hdr_next(m, h))
+			f = hash_mix(f, hash_str(sip_msg_hdr_value(m, h)));
+	return n < 2 ? 0 : f ? f : 1;
+}
+
 /* 0, or the status to refuse with. */
 static unsigned check(struct reg_job *job, const char **why, struct str *extra)
 {
@@ -220,6 +239,7 @@ void scscf_register(struct scscf_worker *sw, struct tx_server *st, struct sip_ms
 	job->h = tx_server_handle(st);
 	job->m = sip_msg_ref(m);
 	job->kind = "unknown";
+	job->fingerprint = fingerprint(m);
 	job->began_us = clock_mono_us();
 	job->correlation = arena_dup(m->arena, log_correlation_get());
 	status = check(job, &why, &extra);

@@ -82,12 +82,13 @@ struct registration {
 	bool foreign : 1;		/* another instance wrote it last: it ends it, too */
 	struct reg_work *current;
 	struct list queue;
-	uint16_t n_queued, n_bindings;
+	uint8_t n_queued;
+	uint8_t asking_type;		/* enum cx_sar_type of the SAR that is out */
+	uint16_t n_bindings;
 	uint32_t kept_sequence;		/* store_sequence() of its last record */
 	struct auth *auth;		/* while something is asked or must be remembered; else NULL */
 	struct aka *spare;		/* vectors that were not used yet, n_spare of them */
 	struct {			/* the SAR that is out: at most one, the current work's */
-		enum cx_sar_type type;
 		assign_fn fn;
 		void *arg;
 		struct reg_job *job;	/* of assign_register(); else NULL */
@@ -101,6 +102,8 @@ struct registration {
 	uint64_t registered_wall_us;
 	uint64_t proven_ms;		/* when the phone last answered a challenge; on the wheel */
 	uint32_t unchallenged;		/* re-registrations since then */
+	uint32_t accepted_s;		/* when the last REGISTER got a 200; on the wheel */
+	uint64_t accepted;		/* and its fingerprint */
 	struct thirdparty *thirdparty;	/* NULL: no application server was told of it */
 	char *pcfa;			/* value of P-Charging-Function-Addresses from the SAA; NULL: none */
 	char impi[];
@@ -172,6 +175,7 @@ struct reg_job {
 	struct auth_params auth;	/* empty when there is none */
 	struct binding_plan plan;
 	struct registration *g;		/* on the owner */
+	uint64_t fingerprint;		/* 0: none */
 	const char *kind;		/* "initial", "refresh", "deregistration", "fetch" */
 	uint64_t began_us;
 	bool stale;			/* auth.c: the challenge that the HSS's vector is for */
@@ -237,6 +241,11 @@ void assign_report(struct registration *g, enum cx_sar_type t, struct str impu);
 
 /* ---- accept.c ---- */
 void accept_run(struct reg_job *job);			/* the phone is who it says */
+/* It came before, and was accepted: our neighbour sends it again because we were slow (RFC 3261 §16.7, TS 24.229 §5.3.1.3).  The same
+ * fingerprint means: the same request by the same way up to our neighbour, whose own branch differs.  So a replay is none: it comes through
+ * a transaction of its own at the P-CSCF. */
+bool accept_is_repeated(const struct reg_job *job);
+void accept_repeat(struct reg_job *job);		/* the same 200 as things stand; nothing changes */
 
 /* ---- thirdparty.c: application servers are told, TS 24.229 §5.4.1.7 ---- */
 /* The phone has its 200, of which `answer` are the header lines. */

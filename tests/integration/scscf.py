@@ -40,6 +40,7 @@ class Phone:
         self.sock.bind((core.net + ".10", 0))
         self.cseq, self.answer, self.rspauth = 0, "", ""
         self.instance = None		# urn; a phone that knows GRUUs
+        self.below = ""			# Via lines of the nodes between it and our neighbour
         self.again(imsi)
 
     def again(self, imsi):
@@ -53,7 +54,7 @@ class Phone:
         host, port = self.sock.getsockname()
         self.sock.settimeout(seconds)
         self.sock.sendto((
-            f"REGISTER sip:{self.core.net}.30:6060 SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{random.getrandbits(64):x}\r\n"
+            f"REGISTER sip:{self.core.net}.30:6060 SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{random.getrandbits(64):x}\r\n{self.below}"
             f"Max-Forwards: 69\r\nFrom: <{self.impu}>;tag=f\r\nTo: <{self.impu}>\r\nCall-ID: {self.call_id}\r\nCSeq: {self.cseq} REGISTER\r\n"
             f"Contact: <sip:{self.imsi}@127.0.0.9:{port}>{self.features()}\r\nExpires: {expires}\r\nPath: <sip:TOKEN@{host}:{port};lr>\r\nRequire: path\r\n"
             + (f"Authorization: {authorization}\r\n" if authorization else "") + "Content-Length: 0\r\n\r\n").encode(),
@@ -273,6 +274,24 @@ def authentication_info_S4(core):
     equal(p.register(0), 200, "leaving")
 
 
+def repeated_S1(core):
+    """The I-CSCF did not wait for us and sends the request again, RFC 3261 §16.7: 200 again, no 401 with stale.  Through another
+    transaction of the P-CSCF it is a replay."""
+    def below(branch):
+        return "".join(f"Via: SIP/2.0/UDP {a};branch=z9hG4bK{b}\r\n" for a, b in ((core.net + ".10", branch), ("10.1.2.3", "phone")))
+    for p in (Phone(core, DIGEST_IMSI, "secret"), Phone(core, AKA_IMSI, usim=Usim(bytes.fromhex(K), bytes.fromhex(OPC)))):
+        p.below = below("one")
+        equal(p.send(600), 401, "challenge")
+        proof = p.solve()
+        for what in ("the first", "the same again"):
+            equal(p.send(600, proof), 200, what)
+            check("@" in p.header("Service-Route") and p.header("P-Associated-URI"), p.answer)
+            p.cseq -= 1
+        p.below = below("two")
+        equal(p.send(600, proof), 401, "a replay")
+        equal(p.register(0), 200, "leaving")
+
+
 def gruu_S13(core):
     """RFC 5627: two phones of a user; each GRUU leads to its own, until that phone has left."""
     first, second = (Phone(core, DIGEST_IMSI, "secret") for _ in range(2))
@@ -480,7 +499,7 @@ def run(build, workers, cases):
     core = Core(build, workers)
     core.start("scscf", "scscf/scscfd")
     try:
-        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, gruu_S13, two_sets_S9, wrong_password, unknown, pushes,
+        todo = [without_hss, restoration_TS_23_380, aka, resync, akav2_S3, authentication_info_S4, repeated_S1, gruu_S13, two_sets_S9, wrong_password, unknown, pushes,
                 reload_O6, server_name_S7, release, silent_hss, lost_hss, storm]
         for fn in todo + [stop]:
             cases.run(f"{fn.__name__}, {workers} worker(s)", fn, core)

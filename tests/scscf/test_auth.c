@@ -691,6 +691,61 @@ START_TEST(test_scheme_row)
 }
 END_TEST
 
+/* ---- the same request once more: the I-CSCF tried again after a stall of ours, RFC 3261 §16.7, TS 24.229 §5.3.1.3 ---- */
+
+#define P_CSCF "Via: SIP/2.0/UDP 10.0.0.10:5060;branch=z9hG4bKpcscf\r\n"
+#define PHONES "Via: SIP/2.0/UDP 10.1.2.3:5060;branch=z9hG4bKphone;received=10.1.2.3\r\n"
+static const struct { const char *name; const char *integrity; bool digest, without_qop, held; const char *vias; uint64_t later_ms; int more; unsigned status; }
+repeats[] = {
+	{ "AKA", "no", false, false, false, P_CSCF PHONES, 6000, 0, 200 },
+	{ "AKA, protected", "yes", false, false, false, P_CSCF PHONES, 6000, 0, 200 },
+	{ "Digest", "ip-assoc-pending", true, false, false, P_CSCF PHONES, 6000, 0, 200 },
+	{ "Digest without qop", "ip-assoc-pending", true, true, false, P_CSCF PHONES, 6000, 0, 200 },
+	{ "while the first still waits for the HSS", "no", false, false, true, P_CSCF PHONES, 6000, 0, 200 },
+	{ "Digest, while the first still waits", "ip-assoc-pending", true, false, true, P_CSCF PHONES, 6000, 0, 200 },
+	{ "long after", "ip-assoc-pending", true, false, false, P_CSCF PHONES, 33000, 0, 401 },
+	{ "another CSeq", "ip-assoc-pending", true, false, false, P_CSCF PHONES, 6000, 1, 401 },
+	{ "replayed through the P-CSCF", "ip-assoc-pending", true, false, false, "Via: SIP/2.0/UDP 10.0.0.10:5060;branch=z9hG4bKelse\r\n" PHONES, 6000, 0, 401 },
+	{ "from another address", "ip-assoc-pending", true, false, false, P_CSCF "Via: SIP/2.0/UDP 10.1.2.3:5060;branch=z9hG4bKphone;received=10.6.6.6\r\n", 6000, 0, 401 },
+	{ "no node between", "ip-assoc-pending", true, false, false, PHONES, 6000, 0, 401 },
+};
+
+START_TEST(test_repeated_register_row)
+{
+	const char *first = strcmp(repeats[_i].vias, PHONES) == 0 ? PHONES : P_CSCF PHONES;
+	unsigned n;
+
+	begin();
+	r.password = p.password = repeats[_i].digest ? "secret" : NULL;
+	r.digest = AUTH_MD5;
+	p.integrity = repeats[_i].integrity;
+	p.without_qop = repeats[_i].without_qop;
+	ck_assert_uint_eq(phone_send(&r, &p), 401);
+	ck_assert_int_eq(phone_solve(&r, &p), 0);
+	p.extra = first;
+	r.hold = repeats[_i].held;
+	ck_assert_uint_eq(phone_send(&r, &p), repeats[_i].held ? 0 : 200);
+	if (!repeats[_i].held)
+		ck_assert_str_eq(r.cx, "MAR SAR1 ");
+	rig_run(&r, repeats[_i].later_ms);
+	p.extra = repeats[_i].vias;
+	p.cseq += (unsigned)(repeats[_i].more - 1);
+	n = r.n_responses;
+	phone_send(&r, &p);
+	r.hold = false;
+	rig_run(&r, 0);
+	ck_assert_uint_eq(r.n_responses, n + (repeats[_i].held ? 2 : 1));
+	ck_assert_msg(r.status == repeats[_i].status, "%s: %u", repeats[_i].name, r.status);
+	if (r.status == 200) {
+		ck_assert_msg(rig_has(&r, "Service-Route: ") && rig_has(&r, "P-Associated-URI: ") && rig_has(&r, "Path: "), "%s", repeats[_i].name);
+		ck_assert_msg(rig_has(&r, repeats[_i].held ? "expires=600\r\n" : "expires=594\r\n"), "%s: nothing is prolonged", repeats[_i].name);
+		ck_assert_msg(strcmp(r.cx, "MAR SAR1 ") == 0, "%s: %s", repeats[_i].name, r.cx);
+	}
+	ck_assert_uint_eq(rig_registration(&r)->n_bindings, 1);
+	rig_fini(&r);
+}
+END_TEST
+
 /* The HSS's answer is good but cannot be used. */
 START_TEST(test_no_vector)
 {
@@ -713,4 +768,4 @@ TEST_MAIN("auth", TEST_ONE(test_aka_registration_S2), TEST_ONE(test_vectors_are_
 	  TEST_ROWS(test_akav2_row_S3, akas), TEST_ONE(test_akav2_hss_refuses_the_name_S3), TEST_ONE(test_akav2_answer_in_another_algorithm_S3),
 	  TEST_ROWS(test_proof_is_due_row_S1, dues), TEST_ONE(test_authentication_info_S4), TEST_ONE(test_nextnonce_ignored_S4), TEST_ROWS(test_qop_row_S4, qops),
 	  TEST_ONE(test_folded_authorization_S4), TEST_ONE(test_digest_without_qop_serves_once), TEST_ONE(test_digest_wrong_then_changed_password),
-	  TEST_ONE(test_two_phones_of_one_digest_user), TEST_ROWS(test_scheme_row, schemes), TEST_ONE(test_no_vector))
+	  TEST_ONE(test_two_phones_of_one_digest_user), TEST_ROWS(test_scheme_row, schemes), TEST_ONE(test_no_vector), TEST_ROWS(test_repeated_register_row, repeats))
