@@ -25,8 +25,11 @@ const struct cfg_row icscf_schema[] = {
 	  "Retry-After in refusals that may pass; up to half is added at random." },
 	{ "trust", CFG_MAP, .help = "The trust domain (TS 24.229 §4.4)." },
 	{ "trust.networks", CFG_STR_LIST, 2, 80, NULL, NULL, 0, NULL,
-	  "ADDRESS or ADDRESS/BITS of nodes inside of it; what others assert is taken out, they may not register nor originate; none: all are "
+	  "ADDRESS or ADDRESS/BITS of nodes inside of it; what others assert is taken out, they may not register; none: all are "
 	  "inside." },
+	{ "trust.application_servers", CFG_STR_LIST, 2, 80, NULL, NULL, 0, NULL,
+	  "ADDRESS or ADDRESS/BITS of application servers that may originate for a user (`orig` in the Route): inside of the trust domain; none: "
+	  "nobody may by way of here.  The S-CSCF must name this node in sessions.interrogating." },
 	{ "numbers", CFG_MAP, .help = "Telephone numbers that are not of this network." },
 	{ "numbers.next_hop", CFG_STR, 1, 253, NULL, NULL, 0, NULL, "SIP URI of the BGCF or gateway they go to; absent: 404." },
 	{ 0 },
@@ -50,6 +53,7 @@ void icscf_config_check(const struct cfg *c, struct buf *errors)
 	check_uri(r, "selection.default_server", errors);
 	check_uri(r, "numbers.next_hop", errors);
 	networks_check(r, "trust.networks", errors);
+	networks_check(r, "trust.application_servers", errors);
 	if (n > SELECT_MAX_SERVERS)
 		cfg_error(r, "selection.servers", errors, "selection.servers: at most %d", SELECT_MAX_SERVERS);
 	for (size_t i = 0; i < n; i++) {

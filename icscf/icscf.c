@@ -36,7 +36,8 @@ int icscf_new(struct icscf **ret, const struct cfg *c)
 	i->hss = hss_profile(cfg_str(cfg_root(c), "diameter.hss_profile"));
 	i->selection = selection_new(c, NULL);
 	i->trust = networks_new(cfg_root(c), "trust.networks");
-	if (!i->home_domain.p || !i->selection || !i->trust) {
+	i->servers = networks_new(cfg_root(c), "trust.application_servers");
+	if (!i->home_domain.p || !i->selection || !i->trust || !i->servers) {
 		icscf_free(i);
 		return -ENOMEM;
 	}
@@ -50,6 +51,7 @@ void icscf_free(struct icscf *i)
 		return;
 	obj_unref(i->selection);
 	free(i->trust);
+	free(i->servers);
 	pthread_mutex_destroy(&i->lock);
 	free((char *)i->home_domain.p);
 	free((char *)i->numbers_next_hop.p);

@@ -16,6 +16,7 @@ struct icscf {
 	struct str home_domain;
 	enum hss_profile hss;			/* diameter.hss_profile: which HSS it is, where it differs */
 	struct networks *trust;			/* trust.networks */
+	struct networks *servers;		/* trust.application_servers */
 	struct str numbers_next_hop;		/* numbers.next_hop: where foreign numbers go; empty: 404 */
 	uint32_t message_wait_ms;		/* for a request that a phone answers: just below Timer F */
 	pthread_mutex_t lock;			/* the pointer below */
@@ -113,6 +114,7 @@ bool icscf_is_number(const struct sip_uri *u);		/* tel, or sip with user=phone o
 
 /* trust.c: TS 24.229 §4.4 */
 bool icscf_trusts(const struct icscf *i, const struct sip_flow *from);
+bool icscf_is_server(const struct icscf *i, const struct sip_flow *from);	/* may originate for users (row T9) */
 void icscf_trust_request(struct sip_out *o);				/* takes out what one from outside may not say */
 void icscf_trust_response(const struct sip_msg *m, struct sip_out *o);	/* and what one outside may not hear */
 

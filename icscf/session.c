@@ -151,6 +151,15 @@ static bool wants_originating(const struct sip_nameaddr *own, unsigned n)
 	return false;
 }
 
+/* `orig` for whoever comes next.  Only an application server may say it: an S-CSCF that trusts us would believe anybody. */
+static bool smuggles_orig(const struct icscf *i, const struct sip_msg *m, struct str top)
+{
+	struct sip_nameaddr n;
+	struct str v;
+
+	return m->to_tag.l == 0 && !icscf_is_server(i, &m->flow) && (sip_nameaddr_parse(top, &n) < 0 || sip_uri_param(&n.uri, "orig", &v));
+}
+
 static bool is_ours(const struct icscf *i, const struct sip_uri *u)
 {
 	return u->scheme == SIP_SCHEME_TEL || stack_is_home_domain(i->stack, u->host) || stack_is_self(i->stack, u);
@@ -190,12 +199,14 @@ void icscf_session(struct icscf_worker *iw, struct tx_server *st, struct sip_msg
 	icscf_charging_request(a);
 	if (m->to_tag.l == 0 && wants_originating(own, n_own)) {
 		a->proc = PROC_ORIGINATING;
-		if (a->outside)
-			icscf_refuse(a, 403, false, "nobody outside of the trust domain originates for a user");
+		if (!icscf_is_server(iw->i, &m->flow))
+			icscf_refuse(a, 403, false, "the sender is none of trust.application_servers");
 		else if (served_user(m, &user))
 			ask_for(a, PROC_ORIGINATING, &user.uri);
 		else
 			icscf_refuse(a, 403, false, "orig without P-Served-User or P-Asserted-Identity");
+	} else if (routed && smuggles_orig(iw->i, m, top)) {
+		icscf_refuse(a, 403, false, "orig for another node, and the sender is none of trust.application_servers");
 	} else if (routed || (m->to_tag.l && !is_ours(iw->i, &ruri))) {
 		along_the_route(a, &ruri, routed);
 	} else if (is_ours(iw->i, &ruri)) {

@@ -1,12 +1,18 @@
 /* icscf/trust.c - where the trust domain ends: TS 24.229 §4.4, §5.3.2.1; TS 33.210; RFC 3325 §5; row I10.
  *
  * Without trust.networks every sender is inside, as where an IBCF or a firewall is the border.  With it, others are served, but nothing
- * that only a trusted node may say is believed, and nothing of ours is told to them. */
+ * that only a trusted node may say is believed, and nothing of ours is told to them.  Who may originate for a user (`orig`, row T9) is said
+ * by trust.application_servers alone: S-CSCFs take our word for it. */
 #include "icscf/icscf.h"
 
 bool icscf_trusts(const struct icscf *i, const struct sip_flow *from)
 {
-	return !i->trust || networks_none(i->trust) || networks_have(i->trust, &from->remote);
+	return !i->trust || networks_none(i->trust) || networks_have(i->trust, &from->remote) || icscf_is_server(i, from);
+}
+
+bool icscf_is_server(const struct icscf *i, const struct sip_flow *from)
+{
+	return i->servers && networks_have(i->servers, &from->remote);
 }
 
 void icscf_trust_request(struct sip_out *o)

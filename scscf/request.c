@@ -98,13 +98,14 @@ static void for_us(struct session_in *in)
 	}
 }
 
-/* An application server that wants to originate for a user: row T9.  Anybody can write `orig` into a Route. */
+/* An application server that wants to originate for a user, by itself or by way of an I-CSCF that has looked who it is: row T9, TS 24.229
+ * §5.3.2.1, §5.7.3.  Anybody can write `orig` into a Route. */
 static void for_application_server(struct scscf_worker *sw, struct session_in *in)
 {
-	if (session_config_is_as(sw->s->sessions, &in->m->flow))
+	if (session_config_may_originate(sw->s->sessions, &in->m->flow))
 		scscf_originating(sw, in);
 	else
-		session_refuse(in, 403, "the sender is none of our application servers", STR_NONE);
+		session_refuse(in, 403, "the sender is none of our application servers, nor their I-CSCF", STR_NONE);
 }
 
 static void without_dialog(struct scscf_worker *sw, struct session_in *in)

@@ -66,7 +66,8 @@ void session_config_free(struct session_config *c);
 uint32_t session_config_as_wait(const struct session_config *c, struct str server);
 bool session_config_trusts_domain(const struct session_config *c, struct str host);
 bool session_config_has_service(const struct session_config *c, struct str urn);	/* may our users have that service? (row T11) */
-bool session_config_is_as(const struct session_config *c, const struct sip_flow *from);	/* may send `orig` (row T9) */
+bool session_config_is_as(const struct session_config *c, const struct sip_flow *from);
+bool session_config_may_originate(const struct session_config *c, const struct sip_flow *from);	/* may send `orig` (row T9): one of them, or its I-CSCF */
 
 struct session_target {
 	struct str ruri;		/* empty: stays */

@@ -58,6 +58,9 @@ const struct cfg_row scscf_session_schema[] = {
 	  "asserted (RFC 6050); none: every one." },
 	{ "sessions.application_servers", CFG_STR_LIST, 1, 72, NULL, "@ip", 0, NULL,
 	  "Addresses of application servers that may originate for a user." },
+	{ "sessions.interrogating", CFG_STR_LIST, 1, 72, NULL, "@ip", 0, NULL,
+	  "Addresses of I-CSCFs that let application servers originate for a user by way of them, and nobody else (their "
+	  "trust.application_servers); none: no I-CSCF does." },
 	{ 0 },
 };
 
@@ -252,14 +255,23 @@ bool session_config_has_service(const struct session_config *c, struct str urn)
 	return n == 0 && str_istarts(urn, STR("urn:"));
 }
 
-bool session_config_is_as(const struct session_config *c, const struct sip_flow *from)
+static bool is_listed(const struct session_config *c, const char *list, const struct sip_flow *from)
 {
-	size_t n = c ? cfg_list_len(c->root, "sessions.application_servers") : 0;
+	size_t n = c ? cfg_list_len(c->root, list) : 0;
 	struct addr a;
 
 	for (size_t i = 0; i < n; i++)
-		if (addr_parse(cfg_strs_at(c->root, "sessions.application_servers", i), 0, &a) == 0 &&
-		    addr_host_eq(&a, &from->remote))
+		if (addr_parse(cfg_strs_at(c->root, list, i), 0, &a) == 0 && addr_host_eq(&a, &from->remote))
 			return true;
 	return false;
+}
+
+bool session_config_is_as(const struct session_config *c, const struct sip_flow *from)
+{
+	return is_listed(c, "sessions.application_servers", from);
+}
+
+bool session_config_may_originate(const struct session_config *c, const struct sip_flow *from)
+{
+	return session_config_is_as(c, from) || is_listed(c, "sessions.interrogating", from);
 }

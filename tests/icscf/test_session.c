@@ -3,6 +3,7 @@
 #include "tests/icscf/fixture.h"
 
 #define DEFAULT "selection: {default_server: \"sip:s1:6060\"}\n"
+#define SERVERS "trust: {application_servers: [\"10.1.1.0/24\"]}\n"
 #define TABLE "selection: {servers: [{name: \"sip:s1\", capabilities: [1]}, {name: \"sip:s2\", capabilities: [1], priority: 1}]}\n"
 
 static const struct cx_lia located = { .result = { 0, 2001, false }, .server_name = { "sip:s2:6060", 11 } };
@@ -50,7 +51,7 @@ START_TEST(test_lir_row)
 	struct fixture f;
 	char yaml[256];
 
-	snprintf(yaml, sizeof(yaml), "diameter: {identity: i.home, hss_profile: %s}\n%s", lir_rows[_i].hss, DEFAULT);
+	snprintf(yaml, sizeof(yaml), "diameter: {identity: i.home, hss_profile: %s}\n%s", lir_rows[_i].hss, DEFAULT SERVERS);
 	fixture_init(&f, yaml);
 	rig_request(&f.r, "INVITE", lir_rows[_i].ruri, lir_rows[_i].extra);
 	q = fixture_asked(&f, 0);
@@ -427,6 +428,43 @@ START_TEST(test_trust)
 }
 END_TEST
 
+/* Rows I6, T9: whom an application server speaks for nobody else may; and the S-CSCF takes our word for it, so no `orig` passes by us. */
+static const struct { const char *name, *yaml, *method, *ruri, *extra, *up; unsigned asked; } orig_rows[] = {
+	{ "I6 an application server", SERVERS, "INVITE", "sip:bob@far", "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n", "100", 1 },
+	{ "I6 one outside of the networks", "trust: {networks: [\"192.0.2.0/24\"], application_servers: [\"10.1.1.1\"]}\n", "INVITE", "sip:bob@far",
+	  "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n", "100", 1 },
+	{ "I6 none is configured", "", "INVITE", "sip:bob@far", "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n", "100 403", 0 },
+	{ "I6 another one is", "trust: {application_servers: [\"10.1.1.2\"]}\n", "INVITE", "sip:bob@far",
+	  "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n", "100 403", 0 },
+	{ "I6 one inside of the networks is none", "trust: {networks: [\"10.0.0.0/8\"]}\n", "MESSAGE", "sip:bob@far",
+	  "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n", "403", 0 },
+	{ "T9 orig for the node behind us", "", "INVITE", "sip:bob@far", "Route: <sip:self;lr>, <sip:s2:6060;lr;orig>\nP-Served-User: <sip:alice@home>\n", "100 403", 0 },
+	{ "T9 without one for us", "", "MESSAGE", "sip:bob@far", "Route: <sip:s2:6060;lr;ORIG=1>\nP-Served-User: <sip:alice@home>\n", "403", 0 },
+	{ "T9 as a Request-URI", "", "MESSAGE", "sip:s2.home:6060;lr;orig", "Route: <sip:self;lr>\nP-Served-User: <sip:alice@home>\n", "404", 0 },
+};
+
+START_TEST(test_orig_row)
+{
+	struct fixture f;
+	char yaml[256];
+
+	snprintf(yaml, sizeof(yaml), "%s%s", DEFAULT, orig_rows[_i].yaml);
+	fixture_init(&f, yaml);
+	rig_request(&f.r, orig_rows[_i].method, orig_rows[_i].ruri, orig_rows[_i].extra);
+	ck_assert_msg(f.n_hss == orig_rows[_i].asked, "%s: %u", orig_rows[_i].name, f.n_hss);
+	if (f.n_hss) {
+		fixture_lia(&f, 0, &located);
+		ck_assert_str_eq(route_of(rig_req(&f.r, orig_rows[_i].method, 0)), "<sip:s2:6060;lr;orig>");
+		ck_assert(sip_msg_hdr(rig_req(&f.r, orig_rows[_i].method, 0)->m, SIP_H_PSERVED_USER));
+		rig_reply(&f.r, rig_req(&f.r, orig_rows[_i].method, 0), 200, "B", "");
+	} else {
+		ck_assert_msg(!strcmp(rig_up(&f.r), orig_rows[_i].up), "%s: %s", orig_rows[_i].name, rig_up(&f.r));
+		ck_assert_str_eq(rig_down(&f.r), "");
+	}
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_trust_refused)		/* from outside nobody registers, nor originates for a user */
 {
 	struct fixture f;
@@ -464,4 +502,4 @@ TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
-	  TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ONE(test_psi_server))
+	  TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))

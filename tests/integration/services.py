@@ -21,6 +21,10 @@ SCSCF = """sessions:
   as_budgets: [{{server: "sip:{silent}", wait_ms: {wait}}}, {{server: "sip:{dead}", wait_ms: {wait}}}]
   as_hold_s: 2
   application_servers: ["{originator}"]
+  interrogating: ["{icscf}"]
+"""
+ICSCF = """trust:
+  application_servers: ["{originator}"]
 """
 
 
@@ -431,10 +435,10 @@ class Services:
 
     # ---- application servers that originate: row T9 ----
 
-    def originate(self, name):
+    def originate(self, name, by="scscf", sender=None):
         """A MESSAGE to b on behalf of that user."""
-        host, port = self.core.addr("scscf")
-        return self.originator.start("MESSAGE", self.to_b, {"Route": f"<sip:{host}:{port};lr;orig>",
+        host, port = self.core.addr(by)
+        return (sender or self.originator).start("MESSAGE", self.to_b, {"Route": f"<sip:{host}:{port};lr;orig>",
                                                             "P-Served-User": f"<{self.core.impu(self.subs[name])}>"}, "x")
 
     def on_behalf(self):
@@ -446,6 +450,23 @@ class Services:
         check(self.subs["a"].imsi in seen.get("P-Asserted-Identity"), f"P-Asserted-Identity {seen.all('P-Asserted-Identity')}")
         equal(self.originator.final(self.originate("ghost")).status, 200, "for one who is not registered")
         check(";sescase=orig;regstate=unreg" in self.mailbox.got("MESSAGE")["served"], "P-Served-User")
+
+    def on_behalf_by_icscf(self):
+        """I6, T9: by way of the I-CSCF, which asks the HSS; and nobody else gets through there, nor past it."""
+        door = self.core.addr("icscf")
+        with Phone(self.core, self.subs["a"], self.core.ip(71), port=0, proxy=door) as server:
+            req = self.originate("a", "icscf", server)
+            seen = self.phone["b"].incoming("MESSAGE")
+            self.phone["b"].reply(seen, 200)
+            equal(server.final(req).status, 200, "for a registered user")
+            check(self.subs["a"].imsi in seen.get("P-Asserted-Identity"), f"P-Asserted-Identity {seen.all('P-Asserted-Identity')}")
+            equal(server.final(self.originate("ghost", "icscf", server)).status, 200, "for one who is not registered")
+            check(";sescase=orig;regstate=unreg" in self.mailbox.got("MESSAGE")["served"], "P-Served-User")
+        with Phone(self.core, self.subs["a"], self.core.ip(75), proxy=door) as stranger:
+            equal(stranger.final(self.originate("a", "icscf", stranger)).status, 403, "a stranger")
+            routes = ", ".join("<sip:%s:%s;lr%s>" % (*self.core.addr(node), more) for node, more in (("icscf", ""), ("scscf", ";orig")))
+            req = stranger.start("MESSAGE", self.to_b, {"Route": routes, "P-Served-User": f"<{self.core.impu(self.subs['a'])}>"}, "x")
+            equal(stranger.final(req).status, 403, "a stranger past the I-CSCF")
 
     def rows(self):
         """Every case in its order."""
@@ -462,6 +483,7 @@ class Services:
             ("SMS over IP: not back to the gateway", self.sms_no_loop), ("SMS over IP: what the gateway hears", self.sms_answers),
             ("SMS over IP: without a gateway", self.sms_without_gateway),
             ("services of a user who is not registered", self.unregistered), ("a server that originates for users", self.on_behalf),
+            ("T9 a server that originates by way of the I-CSCF", self.on_behalf_by_icscf),
             ("a wildcarded service identity", self.wildcarded_psi), ("numbers of a wildcarded public identity", self.wildcarded_impu),
             ("a server hears of every end", self.third_party_end),
         ]
@@ -476,8 +498,8 @@ def main():
     shared.write("<SharedIFCSets><SharedIFCSet><SetID>7</SetID>" + ifc(5, "as.example", [method("INVITE")], handling=1) + "</SharedIFCSet>"
                  "<SharedIFCSet><SetID>3</SetID><InitialFilterCriteria><Priority>1</Priority></InitialFilterCriteria></SharedIFCSet></SharedIFCSets>")
     shared.flush()
-    scscf = SCSCF.format(shared=shared.name, wait=AS_WAIT_MS, originator=f"{net}.71", silent=f"{net}.62", dead=f"{net}.63")
-    with Core(build, net, list(subs.values()), workers, {"scscf": scscf}) as core:
+    scscf = SCSCF.format(shared=shared.name, wait=AS_WAIT_MS, originator=f"{net}.71", icscf=f"{net}.20", silent=f"{net}.62", dead=f"{net}.63")
+    with Core(build, net, list(subs.values()), workers, {"scscf": scscf, "icscf": ICSCF.format(originator=f"{net}.71")}) as core:
         for name, fn in Services(core, subs).rows():
             cases.run(name, fn)
     core.finish(cases)

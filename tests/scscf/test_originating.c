@@ -414,6 +414,8 @@ static const struct { const char *name, *ip, *extra; unsigned status; const char
 	{ "nobody we know", "10.2.2.2", "P-Served-User: <sip:zoe@home.example>\n", 403, "" },
 	{ "barred", "10.2.2.2", "P-Served-User: <sip:dave@home.example>\n", 403, "" },
 	{ "unregistered with a profile", "10.2.2.2", "P-Served-User: <sip:carol@home.example>\n", 0, "<sip:carol@home.example>" },
+	{ "by way of the I-CSCF, which knows its servers", "10.2.2.20", "P-Served-User: <sip:bob@home.example>\n", 0, "<sip:bob@home.example>, <tel:+4930222>" },
+	{ "by way of another I-CSCF", "10.2.2.21", "P-Served-User: <sip:bob@home.example>\n", 403, "" },
 	{ "not one of ours", "10.2.2.3", "P-Served-User: <sip:bob@home.example>\n", 403, "" },
 };
 
@@ -422,7 +424,7 @@ START_TEST(test_as_row)			/* row T9 */
 	char extra[512];
 	struct rig r;
 
-	rig_init(&r, "{application_servers: [10.2.2.2]}");
+	rig_init(&r, "{application_servers: [10.2.2.2], interrogating: [10.2.2.20]}");
 	rig_users(&r);
 	r.from_ip = as_rows[_i].ip;
 	snprintf(extra, sizeof(extra), "Route: <sip:scscf.home.example:6060;lr;orig>\n%s", as_rows[_i].extra);
