@@ -25,16 +25,18 @@ enum sec_mod nat_mod(const struct security_config *c, const struct sip_msg *m, c
 	return nat ? SEC_MOD_UDP_ENC_TUN : SEC_MOD_TRANS;
 }
 
-/* The Contact of the first REGISTER has the private address, of the protected one the public address (TS 24.229 §F.2.1.2.2): who has no
- * instance keeps the key that the set was made under. */
+/* Behind a NAT the Contact of the first REGISTER has the private address, of the protected one the public address (TS 24.229 §F.2.1.2.2);
+ * other phones come back with another port.  Who has no instance keeps the key that the set was made under: it is the same phone, which
+ * has one live set and at most one old one (TS 33.203 §7.4). */
 void nat_keep_key(const struct sa_set *via, struct registration *what)
 {
 	struct str sos = STR(BINDING_KEY_SOS), instance;
 
-	if (!via || !via->k.encap_us || !what->key.l || sip_nameaddr_param(&what->contact, "+sip.instance", &instance) ||
+	if (!via || !what->key.l || str_eq(via->key, what->key) || sip_nameaddr_param(&what->contact, "+sip.instance", &instance) ||
 	    str_ends(via->key, sos) != str_ends(what->key, sos))
 		return;
 	what->key = via->key;
+	what->key_of_set = true;
 }
 
 /* Without it phones behind a NAT are not offered it; that is no reason not to serve the others. */

@@ -50,6 +50,7 @@ struct publish {
 	struct binding *b;		/* PUT: the new one; else its key and impi tell which */
 	uint32_t expires_s;
 	int rc;
+	bool key_of_set;
 	bool away;			/* the owner is another worker */
 	struct worker_return back;
 };
@@ -62,6 +63,29 @@ static void publish_back(struct worker *w, void *arg)
 	publish_finish(arg);
 }
 
+/* A refresh that came by the old set: the phone is still reached by the live one (TS 33.203 §7.4). */
+static void use_current_set(struct pcscf_worker *pw, struct binding *b)
+{
+	struct sa_set *s = sa_current(pw->sets, b->sa);
+	struct binding *before = s != b->sa ? phone_by_key(pw->p->phones, b->key) : NULL;
+
+	if (before && before->sa == s)
+		b->flow = before->flow;
+	obj_unref(before);
+	obj_unref(b->sa);
+	b->sa = s;
+}
+
+/* An earlier contact of a phone that has another one by now (registration.key_of_set): that one stays. */
+static bool is_another_contact(struct pcscf_worker *pw, const struct binding *gone)
+{
+	struct binding *b = phone_by_key(pw->p->phones, gone->key);
+	bool other = b && !str_eq(b->contact_aor, gone->contact_aor);
+
+	obj_unref(b);
+	return other;
+}
+
 static void publish_run(struct worker *owner, void *arg)
 {
 	struct bindings *bs = pcscf_of(owner)->bindings;
@@ -69,6 +93,8 @@ static void publish_run(struct worker *owner, void *arg)
 
 	switch (j->what) {
 	case PUBLISH_PUT:
+		if (j->b->sa)
+			use_current_set(pcscf_of(owner), j->b);
 		if (j->b->sa)
 			sa_confirm(pcscf_of(owner)->sets, j->b->sa, j->expires_s);
 		else if (pcscf_of(owner)->sets)
@@ -80,6 +106,8 @@ static void publish_run(struct worker *owner, void *arg)
 			policy_registered(pcscf_of(owner), j->b);
 		break;
 	case PUBLISH_DEL:
+		if (j->key_of_set && is_another_contact(pcscf_of(owner), j->b))
+			break;
 		bindings_del(bs, j->b->key, "de-registered");
 		if (pcscf_of(owner)->sets)		/* a pending one too */
 			sa_retire(pcscf_of(owner)->sets, j->b->key, SA_LEFT);
@@ -120,7 +148,7 @@ static int publish(struct reg *g, struct binding *b, int what, uint32_t expires_
 		obj_unref(b);
 		return -ENOMEM;
 	}
-	*j = (struct publish){ .g = g, .from = self, .what = what, .b = b, .expires_s = expires_s, .away = owner != self };
+	*j = (struct publish){ .g = g, .from = self, .what = what, .b = b, .expires_s = expires_s, .key_of_set = g->what.key_of_set, .away = owner != self };
 	if (j->away && worker_post(owner, publish_run, j) == 0) {
 		g->refs++;
 		return 1;

@@ -302,6 +302,18 @@ void sa_confirm(struct sa_owner *o, struct sa_set *s, uint32_t granted_s)
 		log_error(LOG_SEC, "the lifetime of associations stays short", LOG_I("errno", -rc), LOG_S("impi", s->impi));
 }
 
+struct sa_set *sa_current(struct sa_owner *o, struct sa_set *s)
+{
+	struct sa_phone *ph = sa_state(s) == SA_OLD ? sa_phone_find(o, s->key) : NULL;
+	struct list *i;
+
+	if (ph)
+		list_for_each(i, &ph->sets)
+			if (sa_state(list_entry(i, struct sa_owned, of_phone)->set) == SA_LIVE)
+				return obj_ref(list_entry(i, struct sa_owned, of_phone)->set);
+	return obj_ref(s);
+}
+
 void sa_refuse(struct sa_owner *o, struct sa_set *s)
 {
 	struct sa_owned *w = owned_find(o, s);

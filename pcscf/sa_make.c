@@ -50,6 +50,7 @@ struct sa_set *sa_set_new(const struct sa_wish *w)
 	s->key = str_from(s->texts, w->impi.l);
 	s->n_client = w->client->n;
 	s->client_others = w->client->others;
+	s->by_phone = w->via && sa_state(w->via) != SA_PENDING;
 	memcpy(s->client, w->client->entry, w->client->n * sizeof(*s->client));
 	s->k = (struct ipsec_set){
 		.us = w->us, .peer = w->phone, .alg = one->alg, .ealg = one->ealg,
@@ -149,10 +150,28 @@ static void on_made(struct ipsec_req *r, int rc)
 	obj_unref(s);
 }
 
+/* Anybody can send REGISTERs with a phone's identity: what has come in clear goes, the oldest first, and the phone is served (SEC-10). */
+static bool make_room(struct sa_phone *ph)
+{
+	struct list *i;
+
+	if (ph->n < SECURITY_MAX_SETS)
+		return true;
+	list_for_each(i, &ph->sets) {
+		struct sa_owned *w = list_entry(i, struct sa_owned, of_phone);
+
+		if (w->asked || w->set->by_phone || (sa_state(w->set) != SA_PENDING && sa_state(w->set) != SA_ENDING))
+			continue;
+		sa_owned_end(w, "too many for one phone");
+		return true;
+	}
+	return false;
+}
+
 struct sa_owned *sa_owned_new(struct sa_owner *o, struct sa_set *s)
 {
 	struct sa_phone *ph = phone_get(o, s->key);
-	struct sa_owned *w = ph && ph->n < SECURITY_MAX_SETS ? calloc(1, sizeof(*w)) : NULL;
+	struct sa_owned *w = ph && make_room(ph) ? calloc(1, sizeof(*w)) : NULL;
 
 	if (!w) {
 		if (ph && !ph->n) {

@@ -18,7 +18,7 @@ struct store_port;
 
 #define SECURITY_MAX_PAIRS 8u		/* of access.ipsec.algorithms */
 #define SA_KERNEL_GRACE_S 10u		/* the kernel's own end comes after ours */
-#define SECURITY_MAX_SETS 6u		/* of one phone at a time; more: refused */
+#define SECURITY_MAX_SETS 6u		/* of one phone at a time; one more: the oldest that nobody has answered for makes room, else refused */
 
 enum security_policy { SECURITY_OFF, SECURITY_PREFER, SECURITY_REQUIRE };
 
@@ -81,6 +81,7 @@ struct sa_set {
 	struct sec_agree server[SECURITY_MAX_PAIRS];	/* Security-Server as it went out */
 	unsigned n_server;
 	uint64_t made_ms;
+	bool by_phone;			/* the REGISTER for it came over a proven set: nobody else pushes it out */
 	bool unproven;			/* counted by the pool as one that nobody has answered for */
 	struct str texts;
 };
@@ -127,6 +128,8 @@ void sa_owner_free(struct sa_owner *o);		/* the kernel's state stays as it is: t
 void sa_setup(struct sa_owner *o, struct sa_set *s, void (*done)(void *arg, int rc), void *arg);
 /* The home network has accepted what came on s: LIVE for so long; what was live is OLD. */
 void sa_confirm(struct sa_owner *o, struct sa_set *s, uint32_t granted_s);
+/* A reference: the live set of the phone whose old one s is, else s itself. */
+struct sa_set *sa_current(struct sa_owner *o, struct sa_set *s);
 void sa_refuse(struct sa_owner *o, struct sa_set *s);		/* a pending one: gone once the answer has left */
 enum sa_retire {			/* a binding has ended; sets that nobody has answered for yet belong to a registration that goes on */
 	SA_EXPIRED,			/* it ran out: live and old go at once */

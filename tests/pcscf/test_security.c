@@ -756,7 +756,123 @@ START_TEST(test_kernel_refuses)
 }
 END_TEST
 
-TEST_MAIN("security", TEST_ROWS(test_altered, altered), TEST_ROWS(test_policy_row, policies),
+/* A refresh that the phone sends by the old set within 64*T1 (§7.4) prolongs the registration; calls still go by the new one. */
+START_TEST(test_refresh_by_the_old_set)
+{
+	char old_flow[80], text[1024], path[256], c[128];
+	struct binding *b;
+	struct rig_sent *s;
+	struct phone p;
+	struct rig r;
+
+	rig_init_ipsec(&r, "{policy: require}", NULL);
+	registered(&p, &r, 600);
+	snprintf(old_flow, sizeof(old_flow), "%s", p.flow);
+	reregistered(&p, 600);
+	contact(c, 900);
+	snprintf(text, sizeof(text), "%s" EMPTY, c);
+	rig_request_as(&r, old_flow, "REGISTER", "sip:home", WHO, "reg", text);
+	s = rig_expect(&r, "REGISTER", DOOR);
+	snprintf(path, sizeof(path), "%s", rig_hdr(s, "Path"));
+	snprintf(text, sizeof(text), "%sService-Route: <sip:orig@10.0.0.30:6060;lr>\nP-Associated-URI: <sip:alice@home>\n", c);
+	rig_reply(&r, s, 200, text);
+	ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+	rig_run(&r, 700000);			/* the old set is gone, the new one has the time of the refresh */
+	ck_assert_uint_eq(r.kernel.n, 1);
+	b = phone_by_key(r.p.phones, STR("alice@home|alice@10.9.0.1:6001"));
+	ck_assert(b != NULL);
+	ck_assert_uint_eq(b->sa->k.mine.port_s, p.us_s);
+	obj_unref(b);
+	snprintf(text, sizeof(text), "Route: %s\n", path);
+	rig_request_as(&r, SCSCF, "MESSAGE", "sip:alice@10.9.0.1:6001", "From: <sip:bob@home>;tag=b\nTo: <sip:alice@home>\n", "mt", text);
+	s = rig_next(&r);
+	ck_assert_uint_eq(addr_port(&s->to.local), p.us_c);
+	rig_request_as(&r, p.flow, "MESSAGE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", "mo", "");
+	ck_assert_str_eq(rig_hdr(rig_next(&r), "P-Asserted-Identity"), "<sip:alice@home>");
+	rig_fini(&r);
+}
+END_TEST
+
+/* X5, SEC-10: whoever sends REGISTERs with her identity from elsewhere keeps nobody from registering again, nor for the first time. */
+START_TEST(test_crowd_with_her_name)
+{
+	char from[80], text[2048], c[128];
+	struct phone p;
+	struct rig r;
+
+	for (unsigned registered_before = 0; registered_before < 2; registered_before++) {
+		rig_init_ipsec(&r, "{policy: require}", NULL);
+		if (registered_before)
+			registered(&p, &r, 600);
+		contact(c, 600);
+		for (unsigned i = 0; i < 3 * SECURITY_MAX_SETS; i++) {
+			snprintf(from, sizeof(from), "udp:10.9.7.%u:5060>10.0.0.10:5060", 10 + i);
+			snprintf(text, sizeof(text), "%s" EMPTY "Require: sec-agree\nProxy-Require: sec-agree\nSecurity-Client: ipsec-3gpp;"
+				 "alg=hmac-sha-1-96;ealg=aes-cbc;spi-c=%u;spi-s=%u;port-c=6010;port-s=6001\n", c, 2000 + 2 * i, 2001 + 2 * i);
+			rig_request_as(&r, from, "REGISTER", "sip:home", WHO, from, text);
+			rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 401, CHALLENGE);
+			rig_run(&r, 0);
+			ck_assert_uint_eq(rig_next(&r)->m->status, 401);
+			ck_assert_uint_le(r.kernel.n, SECURITY_MAX_SETS);
+		}
+		if (registered_before)
+			reregistered(&p, 600);
+		else
+			registered(&p, &r, 600);
+		rig_fini(&r);
+	}
+}
+END_TEST
+
+/* TS 33.203 §7.4: a phone without an instance that comes back over its set with another Contact is the same phone. */
+START_TEST(test_another_contact)
+{
+	char old_flow[80], old_verify[2048], text[4096];
+	struct rig_sent *s;
+	struct phone p;
+	struct rig r;
+
+	rig_init_ipsec(&r, "{policy: require}", NULL);
+	registered(&p, &r, 600);
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(old_flow, sizeof(old_flow), "%s", p.flow);
+		snprintf(old_verify, sizeof(old_verify), "%s", p.verify);
+		snprintf(p.client, sizeof(p.client), "ipsec-3gpp;alg=hmac-sha-1-96;ealg=aes-cbc;spi-c=%u;spi-s=%u;port-c=%u;port-s=%u", 3000 + 2 * i,
+			 3001 + 2 * i, 7010 + i, 7101 + i);
+		for (unsigned answer = 0; answer < 2; answer++) {
+			snprintf(text, sizeof(text), "Contact: <sip:alice@10.9.0.1:%u>;expires=600\n%sRequire: sec-agree\nProxy-Require: sec-agree\n"
+				 "Security-Client: %s\nSecurity-Verify: %s\n", 7101 + i, answer ? AKA : EMPTY, p.client, answer ? p.verify : old_verify);
+			rig_request_as(&r, answer ? p.flow : old_flow, "REGISTER", "sip:home", WHO, "reg", text);
+			s = rig_expect(&r, "REGISTER", DOOR);
+			if (answer)
+				break;
+			rig_reply(&r, s, 401, CHALLENGE);
+			rig_run(&r, 0);
+			s = rig_next(&r);
+			snprintf(p.verify, sizeof(p.verify), "%s", rig_hdr(s, "Security-Server"));
+			snprintf(p.flow, sizeof(p.flow), "udp:10.9.0.1:%u>10.0.0.10:%u", port_in(p.client, "port-c="), port_in(p.verify, "port-s="));
+		}
+		snprintf(text, sizeof(text), "Contact: <sip:alice@10.9.0.1:%u>;expires=600\nService-Route: <sip:orig@10.0.0.30:6060;lr>\n"
+			 "P-Associated-URI: <sip:alice@home>\n", 7101 + i);
+		rig_reply(&r, s, 200, text);
+		ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+		ck_assert_uint_le(r.kernel.n, 2);
+		ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	}
+	/* It leaves an earlier Contact: what it has now stays. */
+	snprintf(text, sizeof(text), "Contact: <sip:alice@10.9.0.1:7101>;expires=0\n" EMPTY);
+	rig_request_as(&r, p.flow, "REGISTER", "sip:home", WHO, "reg", text);
+	rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 200, "Contact: <sip:alice@10.9.0.1:7104>;expires=600\nService-Route: <sip:orig@10.0.0.30:6060;lr>\n"
+		  "P-Associated-URI: <sip:alice@home>\n");
+	ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	rig_run(&r, 200000);
+	ck_assert_uint_eq(r.kernel.n, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("security", TEST_ONE(test_refresh_by_the_old_set), TEST_ONE(test_crowd_with_her_name), TEST_ONE(test_another_contact), TEST_ROWS(test_altered, altered), TEST_ROWS(test_policy_row, policies),
 	  { &(test_clear_retry_row_23), 2 }, TEST_ONE(test_weak_is_refused), TEST_ONE(test_weak_is_counted), TEST_ROWS(test_nat_row, nats), TEST_ONE(test_nat_contact), TEST_ONE(test_life), TEST_ONE(test_another_ones), TEST_ROWS(test_in_clear, in_clear),
 	  TEST_ONE(test_pending), TEST_ONE(test_sync_failure), TEST_ONE(test_deregistration), { &(test_to_the_phone), 3 },
 	  TEST_ONE(test_call_outlives_the_set), TEST_ONE(test_again_and_again), TEST_ROWS(test_offer_row, offers),
