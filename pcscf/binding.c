@@ -205,18 +205,22 @@ static struct subscriber *subscriber_get(struct bindings *bs, struct str impi)
 	return s;
 }
 
+static void subscriber_put(struct bindings *bs, struct subscriber *s)
+{
+	if (--s->n)
+		return;
+	htab_del(&bs->by_impi, &s->node);
+	free(s);
+}
+
 static void owned_free(struct owned *o)
 {
-	struct subscriber *s = o->s;
 
 	timer_stop(&o->expiry);
 	htab_del(&o->bs->by_key, &o->node);
 	list_del(&o->link);
 	list_del(&o->of_impi);
-	if (--s->n == 0) {
-		htab_del(&o->bs->by_impi, &s->node);
-		free(s);
-	}
+	subscriber_put(o->bs, o->s);
 	phone_directory_del(o->bs->dir, o->b);
 	metric_adjust(&m_bindings, NULL, NULL, -1);
 	obj_unref(o->b);
@@ -444,11 +448,22 @@ void bindings_shorten(struct bindings *bs, struct str key, uint32_t left_s)
 
 unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why)
 {
-	struct subscriber *s;
+	struct subscriber *s = subscriber_find(bs, impi);
+	struct list *i, *tmp;
 	unsigned n = 0;
 
-	for (; (s = subscriber_find(bs, impi)); n++)
-		owned_end(list_entry(s->phones.next, struct owned, of_impi), why);
+	if (!s)
+		return 0;
+	s->n++;				/* stays while we walk */
+	list_for_each_safe(i, tmp, &s->phones) {
+		struct owned *o = list_entry(i, struct owned, of_impi);
+
+		if (binding_is_emergency(o->b))
+			continue;
+		owned_end(o, why);
+		n++;
+	}
+	subscriber_put(bs, s);
 	return n;
 }
 

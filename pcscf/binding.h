@@ -98,6 +98,7 @@ unsigned bindings_of_impi(struct bindings *bs, struct str impi);	/* how many pho
 void bindings_each_of_impi(struct bindings *bs, struct str impi, bool (*fn)(void *arg, const struct binding *b), void *arg);
 /* It ends in left_s, unless it registers again. */
 void bindings_shorten(struct bindings *bs, struct str key, uint32_t left_s);
-unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why);	/* Contact: * */
+/* Contact: *.  An emergency registration stands until it expires (TS 24.229 §5.1.6.6). */
+unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why);
 /* In order of age, those above *after; fn returns false to stop.  *after is moved on. */
 void bindings_each(struct bindings *bs, uint64_t *after, bool (*fn)(void *arg, const struct binding *b), void *arg);

@@ -219,7 +219,7 @@ bool security_check(struct pcscf_req *r, struct registration *what, const struct
 int security_make(struct pcscf_worker *pw, const struct sip_msg *req, const struct registration *what, const struct reg_security *g,
 		  const struct sip_msg *challenge, void (*done)(void *arg, struct sa_set *s, int rc), void *arg);
 void security_refuse(struct pcscf_worker *pw, struct sa_set *s);	/* what came on that pending set was refused */
-void security_count(const struct pcscf *p, const struct binding *b);
+void security_count(const struct binding *b);
 bool security_admit(struct worker *w, const struct sip_msg *m);
 void security_response_flow(struct worker *w, const struct sip_msg *req, struct sip_flow *to);
 void security_sent_by(struct worker *w, const struct sip_flow *to, struct addr *a);

@@ -183,7 +183,7 @@ static int accepted(struct reg *g, const struct sip_msg *req, struct sip_msg *m)
 	}
 	b->sa = obj_ref(g->sec.via);
 	if (granted)
-		security_count(g->pw->p, b);
+		security_count(b);
 	metric_add(&pcscf_registrations, granted ? "registered" : "deregistered", NULL, 1);
 	if (granted && b->n_routes)
 		pcscf_learn_hop(g->pw->p, b->route[0]);

@@ -193,11 +193,11 @@ bool security_check(struct pcscf_req *r, struct registration *what, const struct
 }
 
 /* Facts for the operator: who can be read or changed on the way (SEC-01). */
-void security_count(const struct pcscf *p, const struct binding *b)
+void security_count(const struct binding *b)
 {
 	const char *kind = !b->sa ? "clear" : ipsec_pair_is_null(b->sa->k.alg, b->sa->k.ealg) ? "null" : NULL;
 
-	if (kind && p->sas && b->flow.proto != SIP_TLS)
+	if (kind && b->flow.proto != SIP_TLS)
 		metric_add(&m_unprotected, kind, NULL, 1);
 }
 

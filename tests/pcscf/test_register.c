@@ -424,6 +424,26 @@ START_TEST(test_owner)
 }
 END_TEST
 
-TEST_MAIN("register", TEST_ROWS(test_keep, keeps), { &(test_digest_over_tls), 2 }, TEST_ONE(test_to_the_core), TEST_ROWS(test_vouches_for_the_address_S5, vouched), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
+/* TS 24.229 §5.1.6.6: an emergency registration cannot be ended by the phone, nor by the way. */
+START_TEST(test_star_leaves_emergency)
+{
+	struct binding *b;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_register(&r, "alice", "udp:10.9.0.1:5070", "sip:alice@10.9.0.1:5070;sos", NULL, NULL);
+	rig_request_as(&r, ALICE, "REGISTER", "sip:home", "From: <sip:alice@home>;tag=r\nTo: <sip:alice@home>\n", "alice", "Contact: *\nExpires: 0\n");
+	rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 200, "");
+	ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	b = phone_by_key(r.p.phones, STR("alice@home|alice@10.9.0.1:5070" BINDING_KEY_SOS));
+	ck_assert(b != NULL);
+	obj_unref(b);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("register", TEST_ONE(test_star_leaves_emergency), TEST_ROWS(test_keep, keeps), { &(test_digest_over_tls), 2 }, TEST_ONE(test_to_the_core), TEST_ROWS(test_vouches_for_the_address_S5, vouched), TEST_ROWS(test_visited, visited), TEST_ROWS(test_integrity, integrity), TEST_ONE(test_association),
 	  TEST_ONE(test_challenge), TEST_ROWS(test_late_challenge_reg_03, late), TEST_ONE(test_200), TEST_ROWS(test_later, later), TEST_ROWS(test_domain, domains),
 	  TEST_ROWS(test_refused, refused), TEST_ONE(test_owner))

@@ -315,6 +315,10 @@ START_TEST(test_weak_is_counted)
 	ck_assert_int_eq(weak("null"), null + 1);
 	ck_assert_int_eq(weak("clear"), clear + 1);
 	rig_fini(&r);
+	rig_init(&r, NULL, 1);			/* no access.ipsec at all */
+	rig_register(&r, "bob", BOB, NULL, NULL, path);
+	ck_assert_int_eq(weak("clear"), clear + 2);
+	rig_fini(&r);
 }
 END_TEST
 
