@@ -107,13 +107,10 @@ static void learn_next_hop(const struct forward *f, const struct sip_msg *m)
 
 static void response_from_phone(struct forward *f, const struct sip_msg *req, struct sip_out *o)
 {
-	struct str pcv = sip_msg_value(req, SIP_H_PCV);
-
 	trust_strip(&f->pw->p->cfg, o, TRUST_RESP_FROM_PHONE);
 	if (f->b)
 		pcscf_assert_callee(o, req, f->b);
-	if (pcv.l)
-		sip_out_set(o, SIP_H_PCV, pcv);		/* the icid of the request: §5.2.6.4.4 */
+	pcscf_charging_answer(f->pw, o, req, f->phone_id);
 	check_record_route(f, req, o);
 }
 
@@ -143,7 +140,7 @@ static void note_answer(struct forward *f, const struct sip_msg *req, const stru
 	else if (f->n_rr)
 		session_answered(ss, &(const struct session_answer){
 			.invite = req, .answer = m, .binding_id = binding_id(f), .phone_called = f->to_phone,
-			.emergency = f->emergency, .n_record_routes = f->n_rr });
+			.icid = f->icid, .emergency = f->emergency, .n_record_routes = f->n_rr });
 }
 
 /* The call that this request belongs to, when calls are kept (policy control). */
@@ -336,7 +333,7 @@ static void forward(struct pcscf_req *r, const struct forward *what, const struc
 	if (r->m->to_tag.l)
 		session_request(r->pw->sessions, r->m, r->b ? r->b->id : 0);
 	if (r->m->method == SIP_INVITE && !r->m->to_tag.l &&
-	    !ringing_begin(r->pw->sessions, &f->ringing, p, f->b, !what->to_phone, what->emergency))
+	    !ringing_begin(r->pw->sessions, &f->ringing, p, f->b, !what->to_phone, what->emergency, what->icid))
 		proxy_reject(p, &(const struct refusal){ .status = 486, .why = "too many calls that nobody has answered" });
 	else if (proxy_target_add(p, t) < 0)
 		proxy_reject(p, &(const struct refusal){ .status = 500, .why = "out of memory" });

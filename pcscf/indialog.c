@@ -71,6 +71,7 @@ static void from_phone(struct pcscf_req *r)
 		return;
 	}
 	trust_strip(&r->pw->p->cfg, &r->out, TRUST_REQ_FROM_PHONE);
+	r->icid = pcscf_charging_in_dialog(r->pw, &r->out, r->b ? r->b->id : r->token.id);	/* §5.2.6.3.7 */
 	pcscf_forward_to_core(r, false, false);
 }
 

@@ -441,11 +441,14 @@ static const char *n5_id(const void *session)
 
 void n5_take_events(struct n5_session *s, const cJSON *n)
 {
-	char text[POLICY_LOCATION_BYTES];
+	char text[POLICY_LOCATION_BYTES], charging[CHARGING_ACCESS_BYTES];
 	struct str where = n5_location(cJSON_GetObjectItemCaseSensitive(n, "ueLoc"), text);
 
 	if (where.l && s->call)
 		policy_located(s->call, where);
+	where = n5_charging(n, charging);
+	if (where.l && s->call)
+		policy_charged(s->call, where);
 }
 
 /* ---- life ---- */

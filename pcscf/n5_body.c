@@ -360,3 +360,25 @@ struct str n5_location(const cJSON *ue_loc, char dst[POLICY_LOCATION_BYTES])
 			     mnc, tac, id);
 	return str_make(dst, (size_t)l);
 }
+
+/* An address that can stand in a header: nothing that ends a parameter. */
+static bool is_address(const char *s)
+{
+	return s && *s && strlen(s) < 64 && strspn(s, "0123456789abcdefABCDEF.:") == strlen(s);
+}
+
+struct str n5_charging(const cJSON *n, char dst[CHARGING_ACCESS_BYTES])
+{
+	const cJSON *at = cJSON_GetObjectItemCaseSensitive(n, "anChargAddr");
+	const cJSON *id = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(n, "anChargIds"), 0), "accNetChaIdValue");
+	const char *v4 = text_at(at, "anChargIpv4Addr"), *v6 = text_at(at, "anChargIpv6Addr");
+	char address[72] = "", hex[12] = "";
+
+	if (is_address(v4))
+		snprintf(address, sizeof(address), "%s", v4);
+	else if (is_address(v6))
+		snprintf(address, sizeof(address), "[%s]", v6);
+	if (cJSON_IsNumber(id) && id->valuedouble >= 0 && id->valuedouble <= UINT32_MAX)
+		snprintf(hex, sizeof(hex), "%08x", (uint32_t)id->valuedouble);
+	return charging_access(CHARGING_5GS, str_from_c(address), str_from_c(hex), dst);
+}

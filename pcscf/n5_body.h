@@ -27,4 +27,5 @@ cJSON *n5_update_body(cJSON *media, bool final, bool several, bool told_several)
 /* ProblemDetails of a refusal (TS 29.571 §5.2.4.1, TS 29.514 §5.7): fills *ret but for its reason.  body may be anything. */
 void n5_read_problem(unsigned status, struct str body, struct policy_answer *ret);
 /* UserLocation (TS 29.571 §5.4.4.7) as a value of P-Access-Network-Info (TS 24.229 §7.2A.4).  Empty: not told. */
+struct str n5_charging(const cJSON *notification, char dst[CHARGING_ACCESS_BYTES]);	/* TS 29.514 §5.6.2.9, as access-network-charging-info; empty: none */
 struct str n5_location(const cJSON *ue_loc, char dst[POLICY_LOCATION_BYTES]);

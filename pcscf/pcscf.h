@@ -245,4 +245,11 @@ void pcscf_flow_timer(const struct pcscf_config *c, const struct sip_msg *req, s
 /* ---- charging.c: row G1 ---- */
 /* A new P-Charging-Vector; its icid becomes the log's correlation.  Returns it, in the plan's arena. */
 struct str pcscf_charging_new(struct pcscf_worker *pw, struct sip_out *o);
+struct str pcscf_charging_value(const struct pcscf_worker *pw, struct arena *a, struct str *ret_icid);	/* the header's value */
+/* The same with an ICID that is there already.  access: access-network-charging-info with its ";", or empty. */
+struct str pcscf_charging_known(const struct pcscf_worker *pw, struct arena *a, struct str icid, struct str access);
+/* Of a phone's request within a dialog: the ICID of the call, else a new one.  Returns it. */
+struct str pcscf_charging_in_dialog(struct pcscf_worker *pw, struct sip_out *o, uint64_t binding_id);
+/* Of a phone's response: what the core said in the request, and us; and once it is known, what the access network says. */
+void pcscf_charging_answer(struct pcscf_worker *pw, struct sip_out *o, const struct sip_msg *req, uint64_t binding_id);
 struct str pcscf_charging_icid(const struct sip_msg *m);	/* of a message from the core; empty: none */

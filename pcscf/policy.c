@@ -448,6 +448,19 @@ void policy_located(struct call *c, struct str value)
 		str_copy(value, c->policy->location, sizeof(c->policy->location));
 }
 
+void policy_charged(struct call *c, struct str params)
+{
+	if (c->policy)
+		str_copy(params, c->policy->charging, sizeof(c->policy->charging));
+}
+
+struct str policy_charging(const struct pcscf_worker *pw, struct str call_id, uint64_t binding_id)
+{
+	const struct call *c = pw->calls ? call_find(pw->calls, call_id, binding_id) : NULL;
+
+	return c && c->policy ? str_from_c(c->policy->charging) : STR_NONE;
+}
+
 /* ---- life ---- */
 
 struct policy_session *policy_session_new(struct pcscf_worker *pw, struct call *c)

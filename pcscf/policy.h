@@ -57,6 +57,12 @@ struct policy_backend {
 void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a);
 /* The network says by itself: the bearer of these components is gone (none named: of all); fatal: the session is over there too. */
 void policy_lost(struct call *c, const uint32_t *components, unsigned n, bool fatal, const char *why, struct str reason);
+/* What the access network says for charging, of that call (access-network-charging-info, TS 24.229 §7.2A.5). */
+#define CHARGING_ACCESS_BYTES 256u
+enum charging_access_kind { CHARGING_EPS, CHARGING_GPRS, CHARGING_5GS };
+struct str charging_access(enum charging_access_kind kind, struct str address, struct str id_hex, char dst[CHARGING_ACCESS_BYTES]);	/* charging_access.c; empty: nothing usable */
+void policy_charged(struct call *c, struct str params);
+struct str policy_charging(const struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);	/* borrowed; empty: not known */
 /* Where the phone is, as a value of P-Access-Network-Info. */
 void policy_located(struct call *c, struct str value);
 

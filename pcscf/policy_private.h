@@ -41,7 +41,7 @@ struct policy_session {
 	struct media_set asked;
 	struct late_offer late[POLICY_MAX_LATE_OFFERS];
 	char cause[POLICY_CAUSE_BYTES];	/* of the last verdict */
-	char location[POLICY_LOCATION_BYTES];
+	char location[POLICY_LOCATION_BYTES], charging[CHARGING_ACCESS_BYTES];
 	uint64_t questions, refused;
 	unsigned busy;			/* calls in progress: freed by the last one */
 	bool dead;

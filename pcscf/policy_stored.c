@@ -8,7 +8,7 @@
 enum { COMPONENT = 100, FLOW };
 
 struct kept {
-	struct str backend, tag, location;
+	struct str backend, tag, location, charging;
 	uint8_t agreed;
 	struct policy_session *s;
 };
@@ -17,6 +17,7 @@ static const struct field kept_fields[] = {
 	FIELD(2, FIELD_STR, struct kept, tag),
 	FIELD(3, FIELD_STR, struct kept, location),
 	FIELD(4, FIELD_U8, struct kept, agreed),
+	FIELD(5, FIELD_STR, struct kept, charging),
 	{ 0 },
 };
 
@@ -88,6 +89,7 @@ void policy_keep(const struct call *c, struct buf *out)
 {
 	const struct policy_session *s = c->policy;
 	const struct kept k = { .backend = str_from_c(s->backend->name), .tag = str_from_c(s->have_tag), .location = str_from_c(s->location),
+				 .charging = str_from_c(s->charging),
 				.agreed = s->agreed };
 
 	fields_write(kept_fields, &k, out);
@@ -150,6 +152,7 @@ void policy_restore_call(struct pcscf_worker *pw, struct call *c, struct str oct
 	s->agreed = s->opened = k.agreed;
 	str_copy(k.tag, s->have_tag, sizeof(s->have_tag));
 	str_copy(k.location, s->location, sizeof(s->location));
+	str_copy(k.charging, s->charging, sizeof(s->charging));
 }
 
 bool policy_adopt(struct call *c, const struct policy_backend *k, void *peer)

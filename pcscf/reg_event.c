@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/proxy/uac.h"
+#include "common/sip/charging.h"
 #include "common/sip/body.h"
 #include "common/sip/reginfo.h"
 #include "common/store/dialog_fields.h"
@@ -251,9 +252,14 @@ static void put_headers(const struct watch *x, struct buf *b)
 {
 	struct str name = x->es->pw->p->cfg.path_host;
 
+	struct arena *a = arena_new(CHARGING_BYTES);
+	struct str icid, vector = a ? pcscf_charging_value(x->es->pw, a, &icid) : STR_NONE;
+
 	buf_printf(b, "Contact: <sip:%.*s>\r\nP-Asserted-Identity: <sip:%.*s>\r\nEvent: reg\r\nAccept: " REGINFO_TYPE "\r\n"
-		      "Expires: %u\r\nP-Charging-Vector: icid-value=%016llx%016llx\r\n",
-		   STR_ARG(name), STR_ARG(name), REG_EVENT_EXPIRES_S, (unsigned long long)rand_u64(), (unsigned long long)rand_u64());
+		      "Expires: %u\r\n", STR_ARG(name), STR_ARG(name), REG_EVENT_EXPIRES_S);
+	if (vector.l)
+		buf_printf(b, "P-Charging-Vector: %.*s\r\n", STR_ARG(vector));
+	arena_unref(a);
 }
 
 /* §5.2.3: to the user's identity, by the home network's I-CSCF; From is the P-CSCF. */

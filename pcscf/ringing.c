@@ -28,17 +28,19 @@ static void on_ringing(struct timer *t)
 	timer_start(g->ss->pw->w->wheel, &g->timer, (uint64_t)ringing_left_s(&g->ss->pw->p->cfg) * 1000);
 }
 
-bool ringing_begin(struct sessions *ss, struct ringing *g, struct proxy *p, struct binding *b, bool from_phone, bool emergency)
+bool ringing_begin(struct sessions *ss, struct ringing *g, struct proxy *p, struct binding *b, bool from_phone, bool emergency,
+		   struct str icid)
 {
 	const struct pcscf_config *c = &ss->pw->p->cfg;
 
-	*g = (struct ringing){ .ss = ss, .p = p, .b = b, .emergency = emergency, .limited = from_phone && b && !emergency };
+	*g = (struct ringing){ .icid = icid, .ss = ss, .p = p, .b = b, .emergency = emergency, .limited = from_phone && b && !emergency };
 	if (g->limited && binding_early(b) >= c->max_early_calls) {
 		g->p = NULL;
 		return false;
 	}
 	timer_init(&g->timer, on_ringing);
 	list_add_tail(&ss->ringing, &g->link);
+	htab_add(&ss->ringing_by_call, &g->by_call, hash_str(proxy_request(p)->call_id));
 	if (!c->early_grace_s)
 		hangs(g);
 	timer_start(ss->pw->w->wheel, &g->timer, (uint64_t)(g->hangs ? c->max_ringing_s : c->early_grace_s) * 1000);
@@ -51,6 +53,7 @@ void ringing_end(struct ringing *g)
 		return;
 	timer_stop(&g->timer);
 	list_del(&g->link);
+	htab_del(&g->ss->ringing_by_call, &g->by_call);
 	if (g->counted)
 		binding_early_give(g->b);
 	g->p = NULL;

@@ -5,6 +5,7 @@
  * A session that may exist at the PCRF is ended there, whatever was answered: also when an AAA is late, or refused, or never
  * came.  STR waits for the AAAs that are still missing, so that it cannot overtake their AAR at the peer; one that gets no
  * answer is sent again, and for a while one that finds no session where an AAR is without its answer. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define STR_MAX_RETRY_S 64u
 #define STR_MAX_TRIES 12u		/* some ten minutes: then the PCRF has forgotten by itself */
 #define STR_UNKNOWN_TRIES 6u		/* a minute: how late an AAR may bear fruit that got no answer */
+enum { IP_CAN_GPRS = 0, IP_CAN_5GS = 8 };	/* TS 29.212 §5.3.27 */
 #define LOGOUT 1u			/* Termination-Cause DIAMETER_LOGOUT */
 #define CODEC_ARENA_BYTES 8192u
 
@@ -343,6 +345,26 @@ static void read_answer(const struct rx_aaa *a, struct policy_answer *ret, char 
 		ret->reason = str_make(reason, (size_t)snprintf(reason, 128, "SIP;cause=503;text=\"Policy control: %s\"", ret->cause));
 }
 
+/* Access-Network-Charging-Address is an Address: RFC 6733 §4.3.1.  TS 29.214 §5.3.2, §5.3.4. */
+static void take_charging(struct rx_session *s, struct str address)
+{
+	char ip[INET6_ADDRSTRLEN + 2] = "", text[CHARGING_ACCESS_BYTES];
+	const uint8_t *p = (const uint8_t *)address.p;
+	enum charging_access_kind kind = s->ip_can == IP_CAN_GPRS ? CHARGING_GPRS : s->ip_can == IP_CAN_5GS ? CHARGING_5GS : CHARGING_EPS;
+	struct str said;
+
+	if (address.l == 6 && p[0] == 0 && p[1] == 1) {
+		inet_ntop(AF_INET, p + 2, ip, sizeof(ip));
+	} else if (address.l == 18 && p[0] == 0 && p[1] == 2) {
+		inet_ntop(AF_INET6, p + 2, ip + 1, sizeof(ip) - 2);
+		ip[0] = '[';
+		strcat(ip, "]");
+	}
+	said = charging_access(kind, str_from_c(ip), str_from_c(s->charging_id), text);
+	if (said.l && s->call)
+		policy_charged(s->call, said);
+}
+
 void rx_take_access(struct rx_session *s, const struct rx_access *x)
 {
 	char text[POLICY_LOCATION_BYTES];
@@ -356,6 +378,7 @@ void rx_take_access(struct rx_session *s, const struct rx_access *x)
 		s->ip_can = x->ip_can;
 	if (x->rat != RX_ABSENT)
 		s->rat = x->rat;
+	take_charging(s, x->charging_address);
 }
 
 static void rx_answered(void *arg, const struct rx_aaa *a)

@@ -105,8 +105,9 @@ struct sessions *sessions_new(struct pcscf_worker *pw)
 	ss->max = pw->p->cfg.max_sessions / stack_n_workers(pw->p->stack) + 1;
 	list_init(&ss->all);
 	list_init(&ss->ringing);
-	if (htab_init(&ss->by_call, 64) < 0 || htab_init(&ss->by_phone, 64) < 0) {
+	if (htab_init(&ss->by_call, 64) < 0 || htab_init(&ss->by_phone, 64) < 0 || htab_init(&ss->ringing_by_call, 64) < 0) {
 		htab_fini(&ss->by_call);
+		htab_fini(&ss->by_phone);
 		free(ss);
 		return NULL;
 	}
@@ -127,6 +128,7 @@ void sessions_free(struct sessions *ss)
 		take_out(list_entry(ss->all.next, struct session, link));
 	htab_fini(&ss->by_call);
 	htab_fini(&ss->by_phone);
+	htab_fini(&ss->ringing_by_call);
 	free(ss);
 }
 
@@ -153,10 +155,10 @@ static struct str put(char **at, struct str from)
 	return str_make(p, from.l);
 }
 
-struct session *session_new(const struct dialog_names *n, struct dialog_ends *ends)
+struct session *session_new(const struct dialog_names *n, struct str icid, struct dialog_ends *ends)
 {
 	struct session *s = calloc(1, sizeof(*s));
-	char *at = malloc(n->call_id.l + n->uri[0].l + n->uri[1].l + n->tag[0].l + n->tag[1].l + 1);
+	char *at = malloc(n->call_id.l + n->uri[0].l + n->uri[1].l + n->tag[0].l + n->tag[1].l + icid.l + 1);
 
 	if (!s || !at || !ends || !n->call_id.l || !n->uri[CALLER].l || !n->uri[CALLEE].l || !n->tag[CALLEE].l || !ends->contact[CALLER] ||
 	    !ends->contact[CALLEE]) {
@@ -169,6 +171,7 @@ struct session *session_new(const struct dialog_names *n, struct dialog_ends *en
 	s->ends = ends;
 	s->key = rand_u64();
 	s->names.call_id = put(&at, n->call_id);
+	s->icid = put(&at, icid);
 	for (int i = CALLER; i <= CALLEE; i++) {
 		s->names.uri[i] = put(&at, n->uri[i]);
 		s->names.tag[i] = put(&at, n->tag[i]);
@@ -229,7 +232,7 @@ void session_answered(struct sessions *ss, const struct session_answer *a)
 
 	if (s || !m->to_tag.l)
 		return;
-	s = session_new(&n, ends_of(a));
+	s = session_new(&n, a->icid, ends_of(a));
 	if (!s) {
 		metric_add(&m_unwatched, NULL, NULL, 1);
 		return;
@@ -279,17 +282,35 @@ void session_over(struct sessions *ss, const struct sip_msg *bye, uint64_t bindi
 		session_end(s);
 }
 
+static bool is_ringing(const struct hnode *n, const void *key)
+{
+	const struct ringing *g = container_of(n, struct ringing, by_call);
+	const struct call_key *k = key;
+
+	return str_eq(proxy_request(g->p)->call_id, k->call_id) && (!k->binding_id || (g->b && g->b->id == k->binding_id));
+}
+
+static struct ringing *find_ringing(const struct sessions *ss, struct str call_id, uint64_t binding_id)
+{
+	const struct call_key k = { .call_id = call_id, .binding_id = binding_id };
+	struct hnode *n = htab_find(&ss->ringing_by_call, hash_str(call_id), is_ringing, &k);
+
+	return n ? container_of(n, struct ringing, by_call) : NULL;
+}
+
+struct str session_icid(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id)
+{
+	const struct session *s = find_dialog(ss, m, binding_id);
+	const struct ringing *g = s ? NULL : find_ringing(ss, m->call_id, binding_id);
+
+	return s ? s->icid : g ? g->icid : STR_NONE;
+}
+
 bool session_is_foreign(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id)
 {
 	const struct call_key any = { .call_id = m->call_id, .binding_id = binding_id };
-	struct list *i;
 
-	if (!session_find(ss, &any) || find_dialog(ss, m, binding_id))
-		return false;
-	list_for_each(i, &ss->ringing)
-		if (str_eq(proxy_request(list_entry(i, const struct ringing, link)->p)->call_id, m->call_id))
-			return false;
-	return true;
+	return session_find(ss, &any) && !find_dialog(ss, m, binding_id) && !find_ringing(ss, m->call_id, 0);
 }
 
 bool session_caller_flow(struct sessions *ss, const struct sip_msg *m, struct sip_flow *ret)

@@ -8,6 +8,7 @@
  *	session_stored.c	over a restart
  *	ringing.c		those that nobody has answered */
 #pragma once
+#include "common/util/hash.h"
 #include "pcscf/pcscf.h"
 
 struct sessions;
@@ -16,6 +17,7 @@ void sessions_free(struct sessions *ss);		/* their records stay */
 
 struct session_answer {			/* a 2xx to an initial INVITE */
 	const struct sip_msg *invite, *answer;	/* as they came */
+	struct str icid;			/* of the INVITE; may be empty */
 	uint64_t binding_id;			/* of the phone's side; 0: a phone that we do not know */
 	bool phone_called;			/* the phone is the one that is called */
 	bool emergency;				/* outlives the registration */
@@ -33,11 +35,15 @@ bool session_is_foreign(const struct sessions *ss, const struct sip_msg *m, uint
 bool session_caller_flow(struct sessions *ss, const struct sip_msg *m, struct sip_flow *ret);
 /* That leg is answered and is not about to be released. */
 bool session_goes_on(const struct sessions *ss, struct str call_id, uint64_t binding_id);
+/* The ICID of the call that this request is within, answered or not, at that phone (0: any).  Borrowed; empty: none of ours. */
+struct str session_icid(const struct sessions *ss, const struct sip_msg *m, uint64_t binding_id);
 size_t sessions_count(const struct sessions *ss);
 
 struct ringing {
 	struct list link;
+	struct hnode by_call;
 	struct timer timer;
+	struct str icid;		/* borrowed, as b */
 	struct sessions *ss;
 	struct proxy *p;		/* NULL: over */
 	struct binding *b;		/* borrowed from who embeds this; NULL: unknown phone, nothing ends with it */
@@ -45,7 +51,8 @@ struct ringing {
 	bool hangs, counted;
 };
 /* An initial INVITE goes out.  false: its originator has too many that hang unanswered (access.max_early_calls). */
-bool ringing_begin(struct sessions *ss, struct ringing *g, struct proxy *p, struct binding *b, bool from_phone, bool emergency);
+bool ringing_begin(struct sessions *ss, struct ringing *g, struct proxy *p, struct binding *b, bool from_phone, bool emergency,
+		   struct str icid);
 void ringing_end(struct ringing *g);			/* answered, or gone; harmless again */
 
 /* The calls of a phone whose registration, or whose way to it, has ended: on every worker.  BYE both ways or, where nobody has

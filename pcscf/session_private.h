@@ -14,7 +14,8 @@ struct session {
 	struct sessions *ss;
 	uint64_t key;			/* random: its record's */
 	struct dialog_ends *ends;
-	struct dialog_names names;	/* in `texts` */
+	struct dialog_names names;	/* in `texts`, and so is icid */
+	struct str icid;
 	char *texts;
 	uint64_t binding_id;
 	uint32_t age_s;
@@ -24,7 +25,7 @@ struct session {
 };
 struct sessions {
 	struct pcscf_worker *pw;
-	struct htab by_call, by_phone;
+	struct htab by_call, by_phone, ringing_by_call;
 	struct list all, ringing;
 	uint32_t n, max;
 };
@@ -37,7 +38,7 @@ struct call_key {
 struct session *session_find(const struct sessions *ss, const struct call_key *k);
 struct session *session_of_phone(const struct sessions *ss, uint64_t binding_id);	/* one that ends with it, or NULL */
 /* Copies the names and takes the ends over, also when it fails: NULL, something is missing or out of memory. */
-struct session *session_new(const struct dialog_names *n, struct dialog_ends *ends);
+struct session *session_new(const struct dialog_names *n, struct str icid, struct dialog_ends *ends);
 void session_free(struct session *s);		/* one that is in no table */
 bool session_insert(struct sessions *ss, struct session *s, uint64_t left_ms);	/* false: there are too many; s is gone */
 void session_end(struct session *s);		/* its record too */

@@ -4,6 +4,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/proxy/uac.h"
+#include "common/sip/charging.h"
 #include "pcscf/call.h"
 #include "pcscf/policy.h"
 #include "pcscf/session_private.h"
@@ -29,11 +30,16 @@ static void on_bye(void *arg, unsigned status, const struct sip_msg *m)
 static void bye(struct session *s, unsigned to, const struct sip_flow *flow, struct str reason)
 {
 	struct proxy_layer *l = s->ss->pw->w->proxy;
-	struct bytes *text = dialog_ends_bye(s->ends, to, &s->names, reason);
+	bool core = to == (s->phone_called ? CALLER : CALLEE);
+	struct arena *a = core && s->icid.l ? arena_new(CHARGING_BYTES) : NULL;
+	struct str vector = a ? pcscf_charging_known(s->ss->pw, a, s->icid, STR_NONE) : STR_NONE;
+	struct str extra = vector.l ? arena_printf(a, "P-Charging-Vector: %.*s\r\n", STR_ARG(vector)) : STR_NONE;
+	struct bytes *text = dialog_ends_bye(s->ends, to, &s->names, reason, extra);
 
 	if (!text || !uac_send_to(l, bytes_str(text), flow, flow ? TX_UE : TX_CORE, 0, on_bye, NULL))
 		log_warn(LOG_SESS, "a call cannot be ended", LOG_S("call_id", s->names.call_id), LOG_C("to", to == CALLER ? "caller" : "callee"));
 	bytes_unref(text);
+	arena_unref(a);
 }
 
 void session_release(struct session *s, const struct binding *b, const char *why, struct str reason)

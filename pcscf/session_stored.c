@@ -12,7 +12,7 @@
 
 struct kept {
 	struct dialog_names names;
-	struct str contact[2], route[2], remote, local;
+	struct str contact[2], route[2], remote, local, icid;
 	uint32_t cseq[2], age_s;
 	uint64_t binding_id;
 	uint8_t phone_called, of_phone, proto;
@@ -36,6 +36,7 @@ static const struct field kept_fields[] = {
 	FIELD(16, FIELD_U8, struct kept, proto),
 	FIELD(17, FIELD_STR, struct kept, remote),
 	FIELD(18, FIELD_STR, struct kept, local),
+	FIELD(19, FIELD_STR, struct kept, icid),
 	{ 0 },
 };
 
@@ -59,7 +60,7 @@ void session_keep(const struct session *s)
 	if (!port)
 		return;
 	k = (struct kept){
-		.names = s->names, .contact = { str_from_c(s->ends->contact[0]), str_from_c(s->ends->contact[1]) },
+		.names = s->names, .icid = s->icid, .contact = { str_from_c(s->ends->contact[0]), str_from_c(s->ends->contact[1]) },
 		.route = { str_from_c(s->ends->route[0]), str_from_c(s->ends->route[1]) }, .cseq = { s->ends->cseq[0], s->ends->cseq[1] },
 		.age_s = s->age_s, .binding_id = s->binding_id, .phone_called = s->phone_called, .of_phone = s->of_phone,
 	};
@@ -124,7 +125,7 @@ int session_restore(struct pcscf *p, const struct store_record *rec, uint64_t no
 		rc = -ETIME;
 	if (rc < 0 || rec->key.l != sizeof(s->key))
 		return rc < 0 ? rc : -EBADMSG;
-	s = session_new(&k.names, ends_of(&k));
+	s = session_new(&k.names, k.icid, ends_of(&k));
 	if (!s)
 		return -EBADMSG;
 	rc = fill(s, &k);

@@ -144,7 +144,7 @@ void dialog_ends_response(struct dialog_ends *e, unsigned from, const struct sip
 		refresh(e, from, m);
 }
 
-struct bytes *dialog_ends_bye(struct dialog_ends *e, unsigned to, const struct dialog_names *n, struct str reason)
+struct bytes *dialog_ends_bye(struct dialog_ends *e, unsigned to, const struct dialog_names *n, struct str reason, struct str extra)
 {
 	unsigned from = 1 - to;
 	struct bytes *wire = NULL;
@@ -158,7 +158,7 @@ struct bytes *dialog_ends_bye(struct dialog_ends *e, unsigned to, const struct d
 		buf_printf(&b, "Route: %s\r\n", e->route[to]);
 	buf_printf(&b, "From: <%.*s>;tag=%.*s\r\nTo: <%.*s>;tag=%.*s\r\nCall-ID: %.*s\r\nCSeq: %u BYE\r\n", STR_ARG(n->uri[from]),
 		   STR_ARG(n->tag[from]), STR_ARG(n->uri[to]), STR_ARG(n->tag[to]), STR_ARG(n->call_id), ++e->cseq[from]);
-	buf_printf(&b, "Reason: %.*s\r\nContent-Length: 0\r\n\r\n", STR_ARG(reason));
+	buf_printf(&b, "Reason: %.*s\r\n%.*sContent-Length: 0\r\n\r\n", STR_ARG(reason), STR_ARG(extra));
 	if (!b.failed)
 		wire = bytes_new(buf_str(&b));
 	buf_fini(&b);

@@ -26,5 +26,5 @@ void dialog_ends_response(struct dialog_ends *e, unsigned from, const struct sip
 struct dialog_names {			/* of [0] the caller, [1] the callee */
 	struct str call_id, uri[2], tag[2];
 };
-/* A BYE to end `to`, as the other end would send it, without Via.  NULL: its target is not known, or out of memory. */
-struct bytes *dialog_ends_bye(struct dialog_ends *e, unsigned to, const struct dialog_names *n, struct str reason);
+/* A BYE to end `to`, as the other end would send it, without Via.  extra: header lines.  NULL: its target is not known, or out of memory. */
+struct bytes *dialog_ends_bye(struct dialog_ends *e, unsigned to, const struct dialog_names *n, struct str reason, struct str extra);

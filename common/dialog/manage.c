@@ -71,7 +71,7 @@ int dialog_table_release(struct dialog_table *t, struct str call_id, uint64_t id
 	n = (struct dialog_names){ .call_id = str_from_c(e->call->call_id), .uri = { str_from_c(e->from_uri), str_from_c(e->to_uri) },
 				   .tag = { str_from_c(e->from_tag), str_from_c(e->to_tag) } };
 	for (unsigned to = 0; to < 2; to++)
-		ret[to] = dialog_ends_bye(e->ends, to, &n, reason);
+		ret[to] = dialog_ends_bye(e->ends, to, &n, reason, STR_NONE);
 	if (!ret[0] && !ret[1])
 		return -EPROTO;
 	dialog_entry_bye_seen(e);

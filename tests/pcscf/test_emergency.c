@@ -48,7 +48,7 @@ START_TEST(test_target)
 		ck_assert_str_eq(rig_hdr(s, "Route"), "<sip:10.0.0.70:7060;lr>");
 		/* for the call back: RFC 3325 §9.1 */
 		ck_assert_str_eq(rig_hdr(s, "P-Asserted-Identity"), "<sip:alice@home>, <tel:+49510>");
-		ck_assert(strstr(rig_hdr(s, "P-Charging-Vector"), "icid-value") != NULL);
+		ck_assert(strstr(rig_hdr(s, "P-Charging-Vector"), ";icid-generated-at=pcscf.home;orig-ioi=\"Type 1home\"") != NULL);
 		ck_assert(strstr(rig_hdr(s, "P-Access-Network-Info"), "0010") != NULL);
 		ck_assert_str_ne(rig_hdr(s, "Record-Route"), "");
 	}

@@ -186,6 +186,27 @@ START_TEST(test_place)
 }
 END_TEST
 
+static const struct { const char *json, *value; } charged[] = {	/* row G1: TS 29.514 §5.6.2.9, TS 24.229 §7.2A.5 */
+	{ "{\"anChargAddr\":{\"anChargIpv4Addr\":\"10.0.0.9\"},\"anChargIds\":[{\"accNetChaIdValue\":42}]}",
+	  ";smf=10.0.0.9;5gs-info=\"5gs-item=1;5gs-sig=no;5gscid=0000002a\"" },
+	{ "{\"anChargAddr\":{\"anChargIpv6Addr\":\"2001:db8::9\"}}", ";smf=[2001:db8::9]" },
+	{ "{\"anChargIds\":[{\"accNetChaIdValue\":42}]}", "" },
+	{ "{\"anChargAddr\":{\"anChargIpv4Addr\":\"1;evil=2\"}}", "" },
+	{ "{\"anChargAddr\":{\"anChargIpv4Addr\":\"10.0.0.9\"},\"anChargIds\":[{\"accNetChaIdValue\":-1}]}", ";smf=10.0.0.9" },
+	{ "{\"anChargAddr\":7,\"anChargIds\":{}}", "" },
+};
+
+START_TEST(test_charged_row_G1)
+{
+	char dst[CHARGING_ACCESS_BYTES];
+	cJSON *j = cJSON_Parse(charged[_i].json);
+	struct str v = n5_charging(j, dst);
+
+	ck_assert_msg(str_eq_c(v, charged[_i].value), "row %d: %.*s", _i, STR_ARG(v));
+	cJSON_Delete(j);
+}
+END_TEST
+
 /* ---- discovery: TS 29.510 §6.2.6, TS 29.521 §5.6.2.2 ---- */
 
 #define SERVICE(more) "{\"serviceName\":\"npcf-policyauthorization\"" more "}"
@@ -258,4 +279,4 @@ START_TEST(test_uri)
 END_TEST
 
 TEST_MAIN("n5", TEST_ROWS(test_create, creates), TEST_ONE(test_update), TEST_ONE(test_merge), TEST_ONE(test_signalling), TEST_ROWS(test_problem, problems),
-	  TEST_ROWS(test_place, places), TEST_ROWS(test_discovery, discoveries), TEST_ROWS(test_binding, bindings), TEST_ROWS(test_uri, uris))
+	  TEST_ROWS(test_place, places), TEST_ROWS(test_charged_row_G1, charged), TEST_ROWS(test_discovery, discoveries), TEST_ROWS(test_binding, bindings), TEST_ROWS(test_uri, uris))

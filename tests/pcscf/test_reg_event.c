@@ -42,6 +42,7 @@ static struct rig_sent *watched(struct rig *r)
 
 	register_alice(r, "600", GRANTED);
 	s = rig_expect(r, "SUBSCRIBE", DOOR);
+	ck_assert(strstr(rig_hdr(s, "P-Charging-Vector"), ";icid-generated-at=pcscf.home;orig-ioi=\"Type 1home\""));
 	rig_expect_status(r, 200, ALICE);
 	return s;
 }

@@ -45,7 +45,7 @@ START_TEST(test_to_the_core)
 	ck_assert_str_eq(rig_hdr(s, "Require"), "path");
 	ck_assert_str_eq(rig_hdr(s, "Supported"), "path");
 	ck_assert_str_eq(rig_hdr(s, "P-Visited-Network-ID"), "home");
-	ck_assert(strstr(rig_hdr(s, "P-Charging-Vector"), "icid-value=\"") && strstr(rig_hdr(s, "P-Charging-Vector"), "generated-at"));
+	ck_assert(strstr(rig_hdr(s, "P-Charging-Vector"), "icid-value=\"") && strstr(rig_hdr(s, "P-Charging-Vector"), ";icid-generated-at=pcscf.home;orig-ioi=\"Type 1home\""));
 	ck_assert_str_eq(rig_hdr(s, "Proxy-Require"), "");		/* clients.md 5 */
 	ck_assert(!rig_contains(s, "Security-") && !rig_contains(s, "sec-agree"));
 	ck_assert_str_eq(rig_hdr(s, "Route"), "");			/* clients.md 9 */

@@ -32,7 +32,7 @@ START_TEST(test_call)
 	rig_reply(&r, s, 183, "P-Asserted-Identity: <sip:alice@home>\nP-Charging-Vector: icid-value=forged\nServer: stays\nRSeq: 5\n");
 	s = rig_expect_status(&r, 183, SCSCF);
 	ck_assert_str_eq(rig_hdr(s, "P-Asserted-Identity"), "<tel:+49307>");		/* as it was called: §5.2.6.4.4 */
-	ck_assert_str_eq(rig_hdr(s, "P-Charging-Vector"), "icid-value=abc;orig-ioi=home");
+	ck_assert_str_eq(rig_hdr(s, "P-Charging-Vector"), "icid-value=abc;orig-ioi=home;term-ioi=\"Type 1home\"");
 	ck_assert_str_eq(rig_hdr(s, "Server"), "stays");
 	ck_assert_str_eq(rig_hdr(s, "RSeq"), "5");
 	rig_reply(&r, inv, 486, "");
