@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/util/hash.h"
+#include "common/util/roll.h"
 #include "pcscf/stored.h"
 
 static METRIC_DEF(m_bindings, "cscf_pcscf_bindings", METRIC_GAUGE, "Phones registered through this P-CSCF.", NULL, NULL);
@@ -19,19 +20,18 @@ struct subscriber {			/* a private identity with bindings */
 };
 struct owned {
 	struct hnode node;
-	struct list link, of_impi;
+	struct roll_entry at;		/* its place in lists */
+	struct list of_impi;
 	struct timer expiry;
 	struct bindings *bs;
 	struct subscriber *s;
-	uint64_t serial;		/* cursor of lists */
 	struct binding *b;
 };
 struct bindings {
 	struct wheel *wheel;
 	struct phone_directory *dir;
 	struct htab by_key, by_impi;
-	struct list all;
-	uint64_t last_serial;
+	struct roll all;
 	void (*on_end)(void *arg, const struct binding *b, const char *why);
 	void *on_end_arg;
 	struct store_port *store;	/* NULL: nothing is kept */
@@ -218,7 +218,7 @@ static void owned_free(struct owned *o)
 
 	timer_stop(&o->expiry);
 	htab_del(&o->bs->by_key, &o->node);
-	list_del(&o->link);
+	roll_del(&o->bs->all, &o->at);
 	list_del(&o->of_impi);
 	subscriber_put(o->bs, o->s);
 	phone_directory_del(o->bs->dir, o->b);
@@ -271,7 +271,7 @@ struct bindings *bindings_new(struct wheel *w, struct phone_directory *d)
 		return NULL;
 	bs->wheel = w;
 	bs->dir = d;
-	list_init(&bs->all);
+	roll_init(&bs->all);
 	if (htab_init(&bs->by_key, 64) < 0 || htab_init(&bs->by_impi, 64) < 0) {
 		htab_fini(&bs->by_key);
 		free(bs);
@@ -292,8 +292,8 @@ void bindings_free(struct bindings *bs)
 {
 	if (!bs)
 		return;
-	while (!list_empty(&bs->all))
-		owned_free(list_entry(bs->all.next, struct owned, link));
+	while (!list_empty(&bs->all.all))
+		owned_free(list_entry(bs->all.all.next, struct owned, at.link));
 	htab_fini(&bs->by_key);
 	htab_fini(&bs->by_impi);
 	free(bs);
@@ -318,10 +318,9 @@ static struct owned *owned_new(struct bindings *bs, struct binding *b)
 	s->n++;
 	list_add_tail(&s->phones, &o->of_impi);
 	o->b = b;
-	o->serial = ++bs->last_serial;
 	timer_init(&o->expiry, on_expiry);
 	htab_add(&bs->by_key, &o->node, hash_str(b->key));
-	list_add_tail(&bs->all, &o->link);
+	roll_add(&bs->all, &o->at);
 	metric_adjust(&m_bindings, NULL, NULL, 1);
 	return o;
 }
@@ -469,15 +468,9 @@ unsigned bindings_del_impi(struct bindings *bs, struct str impi, const char *why
 
 void bindings_each(struct bindings *bs, uint64_t *after, bool (*fn)(void *arg, const struct binding *b), void *arg)
 {
-	struct list *i;
-
-	list_for_each(i, &bs->all) {
-		struct owned *o = list_entry(i, struct owned, link);
-
-		if (o->serial <= *after)
-			continue;
-		if (!fn(arg, o->b))
+	for (struct roll_entry *e = roll_after(&bs->all, *after); e; e = roll_next(&bs->all, e)) {
+		if (!fn(arg, list_entry(e, struct owned, at)->b))
 			return;
-		*after = o->serial;
+		*after = e->serial;
 	}
 }

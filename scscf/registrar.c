@@ -107,7 +107,7 @@ static void free_registration(struct registration *g)
 	obj_unref(g->leaving);
 	free(g->pcfa);
 	free(g->asking.impu);
-	list_del(&g->link);
+	roll_del(&g->r->all, &g->at);
 	htab_del(&g->r->by_impi, &g->node);
 	free(g);
 }
@@ -118,7 +118,7 @@ static bool drop_unproven(const struct registration_sets *s)
 	struct registration *oldest = NULL;
 
 	for (unsigned i = 0; i < s->n; i++)
-		if (!s->v[i]->profile && !s->v[i]->current && (!oldest || s->v[i]->serial < oldest->serial))
+		if (!s->v[i]->profile && !s->v[i]->current && (!oldest || s->v[i]->at.serial < oldest->at.serial))
 			oldest = s->v[i];
 	if (oldest)
 		free_registration(oldest);
@@ -145,7 +145,6 @@ struct registration *registration_get(struct registrar *r, struct str impi, stru
 		return NULL;
 	memcpy(g->impi, impi.p, impi.l);
 	g->r = r;
-	g->serial = ++r->next_serial;
 	g->id = rand_u64();
 	g->impu_hash = hash;
 	g->emergency = emergency;
@@ -156,7 +155,7 @@ struct registration *registration_get(struct registrar *r, struct str impi, stru
 	g->expiry_work.run = release_expired;
 	timer_init(&g->expiry, on_expiry);
 	htab_add(&r->by_impi, &g->node, hash_str(impi));
-	list_add_tail(&r->all, &g->link);
+	roll_add(&r->all, &g->at);
 	return g;
 }
 
@@ -474,7 +473,7 @@ struct registrar *registrar_new(struct scscf_worker *sw)
 	if (!r)
 		return NULL;
 	r->sw = sw;
-	list_init(&r->all);
+	roll_init(&r->all);
 	list_init(&r->reporting.link);
 	list_init(&r->ended);
 	if (htab_init(&r->by_impi, 64) < 0) {
@@ -502,8 +501,8 @@ void registrar_free(struct registrar *r)
 
 	if (!r)
 		return;
-	list_for_each_safe(pos, next, &r->all) {
-		struct registration *g = list_entry(pos, struct registration, link);
+	list_for_each_safe(pos, next, &r->all.all) {
+		struct registration *g = list_entry(pos, struct registration, at.link);
 
 		while (!list_empty(&g->queue))
 			drop_work(list_entry(g->queue.next, struct reg_work, link));

@@ -8,6 +8,7 @@
 #include "common/sip/auth.h"
 #include "common/sip/reginfo.h"
 #include "common/util/hash.h"
+#include "common/util/roll.h"
 #include "scscf/registrar.h"
 
 #define REG_MAX_SETS 5u			/* implicit registration sets of one private identity, with the one for emergencies */
@@ -49,8 +50,7 @@ static inline const char *binding_display(const struct binding *b)	/* or "" */
 struct registrar {
 	struct scscf_worker *sw;
 	struct htab by_impi;
-	struct list all;		/* as they came */
-	uint64_t next_serial;
+	struct roll all;		/* as they came */
 	struct reg_work reporting;	/* the current work of those of whom the HSS is told while nobody waits for it */
 	/* Between a change of one registration and its publication, which tells subscribers: */
 	struct list ended;		/* bindings that went */
@@ -70,9 +70,8 @@ typedef void (*assign_fn)(void *arg, const struct assign_result *r);
 
 struct registration {
 	struct hnode node;
-	struct list link;
+	struct roll_entry at;		/* in registrar.all: order for REST pages */
 	struct registrar *r;
-	uint64_t serial;		/* order for REST pages */
 	uint64_t id;			/* random; in our Service-Route token */
 	uint32_t impu_hash;		/* of the identity that it began with, canonical */
 	uint8_t n_spare;

@@ -160,19 +160,18 @@ static bool shown(const struct registration *g, struct str filter)
 void registrar_list(struct worker *w, struct gather *g)
 {
 	struct registrar *r = scscf_of(w)->registrar;
-	struct list *pos;
 
-	list_for_each(pos, &r->all) {
-		const struct registration *one = list_entry(pos, struct registration, link);
+	for (struct roll_entry *e = roll_after(&r->all, g->after); e; e = roll_next(&r->all, e)) {
+		const struct registration *one = list_entry(e, struct registration, at);
 
-		if (one->serial <= g->after || !shown(one, g->filter))
+		if (!shown(one, g->filter))
 			continue;
 		if (g->limit == 0) {
 			g->more = true;
 			return;
 		}
 		cJSON_AddItemToArray(g->items, registration_json(one));
-		g->last = one->serial;
+		g->last = e->serial;
 		g->limit--;
 	}
 }
@@ -293,8 +292,8 @@ static uint64_t count_all(struct worker *w)
 	uint64_t n = 0;
 	struct list *pos;
 
-	list_for_each(pos, &scscf_of(w)->registrar->all)
-		n += list_entry(pos, struct registration, link)->profile != NULL;
+	list_for_each(pos, &scscf_of(w)->registrar->all.all)
+		n += list_entry(pos, struct registration, at.link)->profile != NULL;
 	return n;
 }
 
@@ -308,19 +307,19 @@ static void end_some(struct worker *w, struct op_piece *p)
 {
 	char *impi[OPERATION_PIECE];
 	unsigned n = 0;
-	struct list *pos;
+	const struct roll *all = &scscf_of(w)->registrar->all;
 
-	list_for_each(pos, &scscf_of(w)->registrar->all) {
-		const struct registration *g = list_entry(pos, struct registration, link);
+	for (struct roll_entry *e = roll_after(all, p->after); e; e = roll_next(all, e)) {
+		const struct registration *g = list_entry(e, struct registration, at);
 
-		if (g->serial <= p->after || !g->profile)
+		if (!g->profile)
 			continue;
 		if (n == OPERATION_PIECE) {
 			p->more = true;
 			break;
 		}
 		impi[n++] = strdup(g->impi);
-		p->after = g->serial;
+		p->after = e->serial;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		op_piece_wait(p);
