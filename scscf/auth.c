@@ -14,6 +14,7 @@
 #include "scscf/challenge.h"
 
 #define MAX_WRONG_ANSWERS 3u		/* then the challenge is void */
+#define MAX_REFUSED_IN_CLEAR 3u		/* then whoever refuses it hears 403 */
 #define AUTS_BYTES 14u
 
 static METRIC_DEF(m_challenges, "cscf_auth_challenges_total", METRIC_COUNTER, "Challenges sent, by algorithm and reason.",
@@ -41,12 +42,34 @@ static bool is_associated(struct str integrity)
 	return str_ieq(integrity, STR("ip-assoc-yes")) || str_ieq(integrity, STR("tls-yes"));
 }
 
+/* The same from somebody in clear: the phone before it has an association, or anybody who had the nonce of a 401.  So the challenge still
+ * stands for the user's own answer, and the HSS does not hear of a failure.  It is asked once for each challenge, because a phone whose
+ * USIM is ahead says so in clear (TS 33.203 §6.1.2.2). */
+static struct verdict judge_rejected_in_clear(const struct registration *g, const struct auth_params *p, struct challenge *c)
+{
+	uint8_t auts[AUTS_BYTES];
+	size_t n = 0;
+
+	if (p->auts.l && (base64_decode(p->auts, false, auts, sizeof(auts), &n) < 0 || n != sizeof(auts)))
+		return (struct verdict){ REFUSE, false, false, "bad_auts", "AUTS is not 14 octets in base64", NULL };
+	if (p->auts.l && !c->resynced) {
+		if (g->auth->resyncs >= registration_scscf(g)->reg->max_resyncs)
+			return (struct verdict){ REFUSE, false, false, "resync_loop", "the sequence numbers of phone and HSS do not come together", NULL };
+		return (struct verdict){ .step = RESYNC, .cause = "resync", .c = c };
+	}
+	if (++c->refused >= MAX_REFUSED_IN_CLEAR)
+		return (struct verdict){ REFUSE, false, false, "network_refused", "somebody in clear does not trust our challenge", NULL };
+	return (struct verdict){ .step = CHALLENGE, .cause = "refused_in_clear" };
+}
+
 /* The phone could not accept our challenge: §5.4.1.2.3. */
 static struct verdict judge_rejected(const struct registration *g, const struct auth_params *p, struct challenge *c)
 {
 	uint8_t auts[AUTS_BYTES];
 	size_t n = 0;
 
+	if (!is_protected(p->integrity_protected))
+		return judge_rejected_in_clear(g, p, c);
 	if (p->auts.l == 0)
 		return (struct verdict){ REFUSE, false, true, "network_refused", "the phone did not trust our challenge (MAC failure)", c };
 	if (base64_decode(p->auts, false, auts, sizeof(auts), &n) < 0 || n != sizeof(auts))
@@ -344,8 +367,12 @@ static void resync(struct reg_job *job, const struct verdict *v)
 
 	log_info(LOG_REG, "resynchronisation", LOG_S("impi", job->impi), LOG_U("in_a_row", a->resyncs + 1));
 	a->resyncs++;
-	auth_drop_vectors(a);			/* of the old sequence: all would fail */
-	challenge_drop(a, v->c);
+	if (is_protected(job->auth.integrity_protected)) {
+		auth_drop_vectors(a);		/* of the old sequence: all would fail */
+		challenge_drop(a, v->c);
+	} else {
+		v->c->resynced = true;		/* nobody knows who says so: the HSS will */
+	}
 	with.c = &gone;
 	ask(job, &with);
 	OPENSSL_cleanse(&gone, sizeof(gone));

@@ -13,7 +13,8 @@ struct challenge {
 	struct list link;
 	uint64_t sent_ms;
 	uint32_t last_nc;
-	uint8_t wrong;
+	uint8_t wrong, refused;		/* answers; refused in clear */
+	bool resynced;			/* somebody in clear said AUTS to it */
 	bool answered;			/* SIP Digest: proven once; serves until nonce_lifetime_s */
 	bool used_without_qop;
 	uint8_t offered;		/* AKA: bits by enum auth_algorithm under which it was sent */

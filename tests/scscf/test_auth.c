@@ -117,11 +117,65 @@ START_TEST(test_phone_refuses_the_network)
 	begin();
 	phone_send(&r, &p);
 	phone_solve(&r, &p);
-	snprintf(p.auth, sizeof(p.auth), "Digest username=\"%s\", realm=\"x\", nonce=\"%s\", uri=\"sip:x\", response=\"\"", p.user, p.nonce);
+	snprintf(p.auth, sizeof(p.auth), "Digest username=\"%s\", realm=\"x\", nonce=\"%s\", uri=\"sip:x\", response=\"\", integrity-protected=\"yes\"",
+		 p.user, p.nonce);
 	ck_assert_uint_eq(phone_send(&r, &p), 403);
 	ck_assert(rig_has(&r, "MAC failure"));
 	ck_assert_str_eq(r.cx, "MAR SAR9 ");
 	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	rig_fini(&r);
+}
+END_TEST
+
+/* S2, S7: the nonce is no secret.  What anybody may have sent in clear does not void the user's challenge, and the HSS hears nothing. */
+static const struct { const char *name; bool said; const char *auts, *cx; } in_clear[] = {
+	{ "S7 an empty answer", false, "", "MAR " },
+	{ "S7 an empty answer, the P-CSCF says no", true, "", "MAR " },
+	{ "S2 an AUTS costs one MAR", true, ", auts=\"AAAAAAAAAAAAAAAAAAA=\"", "MAR MAR+auts " },
+	{ "S2 a broken AUTS", true, ", auts=\"AAAA\"", "MAR " },
+};
+
+START_TEST(test_in_clear_row)
+{
+	struct rig_phone other;
+
+	begin();
+	phone_send(&r, &p);
+	p.integrity = "yes";
+	phone_solve(&r, &p);
+	phone_init(&other);
+	for (int i = 0; i < 5; i++) {
+		snprintf(other.auth, sizeof(other.auth), "Digest username=\"%s\", realm=\"x\", nonce=\"%s\", uri=\"sip:x\", response=\"\"%s%s",
+			 p.user, p.nonce, in_clear[_i].auts, in_clear[_i].said ? ", integrity-protected=no" : "");
+		phone_send(&r, &other);
+		ck_assert_msg(r.status == 401 || r.status == 403, "%s: %u", in_clear[_i].name, r.status);
+	}
+	ck_assert_msg(r.status == 403, "%s: bounded", in_clear[_i].name);
+	ck_assert_msg(strcmp(r.cx, in_clear[_i].cx) == 0, "%s: %s", in_clear[_i].name, r.cx);
+	ck_assert_msg(phone_send(&r, &p) == 200, "%s: the user's own answer: %u", in_clear[_i].name, r.status);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Three resynchronisations that nobody but an intruder wants: the HSS does not hear of a failure, the user gets in. */
+START_TEST(test_resynchronisation_in_clear_ends_S7)
+{
+	struct rig_phone other;
+
+	begin();
+	phone_send(&r, &p);
+	p.integrity = "yes";
+	phone_solve(&r, &p);
+	phone_init(&other);
+	other.integrity = "no";
+	phone_send(&r, &other);
+	for (int i = 0; i < 3; i++) {
+		other.sqn_ms = 1ull << (20 + i);
+		ck_assert_int_eq(phone_solve(&r, &other), -ESTALE);
+		ck_assert_uint_eq(phone_send(&r, &other), i < 2 ? 401 : 403);
+	}
+	ck_assert_str_eq(r.cx, "MAR MAR+auts MAR+auts ");
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
 	rig_fini(&r);
 }
 END_TEST
@@ -759,7 +813,7 @@ START_TEST(test_no_vector)
 END_TEST
 
 TEST_MAIN("auth", TEST_ONE(test_aka_registration_S2), TEST_ONE(test_vectors_are_used_one_by_one_S2), TEST_ROWS(test_answer_row, answers),
-	  TEST_ONE(test_wrong_answers_of_others), TEST_ONE(test_phone_refuses_the_network), TEST_ONE(test_resynchronisation_S2),
+	  TEST_ONE(test_wrong_answers_of_others), TEST_ONE(test_phone_refuses_the_network), TEST_ROWS(test_in_clear_row, in_clear), TEST_ONE(test_resynchronisation_in_clear_ends_S7), TEST_ONE(test_resynchronisation_S2),
 	  TEST_ONE(test_resynchronisation_ends), TEST_ROWS(test_broken_auts_row, broken_auts), TEST_ONE(test_nobody_answers_the_challenge),
 	  TEST_ONE(test_flood_costs_one_mar_SEC_10), TEST_ROWS(test_refresh_row_S1, refreshes), TEST_ONE(test_old_registration_survives),
 	  TEST_ONE(test_without_authorization_clients_1), TEST_ONE(test_name_without_realm_clients_1),
