@@ -43,24 +43,20 @@ static void get_scscfs(void *u, struct http_req *r)
 {
 	struct icscf *i = u;
 	struct selection *s;
-	struct str cursor;
-	uint32_t at = 0, n;
+	uint64_t at = 0;
+	uint32_t n;
 	unsigned limit;
-	char next[16];
+	char next[24];
 	cJSON *items;
 
-	if (!http_page(r, &limit, &cursor))
+	if (!http_page_number(r, UINT32_MAX, &limit, &at))
 		return;
-	if (cursor.l && str_to_u32(cursor, &at) < 0) {
-		http_problem(r, 400, "INVALID_CURSOR", "the cursor is not one of ours");
-		return;
-	}
 	s = icscf_selection(i);
 	n = atomic_load_explicit(&s->n, memory_order_acquire);
 	items = cJSON_CreateArray();
 	for (; at < n && limit; at++, limit--)
 		cJSON_AddItemToArray(items, show(&s->server[at]));
-	snprintf(next, sizeof(next), "%u", at);
+	snprintf(next, sizeof(next), "%llu", (unsigned long long)at);
 	http_reply_page(r, items, at < n ? next : NULL);
 	obj_unref(s);
 }

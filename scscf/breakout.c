@@ -167,17 +167,11 @@ void breakout_list(void *u, struct http_req *req)
 	const struct session_config *c = s->sessions;
 	cJSON *items = cJSON_CreateArray();
 	char next[24] = "";
-	struct str cursor;
-	uint32_t from = 0;
+	uint64_t from = 0;
 	unsigned limit;
 
-	if (!http_page(req, &limit, &cursor)) {
+	if (!http_page_number(req, UINT32_MAX, &limit, &from)) {
 		cJSON_Delete(items);
-		return;
-	}
-	if (cursor.l && str_to_u32(cursor, &from) < 0) {
-		cJSON_Delete(items);
-		http_problem(req, 400, "INVALID_QUERY_PARAM", "not a cursor of this list");
 		return;
 	}
 	for (size_t i = from; c && i < c->n_routes; i++) {

@@ -117,7 +117,26 @@ static cJSON *trigger_json(const struct trigger *t, const struct criteria_query 
 		add_str(what, "value", sip_hdr_name((enum sip_hdr_id)t->id));
 	else if (t->text.l)
 		add_str(what, "value", t->text);
-	cJSON_AddBoolToObject(o, "result", criteria_trigger_fits(t, q));
+	if (q)
+		cJSON_AddBoolToObject(o, "result", criteria_trigger_fits(t, q));
+	return o;
+}
+
+cJSON *dryrun_criterion_json(const struct criterion *k)
+{
+	static const char *const parts[] = { "any", "registered", "unregistered", "any" };
+	cJSON *o = cJSON_CreateObject(), *list;
+
+	cJSON_AddNumberToObject(o, "priority", k->priority);
+	add_str(o, "applicationServer", k->server);
+	cJSON_AddStringToObject(o, "defaultHandling", k->terminate ? "terminate" : "continue");
+	cJSON_AddStringToObject(o, "profilePart", parts[k->part & 3]);
+	cJSON_AddStringToObject(o, "conditionType", !k->has_trigger ? "none" : k->cnf ? "cnf" : "dnf");
+	list = cJSON_AddArrayToObject(o, "triggers");
+	for (unsigned i = 0; i < k->n_triggers; i++)
+		cJSON_AddItemToArray(list, trigger_json(&k->trigger[i], NULL));
+	if (k->service_info.l)
+		add_str(o, "serviceInformation", k->service_info);
 	return o;
 }
 

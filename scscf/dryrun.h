@@ -13,6 +13,7 @@ int dryrun_case(const char *name, enum session_case *ret);
 int dryrun_message(const cJSON *body, struct sip_msg **ret, const char **reterr);
 /* {"chain": [{"priority", "applicationServer", "matched", "triggers": [...]}], "invoked": [SERVER]}.  c NULL: nothing. */
 cJSON *dryrun_json(const struct criteria *c, const struct criteria_query *q);
+cJSON *dryrun_criterion_json(const struct criterion *k);	/* as it is, without a request */
 void dryrun_route(void *u, struct http_req *r);		/* POST /api/v1/profiles/{impu}/ifc/dry-run */
 
 struct ask;

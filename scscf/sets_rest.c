@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include "common/http/http.h"
 #include "common/log/log.h"
-#include "scscf/criteria.h"
+#include "scscf/dryrun.h"
 #include "scscf/keep.h"
 #include "scscf/session.h"
 
@@ -19,21 +19,6 @@ static void add(cJSON *o, const char *name, struct str s)
 
 	cJSON_AddStringToObject(o, name, c ? c : "");
 	free(c);
-}
-
-static cJSON *criterion_json(const struct criterion *k)
-{
-	static const char *const parts[] = { "any", "registered", "unregistered", "any" };
-	cJSON *o = cJSON_CreateObject();
-
-	cJSON_AddNumberToObject(o, "priority", k->priority);
-	add(o, "applicationServer", k->server);
-	cJSON_AddStringToObject(o, "defaultHandling", k->terminate ? "terminate" : "continue");
-	cJSON_AddStringToObject(o, "profilePart", parts[k->part & 3]);
-	cJSON_AddStringToObject(o, "conditionType", !k->has_trigger ? "none" : k->cnf ? "cnf" : "dnf");
-	if (k->service_info.l)
-		add(o, "serviceInformation", k->service_info);
-	return o;
 }
 
 static cJSON *shared_set_json(const struct criteria_store *s, unsigned i)
@@ -49,7 +34,7 @@ static cJSON *shared_set_json(const struct criteria_store *s, unsigned i)
 	if (criteria_get(NULL, text, &c) < 0)
 		return o;
 	for (unsigned k = 0; k < c->n; k++)
-		cJSON_AddItemToArray(list, criterion_json(&c->v[k]));
+		cJSON_AddItemToArray(list, dryrun_criterion_json(&c->v[k]));
 	cJSON_AddNumberToObject(o, "skipped", c->n_skipped);
 	if (c->n_skipped)
 		add(o, "skippedWhy", c->skipped);
@@ -61,19 +46,14 @@ void shared_sets_list(void *u, struct http_req *r)
 {
 	const struct scscf *s = u;
 	char next[24] = "";
-	struct str cursor;
-	uint32_t from = 0, i;
-	unsigned limit;
+	uint64_t from = 0;
+	unsigned limit, i;
 	cJSON *items;
 
-	if (!http_page(r, &limit, &cursor))
+	if (!http_page_number(r, CRITERIA_MAX_SETS, &limit, &from))
 		return;
-	if (cursor.l && str_to_u32(cursor, &from) < 0) {
-		http_problem(r, 400, "INVALID_QUERY_PARAM", "not a cursor of this list");
-		return;
-	}
 	items = cJSON_CreateArray();
-	for (i = from; criteria_store_at(s->criteria, i, NULL, NULL) && limit; i++, limit--)
+	for (i = (unsigned)from; criteria_store_at(s->criteria, i, NULL, NULL) && limit; i++, limit--)
 		cJSON_AddItemToArray(items, shared_set_json(s->criteria, i));
 	if (criteria_store_at(s->criteria, i, NULL, NULL))
 		snprintf(next, sizeof(next), "%u", i);

@@ -1,10 +1,12 @@
-/* common/daemon/bans.c - GET and DELETE /api/v1/bans: sources that are kept out for a while.  Row X10. */
+/* common/daemon/bans.c - GET, POST and DELETE /api/v1/bans: sources that are kept out for a while.  Row X10. */
+#include <errno.h>
 #include <stdio.h>
 #include "common/daemon/events.h"
 #include "common/daemon/private.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
 
+#define MAX_BAN_S 604800u
 #define PAGE_MAX 1000u			/* http_page() allows no more */
 
 static cJSON *show(const struct source_view *v, uint64_t now_ms)
@@ -26,34 +28,72 @@ static void get_bans(void *u, struct http_req *r)
 	static struct source_view v[PAGE_MAX + 1];		/* the main thread's only */
 	struct stack *s = u;
 	uint64_t now = clock_mono_ms();
-	struct str cursor;
-	uint32_t skip = 0;
+	uint64_t skip = 0;
 	unsigned limit;
-	char next[16];
+	char next[24];
 	cJSON *items;
 	size_t n;
 
-	if (!http_page(r, &limit, &cursor))
+	if (!http_page_number(r, UINT32_MAX, &limit, &skip))
 		return;
-	if (cursor.l && str_to_u32(cursor, &skip) < 0) {
-		http_problem(r, 400, "INVALID_QUERY_PARAM", "the cursor is not one of ours");
-		return;
-	}
 	n = s->sources ? sources_bans(s->sources, now, skip, v, limit + 1) : 0;
 	items = cJSON_CreateArray();
 	for (size_t i = 0; i < n && i < limit; i++)
 		cJSON_AddItemToArray(items, show(&v[i], now));
-	snprintf(next, sizeof(next), "%u", skip + limit);
+	snprintf(next, sizeof(next), "%llu", (unsigned long long)skip + limit);
 	http_reply_page(r, items, n > limit ? next : NULL);
 }
 
-static void tell_lifted(struct stack *s, struct str source, const char *by)
+static void tell(struct stack *s, const char *what, struct str source, const char *by)
 {
 	cJSON *o = cJSON_CreateObject();
 
 	events_add(o, "source", source);
 	cJSON_AddStringToObject(o, "by", by);
-	stack_event(s, "ban.lifted", o);
+	stack_event(s, what, o);
+}
+
+/* {"source": ADDRESS, "durationS": N}: dropped from now on.  Where it works is said in sources.h. */
+static void post_ban(void *u, struct http_req *r)
+{
+	const cJSON *doc = http_json(r), *source = doc ? cJSON_GetObjectItemCaseSensitive(doc, "source") : NULL, *time;
+	struct stack *s = u;
+	char shown[SOURCE_STRLEN], at[SOURCE_STRLEN + 32];
+	uint64_t now = clock_mono_ms();
+	struct source_view v;
+	struct addr a;
+	unsigned bits;
+	int rc;
+
+	if (!doc)
+		return;
+	time = cJSON_GetObjectItemCaseSensitive(doc, "durationS");
+	if (!cJSON_IsString(source) || addr_prefix_parse(str_from_c(source->valuestring), &a, &bits) < 0 || bits < (a.sa.sa_family == AF_INET6 ? 64 : 32)) {
+		http_problem(r, 422, "INVALID_SOURCE", "source must be an address; an IPv6 address stands for its /64");
+		return;
+	}
+	if (time && (!cJSON_IsNumber(time) || time->valuedouble < 1 || time->valuedouble > MAX_BAN_S)) {
+		http_problem(r, 422, "INVALID_TIME", "durationS is 1 to %u", MAX_BAN_S);
+		return;
+	}
+	if (!s->sources) {
+		http_problem(r, 409, "NO_SOURCES", "this node limits no sources: sip.sources, at the P-CSCF");
+		return;
+	}
+	v = (struct source_view){ .reason = "administration", .since_ms = now,
+				  .until_ms = now + 1000 * (time ? (uint64_t)time->valuedouble : (uint64_t)cfg_int(cfg_root(s->config), "sip.sources.ban_s")) };
+	rc = sources_ban(s->sources, &a, v.reason, (uint32_t)((v.until_ms - now) / 1000), now);
+	if (rc < 0) {
+		http_problem(r, rc == -ENOMEM ? 503 : 409, rc == -EPERM ? "SOURCE_EXEMPT" : rc == -EEXIST ? "ALREADY_BANNED" : "OUT_OF_MEMORY",
+			     rc == -EPERM ? "that source is exempt: a trusted node, or sip.sources.exempt" : "it is kept out already, or there is no memory");
+		return;
+	}
+	snprintf(v.source, sizeof(v.source), "%s", source_fmt(&a, shown));
+	log_info(LOG_SEC, "source banned", LOG_C("source", shown), LOG_C("reason", v.reason), LOG_C("by", http_who(r)));
+	tell(s, "ban.added", str_from_c(shown), http_who(r));
+	snprintf(at, sizeof(at), "/api/v1/bans/%.*s", (int)strcspn(shown, "/"), shown);
+	http_set_header(r, "Location", at);
+	http_reply_json(r, 201, show(&v, now));
 }
 
 /* The source as it is listed; an IPv6 address stands for its /64. */
@@ -69,13 +109,14 @@ static void delete_ban(void *u, struct http_req *r)
 		http_problem(r, 404, "RESOURCE_NOT_FOUND", "that source is not banned");
 	} else {
 		log_info(LOG_SEC, "ban lifted", LOG_S("source", http_param(r, "source")), LOG_C("by", "administration"));
-		tell_lifted(s, http_param(r, "source"), http_who(r));
+		tell(s, "ban.lifted", http_param(r, "source"), http_who(r));
 		http_reply(r, 204, NULL, STR_NONE);
 	}
 }
 
 const struct http_route bans_routes[] = {
 	{ "GET", "/api/v1/bans", HTTP_VIEW, get_bans, "Sources that are kept out for a while, and why." },
+	{ "POST", "/api/v1/bans", HTTP_OPERATE, post_ban, "Keeps source out, for durationS or sip.sources.ban_s." },
 	{ "DELETE", "/api/v1/bans/{source}", HTTP_OPERATE, delete_ban, "Lets a source in again." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

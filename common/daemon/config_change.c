@@ -360,22 +360,17 @@ static void get_revisions(void *u, struct http_req *r)
 {
 	struct stack *s = u;
 	struct revision *v;
-	struct str cursor;
-	uint32_t before = 0;
+	uint64_t before = 0;
 	unsigned limit;
 	char next[16];
 	cJSON *items;
 	size_t n;
 
-	if (!http_page(r, &limit, &cursor))
+	if (!http_page_number(r, UINT32_MAX, &limit, &before))
 		return;
-	if (cursor.l && str_to_u32(cursor, &before) < 0) {
-		http_problem(r, 400, "INVALID_QUERY_PARAM", "the cursor is not one of ours");
-		return;
-	}
 	v = calloc((size_t)limit + 1, sizeof(*v));
 	items = cJSON_CreateArray();
-	n = v ? revisions_list(s->revisions, before, v, (size_t)limit + 1) : 0;
+	n = v ? revisions_list(s->revisions, (uint32_t)before, v, (size_t)limit + 1) : 0;
 	for (size_t i = 0; i < n && i < limit; i++)
 		cJSON_AddItemToArray(items, revision_json(&v[i]));
 	snprintf(next, sizeof(next), "%u", n > limit ? v[limit - 1].number : 0);

@@ -1,4 +1,5 @@
 /* common/daemon/sources.c - the table of sources: buckets, events within a window, bans. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,6 +282,29 @@ size_t sources_bans(struct sources *s, uint64_t now_ms, size_t skip, struct sour
 		pthread_mutex_unlock(&t->lock);
 	}
 	return n;
+}
+
+int sources_ban(struct sources *s, const struct addr *a, const char *reason, uint32_t ban_s, uint64_t now_ms)
+{
+	struct stripe *t;
+	struct source *e;
+	int rc = 0;
+
+	if (sources_is_exempt(s, a))
+		return -EPERM;
+	e = enter(s, a, false, true, now_ms, &t);
+	if (!e) {
+		rc = -ENOMEM;
+	} else if (e->until_ms > now_ms) {
+		rc = -EEXIST;
+	} else {
+		e->banned_ms = now_ms;
+		e->until_ms = now_ms + (uint64_t)ban_s * 1000;
+		e->reason = reason;
+		e->dropped = 0;
+	}
+	leave(t);
+	return rc;
 }
 
 bool sources_unban(struct sources *s, const struct addr *a, uint64_t now_ms)

@@ -50,6 +50,8 @@ struct source_view {
 };
 /* Bans in force, `skip` of them left out; at most max.  Returns how many were written. */
 size_t sources_bans(struct sources *s, uint64_t now_ms, size_t skip, struct source_view *ret, size_t max);
+/* Keeps a source out for ban_s, by hand.  reason: static.  0; -EPERM: it is exempt; -EEXIST: it is banned already; -ENOMEM. */
+int sources_ban(struct sources *s, const struct addr *a, const char *reason, uint32_t ban_s, uint64_t now_ms);
 bool sources_unban(struct sources *s, const struct addr *a, uint64_t now_ms);	/* false: was not banned */
 size_t sources_count(struct sources *s);
 const char *source_event_name(enum source_event e);

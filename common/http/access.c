@@ -344,17 +344,12 @@ static void get_audit(void *u, struct http_req *r)
 	const struct http_server *s = u;
 	uint64_t before = UINT64_MAX, done = s->done.n, refused = s->refused.n;
 	const struct http_audit *a;
-	struct str cursor;
 	unsigned limit;
 	cJSON *items;
 	char next[24];
 
-	if (!http_page(r, &limit, &cursor))
+	if (!http_page_number(r, UINT64_MAX, &limit, &before))
 		return;
-	if (cursor.l && str_to_u64(cursor, &before) < 0) {
-		http_problem(r, 400, "INVALID_QUERY_PARAM", "the cursor is not one of ours");
-		return;
-	}
 	items = cJSON_CreateArray();
 	while ((a = newer(ring_peek(&s->done, &done, before), ring_peek(&s->refused, &refused, before))) && limit--) {
 		cJSON_AddItemToArray(items, audit_json(a));

@@ -419,6 +419,23 @@ bool http_page(struct http_req *r, unsigned *limit, struct str *cursor)
 	return true;
 }
 
+bool http_page_number(struct http_req *r, uint64_t max, unsigned *limit, uint64_t *cursor)
+{
+	struct str text;
+	uint64_t n;
+
+	if (!http_page(r, limit, &text))
+		return false;
+	if (!text.l)
+		return true;
+	if (str_to_u64(text, &n) < 0 || n > max) {
+		http_problem(r, 400, "INVALID_QUERY_PARAM", "the cursor is not one of ours");
+		return false;
+	}
+	*cursor = n;
+	return true;
+}
+
 /* ---- start and stop ---- */
 
 static int listener_start(struct http_server *s, struct http_listener *l, const struct addr *a, int fd)

@@ -92,6 +92,8 @@ void http_set_etag(struct http_req *r, const char *etag);	/* of an answer to com
 
 /* limit=1..1000 (default 100) and cursor; false after a 400 problem was sent. */
 bool http_page(struct http_req *r, unsigned *limit, struct str *cursor);
+/* The same for lists whose cursor is a number, max at most.  *cursor stays as it is when there is none. */
+bool http_page_number(struct http_req *r, uint64_t max, unsigned *limit, uint64_t *cursor);
 
 /* One more header of the answer to come, HTTP_MAX_HEADERS at most; name is borrowed until then, value copied. */
 void http_set_header(struct http_req *r, const char *name, const char *value);

@@ -1,4 +1,5 @@
 /* tests/daemon/test_sources.c - buckets, bans and the bound of common/daemon/sources.c, with fake time.  Rows X10, SEC-10, SEC-11. */
+#include <errno.h>
 #include "common/daemon/sources.h"
 #include "tests/check.h"
 
@@ -183,5 +184,30 @@ START_TEST(test_exempt)
 }
 END_TEST
 
-TEST_MAIN("sources", TEST_ONE(test_bucket), TEST_ROWS(test_key, keys), TEST_ROWS(test_ban, bans), TEST_ONE(test_unban),
+START_TEST(test_by_hand)
+{
+	struct sources_config c = base;
+	struct addr a = at("192.0.2.1"), lo = at("127.0.0.1");
+	struct source_view v[2];
+
+	c.exempt_loopback = true;
+	begin(&c);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now), 0);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now), -EEXIST);
+	ck_assert_int_eq(sources_ban(s, &lo, "administration", 60, now), -EPERM);
+	ck_assert_uint_eq(takes("192.0.2.1", 5), 0);
+	ck_assert_uint_eq(sources_bans(s, now, 0, v, 2), 1);
+	ck_assert(strcmp(v[0].source, "192.0.2.1") == 0 && strcmp(v[0].reason, "administration") == 0 && v[0].dropped == 5);
+	now += 59999;
+	ck_assert_uint_eq(takes("192.0.2.1", 1), 0);
+	now += 1;
+	ck_assert_uint_eq(takes("192.0.2.1", 1), 1);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now), 0);
+	ck_assert(sources_unban(s, &a, now));
+	ck_assert_uint_eq(takes("192.0.2.1", 1), 1);
+	sources_free(s);
+}
+END_TEST
+
+TEST_MAIN("sources", TEST_ONE(test_by_hand), TEST_ONE(test_bucket), TEST_ROWS(test_key, keys), TEST_ROWS(test_ban, bans), TEST_ONE(test_unban),
 	  TEST_ONE(test_answers), TEST_ONE(test_bound), TEST_ONE(test_exempt))

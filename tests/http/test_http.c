@@ -105,11 +105,25 @@ static void get_page(void *u, struct http_req *r)
 	http_reply_page(r, cJSON_CreateArray(), next);
 }
 
+static void get_numbered(void *u, struct http_req *r)
+{
+	uint64_t at = 7;
+	unsigned limit;
+	char next[32];
+
+	(void)u;
+	if (!http_page_number(r, 1000, &limit, &at))
+		return;
+	snprintf(next, sizeof(next), "%llu", (unsigned long long)at);
+	http_reply_page(r, cJSON_CreateArray(), next);
+}
+
 static const struct http_route routes[] = {
 	{ "GET", "/healthz", HTTP_OPEN, get_echo, "Open." },
 	{ "GET", "/api/v1/things/{id}", HTTP_VIEW, get_echo, "One thing." },
 	{ "DELETE", "/api/v1/things/{id}", HTTP_ADMIN, get_echo, "Deletes it." },
 	{ "GET", "/api/v1/things", HTTP_VIEW, get_page, "All things." },
+	{ "GET", "/api/v1/numbered", HTTP_VIEW, get_numbered, "All things, by number." },
 	{ "POST", "/api/v1/things", HTTP_OPERATE, post_json, "A new thing." },
 	{ "GET", "/api/v1/number", HTTP_VIEW, get_number, "A number." },
 	{ "PUT", "/api/v1/number", HTTP_OPERATE, put_one, "Changes it, with If-Match or without." },
@@ -139,6 +153,10 @@ static const struct { const char *name, *method, *path, *headers; int body; unsi
 	{ "later, from another thread", "GET", "/api/v1/later", AUTH, 0, 504, "the worker had \\\"no\\\" answer" },
 	{ "handler forgot", "GET", "/api/v1/nothing", AUTH, 0, 500, "NO_ANSWER" },
 	{ "page", "GET", "/api/v1/things?limit=7", AUTH, 0, 200, "{\"items\":[],\"page\":{\"nextCursor\":\"7\"}}" },
+	{ "a number as cursor", "GET", "/api/v1/numbered?cursor=1000", AUTH, 0, 200, "\"nextCursor\":\"1000\"" },
+	{ "none", "GET", "/api/v1/numbered", AUTH, 0, 200, "\"nextCursor\":\"7\"" },
+	{ "a number too high", "GET", "/api/v1/numbered?cursor=1001", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
+	{ "no number", "GET", "/api/v1/numbered?cursor=-1", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
 	{ "limit 0", "GET", "/api/v1/things?limit=0", AUTH, 0, 400, "INVALID_QUERY_PARAM" },
 	{ "role: a viewer views", "GET", "/api/v1/things/1", AS("view-token"), 0, 200, "\"id\":\"1\"" },
 	{ "role: a viewer changes nothing", "POST", "/api/v1/things", AS("view-token"), 10, 403, "INSUFFICIENT_ROLE" },
