@@ -82,3 +82,4 @@ uint32_t dialog_table_count(const struct dialog_table *t);
 /* In order of id, those above after_id, at most max. */
 void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned max,
 		       void (*fn)(void *arg, const struct dialog_view *v), void *arg);
+void dialog_table_each_of(const struct dialog_table *t, struct str call_id, void (*fn)(void *arg, const struct dialog_view *v), void *arg);	/* of one Call-ID */

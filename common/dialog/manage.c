@@ -111,3 +111,21 @@ void dialog_table_each(const struct dialog_table *t, uint64_t after_id, unsigned
 		fn(arg, &v);
 	}
 }
+
+void dialog_table_each_of(const struct dialog_table *t, struct str call_id, void (*fn)(void *arg, const struct dialog_view *v), void *arg)
+{
+	struct call *c = dialog_call_find(t, call_id);
+	struct dialog_view v;
+	struct list *i;
+
+	if (!c)
+		return;
+	list_for_each(i, &c->entries) {
+		const struct entry *e = list_entry(i, const struct entry, in_call);
+
+		if (e->has_dialogs)
+			continue;
+		v = view_of(e);
+		fn(arg, &v);
+	}
+}

@@ -454,6 +454,22 @@ void dia_client_cancel(struct dia_client *c, uint64_t request)
 		pending_drop(p);
 }
 
+void dia_client_each(struct dia_client *c, void (*fn)(void *arg, const struct dia_request_view *v), void *arg)
+{
+	uint64_t now = clock_mono_us();
+
+	for (uint32_t i = 0; i < c->n_slots; i++) {
+		const struct pending *p = c->slot[i];
+		struct dia_request_view v;
+
+		if (!p)
+			continue;
+		v = (struct dia_request_view){ pending_id(p), dia_commands[p->cmd].request_name, p->m != NULL, (now - p->sent_us) / 1000,
+					       str_from_c(p->correlation) };
+		fn(arg, &v);
+	}
+}
+
 uint32_t dia_client_outstanding(const struct dia_client *c)
 {
 	return c->outstanding;

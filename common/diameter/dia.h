@@ -30,6 +30,7 @@ void dia_stop(void);				/* may take a second */
 struct dia_peer_view {
 	char identity[256], realm[256], state[24];	/* state: "open", "closed", "connecting"... */
 	bool open;
+	bool aside;				/* dia_peer_set_aside() */
 	uint64_t since_ms;			/* in that state, clock_mono_ms() */
 	char reason[128];			/* why not open; may be empty */
 	uint64_t answers, errors;		/* of our requests: all it answered; protocol errors among them (3xxx, RFC 6733 §7.1.3) */
@@ -37,6 +38,9 @@ struct dia_peer_view {
 	uint32_t mean_us, longest_us;		/* until the answer: lately (each new one counts an eighth), and ever */
 };
 size_t dia_peers(struct dia_peer_view *ret, size_t max);	/* any thread */
+/* Requests that another open peer can answer go there from now on; those on their way come back, and its own requests are answered as before.
+ * 0, -ENOENT; any thread. */
+int dia_peer_set_aside(struct str identity, bool aside);
 bool dia_any_open(void);					/* any thread */
 bool dia_is_open(struct str identity);				/* any thread */
 
@@ -46,6 +50,15 @@ struct dia_client;
 struct dia_client *dia_client_new(struct loop *l, uint32_t request_timeout_ms, uint32_t max_outstanding, uint32_t max_waiting);
 void dia_client_free(struct dia_client *c);			/* outstanding requests: no callbacks follow */
 void dia_client_cancel(struct dia_client *c, uint64_t request);	/* no callback follows */
+/* The requests without an answer yet. */
+struct dia_request_view {
+	uint64_t id;
+	const char *command;		/* "UAR" */
+	bool waits;			/* for others to be answered: it is not sent yet */
+	uint64_t age_ms;
+	struct str correlation;		/* of the request that it belongs to */
+};
+void dia_client_each(struct dia_client *c, void (*fn)(void *arg, const struct dia_request_view *v), void *arg);
 uint32_t dia_client_outstanding(const struct dia_client *c);
 
 struct dia_peer_request;		/* an open request of a peer: ends with the answer, cx.h, rx.h */

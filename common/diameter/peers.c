@@ -1,4 +1,5 @@
 /* common/diameter/peers.c - who is connected, since when, how it answers, and why not: what the library's hooks told of each peer. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static struct {
 	struct past {
 		char identity[256], reason[128];
 		uint64_t since_ms, answers, errors, timeouts;
+		bool aside;		/* who runs us wants it to rest */
 		uint64_t owes_since_ms;	/* the oldest request since it said anything; 0: it owes nothing */
 		uint32_t mean_us, longest_us;
 	} v[MAX_PEERS];
@@ -91,6 +93,7 @@ static void recall(struct dia_peer_view *v)
 		v->timeouts = past.v[i].timeouts;
 		v->mean_us = past.v[i].mean_us;
 		v->longest_us = past.v[i].longest_us;
+		v->aside = past.v[i].aside;
 		if (!v->open)
 			snprintf(v->reason, sizeof(v->reason), "%s", past.v[i].reason);
 	}
@@ -171,6 +174,24 @@ bool dia_is_open(struct str identity)
 	       fd_peer_get_state(p) == STATE_OPEN;
 }
 
+int dia_peer_set_aside(struct str identity, bool aside)
+{
+	struct dia_peer_view v[MAX_PEERS];
+	size_t n = dia_peers(v, MAX_PEERS), i = 0;
+	struct past *p;
+
+	while (i < n && !str_ieq_c(identity, v[i].identity))
+		i++;
+	if (i == n)
+		return -ENOENT;
+	pthread_mutex_lock(&past.lock);
+	p = past_of(v[i].identity);
+	if (p)
+		p->aside = aside;
+	pthread_mutex_unlock(&past.lock);
+	return p ? 0 : -ENOENT;
+}
+
 /* ---- a peer that has stopped speaking: its watchdog (RFC 3539) takes two intervals to say so, a phone does not wait that long ---- */
 
 static void on_message(enum fd_hook_type type, struct msg *m, struct peer_hdr *peer, void *other, struct fd_hook_permsgdata *pmd, void *u)
@@ -192,17 +213,21 @@ static void on_message(enum fd_hook_type type, struct msg *m, struct peer_hdr *p
 	pthread_mutex_unlock(&past.lock);
 }
 
-static bool is_mute(const char *identity, size_t l)
+/* It does not speak, or is set aside. */
+static bool is_passed_over(const char *identity, size_t l)
 {
 	uint64_t now = clock_mono_ms();
-	bool mute = false;
+	bool over = false;
 
 	pthread_mutex_lock(&past.lock);
-	for (size_t i = 0; i < past.n && !mute; i++)
-		mute = str_ieq_c(str_make(identity, l), past.v[i].identity) && past.v[i].owes_since_ms &&
-		       now - past.v[i].owes_since_ms >= dia_node()->c.request_timeout_ms / 2;
+	for (size_t i = 0; i < past.n && !over; i++) {
+		const struct past *p = &past.v[i];
+
+		over = str_ieq_c(str_make(identity, l), p->identity) &&
+		       (p->aside || (p->owes_since_ms && now - p->owes_since_ms >= dia_node()->c.request_timeout_ms / 2));
+	}
 	pthread_mutex_unlock(&past.lock);
-	return mute;
+	return over;
 }
 
 bool peer_better_than(struct str identity)
@@ -210,16 +235,16 @@ bool peer_better_than(struct str identity)
 	struct dia_peer_view v[MAX_PEERS];
 	size_t n;
 
-	if (!is_mute(identity.p, identity.l))
+	if (!is_passed_over(identity.p, identity.l))
 		return false;
 	n = dia_peers(v, MAX_PEERS);
 	for (size_t i = 0; i < n; i++)
-		if (v[i].open && !str_ieq_c(identity, v[i].identity) && !is_mute(v[i].identity, strlen(v[i].identity)))
+		if (v[i].open && !str_ieq_c(identity, v[i].identity) && !is_passed_over(v[i].identity, strlen(v[i].identity)))
 			return true;
 	return false;
 }
 
-/* Others of the realm first; a mute one is still asked when there is nobody else. */
+/* Others of the realm first; one that is passed over is still asked when there is nobody else. */
 static int on_route(void *u, struct msg **m, struct fd_list *candidates)
 {
 	(void)u;
@@ -227,7 +252,7 @@ static int on_route(void *u, struct msg **m, struct fd_list *candidates)
 	for (struct fd_list *li = candidates->next; li != candidates; li = li->next) {
 		struct rtd_candidate *c = (struct rtd_candidate *)li;
 
-		if (c->score > FD_SCORE_LOAD_BALANCE && is_mute(c->diamid, c->diamidlen))
+		if (c->score > FD_SCORE_LOAD_BALANCE && is_passed_over(c->diamid, c->diamidlen))
 			c->score = FD_SCORE_LOAD_BALANCE;
 	}
 	return 0;

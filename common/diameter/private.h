@@ -48,7 +48,7 @@ const struct dia_node *dia_node(void);
 int peers_watch(void);			/* hooks; before fd_core_start() */
 void peer_answered(const char *identity, uint64_t us, bool error);	/* a request of ours */
 void peer_timed_out(const char *identity);
-/* It has said nothing since a request of ours went to it half a request's time ago, and another peer is open that speaks. */
+/* It is set aside, or has said nothing since a request of ours went to it half a request's time ago; and another peer is open that speaks. */
 bool peer_better_than(struct str identity);
 
 /* ---- server.c ---- */

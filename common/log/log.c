@@ -268,6 +268,50 @@ static void put_tail(struct line *o, const char *whole, const char *cut)
 	o->l += n;
 }
 
+/* ---- the newest lines are kept ---- */
+
+static struct kept {
+	atomic_flag busy;		/* somebody writes or reads it: others pass by */
+	uint64_t number;
+	size_t l;
+	char p[LOG_TAIL_BYTES];
+} kept[LOG_TAIL_LINES];
+static atomic_uint_fast64_t n_kept;
+
+static void keep(const char *p, size_t l)
+{
+	uint64_t number = atomic_fetch_add_explicit(&n_kept, 1, memory_order_relaxed);
+	struct kept *k = &kept[number % LOG_TAIL_LINES];
+
+	if (atomic_flag_test_and_set_explicit(&k->busy, memory_order_acquire))
+		return;
+	k->number = number;
+	k->l = l < sizeof(k->p) ? l : sizeof(k->p);
+	memcpy(k->p, p, k->l);
+	atomic_flag_clear_explicit(&k->busy, memory_order_release);
+}
+
+void log_tail(void (*fn)(void *u, struct str line), void *u)
+{
+	uint64_t end = atomic_load_explicit(&n_kept, memory_order_relaxed);
+
+	for (uint64_t i = end > LOG_TAIL_LINES ? end - LOG_TAIL_LINES : 0; i < end; i++) {
+		struct kept *k = &kept[i % LOG_TAIL_LINES];
+		char text[LOG_TAIL_BYTES];
+		size_t l = 0;
+
+		if (atomic_flag_test_and_set_explicit(&k->busy, memory_order_acquire))
+			continue;
+		if (k->number == i) {
+			l = k->l;
+			memcpy(text, k->p, l);
+		}
+		atomic_flag_clear_explicit(&k->busy, memory_order_release);
+		if (l)
+			fn(u, str_trim(str_make(text, l)));
+	}
+}
+
 static void write_text(struct line *o, enum log_area a, enum log_level l, const char *msg, const struct log_field *f, size_t n)
 {
 	static const char marks[LOG_N_LEVELS] = { 'E', 'W', 'I', 'D' };
@@ -367,6 +411,7 @@ void log_write(enum log_area a, enum log_level l, const char *msg, const struct 
 		write_json(&o, a, l, msg, f, n);
 	else
 		write_text(&o, a, l, msg, f, n);
+	keep(o.p, o.l);
 	do {
 		put_bytes = write(STDERR_FILENO, o.p, o.l);
 	} while (put_bytes < 0 && errno == EINTR);

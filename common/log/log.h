@@ -46,6 +46,11 @@ typedef void (*log_tap_fn)(void *u, enum log_area a, const char *msg, const stru
 void log_tap(log_tap_fn fn, void *u);
 /* "msg: WHY name=value ..." of a line without `call_id` and empty fields; `why` stands first.  Truncated. */
 void log_text(const char *msg, const struct log_field *f, size_t n, char *dst, size_t size);
+/* The newest lines that were written, oldest first, without their line ends; long ones are cut.  Any thread; nobody waits for the
+ * reader: what is written into the place it looks at is missed. */
+#define LOG_TAIL_LINES 256u
+#define LOG_TAIL_BYTES 480u
+void log_tail(void (*fn)(void *u, struct str line), void *u);
 uint64_t log_dropped(void);				/* lines not written because stderr refused */
 
 #define LOG_AT(area, lvl, msg, ...) \

@@ -164,6 +164,23 @@ int64_t metric_get(struct metric *m, const char *l0, const char *l1)
 	return c ? atomic_load_explicit(&c->value, memory_order_relaxed) : 0;
 }
 
+int64_t metrics_sum(const char *name)
+{
+	struct metric_state *s;
+	int64_t sum = 0;
+
+	pthread_mutex_lock(&lock);
+	for (s = families; s && strcmp(s->m->name, name) != 0; s = s->next)
+		;
+	for (size_t i = 0; s && i < SLOTS; i++) {
+		struct cell *c = atomic_load_explicit(&s->slot[i], memory_order_acquire);
+
+		sum += c ? atomic_load_explicit(&c->value, memory_order_relaxed) : 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return sum;
+}
+
 void metrics_register(struct metric *m)
 {
 	if (state_of(m) && !m->label[0] && !m->label[1])

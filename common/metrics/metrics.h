@@ -26,5 +26,6 @@ void metric_adjust(struct metric *m, const char *l0, const char *l1, int64_t del
 /* Seconds histogram, buckets 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf. */
 void metric_observe_us(struct metric *m, const char *l0, const char *l1, uint64_t us);
 int64_t metric_get(struct metric *m, const char *l0, const char *l1);			/* for tests and REST */
+int64_t metrics_sum(const char *name);		/* of all cells of a family; 0: there is none of that name.  Not of histograms */
 void metrics_register(struct metric *m);	/* shows it in the output even before its first use */
 void metrics_write(struct buf *out);		/* Prometheus text format 0.0.4, families sorted by name */

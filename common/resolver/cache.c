@@ -1,6 +1,7 @@
 /* common/resolver/cache.c - answers by name and type, merged questions, stale answers while DNS is down. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "common/resolver/private.h"
 
@@ -138,6 +139,66 @@ void cache_done(struct answer *a, int err, const struct rec *rec, unsigned n, ui
 		list_del(&q->wait);
 		query_step(q);
 	}
+}
+
+/* ---- for people ---- */
+
+static void put_records(const struct answer *a, struct buf *out)
+{
+	char text[ADDR_STRLEN];
+
+	buf_reset(out);
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct rec *c = &a->rec[i];
+
+		if (i)
+			buf_puts(out, ", ");
+		if (a->type == DNS_SRV)
+			buf_printf(out, "%u %u %u %s", c->prio, c->weight, c->port, c->name);
+		else if (a->type == DNS_NAPTR)
+			buf_printf(out, "%u %u %c %s %s", c->prio, c->weight, c->flag ? c->flag : '-', c->service, c->name);
+		else
+			buf_puts(out, addr_host(&c->a, text));
+	}
+	buf_putc(out, '\0');
+}
+
+void resolver_cache_each(struct resolver *r, bool (*fn)(void *arg, const struct resolver_cached *c), void *arg)
+{
+	uint64_t now = loop_now_ms(r->loop);
+	struct list *p;
+	struct buf text;
+
+	buf_init(&text, 16384);
+	list_for_each(p, &r->lru) {
+		const struct answer *a = list_entry(p, struct answer, lru);
+		struct resolver_cached c = { .name = a->name, .n = a->n, .err = a->err, .pending = a->pending,
+			.stale = a->err == 0 && a->expires_ms <= now && now < a->good_until_ms,
+			.left_ms = a->expires_ms > now ? a->expires_ms - now : 0 };
+
+		c.type = a->type == DNS_A ? "A" : a->type == DNS_AAAA ? "AAAA" : a->type == DNS_SRV ? "SRV" : "NAPTR";
+		put_records(a, &text);
+		c.text = text.failed ? "" : text.p;
+		if (!fn(arg, &c))
+			break;
+	}
+	buf_fini(&text);
+}
+
+unsigned resolver_cache_flush(struct resolver *r, struct str name)
+{
+	struct list *p, *tmp;
+	unsigned n = 0;
+
+	list_for_each_safe(p, tmp, &r->lru) {
+		struct answer *a = list_entry(p, struct answer, lru);
+
+		if (a->pending || !list_empty(&a->waiters) || (name.l && !str_ieq_c(name, a->name)))
+			continue;
+		drop(a);
+		n++;
+	}
+	return n;
 }
 
 void cache_free(struct resolver *r)

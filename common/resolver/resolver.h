@@ -68,6 +68,18 @@ struct resolver_query *resolver_lookup(struct resolver *r, const struct sip_uri 
 /* The same with a watch, which must live until the callback or resolver_cancel(). */
 struct resolver_query *resolver_lookup_watched(struct resolver *r, const struct sip_uri *uri, const struct resolver_watch *w, resolver_fn fn,
 					       void *arg);
+/* What the cache holds; the texts are valid during the call.  fn returns false to have no more. */
+struct resolver_cached {
+	const char *name, *type;	/* "NAPTR", "SRV", "A", "AAAA" */
+	unsigned n;			/* records; none: there are none of that type */
+	int err;			/* why DNS gave no answer; 0: it did */
+	bool pending, stale;		/* asked for now; over its time, and may serve while DNS is down */
+	uint64_t left_ms;		/* of its time to live */
+	const char *text;		/* the records, for people: "10 20 5060 pcscf.example", one after the other with ", " between */
+};
+void resolver_cache_each(struct resolver *r, bool (*fn)(void *arg, const struct resolver_cached *c), void *arg);
+/* Forgets what is known of `name` (empty: of every name); what is being asked for stays.  How many answers. */
+unsigned resolver_cache_flush(struct resolver *r, struct str name);
 void resolver_cancel(struct resolver_query *q);		/* no callback follows */
 /* A target that did not answer is passed over for `hold_s` (row C12). */
 void resolver_target_failed(struct resolver *r, const struct sip_flow *t, uint32_t hold_s);

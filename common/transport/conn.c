@@ -103,7 +103,7 @@ static void due_in(struct conn *c, uint64_t delay_ms)
 		timer_start(loop_wheel(c->t->loop), &c->timer, delay_ms);
 }
 
-static void conn_fail(struct conn *c, int err)
+void conn_fail(struct conn *c, int err)
 {
 	if (c->failed)
 		return;

@@ -175,6 +175,7 @@ struct conn *conn_find(struct transport *t, uint32_t id, uint32_t gen);
 struct conn *conn_to(struct transport *t, const struct sip_flow *to);
 int conn_send(struct conn *c, struct bytes *wire, uint64_t origin, uint16_t asker);
 void conn_free(struct conn *c, int err, bool tell);
+void conn_fail(struct conn *c, int err);	/* its timer reports it and frees it: callers may still look at it */
 int stream_send(struct transport *t, const struct sip_flow *to, struct bytes *wire, uint64_t origin, uint16_t asker);
 extern const struct conn_io conn_io_tcp;
 

@@ -6,6 +6,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum tls_verify { TLS_VERIFY_NO, TLS_VERIFY_IF_GIVEN, TLS_VERIFY_REQUIRED };
 
@@ -29,4 +30,12 @@ struct tls_config {
 struct tls_context;
 /* One reference, or NULL with a sentence for people in reterr (which file, why).  The configuration is not kept. */
 struct tls_context *tls_context_new(const struct tls_config *c, char reterr[TLS_ERROR_BYTES]);
+/* What a certificate says, for people. */
+struct tls_cert_view {
+	char subject[256], issuer[256], names[512], serial[64];	/* names: "DNS:a.example, IP:192.0.2.1"; empty: none */
+	char fingerprint[65];				/* SHA-256, hex */
+	int64_t not_before_s, not_after_s;		/* wall clock, since 1970 */
+};
+/* The certificates of a PEM text, in its order; what is no certificate is passed over.  How many were written. */
+size_t tls_certs_view(const char *pem, struct tls_cert_view *ret, size_t max);
 void tls_context_unref(struct tls_context *t);	/* NULL is fine */

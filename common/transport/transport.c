@@ -281,17 +281,27 @@ void transport_stats(const struct transport *t, struct transport_stats *ret)
 	*ret = t->stats;
 }
 
-void transport_each(struct transport *t, void (*fn)(void *arg, const struct transport_view *v), void *arg)
+void transport_each(struct transport *t, uint32_t after, bool (*fn)(void *arg, const struct transport_view *v), void *arg)
 {
 	uint64_t now = loop_now_ms(t->loop);
 
-	for (uint32_t i = 0; i < t->n_slots; i++) {
+	for (uint32_t i = after; i < t->n_slots; i++) {
 		struct conn *c = t->slot[i].c;
 		struct transport_view v;
 
 		if (!c || c->connecting)
 			continue;
 		v = (struct transport_view){ c->flow, c->accepted, now - c->born_ms, now - c->active_ms, c->queued_bytes };
-		fn(arg, &v);
+		if (!fn(arg, &v))
+			return;
 	}
+}
+
+bool transport_close(struct transport *t, uint32_t conn, uint32_t conn_gen)
+{
+	struct conn *c = conn_find(t, conn, conn_gen);
+
+	if (c)
+		conn_fail(c, -ECONNRESET);
+	return c != NULL;
 }

@@ -79,4 +79,7 @@ struct transport_view {
 	uint64_t age_ms, idle_ms;
 	uint32_t queued_bytes;
 };
-void transport_each(struct transport *t, void (*fn)(void *arg, const struct transport_view *v), void *arg);
+/* Open ones, in the order of flow.conn, from the one behind `after` on; fn returns false to have no more. */
+void transport_each(struct transport *t, uint32_t after, bool (*fn)(void *arg, const struct transport_view *v), void *arg);
+/* Closes one of ours; what waited to be sent is told as failed, and ops.closed is called, soon.  false: it is not there any more. */
+bool transport_close(struct transport *t, uint32_t conn, uint32_t conn_gen);

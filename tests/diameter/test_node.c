@@ -465,6 +465,54 @@ START_TEST(test_a_peer_that_stands_still_is_passed_over_D12)
 }
 END_TEST
 
+static struct dia_peer_view peer_view(const char *identity)
+{
+	struct dia_peer_view v[2] = { 0 };
+
+	dia_peers(v, 2);
+	return strcmp(v[0].identity, identity) == 0 ? v[0] : v[1];
+}
+
+/* Row O2: who runs us sets a peer aside: the other one is asked, also for what names the first; with nobody else it is asked still. */
+START_TEST(test_a_peer_is_set_aside_O2)
+{
+	enum { TIMEOUT_MS = 2000 };
+	unsigned second = test_free_port();
+	struct dia_peer_config p[2];
+	struct dia_config c = { .identity = "client.test", .realm = "test", .peers = p, .n_peers = 2, .request_timeout_ms = TIMEOUT_MS,
+				.max_outstanding = 4, .watchdog_s = 6 };
+	struct dia_peer_view v[2] = { 0 };
+	pid_t other;
+
+	start_peer();
+	other = start_another(second, "hss2.test");
+	p[0] = (struct dia_peer_config){ "hss.test", NULL, "127.0.0.1", (uint16_t)port };
+	p[1] = (struct dia_peer_config){ "hss2.test", NULL, "127.0.0.1", (uint16_t)second };
+	log_open("test", LOG_TEXT, LOG_ERROR);
+	loop = loop_new();
+	ck_assert_int_eq(dia_start(&c), 0);
+	client = dia_client_new(loop, TIMEOUT_MS, 4, MAX_WAITING);
+	AWAIT(dia_peers(v, 2) == 2 && v[0].open && v[1].open);
+	ck_assert_int_eq(dia_peer_set_aside(STR("nobody.test"), true), -ENOENT);
+	ck_assert_int_eq(dia_peer_set_aside(STR("HSS.test"), true), 0);
+	ck_assert(peer_view("hss.test").aside && peer_view("hss.test").open && !peer_view("hss2.test").aside);
+	for (unsigned i = 0; i < 10; i++) {
+		ask_mar(i % 2 ? STR("hss.test") : STR_NONE);
+		ck_assert_msg(last_err == 0 && strcmp(answered_by, "hss2.test") == 0, "request %u: %d, %s", i, last_err, answered_by);
+	}
+	ck_assert_int_eq(dia_peer_set_aside(STR("hss2.test"), true), 0);
+	ask_mar(STR("hss.test"));
+	ck_assert_msg(last_err == 0, "both are set aside: one is asked all the same");
+	ck_assert_int_eq(dia_peer_set_aside(STR("hss.test"), false), 0);
+	ask_mar(STR("hss2.test"));
+	ck_assert_str_eq(answered_by, "hss.test");
+	end();
+	kill_peer();
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+END_TEST
+
 /* ---- Dx: RFC 6733 §6.1.8, §6.12; TS 29.228 §5.2 ---- */
 
 static char from[64];
@@ -500,14 +548,6 @@ static void on_dx_lia(void *arg, const struct cx_lia *a)
 	note(&a->result);
 	str_copy(a->origin_host, from, sizeof(from));
 	ck_assert(str_eq(a->server_name, STR("sip:o")));
-}
-
-static struct dia_peer_view peer_view(const char *identity)
-{
-	struct dia_peer_view v[2] = { 0 };
-
-	dia_peers(v, 2);
-	return strcmp(v[0].identity, identity) == 0 ? v[0] : v[1];
 }
 
 /* hss.test is the SLF, hss2.test the user's HSS. */
@@ -838,5 +878,5 @@ END_TEST
 
 TEST_MAIN("node", TEST_ONE(test_an_address_that_is_free_soon_is_waited_for), TEST_ONE(test_an_address_of_another_is_named_as_the_reason),
 	  TEST_ROWS(test_connections_that_go_at_once_do_not_stop_the_start, starts), TEST_ONE(test_a_peer_that_stands_still_is_passed_over_D12), TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
-	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
+	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_a_peer_is_set_aside_O2), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))

@@ -229,5 +229,31 @@ END_TEST
 
 static const int long_rows[8];
 
-TEST_MAIN("log", TEST_ONE(test_text), TEST_ONE(test_json), TEST_ROWS(test_long, long_rows), TEST_ONE(test_many_fields),
+static char tail[LOG_TAIL_LINES * 2][64];
+static unsigned n_tail;
+
+static void note_tail(void *u, struct str line)
+{
+	(void)u;
+	str_copy(line, tail[n_tail++], sizeof(tail[0]));
+}
+
+/* What was written last is kept, the oldest go, levels count. */
+START_TEST(test_tail)
+{
+	log_open("x", LOG_TEXT, LOG_INFO);
+	catch_begin();
+	for (unsigned i = 0; i < LOG_TAIL_LINES + 10; i++)
+		log_info(LOG_REG, "line", LOG_U("n", i));
+	log_debug(LOG_REG, "not written");
+	catch_end();
+	n_tail = 0;
+	log_tail(note_tail, NULL);
+	ck_assert_uint_eq(n_tail, LOG_TAIL_LINES);
+	ck_assert_ptr_nonnull(strstr(tail[0], "line n=10"));
+	ck_assert_ptr_nonnull(strstr(tail[LOG_TAIL_LINES - 1], "line n=265"));
+}
+END_TEST
+
+TEST_MAIN("log", TEST_ONE(test_tail), TEST_ONE(test_text), TEST_ONE(test_json), TEST_ROWS(test_long, long_rows), TEST_ONE(test_many_fields),
 	  TEST_ONE(test_levels), TEST_ONE(test_correlation), TEST_ONE(test_dropped), TEST_ONE(test_tap))

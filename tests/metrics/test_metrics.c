@@ -51,6 +51,8 @@ START_TEST(test_values)
 	ck_assert_int_eq(metric_get(&m_req, "REGISTER", "pcscf"), 5);
 	ck_assert_int_eq(metric_get(&m_gauge, NULL, NULL), -1);
 	ck_assert_int_eq(metric_get(&m_req, "NOTIFY", "pcscf"), 0);
+	ck_assert_int_eq(metrics_sum("t_requests_total"), 6);
+	ck_assert_int_eq(metrics_sum("t_nobody"), 0);
 	o = text();
 	ck_assert_ptr_nonnull(strstr(o, "\nt_requests_total{method=\"INVITE\",role=\"pcscf\"} 1\n"
 					"t_requests_total{method=\"REGISTER\",role=\"pcscf\"} 5\n"));

@@ -169,5 +169,47 @@ START_TEST(test_order)
 }
 END_TEST
 
-TEST_MAIN("cache", TEST_ONE(test_ttl), TEST_ROWS(test_server_goes_down, downs), TEST_ONE(test_chain_while_down),
+static char shown[512];
+
+static bool note_shown(void *arg, const struct resolver_cached *c)
+{
+	size_t at = strlen(shown);
+
+	snprintf(shown + at, sizeof(shown) - at, "%s%s %s %s%s", at ? "; " : "", c->name, c->type, c->text, c->stale ? " stale" : c->left_ms ? "" : " old");
+	return *(unsigned *)arg == 0 || --*(unsigned *)arg > 0;
+}
+
+static const char *show_cache(unsigned max)
+{
+	shown[0] = '\0';
+	resolver_cache_each(r, note_shown, &max);
+	return shown;
+}
+
+START_TEST(test_shown_and_forgotten)
+{
+	unsigned asked;
+
+	begin(3600);
+	look("sip:prio.test");
+	ck_assert_ptr_nonnull(strstr(show_cache(0), "_sip._udp.prio.test SRV 2 100 5060 a.test, 1 0 5060 b.test"));
+	ck_assert_ptr_nonnull(strstr(shown, "b.test A 10.9.0.4"));
+	ck_assert(strchr(show_cache(2), ';') && strchr(shown, ';') == strrchr(shown, ';'));
+	look("sip:naptr.test");
+	ck_assert_ptr_nonnull(strstr(show_cache(0), "naptr.test NAPTR 20 1 s SIP+D2U _sip._udp.prio.test, 10 1 s SIPS+D2T _sips._tcp.prio.test"));
+	ck_assert_uint_eq(resolver_cache_flush(r, STR("B.test")), 2);
+	ck_assert_ptr_null(strstr(show_cache(0), "b.test A "));
+	asked = dns.asked;
+	look("sip:b.test:5060");
+	ck_assert_uint_gt(dns.asked, asked);
+	ck_assert_uint_gt(resolver_cache_flush(r, STR_NONE), 3);
+	ck_assert_str_eq(show_cache(0), "");
+	look("sip:short.test:5060");
+	loop_run_for(l, 1100);
+	ck_assert_ptr_nonnull(strstr(show_cache(0), "short.test A 10.9.0.1 stale"));
+	end();
+}
+END_TEST
+
+TEST_MAIN("cache", TEST_ONE(test_shown_and_forgotten), TEST_ONE(test_ttl), TEST_ROWS(test_server_goes_down, downs), TEST_ONE(test_chain_while_down),
 	  TEST_ROWS(test_server_never_up, firsts), TEST_ONE(test_srv_weights), TEST_ONE(test_order))

@@ -388,6 +388,46 @@ START_TEST(test_source_port)
 }
 END_TEST
 
-TEST_MAIN("transport", TEST_ONE(test_unreachable), TEST_ONE(test_unreachable_ipv6), TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
+static struct transport_view listed;
+
+static bool note_listed(void *arg, const struct transport_view *v)
+{
+	listed = *v;
+	++*(unsigned *)arg;
+	return true;
+}
+
+/* Listed, closed by hand: ops.closed is called, the peer sees the end, and what was its name means nobody any more. */
+START_TEST(test_close)
+{
+	char text[600], back[8];
+	unsigned w, n = 0;
+	struct str m = make(text, sizeof(text), 5);
+	int fd;
+
+	open_both();
+	w = transport_worker_of(g, STR("id-5"));
+	fd = peer(SOCK_STREAM);
+	ck_assert_int_eq(send(fd, m.p, m.l, 0), (ssize_t)m.l);
+	turns_until(&side[w].messages, 1);
+	transport_each(side[0].t, 0, note_listed, &n);
+	transport_each(side[1].t, 0, note_listed, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(listed.accepted && listed.flow.proto == SIP_TCP);
+	transport_each(side[listed.flow.worker].t, listed.flow.conn, note_listed, &n);
+	ck_assert_msg(n == 1, "behind it there is none");
+	ck_assert(!transport_close(side[listed.flow.worker].t, listed.flow.conn, listed.flow.conn_gen + 1));
+	ck_assert(transport_close(side[listed.flow.worker].t, listed.flow.conn, listed.flow.conn_gen));
+	ck_assert(!transport_close(side[listed.flow.worker].t, listed.flow.conn, listed.flow.conn_gen));
+	loop_run_for(side[0].l, 20);
+	loop_run_for(side[1].l, 20);
+	ck_assert_uint_eq(side[0].closed + side[1].closed, 1);
+	ck_assert_int_eq(recv(fd, back, sizeof(back), 0), 0);
+	close(fd);
+	close_both();
+}
+END_TEST
+
+TEST_MAIN("transport", TEST_ONE(test_close), TEST_ONE(test_unreachable), TEST_ONE(test_unreachable_ipv6), TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
 	  TEST_ONE(test_connect_refused), TEST_ONE(test_address_in_use),
 	  TEST_ONE(test_source_port))
