@@ -10,6 +10,8 @@ static const struct role_ops role = {
 	.fe = "s-cscf",
 	.uses_diameter = true,
 	.routes = scscf_routes,
+	.trust_key = "sessions.trusted_domains",
+	.registrations = "cscf_registrations",
 	.restore = keep_restore,
 };
 

@@ -210,15 +210,19 @@ static void on_look(struct timer *t)
 
 /* ---- routes ---- */
 
-static void get_alarms(void *u, struct http_req *r)
+cJSON *rest_alarms(struct stack *s)
 {
-	struct stack *s = u;
 	cJSON *items = cJSON_CreateArray();
 
 	look(s->alarms);
 	for (unsigned i = 0; i < s->alarms->n; i++)
 		cJSON_AddItemToArray(items, alarm_json(s, &s->alarms->v[i]));
-	http_reply_page(r, items, NULL);
+	return items;
+}
+
+static void get_alarms(void *u, struct http_req *r)
+{
+	http_reply_page(r, rest_alarms(u), NULL);
 }
 
 static struct alarm *alarm_of(struct stack *s, struct http_req *r)

@@ -91,7 +91,13 @@ extern const struct http_route bans_routes[];		/* bans.c; u is struct stack */
 void guard_measure(struct worker_full *f, const struct sip_msg *m);	/* every message, when it is taken up */
 void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* once a second, before last_tp is renewed */
 void guard_check_config(const struct cfg *c, struct buf *errors);
-extern const struct http_route stack_routes[];
+extern const struct http_route stack_routes[];		/* all of these: u is struct stack */
+extern const struct http_route status_routes[], bundle_routes[], peers_routes[], connections_routes[], ping_routes[], dns_routes[], tls_routes[];
+/* Main thread; the caller owns them. */
+cJSON *rest_info(struct stack *s);
+cJSON *rest_status(struct stack *s);
+cJSON *rest_alarms(struct stack *s);			/* an array */
+cJSON *rest_peers(void);				/* an array */
 /* console.c */
 int console_load(struct console **ret, const struct cfg_node *r);	/* *ret NULL: there is none; 0 or -errno */
 void console_free(struct console *c);

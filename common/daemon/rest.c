@@ -1,12 +1,10 @@
-/* common/daemon/rest.c - the resources every daemon has: probes, metrics, info, peers, transactions, dialogs, flows. */
+/* common/daemon/rest.c - the resources every daemon has: probes, metrics, info, transactions, dialogs, flows. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/daemon/private.h"
 #include "common/log/log.h"
 #include "common/util/clock.h"
-
-#define MAX_PEERS 32u			/* that are shown: a lab HSS has many */
 
 bool stack_ready(struct stack *s, struct buf *why)
 {
@@ -137,9 +135,8 @@ static void get_docs(void *u, struct http_req *r)
 	buf_fini(&out);
 }
 
-static void get_info(void *u, struct http_req *r)
+cJSON *rest_info(struct stack *s)
 {
-	struct stack *s = u;
 	cJSON *doc = cJSON_CreateObject(), *listen, *neighbours;
 	char text[SIP_FLOW_STRLEN], when[40], url[260];
 	struct str domain = stack_home_domain(s);
@@ -165,34 +162,12 @@ static void get_info(void *u, struct http_req *r)
 		cJSON_AddItemToArray(neighbours, cJSON_CreateString(url));
 	}
 	cJSON_AddStringToObject(doc, "configFile", s->daemon->config_file);
-	http_reply_json(r, 200, doc);
+	return doc;
 }
 
-void daemon_rest_peers(void *u, struct http_req *r)
+static void get_info(void *u, struct http_req *r)
 {
-	struct dia_peer_view v[MAX_PEERS];
-	size_t n = dia_peers(v, MAX_PEERS);
-	cJSON *items = cJSON_CreateArray();
-
-	(void)u;
-	for (size_t i = 0; i < n; i++) {
-		cJSON *o = cJSON_CreateObject();
-
-		cJSON_AddStringToObject(o, "identity", v[i].identity);
-		cJSON_AddStringToObject(o, "realm", v[i].realm);
-		cJSON_AddStringToObject(o, "state", v[i].state);
-		cJSON_AddBoolToObject(o, "open", v[i].open);
-		cJSON_AddNumberToObject(o, "inStateMs", (double)(clock_mono_ms() - v[i].since_ms));
-		if (v[i].reason[0])
-			cJSON_AddStringToObject(o, "reason", v[i].reason);
-		cJSON_AddNumberToObject(o, "answers", (double)v[i].answers);
-		cJSON_AddNumberToObject(o, "errors", (double)v[i].errors);
-		cJSON_AddNumberToObject(o, "timeouts", (double)v[i].timeouts);
-		cJSON_AddNumberToObject(o, "meanMs", v[i].mean_us / 1000.0);
-		cJSON_AddNumberToObject(o, "longestMs", v[i].longest_us / 1000.0);
-		cJSON_AddItemToArray(items, o);
-	}
-	http_reply_page(r, items, NULL);
+	http_reply_json(r, 200, rest_info(u));
 }
 
 static void add_text(cJSON *o, const char *name, struct str s)
@@ -246,6 +221,30 @@ static void gather_dialogs(struct worker *w, struct gather *g)
 static void get_dialogs(void *u, struct http_req *r)
 {
 	stack_gather_page(u, r, gather_dialogs, STR_NONE);
+}
+
+static void show_call(struct worker *w, struct ask *a)
+{
+	struct gather g = { .limit = UINT32_MAX };
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "callId", a->key);
+	g.items = cJSON_AddArrayToObject(o, "dialogs");
+	dialog_table_each_of(w->dialogs, str_from_c(a->key), add_dialog, &g);
+	if (cJSON_GetArraySize(g.items)) {
+		a->status = 200;
+		a->json = o;
+	} else {
+		cJSON_Delete(o);
+	}
+}
+
+static void get_dialogs_of(void *u, struct http_req *r)
+{
+	struct stack *s = u;
+	struct str call_id = http_param(r, "callId");
+
+	stack_ask(s, r, stack_worker_of_call(s, call_id), call_id, show_call);
 }
 
 /* ---- transactions in progress ---- */
@@ -349,8 +348,8 @@ const struct http_route stack_routes[] = {
 	{ "GET", "/api/v1/openapi.json", HTTP_OPEN, get_openapi, "This document." },
 	{ "GET", "/api/v1/docs", HTTP_OPEN, get_docs, "The same for people, a page without a script." },
 	{ "GET", "/api/v1/info", HTTP_VIEW, get_info, "Name, version, listeners." },
-	{ "GET", "/api/v1/diameter/peers", HTTP_VIEW, daemon_rest_peers, "Diameter peers and their states." },
 	{ "GET", "/api/v1/dialogs", HTTP_VIEW, get_dialogs, "Dialogs on the route of this node." },
+	{ "GET", "/api/v1/dialogs/{callId}", HTTP_VIEW, get_dialogs_of, "The dialogs of one Call-ID." },
 	{ "GET", "/api/v1/transactions", HTTP_VIEW, get_transactions, "SIP transactions in progress." },
 	{ "GET", "/api/v1/flows", HTTP_VIEW, get_flows,
 	  "Recent flows of each worker, newest first; who= selects an identity, Call-ID or ICID, outcome= how it ended." },

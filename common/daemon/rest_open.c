@@ -241,6 +241,12 @@ void rest_tokens_use(struct stack *s, const struct cfg *c)
 	files_free(&f);
 }
 
+static const struct http_route *const tables[] = {
+	stack_routes, status_routes, events_routes, operations_routes, drain_routes, traces_routes, bans_routes, explain_routes, sip_rest_routes,
+	connections_routes, ping_routes, dns_routes, tls_routes, peers_routes, bundle_routes, console_routes, config_routes, config_change_routes,
+	alarms_routes,
+};
+
 int stack_rest_open(struct stack *s)
 {
 	const struct cfg_node *r = cfg_root(s->config);
@@ -277,18 +283,8 @@ int stack_rest_open(struct stack *s)
 	files_free(&f);
 	if (rc < 0 || (rc = events_init(s)) < 0 || (rc = alarms_init(s)) < 0 || (rc = operations_init(s)) < 0 || (rc = traces_init(s)) < 0)
 		return rc;
-	http_server_routes(s->http, stack_routes, s);
-	http_server_routes(s->http, events_routes, s);
-	http_server_routes(s->http, operations_routes, s);
-	http_server_routes(s->http, drain_routes, s);
-	http_server_routes(s->http, traces_routes, s);
-	http_server_routes(s->http, bans_routes, s);
-	http_server_routes(s->http, explain_routes, s);
-	http_server_routes(s->http, sip_rest_routes, s);
-	http_server_routes(s->http, console_routes, s);
-	http_server_routes(s->http, config_routes, s);
-	http_server_routes(s->http, config_change_routes, s);
-	http_server_routes(s->http, alarms_routes, s);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		http_server_routes(s->http, tables[i], s);
 	http_server_routes(s->http, http_audit_routes, s->http);
 	if (s->ops->routes)
 		http_server_routes(s->http, s->ops->routes, s->u);

@@ -88,10 +88,37 @@ static void post_resolve(void *u, struct http_req *r)
 	cJSON_free(key);
 }
 
+/* ---- whom we trust ---- */
+
+static void get_trusted(void *u, struct http_req *r)
+{
+	struct stack *s = u;
+	const struct cfg_node *root = cfg_root(s->config);
+	const char *key = s->ops->trust_key;
+	cJSON *items = cJSON_CreateArray();
+	size_t n = key ? cfg_list_len(root, key) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct str one = cfg_strs_at(root, key, i);
+		cJSON *o = cJSON_CreateObject();
+		char text[256];
+		struct addr a;
+		unsigned bits;
+
+		str_copy(one, text, sizeof(text));
+		cJSON_AddStringToObject(o, addr_prefix_parse(one, &a, &bits) == 0 ? "network" : "domain", text);
+		cJSON_AddStringToObject(o, "key", key);
+		cJSON_AddItemToArray(items, o);
+	}
+	http_reply_page(r, items, NULL);
+}
+
 const struct http_route sip_rest_routes[] = {
 	{ "GET", "/api/v1/sip/listeners", HTTP_VIEW, get_listeners, "Where this node takes SIP." },
 	{ "POST", "/api/v1/sip/resolve", HTTP_OPERATE, post_resolve,
 	  "Where a uri leads from here: next hops of the configuration or RFC 3263, each step with what DNS said and how old that is, and the targets "
 	  "in the order to be tried; with bypassCache true DNS is asked anew.  Nothing is sent there." },
+	{ "GET", "/api/v1/trusted-domains", HTTP_VIEW, get_trusted,
+	  "Networks or domains inside the trust domain (TS 24.229 §4.4), as this node runs; key is where the configuration has them." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -73,6 +73,8 @@ struct role_ops {
 	bool uses_rx;					/* its Diameter node speaks Rx, not Cx; it can do without a peer */
 	bool off_route;					/* takes no part in dialogs (no Record-Route): none are watched */
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */
+	const char *trust_key;				/* the list of the configuration that names the trust domain; NULL: none */
+	const char *registrations;			/* the figure that counts them; NULL: it has none */
 	const struct http_route *routes;		/* the role's REST table; `u` below is its argument */
 };
 

@@ -125,7 +125,7 @@ void dialog_table_each_of(const struct dialog_table *t, struct str call_id, void
 
 		if (e->has_dialogs)
 			continue;
-		v = view_of(e);
+		v = dialog_entry_view(e);
 		fn(arg, &v);
 	}
 }
