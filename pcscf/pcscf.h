@@ -119,6 +119,12 @@ extern const struct cfg_row pcscf_schema[];		/* config.c */
 int pcscf_init(struct pcscf *p);			/* before stack_start(): 0 or -ENOMEM */
 void pcscf_fini(struct pcscf *p);
 extern const struct role_ops pcscf_ops;			/* request.c */
+/* ---- security_rest.c ---- */
+struct cJSON *security_json(const struct sa_set *s);			/* what `ip xfrm state` calls the associations; never their keys */
+void security_list(void *u, struct http_req *r);
+void security_show(void *u, struct http_req *r);
+void security_delete(void *u, struct http_req *r);
+void security_algorithms(void *u, struct http_req *r);
 extern const struct http_route pcscf_routes[];		/* rest.c; u is struct pcscf */
 
 /* ---- request.c ---- */

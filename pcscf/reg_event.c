@@ -634,3 +634,44 @@ void reg_events_free(struct reg_events *es)
 	htab_fini(&es->by_call_id);
 	free(es);
 }
+
+/* ---- for REST ---- */
+
+struct listing {
+	struct gather *g;
+	uint64_t n, now_ms;
+};
+
+static void list_one(struct hnode *n, void *arg)
+{
+	const struct watch *x = container_of(n, struct watch, by_impi);
+	struct listing *l = arg;
+	char text[512];
+	cJSON *o;
+
+	if (++l->n <= l->g->after)
+		return;
+	if (l->g->limit == 0) {
+		l->g->more = true;
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "impu", x->identity ? x->identity : "");
+	str_copy(str_make(x->impi, x->l), text, sizeof(text));
+	cJSON_AddStringToObject(o, "impi", text);
+	cJSON_AddStringToObject(o, "callId", x->call_id);
+	cJSON_AddStringToObject(o, "state", x->lingers ? "terminated" : x->d ? "active" : "pending");
+	cJSON_AddNumberToObject(o, "nextInS", (double)(timer_pending(&x->timer) && x->timer.at_ms > l->now_ms ? (x->timer.at_ms - l->now_ms) / 1000 : 0));
+	if (x->has_version)
+		cJSON_AddNumberToObject(o, "version", x->version);
+	cJSON_AddItemToArray(l->g->items, o);
+	l->g->last = l->n;
+	l->g->limit--;
+}
+
+void reg_events_list(struct reg_events *es, struct gather *g)
+{
+	struct listing l = { g, 0, es->pw->w->wheel->now_ms };
+
+	htab_each(&es->by_impi, list_one, &l);
+}

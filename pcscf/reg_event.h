@@ -23,6 +23,7 @@ void reg_event_left(struct reg_events *es, struct str impi);
 #define REG_EVENT_RESTORE_S 30u
 void reg_event_restore(struct reg_events *es, const struct store_record *rec, uint64_t now_ms);
 void reg_event_restored(struct reg_events *es, const struct binding *b);
+void reg_events_list(struct reg_events *es, struct gather *g);	/* for REST; what comes or goes between two pages may be missed */
 unsigned reg_events_count(const struct reg_events *es);		/* subscriptions that are kept, refused ones too */
 /* A NOTIFY whose Request-URI is ourselves: answered here, before any parsing when it is not of a subscription of ours (REG-01). */
 void reg_event_notify(struct pcscf_req *r);

@@ -4,6 +4,7 @@
 #include "common/daemon/operations.h"
 #include "common/util/clock.h"
 #include "pcscf/policy.h"
+#include "pcscf/reg_event.h"
 #include "pcscf/session.h"
 
 static void add(cJSON *o, const char *name, struct str s)
@@ -42,28 +43,6 @@ static cJSON *identities(const struct binding *b)
 	return irs;
 }
 
-/* What `ip xfrm state` calls the associations; never their keys. */
-static cJSON *security(const struct sa_set *s)
-{
-	cJSON *o = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(o, "mechanism", "ipsec-3gpp");
-	cJSON_AddStringToObject(o, "state", sa_state_name(sa_state(s)));
-	cJSON_AddStringToObject(o, "alg", sec_alg_name(s->k.alg));
-	cJSON_AddStringToObject(o, "ealg", sec_ealg_name(s->k.ealg));
-	cJSON_AddStringToObject(o, "mode", sec_mod_name(sa_mod(s)));
-	cJSON_AddNumberToObject(o, "reqid", s->k.reqid);
-	cJSON_AddNumberToObject(o, "spiC", s->k.mine.spi_c);
-	cJSON_AddNumberToObject(o, "spiS", s->k.mine.spi_s);
-	cJSON_AddNumberToObject(o, "portC", s->k.mine.port_c);
-	cJSON_AddNumberToObject(o, "portS", s->k.mine.port_s);
-	cJSON_AddNumberToObject(o, "phoneSpiC", s->k.theirs.spi_c);
-	cJSON_AddNumberToObject(o, "phoneSpiS", s->k.theirs.spi_s);
-	cJSON_AddNumberToObject(o, "phonePortC", s->k.theirs.port_c);
-	cJSON_AddNumberToObject(o, "phonePortS", s->k.theirs.port_s);
-	return o;
-}
-
 static cJSON *contacts(const struct binding *b)
 {
 	cJSON *all = cJSON_CreateArray(), *o = cJSON_CreateObject();
@@ -75,7 +54,7 @@ static cJSON *contacts(const struct binding *b)
 	pcscf_access_path(b, &way);
 	cJSON_AddStringToObject(o, "reachedAt", sip_flow_fmt(&way, text));
 	if (b->sa)
-		cJSON_AddItemToObject(o, "security", security(b->sa));
+		cJSON_AddItemToObject(o, "security", security_json(b->sa));
 	add(o, "userAgent", b->user_agent);
 	add_time(o, "expiresAt", b->expires_wall_us);
 	cJSON_AddItemToArray(all, o);
@@ -345,6 +324,53 @@ static void get_policy(void *u, struct http_req *r)
 	stack_gather_page(((struct pcscf *)u)->stack, r, gather_policy, STR_NONE);
 }
 
+/* key: the id of the session */
+struct one_policy {
+	const char *id;
+	cJSON *found;
+};
+
+static void look_policy(void *arg, struct call *c)
+{
+	struct one_policy *o = arg;
+	cJSON *json;
+
+	if (!c->policy || o->found)
+		return;
+	json = policy_to_json(c);
+	if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id")), o->id) == 0)
+		o->found = json;
+	else
+		cJSON_Delete(json);
+}
+
+static void ask_policy(struct worker *w, struct ask *a)
+{
+	struct one_policy o = { a->key, NULL };
+
+	calls_each(pcscf_of(w)->calls, look_policy, &o);
+	a->json = o.found;
+	a->status = o.found ? 200 : 0;
+}
+
+static void get_one_policy(void *u, struct http_req *r)
+{
+	stack_ask_all(((struct pcscf *)u)->stack, r, http_param(r, "policySessionId"), ask_policy);
+}
+
+/* ---- our subscriptions ---- */
+
+static void gather_subscriptions(struct worker *w, struct gather *g)
+{
+	if (pcscf_of(w)->reg_events)
+		reg_events_list(pcscf_of(w)->reg_events, g);
+}
+
+static void get_subscriptions(void *u, struct http_req *r)
+{
+	stack_gather_page(((struct pcscf *)u)->stack, r, gather_subscriptions, STR_NONE);
+}
+
 const struct http_route pcscf_routes[] = {
 	{ "DELETE", "/api/v1/dialogs/{callId}", HTTP_OPERATE, release_dialogs,
 	  "Ends the calls of that Call-ID: BYE both ways, or CANCEL and 503 while nobody has answered." },
@@ -354,5 +380,12 @@ const struct http_route pcscf_routes[] = {
 	  "Forgets a phone locally and ends its calls; it must register again.  The S-CSCF is not told." },
 	{ "DELETE", "/api/v1/registrations", HTTP_ADMIN, delete_all, "Forgets every phone, some at a time: 202 and an operation." },
 	{ "GET", "/api/v1/policy-sessions", HTTP_VIEW, get_policy, "Calls that policy control is asked about, with their flows." },
+	{ "GET", "/api/v1/policy-sessions/{policySessionId}", HTTP_VIEW, get_one_policy, "One of them." },
+	{ "GET", "/api/v1/reg-subscriptions", HTTP_VIEW, get_subscriptions, "Our subscriptions to the registration state of the users here (reg event)." },
+	{ "GET", "/api/v1/security-associations", HTTP_VIEW, security_list, "Sets of IPsec associations with phones; never their keys." },
+	{ "GET", "/api/v1/security-associations/{saSetId}", HTTP_VIEW, security_show, "One of them." },
+	{ "DELETE", "/api/v1/security-associations/{saSetId}", HTTP_OPERATE, security_delete,
+	  "Ends it; a phone that is registered over it is forgotten locally, and must register again." },
+	{ "GET", "/api/v1/algorithms", HTTP_VIEW, security_algorithms, "Security policy, and the algorithms that phones are offered, best first." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

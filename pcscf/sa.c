@@ -346,6 +346,15 @@ void sa_retire(struct sa_owner *o, struct str key, enum sa_retire why)
 	}
 }
 
+void sa_each(const struct sa_owner *o, uint64_t skip, bool (*fn)(void *arg, const struct sa_set *s), void *arg)
+{
+	struct list *i;
+
+	list_for_each(i, &o->all)
+		if (skip ? (skip--, false) : !fn(arg, list_entry(i, struct sa_owned, link)->set))
+			return;
+}
+
 /* ---- after a restart ---- */
 
 void sa_owner_store(struct sa_owner *o, struct store_port *port)

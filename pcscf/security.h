@@ -137,6 +137,8 @@ enum sa_retire {			/* a binding has ended; sets that nobody has answered for yet
 	SA_LEFT,			/* the phone has de-registered or come back in clear: all go, its answer leaves first */
 };
 void sa_retire(struct sa_owner *o, struct str key, enum sa_retire why);
+/* Sets behind the first `skip`, oldest first; fn returns false to have no more. */
+void sa_each(const struct sa_owner *o, uint64_t skip, bool (*fn)(void *arg, const struct sa_set *s), void *arg);
 size_t sa_count(const struct sa_owner *o);
 
 /* ---- ports.c ---- */

@@ -272,6 +272,25 @@ def again_and_again(_core, n):
         table_is(0, 12)
 
 
+def by_rest(core):
+    """Row O1: the set of a phone as REST shows it, without a key; ended by hand, the kernel forgets it and the phone is not registered."""
+    def rest(*argv):
+        return json.loads(inside("core", CTL, "--lab", core.dir + "/lab", "--json", "raw", *argv, "--node", "pcscf") or "{}")
+
+    with Phone("ue1") as a:
+        a.do("register", "registered")
+        text = json.dumps(rest("GET", "/api/v1/security-associations"))
+        one = json.loads(text)["items"]
+        equal([(s["state"], s["mode"]) for s in one], [("live", "trans")], "sets")
+        check(rest("GET", "/api/v1/security-associations/" + one[0]["id"]) == one[0], one)
+        for key in re.findall(r"(?:auth-trunc|enc|aead) \S+ 0x([0-9a-f]{32})", inside("core", "ip", "xfrm", "state")):
+            check(key not in text, "a key is shown")
+        check(rest("GET", "/api/v1/algorithms")["offered"], "algorithms")
+        rest("DELETE", "/api/v1/security-associations/" + one[0]["id"])
+        equal(rest("GET", "/api/v1/registrations")["items"], [], "registrations")
+        table_is(0, 12)
+
+
 def pair(_core, alg, ealg):
     """One algorithm pair from end to end."""
     with Phone("ue1", "--ipsec-offer", f"{alg}/{ealg}") as a:
@@ -715,6 +734,7 @@ def groups():
         ("calls over IPv6", calls, 6, "udp", "tcp"),
         ("client-06 protected ports over UDP", udp_port_roles),
         ("re-registrations", again_and_again, 12),
+        ("O1 associations by REST", by_rest),
         *(("attack " + name, attack, name) for name in ATTACKS_403),
         ("attack clear-requests", clear_requests),
         ("in clear to a protected port", foreign_port),
