@@ -183,3 +183,23 @@ void breakout_list(void *u, struct http_req *req)
 	}
 	http_reply_page(req, items, next[0] ? next : NULL);
 }
+
+void routing_enum(void *u, struct http_req *r)
+{
+	const struct scscf *s = u;
+	struct str suffix = s->sessions ? s->sessions->enum_suffix : STR_NONE;
+	cJSON *o = cJSON_CreateObject(), *list, *services;
+
+	cJSON_AddBoolToObject(o, "enabled", suffix.l > 0);
+	list = cJSON_AddArrayToObject(o, "suffixes");
+	if (suffix.l) {
+		char *c = str_dup(suffix);
+
+		cJSON_AddItemToArray(list, cJSON_CreateString(c ? c : ""));
+		free(c);
+	}
+	services = cJSON_AddArrayToObject(o, "services");
+	cJSON_AddItemToArray(services, cJSON_CreateString("E2U+sip"));
+	cJSON_AddItemToArray(services, cJSON_CreateString("E2U+pstn"));
+	http_reply_json(r, 200, o);
+}

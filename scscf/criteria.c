@@ -437,6 +437,30 @@ static void compile_anew(struct criteria_store *s, const struct criteria_sets *s
 	obj_unref(old);
 }
 
+struct each {
+	void (*fn)(void *arg, const struct criterion *k);
+	void *arg;
+};
+
+static void each_of(struct hnode *n, void *arg)
+{
+	const struct table *t = container_of(n, struct table, node);
+	const struct criteria *c = t->newer ? t->newer : &t->c;
+	const struct each *e = arg;
+
+	for (unsigned i = 0; i < c->n; i++)
+		e->fn(e->arg, &c->v[i]);
+}
+
+void criteria_store_each(struct criteria_store *s, void (*fn)(void *arg, const struct criterion *k), void *arg)
+{
+	struct each e = { fn, arg };
+
+	pthread_mutex_lock(&s->lock);
+	htab_each(&s->by_text, each_of, &e);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static int exchange(struct criteria_store *s, struct criteria_sets *fresh)
 {
 	struct criteria_sets *old;

@@ -85,7 +85,7 @@ static void end_here(struct worker *w, struct ask *a)
 void ending_route(void *u, struct http_req *r)
 {
 	struct scscf *s = u;
-	struct str call_id = http_param(r, "id"), cause = http_query(r, "cause");
+	struct str call_id = http_param(r, "callId"), cause = http_query(r, "cause");
 	uint32_t n = DEFAULT_CAUSE;
 	char key[512];
 

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/daemon/operations.h"
+#include "common/log/log.h"
 #include "common/util/clock.h"
 #include "scscf/dryrun.h"
 #include "scscf/registration.h"
 #include "scscf/session.h"
+#include "scscf/subscription.h"
 
 /* ---- JSON, on the owner ---- */
 
@@ -42,13 +44,19 @@ static void add_features(cJSON *o, const char *params)
 	}
 }
 
+/* For a while only: another one after a restart. */
+#define CONTACT_ID_STRLEN 17
+static void contact_id(const struct binding *b, char dst[CONTACT_ID_STRLEN])
+{
+	snprintf(dst, CONTACT_ID_STRLEN, "%016llx", (unsigned long long)hash_str(str_from_c(b->uri)));
+}
+
 static cJSON *contact_json(const struct binding *b)
 {
 	cJSON *o = cJSON_CreateObject(), *path;
-	char id[20];
+	char id[CONTACT_ID_STRLEN];
 
-
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)hash_str(str_from_c(b->uri)));
+	contact_id(b, id);
 	cJSON_AddStringToObject(o, "id", id);
 	cJSON_AddStringToObject(o, "uri", b->uri);
 	if (*b->instance)
@@ -386,17 +394,102 @@ static void reauthenticate(void *u, struct http_req *r)
 	stack_ask(s->stack, r, stack_owner(s->stack, impi), impi, reauthenticate_here);
 }
 
+/* ---- one contact ---- */
+
+static struct binding *contact_of(struct registration *g, struct str id)
+{
+	struct list *pos;
+	char text[CONTACT_ID_STRLEN];
+
+	list_for_each(pos, &g->bindings) {
+		struct binding *b = list_entry(pos, struct binding, link);
+
+		contact_id(b, text);
+		if (str_eq_c(id, text))
+			return b;
+	}
+	return NULL;
+}
+
+/* key: "CONTACT IMPI".  The phone hears "deactivated"; the HSS keeps the registration, which others stand for. */
+static void end_contact_here(struct worker *w, struct ask *a)
+{
+	struct registration_sets s;
+	struct str id, impi;
+
+	str_cut(str_from_c(a->key), ' ', &id, &impi);
+	registration_sets(scscf_of(w)->registrar, impi, &s);
+	for (unsigned i = 0; i < s.n; i++) {
+		struct registration *g = s.v[i];
+		struct binding *b = g->profile ? contact_of(g, id) : NULL;
+
+		if (!b)
+			continue;
+		if (g->current) {
+			problem(a, 503, "BUSY", "a request of this user is in progress; try again");
+		} else if (g->n_bindings == 1) {
+			problem(a, 409, "ONLY_CONTACT", "it is the only contact: de-register the user");
+		} else {
+			log_info(LOG_REG, "contact ended by the network", LOG_C("impi", g->impi), LOG_C("contact", b->uri));
+			binding_drop(g, b, REGINFO_DEACTIVATED);
+			if (registration_publish(g) < 0)
+				problem(a, 503, "BUSY", "out of memory: it is shown until something changes");
+			else
+				a->status = 204;
+		}
+		return;
+	}
+	problem(a, 404, "RESOURCE_NOT_FOUND", "no such contact");
+}
+
+static void end_contact(void *u, struct http_req *r)
+{
+	struct scscf *s = u;
+	char text[512], key[560];
+	struct str impi = impi_of(s, http_param(r, "id"), text, sizeof(text)), id = http_param(r, "contactId");
+
+	if (id.l >= CONTACT_ID_STRLEN || impi.l >= sizeof(text)) {
+		http_problem(r, 404, "RESOURCE_NOT_FOUND", "no such contact");
+		return;
+	}
+	snprintf(key, sizeof(key), "%.*s %.*s", STR_ARG(id), STR_ARG(impi));
+	stack_ask(s->stack, r, stack_owner(s->stack, impi), str_from_c(key), end_contact_here);
+}
+
+/* ---- subscriptions to registration state ---- */
+
+static void gather_subscriptions(struct worker *w, struct gather *g)
+{
+	subscriptions_list(scscf_of(w)->subscriptions, g);
+}
+
+static void list_subscriptions(void *u, struct http_req *r)
+{
+	stack_gather_page(((struct scscf *)u)->stack, r, gather_subscriptions, STR_NONE);
+}
+
 const struct http_route scscf_routes[] = {
 	{ "GET", "/api/v1/registrations", HTTP_VIEW, list, "Registrations; state= registered, unregistered or pending." },
 	{ "GET", "/api/v1/registrations/{id}", HTTP_VIEW, show, "One registration, by its private or any public identity." },
 	{ "DELETE", "/api/v1/registrations/{id}", HTTP_OPERATE, end,
 	  "De-registration by the network: the HSS is told (SAR ADMINISTRATIVE_DEREGISTRATION)." },
+	{ "DELETE", "/api/v1/registrations/{id}/contacts/{contactId}", HTTP_OPERATE, end_contact,
+	  "Ends one of several contacts; the others stand, and the HSS is not told." },
+	{ "GET", "/api/v1/reg-subscriptions", HTTP_VIEW, list_subscriptions, "Subscriptions to registration state (reg event) that are served here." },
 	{ "DELETE", "/api/v1/registrations", HTTP_ADMIN, end_all,
 	  "De-registers everybody, some at a time, the HSS told of each: 202 and an operation." },
 	{ "POST", "/api/v1/registrations/{id}/reauthenticate", HTTP_OPERATE, reauthenticate,
 	  "Network-initiated re-authentication: the contacts are shortened to registrar.reauth_expires_s." },
-	{ "DELETE", "/api/v1/dialogs/{id}", HTTP_OPERATE, ending_route,
+	{ "DELETE", "/api/v1/dialogs/{callId}", HTTP_OPERATE, ending_route,
 	  "Ends the confirmed sessions of a Call-ID: BYE to both ends; cause= of the SIP Reason, 480 when absent." },
+	{ "GET", "/api/v1/profiles/{impu}", HTTP_VIEW, profiles_show, "What is known of a public identity: its set, and its filter criteria." },
+	{ "PUT", "/api/v1/profiles/{impu}", HTTP_ADMIN, profiles_put,
+	  "Profile overlay, for HSSs that cannot push: {\"xml\": User-Data} takes the place of what the HSS said, until it says something again." },
+	{ "GET", "/api/v1/profiles/{impu}/ifc", HTTP_VIEW, profiles_ifc, "Its initial filter criteria by priority." },
+	{ "POST", "/api/v1/ifc/check", HTTP_VIEW, ifc_check,
+	  "Reads {\"xml\": User-Data} as the S-CSCF would, before it goes into the HSS; nothing is kept." },
+	{ "GET", "/api/v1/application-servers", HTTP_VIEW, application_servers,
+	  "Application servers that the filter criteria in memory name; suspect: it failed just now and is passed over." },
 	{ "POST", "/api/v1/profiles/{impu}/ifc/dry-run", HTTP_VIEW, dryrun_route,
 	  "What the filter criteria of a user would do with a request, trigger by trigger; nothing is sent." },
 	{ "POST", "/api/v1/routing/dry-run", HTTP_OPERATE, dryrun_number,
@@ -414,5 +507,6 @@ const struct http_route scscf_routes[] = {
 	  "Adds or replaces one: {\"xml\": \"<InitialFilterCriteria>...\"}; for everybody, at once, and kept." },
 	{ "DELETE", "/api/v1/shared-ifc-sets/{setId}", HTTP_ADMIN, shared_sets_delete, "Takes one away, also one of the file." },
 	{ "GET", "/api/v1/routing/routes", HTTP_VIEW, breakout_list, "The rows of sessions.routes, as they stand in the configuration." },
+	{ "GET", "/api/v1/routing/enum", HTTP_VIEW, routing_enum, "What ENUM is set to." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -190,6 +190,12 @@ void shared_sets_list(void *u, struct http_req *r);			/* sets_rest.c: GET /api/v
 void shared_sets_show(void *u, struct http_req *r);			/* the same, /{setId} */
 void shared_sets_put(void *u, struct http_req *r);
 void shared_sets_delete(void *u, struct http_req *r);
+void profiles_show(void *u, struct http_req *r);			/* profiles_rest.c: GET /api/v1/profiles/{impu} */
+void profiles_put(void *u, struct http_req *r);
+void profiles_ifc(void *u, struct http_req *r);
+void ifc_check(void *u, struct http_req *r);				/* POST /api/v1/ifc/check */
+void application_servers(void *u, struct http_req *r);
+void routing_enum(void *u, struct http_req *r);				/* breakout.c: GET /api/v1/routing/enum */
 void breakout_list(void *u, struct http_req *r);				/* GET /api/v1/routing/routes */
 
 /* ---- border.c: the trust domain and privacy ---- */

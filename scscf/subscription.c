@@ -509,3 +509,46 @@ void subscriptions_free(struct subscriptions *ss)
 	htab_fini(&ss->by_aor);
 	free(ss);
 }
+
+/* ---- for REST ---- */
+
+struct listing {
+	struct gather *g;
+	uint64_t n;
+	uint64_t now_ms;
+};
+
+static void list_one(struct hnode *n, void *arg)
+{
+	const struct subscription *s = container_of(n, struct subscription, node);
+	struct listing *l = arg;
+	struct str aor = subscription_aor(s), call_id = dialog_call_id(s->d);
+	char text[512];
+	cJSON *o;
+
+	if (++l->n <= l->g->after)
+		return;
+	if (l->g->limit == 0) {
+		l->g->more = true;
+		return;
+	}
+	o = cJSON_CreateObject();
+	str_copy(aor, text, sizeof(text));
+	cJSON_AddStringToObject(o, "impu", text);
+	cJSON_AddStringToObject(o, "subscriber", s->subscriber ? s->subscriber : "");
+	str_copy(call_id, text, sizeof(text));
+	cJSON_AddStringToObject(o, "callId", text);
+	cJSON_AddStringToObject(o, "state", s->ended ? "terminated" : "active");
+	cJSON_AddNumberToObject(o, "expiresInS", (double)(s->expires_ms > l->now_ms ? (s->expires_ms - l->now_ms) / 1000 : 0));
+	cJSON_AddNumberToObject(o, "version", s->version);
+	cJSON_AddItemToArray(l->g->items, o);
+	l->g->last = l->n;
+	l->g->limit--;
+}
+
+void subscriptions_list(struct subscriptions *ss, struct gather *g)
+{
+	struct listing l = { g, 0, ss->sw->w->wheel->now_ms };
+
+	htab_each(&ss->by_dialog, list_one, &l);
+}

@@ -39,6 +39,7 @@ struct reg_change {			/* immutable; lives in its arena, whose references are its
 struct subscriptions;			/* those of a worker */
 struct subscriptions *subscriptions_new(struct scscf_worker *sw);
 void subscriptions_free(struct subscriptions *ss);
+void subscriptions_list(struct subscriptions *ss, struct gather *g);	/* for REST; what comes or goes between two pages may be missed */
 void subscriptions_changed(struct worker *w, void *change);	/* fn of worker_post(): struct reg_change, a reference */
 
 /* ---- subscribe.c: SUBSCRIBE ---- */
