@@ -21,6 +21,7 @@ struct rtr {				/* one per request; owners count down */
 		struct rtr *r;
 		struct str impi;	/* lives as long as the request */
 		atomic_bool found;
+		char *emergency;	/* identity that stays; written before the count goes down */
 	} part[CX_MAX_LIST + 1];
 };
 
@@ -28,14 +29,27 @@ static const enum reg_dereg_cause rtr_causes[] = {	/* Reason-Code, TS 29.229 §6
 	REG_DEREG_RTR_PERMANENT, REG_DEREG_RTR_NEW_SERVER, REG_DEREG_RTR_SERVER_CHANGE, REG_DEREG_RTR_REMOVE
 };
 
+static void rtr_free(struct rtr *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		free(r->part[i].emergency);
+	free(r);
+}
+
 /* Main thread. */
 static void rtr_answer(void *arg)
 {
 	struct rtr *r = arg;
 	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false } };
 
+	/* TS 29.228 §6.1.3.1: who is registered for emergencies stays so, and the HSS is told. */
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->part[i].emergency)
+			a.emergency[a.n_emergency++] = (struct cx_pair){ r->part[i].impi, str_from_c(r->part[i].emergency) };
 	if (atomic_load(&r->failed))
 		a.result = (struct dia_result){ 0, DIA_UNABLE_TO_COMPLY, false };
+	else if (a.n_emergency)
+		a.result = (struct dia_result){ 0, DIA_LIMITED_SUCCESS, false };
 	else if (atomic_load(&r->found) == 0)
 		a.result = (struct dia_result){ 0, CX_USER_UNKNOWN, true };
 	/* TS 29.228 §6.1.3: the private identities that went along, beside the one that was asked about. */
@@ -43,19 +57,21 @@ static void rtr_answer(void *arg)
 		if (atomic_load(&r->part[i].found))
 			a.associated_impis.v[a.associated_impis.n++] = r->part[i].impi;
 	cx_rta_send(r->q, &a);
-	free(r);
+	rtr_free(r);
 }
 
 static void rtr_count_down(struct rtr *r)
 {
 	if (atomic_fetch_sub(&r->left, 1) == 1 && loop_post(stack_main_loop(r->s->stack), rtr_answer, r) < 0)
-		free(r);		/* the daemon stops */
+		rtr_free(r);		/* the daemon stops */
 }
 
 static void rtr_done(void *arg, const struct reg_dereg_result *res)
 {
 	struct rtr_part *p = arg;
 
+	if (res->emergency)
+		p->emergency = strdup(res->emergency);
 	if (res->found && res->hss.err == 0) {
 		atomic_store(&p->found, true);
 		atomic_fetch_add(&p->r->found, 1);

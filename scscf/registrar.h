@@ -56,6 +56,7 @@ enum reg_dereg_cause { REG_DEREG_ADMIN, REG_DEREG_RTR_PERMANENT, REG_DEREG_RTR_N
 struct reg_dereg_result {
 	bool found;			/* there was such a registration */
 	struct dia_result hss;		/* REG_DEREG_ADMIN: what the HSS said */
+	const char *emergency;		/* identity of the registration for emergencies that stays; until done returns; NULL: none */
 };
 /* Has the owner of `impi` de-register; on any thread of ours.  SAR is sent for REG_DEREG_ADMIN only (the HSS knows of the
  * others already).  The registration is gone before the HSS answers.  done may be NULL; it runs on the owner's worker.

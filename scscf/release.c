@@ -135,6 +135,7 @@ struct dereg {
 
 static void dereg_free(struct dereg *d)
 {
+	free((char *)(uintptr_t)d->result.emergency);
 	for (unsigned i = 0; i < d->n_impus; i++)
 		free(d->impu[i]);
 	free(d->impi);
@@ -223,8 +224,11 @@ static void dereg_here(struct worker *owner, void *arg)
 	for (unsigned i = 0; i < s.n; i++) {
 		struct dereg_part *p = &d->part[i];
 
-		if (s.v[i]->emergency)		/* TS 24.229 §5.4.8.5: it is let run out */
+		if (s.v[i]->emergency) {	/* TS 24.229 §5.4.8.5: it is let run out */
+			if (s.v[i]->profile && s.v[i]->n_bindings && !d->result.emergency)
+				d->result.emergency = strdup(default_impu(s.v[i]));
 			continue;
+		}
 		p->d = d;
 		list_init(&p->work.link);
 		p->work.run = dereg_run;

@@ -25,7 +25,7 @@ enum cx_sar_type {			/* TS 29.229 §6.3.15 */
 	CX_SAR_AAA_USER_DATA_REQUEST, CX_SAR_PGW_UPDATE, CX_SAR_RESTORATION
 };
 enum cx_result {			/* TS 29.229 §6.2 and RFC 6733 §7.1; experimental ones are marked E */
-	DIA_SUCCESS = 2001, DIA_UNABLE_TO_DELIVER = 3002, DIA_TOO_BUSY = 3004, DIA_REDIRECT_INDICATION = 3006,
+	DIA_SUCCESS = 2001, DIA_LIMITED_SUCCESS = 2002, DIA_UNABLE_TO_DELIVER = 3002, DIA_TOO_BUSY = 3004, DIA_REDIRECT_INDICATION = 3006,
 	DIA_AUTHORIZATION_REJECTED = 5003, DIA_UNABLE_TO_COMPLY = 5012, DIA_MISSING_AVP = 5005,
 	CX_FIRST_REGISTRATION = 2001 /* E */, CX_SUBSEQUENT_REGISTRATION = 2002, CX_UNREGISTERED_SERVICE = 2003,
 	CX_SERVER_NAME_NOT_STORED = 2004, CX_USER_UNKNOWN = 5001, CX_IDENTITIES_DONT_MATCH = 5002,
@@ -154,9 +154,14 @@ struct cx_rtr {
 	struct str dest_host;			/* when sending */
 	struct str origin_host;			/* when received */
 };
+struct cx_pair {				/* Identity-with-Emergency-Registration, §6.3.57 */
+	struct str impi, impu;
+};
 struct cx_rta {
 	struct dia_result result;
 	struct cx_strs associated_impis;
+	unsigned n_emergency;
+	struct cx_pair emergency[CX_MAX_LIST + 1];	/* what stays, since it is registered for emergencies */
 };
 struct cx_ppr {
 	struct str impi;

@@ -145,7 +145,12 @@ const struct dia_row cx_rtr_rows[] = {
 	{ 615, DIA_3GPP, DIA_K_GROUP, 0, reason_rows, 0, 0, 0 },
 	{ 0 },
 };
-const struct dia_row cx_rta_rows[] = { { 632, DIA_3GPP, DIA_K_GROUP, 0, rta_impis, 0, 0, 0 }, { 0 } };
+static const struct dia_row pair_rows[] = { DIA_ROW(1, BASE, STR, cx_pair, impi), DIA_ROW(601, 3GPP, STR, cx_pair, impu), { 0 } };
+const struct dia_row cx_rta_rows[] = {
+	{ 632, DIA_3GPP, DIA_K_GROUP, 0, rta_impis, 0, 0, 0 },
+	DIA_ROW_ITEMS(651, 3GPP, cx_rta, emergency, n_emergency, pair_rows),
+	{ 0 },
+};
 const struct dia_row cx_ppr_rows[] = {
 	DIA_ROW(264, BASE, STR, cx_ppr, origin_host),
 	DIA_ROW(293, BASE, STR, cx_ppr, dest_host),
@@ -179,6 +184,7 @@ const struct dia_avp_def cx_avps[] = {	/* TS 29.229 table 6.3.1 */
 	{ 637, "UAR-Flags", DIA_AVP_U32, false }, { 639, "SCSCF-Restoration-Info", DIA_AVP_GROUP, false },
 	{ 640, "Path", DIA_AVP_OCTETS, false }, { 641, "Contact", DIA_AVP_OCTETS, false },
 	{ 643, "Call-ID-SIP-Header", DIA_AVP_OCTETS, false }, { 649, "Restoration-Info", DIA_AVP_GROUP, false }, { 650, "Session-Priority", DIA_AVP_U32, false },
+	{ 651, "Identity-with-Emergency-Registration", DIA_AVP_GROUP, false },
 	{ 654, "Initial-CSeq-Sequence-Number", DIA_AVP_U32, false }, { 0 },
 };
 
@@ -197,7 +203,7 @@ const char *cx_result_name(uint32_t code, bool experimental)
 		bool experimental;
 		const char *name;
 	} names[] = {
-		{ 2001, false, "SUCCESS" }, { 3002, false, "UNABLE_TO_DELIVER" }, { 3004, false, "TOO_BUSY" },
+		{ 2001, false, "SUCCESS" }, { 2002, false, "LIMITED_SUCCESS" }, { 3002, false, "UNABLE_TO_DELIVER" }, { 3004, false, "TOO_BUSY" },
 		{ 3006, false, "REDIRECT_INDICATION" }, { 5003, false, "AUTHORIZATION_REJECTED" },
 		{ 5005, false, "MISSING_AVP" }, { 5012, false, "UNABLE_TO_COMPLY" }, { 2001, true, "FIRST_REGISTRATION" },
 		{ 2002, true, "SUBSEQUENT_REGISTRATION" }, { 2003, true, "UNREGISTERED_SERVICE" },

@@ -81,7 +81,8 @@ static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 static void on_rta(void *arg, const struct cx_rta *a)
 {
 	(void)arg;
-	if (a->result.err == 0 && a->result.code == DIA_SUCCESS && a->associated_impis.n == 1)
+	if (a->result.err == 0 && a->result.code == DIA_SUCCESS && a->associated_impis.n == 1 && a->n_emergency == 2 &&
+	    str_eq(a->emergency[1].impi, STR("other")) && str_eq(a->emergency[1].impu, STR("sip:o")))
 		pushes++;
 }
 

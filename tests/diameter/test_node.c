@@ -215,7 +215,8 @@ static unsigned rtrs, pprs;
 
 static void on_rtr(void *u, struct dia_peer_request *q, const struct cx_rtr *r)
 {
-	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false }, .associated_impis = { 1, { STR("other") } } };
+	struct cx_rta a = { .result = { 0, DIA_SUCCESS, false }, .associated_impis = { 1, { STR("other") } },
+			    .n_emergency = 2, .emergency = { { STR("me"), STR("sip:me") }, { STR("other"), STR("sip:o") } } };
 
 	(void)u;
 	ck_assert(str_eq(r->impi, STR("me")) && r->impus.n == 2 && str_eq(r->impus.v[1], STR("tel:+1")));

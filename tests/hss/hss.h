@@ -95,7 +95,7 @@ struct push_order {
 };
 struct push_result {
 	struct dia_result result;
-	const struct cx_strs *associated_impis;
+	const struct cx_rta *rta;	/* NULL: of a PPR, or none came */
 };
 typedef void (*push_fn)(void *arg, const struct push_result *r);
 /* 0: fn is called once; -ENOTCONN: no S-CSCF is assigned; -EMSGSIZE: does not fit a Diameter message; -ENOMEM. */

@@ -47,9 +47,9 @@ static unsigned sets_of(const struct hss *h, const struct push_order *o)
 	return sets;
 }
 
-static void done(struct push *p, const struct dia_result *r, const struct cx_strs *impis)
+static void done(struct push *p, const struct dia_result *r, const struct cx_rta *rta)
 {
-	struct push_result out = { *r, impis };
+	struct push_result out = { *r, rta };
 
 	hss_count_result(&p->h->count[p->cmd], r);
 	log_info(LOG_DIA, "push answered", LOG_C("command", hss_command_name(p->cmd)), LOG_C("impi", p->impi),
@@ -72,7 +72,7 @@ void push_close(struct hss *h)
 
 static void on_rta(void *arg, const struct cx_rta *a)
 {
-	done(arg, &a->result, &a->associated_impis);
+	done(arg, &a->result, a);
 }
 
 static void on_ppa(void *arg, const struct cx_ppa *a)

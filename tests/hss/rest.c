@@ -255,6 +255,14 @@ struct pushed {
 	char impi[512];
 };
 
+static void add_text(cJSON *list, struct str s)
+{
+	char text[512];
+
+	str_copy(s, text, sizeof(text));
+	cJSON_AddItemToArray(list, cJSON_CreateString(text));
+}
+
 static void on_pushed(void *arg, const struct push_result *p)
 {
 	struct pushed *w = arg;
@@ -268,12 +276,11 @@ static void on_pushed(void *arg, const struct push_result *p)
 		cJSON_AddStringToObject(doc, "result", cx_result_name(p->result.code, p->result.experimental));
 	}
 	list = cJSON_AddArrayToObject(doc, "associatedIdentities");
-	for (unsigned i = 0; p->associated_impis && i < p->associated_impis->n; i++) {
-		char text[512];
-
-		str_copy(p->associated_impis->v[i], text, sizeof(text));
-		cJSON_AddItemToArray(list, cJSON_CreateString(text));
-	}
+	for (unsigned i = 0; p->rta && i < p->rta->associated_impis.n; i++)
+		add_text(list, p->rta->associated_impis.v[i]);
+	list = cJSON_AddArrayToObject(doc, "emergencyIdentities");
+	for (unsigned i = 0; p->rta && i < p->rta->n_emergency; i++)
+		add_text(list, p->rta->emergency[i].impu);
 	if (b)
 		cJSON_AddStringToObject(doc, "state", state_name(b));
 	http_reply_json(w->req, p->result.err ? 504 : 200, doc);

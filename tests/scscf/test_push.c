@@ -8,7 +8,8 @@ static struct rig_phone p;
 static unsigned n_answers;
 static struct dia_result result;
 static unsigned n_associated;
-static char associated[256];
+static char associated[256], emergency[256];
+static unsigned n_emergency;
 
 void __wrap_cx_rta_send(struct dia_peer_request *q, const struct cx_rta *a);
 void __wrap_cx_ppa_send(struct dia_peer_request *q, const struct cx_ppa *a);
@@ -18,6 +19,11 @@ void __wrap_cx_rta_send(struct dia_peer_request *q, const struct cx_rta *a)
 	ck_assert_ptr_eq(q, (struct dia_peer_request *)&r);
 	n_answers++;
 	result = a->result;
+	n_emergency = a->n_emergency;
+	if (n_emergency) {
+		ck_assert(str_eq_c(a->emergency[0].impi, RIG_IMPI));
+		str_copy(a->emergency[0].impu, emergency, sizeof(emergency));
+	}
 	n_associated = a->associated_impis.n;
 	if (n_associated)
 		str_copy(a->associated_impis.v[0], associated, sizeof(associated));
@@ -69,6 +75,29 @@ START_TEST(test_rtr_row_S16)
 	if (n_associated)
 		ck_assert_str_eq(associated, RIG_IMPI);
 	ck_assert_str_eq(r.cx, "MAR SAR1 ");			/* the HSS knows already: no SAR */
+	rig_fini(&r);
+}
+END_TEST
+
+/* TS 29.228 §6.1.3.1, TS 24.229 §5.4.8.5: what is registered for emergencies stays, and the HSS is told. */
+START_TEST(test_rtr_leaves_emergencies_S20)
+{
+	struct cx_rtr m = { .impi = STR(RIG_IMPI) };
+	struct rig_phone q;
+
+	begin();
+	phone_init(&q);
+	q.integrity = "yes";
+	q.contact = "<sip:a@10.0.0.1;sos>";
+	ck_assert_uint_eq(phone_register(&r, &q), 200);
+	for (int i = 0; i < 2; i++) {			/* the second time there is nothing else any more */
+		scscf_push_ops.rtr(r.s, (struct dia_peer_request *)&r, &m);
+		rig_serve(&r);
+		ck_assert(n_answers == (unsigned)i + 1 && result.code == DIA_LIMITED_SUCCESS && !result.experimental);
+		ck_assert_uint_eq(n_emergency, 1);
+		ck_assert_str_eq(emergency, "sip:+491510000001@" RIG_DOMAIN);
+		ck_assert(!rig_registration(&r));
+	}
 	rig_fini(&r);
 }
 END_TEST
@@ -133,5 +162,5 @@ START_TEST(test_rtr_during_a_register)
 }
 END_TEST
 
-TEST_MAIN("push", TEST_ROWS(test_rtr_row_S16, rtrs), TEST_ROWS(test_ppr_row_S17, pprs), TEST_ONE(test_ppr_with_too_much_S17),
+TEST_MAIN("push", TEST_ROWS(test_rtr_row_S16, rtrs), TEST_ONE(test_rtr_leaves_emergencies_S20), TEST_ROWS(test_ppr_row_S17, pprs), TEST_ONE(test_ppr_with_too_much_S17),
 	  TEST_ONE(test_rtr_during_a_register))
