@@ -112,3 +112,9 @@ void icscf_caps_keep(struct icscf_ask *a, const struct cx_caps *caps)
 	}
 	a->caps = c;
 }
+
+void icscf_heard(struct icscf_ask *a, struct str hss)
+{
+	if (a->sel->tell_user_database && hss.l)
+		sip_out_set(proxy_out(a->p), SIP_H_PUSER_DATABASE, arena_printf(a->m->arena, "<aaa://%.*s>", STR_ARG(hss)));
+}

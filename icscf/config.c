@@ -23,6 +23,8 @@ const struct cfg_row icscf_schema[] = {
 	{ "selection.suspect_s", CFG_INT, 0, 3600, "30", NULL, CFG_RELOAD, "s", "One that failed is taken last for so long." },
 	{ "selection.retry_after_s", CFG_INT, 1, 3600, "10", NULL, CFG_RELOAD, "s",
 	  "Retry-After in refusals that may pass; up to half is added at random." },
+	{ "selection.tell_user_database", CFG_BOOL, 0, 0, "false", NULL, CFG_RELOAD, NULL,
+	  "Tell the S-CSCF in P-User-Database (RFC 4457) which HSS answered, so that it needs not ask a SLF again." },
 	{ "trust", CFG_MAP, .help = "The trust domain (TS 24.229 §4.4)." },
 	{ "trust.networks", CFG_STR_LIST, 2, 80, NULL, NULL, 0, NULL,
 	  "ADDRESS or ADDRESS/BITS of nodes inside of it; what others assert is taken out, they may not register; none: all are "

@@ -90,6 +90,7 @@ void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *
 void icscf_outcome(const struct icscf_ask *a, const char *outcome, struct str scscf);	/* log and figure */
 void icscf_attempt(struct str scscf, const char *result);
 void icscf_figures_register(void);
+void icscf_heard(struct icscf_ask *a, struct str hss);	/* Origin-Host of an answer that leads on: the S-CSCF may be told, RFC 4457 */
 void icscf_caps_keep(struct icscf_ask *a, const struct cx_caps *caps);
 
 /* ---- forward.c: on to an S-CSCF, and to the next one when it fails (row I5) ---- */

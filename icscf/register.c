@@ -120,6 +120,7 @@ static void on_uaa(void *arg, const struct cx_uaa *r)
 	a->cx = 0;
 	if (!icscf_ask_open(a))
 		return;
+	icscf_heard(a, r->origin_host);
 	if (a->asked_caps) {
 		on_second_uaa(a, r, &v);
 		return;

@@ -180,6 +180,7 @@ struct selection *selection_new(const struct cfg *c, struct selection *old)
 	s->max_attempts = (uint32_t)cfg_int(r, "selection.max_attempts");
 	s->server_wait_ms = (uint32_t)cfg_int(r, "selection.server_wait_ms");
 	s->suspect_s = (uint32_t)cfg_int(r, "selection.suspect_s");
+	s->tell_user_database = cfg_bool(r, "selection.tell_user_database");
 	s->retry_after_s = (uint32_t)cfg_int(r, "selection.retry_after_s");
 	if (!read_rows(s, r)) {
 		obj_unref(s);

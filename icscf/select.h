@@ -29,6 +29,7 @@ struct scscf_server {
 
 struct selection {
 	struct obj o;
+	bool tell_user_database;
 	uint32_t max_attempts, server_wait_ms, suspect_s, retry_after_s;
 	pthread_mutex_t lock;		/* adding a row */
 	atomic_uint n;

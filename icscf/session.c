@@ -70,6 +70,7 @@ static void on_lia(void *arg, const struct cx_lia *r)
 	if (v.action != ICSCF_REFUSE) {
 		set_request_uri(a);
 		set_profile_key(a, r);
+		icscf_heard(a, r->origin_host);
 	}
 	switch (v.action) {
 	case ICSCF_REFUSE:

@@ -224,6 +224,7 @@ void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, as
 /* Destination-Host, TS 29.228 §6.1: who answered for the user before is asked again; empty: the realm is.  hss_learn: what an answer said. */
 struct str hss_host(const struct registration *g);
 void hss_learn(struct registration *g, struct str host);
+void hss_hear(struct registration *g, const struct sip_msg *m);	/* what an I-CSCF says of it: P-User-Database, RFC 4457; nothing when we know */
 /* The SAR of a REGISTER that is about to bind its contacts. */
 void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn);
 /* Value of P-Charging-Function-Addresses (RFC 7315 §4.5) from primary and secondary CCF, ECF.  malloc'd; NULL: none. */

@@ -229,6 +229,24 @@ START_TEST(test_attempts_bounded)	/* I5: selection.max_attempts, no second UAR w
 }
 END_TEST
 
+START_TEST(test_user_database_I8)	/* RFC 4457: the HSS that answered last, of two; one that the request brought is not believed */
+{
+	static const struct cx_uaa first = { .result = { 0, 2002, true }, .server_name = { "sip:s9", 6 }, .origin_host = { "hss1.home", 9 } };
+	static const struct cx_uaa second = { .result = { 0, 2001, false }, .origin_host = { "hss2.home", 9 } };
+	struct fixture f;
+
+	fixture_init(&f, "selection: {default_server: \"sip:s1\", server_wait_ms: 1000, tell_user_database: true}\n");
+	fixture_register(&f, "Contact: <sip:a@1.2.3.4>\nP-User-Database: <aaa://forged>\n");
+	fixture_uaa(&f, 0, &first);
+	ck_assert(str_eq_c(sip_msg_value(rig_req(&f.r, "REGISTER", 0)->m, SIP_H_PUSER_DATABASE), "<aaa://hss1.home>"));
+	rig_run(&f.r, 1100);
+	fixture_uaa(&f, 1, &second);
+	ck_assert(str_eq_c(sip_msg_value(rig_req(&f.r, "REGISTER", 1)->m, SIP_H_PUSER_DATABASE), "<aaa://hss2.home>"));
+	ck_assert_uint_eq(sip_values_count(rig_req(&f.r, "REGISTER", 1)->m, SIP_H_PUSER_DATABASE), 1);
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_last_answer_counts)	/* 480 from the first, 403 from the second: 403 goes up */
 {
 	static const struct cx_uaa a = { .result = E2001 };
@@ -315,7 +333,7 @@ START_TEST(test_retransmission_asks_once)	/* row D11 */
 END_TEST
 
 TEST_MAIN("register", TEST_ROWS(test_uar_row, uar_rows), TEST_ROWS(test_uaa_row, uaa_rows), TEST_ROWS(test_passed_row, passed),
-	  TEST_ROWS(test_next_row, next_rows), TEST_ONE(test_attempts_bounded), TEST_ONE(test_last_answer_counts),
+	  TEST_ROWS(test_next_row, next_rows), TEST_ONE(test_attempts_bounded), TEST_ONE(test_user_database_I8), TEST_ONE(test_last_answer_counts),
 	  TEST_ONE(test_retry_after_of_the_scscf), TEST_ONE(test_no_identity), TEST_ONE(test_escaped_nul_in_to),
 	  TEST_ONE(test_no_memory_for_cx),
 	  TEST_ONE(test_retransmission_asks_once))

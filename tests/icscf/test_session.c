@@ -347,6 +347,21 @@ START_TEST(test_ringing_stays)		/* once the caller heard of a phone, nobody else
 }
 END_TEST
 
+START_TEST(test_user_database_I8)	/* RFC 4457: which HSS answered, when the S-CSCF is to know */
+{
+	static const struct cx_lia known = { .result = { 0, 2001, false }, .server_name = { "sip:s2", 6 }, .origin_host = { "hss2.home", 9 } };
+	struct fixture f;
+
+	for (int tell = 0; tell < 2; tell++) {
+		fixture_init(&f, tell ? "selection: {default_server: \"sip:s1:6060\", tell_user_database: true}\n" : DEFAULT);
+		rig_request(&f.r, "INVITE", "sip:bob@home", "");
+		fixture_lia(&f, 0, &known);
+		ck_assert(str_eq_c(sip_msg_value(rig_req(&f.r, "INVITE", 0)->m, SIP_H_PUSER_DATABASE), tell ? "<aaa://hss2.home>" : ""));
+		fixture_fini(&f);
+	}
+}
+END_TEST
+
 START_TEST(test_profile_key)		/* RFC 5002: ours to say, not the caller's */
 {
 	static const struct cx_lia wild = { .result = { 0, 2001, false }, .server_name = { "sip:s2", 6 },
@@ -502,4 +517,4 @@ TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
-	  TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))
+	  TEST_ONE(test_user_database_I8), TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))

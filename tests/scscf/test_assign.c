@@ -245,6 +245,30 @@ START_TEST(test_stop_while_waiting)
 }
 END_TEST
 
+/* I8, RFC 4457: the first MAR goes to the HSS that the I-CSCF names; the one that answers counts then. */
+static const struct { const char *value, *hosts; } databases[] = {
+	{ "<aaa://hss1.test>", "hss1.test hss2.test " }, { "<aaa://hss1.test:3868;transport=tcp>;x=y", "hss1.test hss2.test " },
+	{ "<AAAS://hss1.test>", "hss1.test hss2.test " }, { "aaa://hss1.test", "- hss2.test " }, { "<sip:hss1.test>", "- hss2.test " },
+	{ "<aaa:hss1.test>", "- hss2.test " }, { "<aaa://>", "- hss2.test " }, { "<aaa://hss1.test", "- hss2.test " },
+};
+
+START_TEST(test_user_database_row_I8)
+{
+	struct reg_rig hss;
+	struct rig_phone phone;
+	char extra[128];
+
+	rig_init(&hss);
+	phone_init(&phone);
+	hss.hss = "hss2.test";
+	snprintf(extra, sizeof(extra), "P-User-Database: %s\r\n", databases[_i].value);
+	phone.extra = extra;
+	ck_assert_uint_eq(phone_register(&hss, &phone), 200);
+	ck_assert_msg(strcmp(hss.hosts, databases[_i].hosts) == 0, "%s: %s", databases[_i].value, hss.hosts);
+	rig_fini(&hss);
+}
+END_TEST
+
 /* D12, TS 29.228 §6.1: who answered is asked again, by its name; when it is away, the realm is. */
 START_TEST(test_destination_host_is_learned_D12)
 {
@@ -296,7 +320,7 @@ START_TEST(test_destination_host_is_learned_D12)
 }
 END_TEST
 
-TEST_MAIN("assign", TEST_ONE(test_destination_host_is_learned_D12), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
+TEST_MAIN("assign", TEST_ROWS(test_user_database_row_I8, databases), TEST_ONE(test_destination_host_is_learned_D12), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
 	  TEST_ROWS(test_profile_row_S8_S10, profiles), TEST_ONE(test_too_much_data_S7), TEST_ROWS(test_charging_row_S10, charging), TEST_ONE(test_charging_vector_G1),
 	  TEST_ROWS(test_types_row_S7, bear), TEST_ONE(test_refresh_without_change_costs_nothing),
 	  TEST_ONE(test_answer_after_the_phone_gave_up), TEST_ONE(test_stop_while_waiting))
