@@ -73,6 +73,8 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why, 
 			buf_puts(&out, "Require: outbound\r\n");
 		write_service_route(g, &out);
 		write_associated(g, &out);
+		if (job->s->reg->feature_caps && !g->emergency)		/* §5.4.1.2.2F */
+			buf_printf(&out, "Feature-Caps: %s\r\n", job->s->reg->feature_caps);
 		/* Only inside the home network: TS 24.229 §5.4.1.2.2. */
 		if (g->pcfa && registration_visits_home(registration_scscf(g), m))
 			buf_printf(&out, "P-Charging-Function-Addresses: %s\r\n", g->pcfa);

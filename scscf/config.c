@@ -1,6 +1,7 @@
 /* scscf/config.c - registrar.*: what the S-CSCF's registrar can be told.  sessions.* is in session_config.c. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include "common/config/networks.h"
 #include "common/log/log.h"
 #include "scscf/registrar.h"
@@ -36,6 +37,8 @@ static const struct cfg_row rows[] = {
 	  "Challenge a re-registration, also through a security association, when the phone last proved itself so long ago; 0: not for its age." },
 	{ "registrar.challenge_every", CFG_INT, 0, 1000, "0", NULL, CFG_RELOAD, NULL,
 	  "Challenge each so many-th re-registration, also through a security association; 1: all of them; 0: not by count." },
+	{ "registrar.feature_caps", CFG_STR_LIST, 2, 120, NULL, NULL, CFG_RELOAD, NULL,
+	  "What this network can do, told in Feature-Caps of the 200 (RFC 6809): \"+NAME\" or \"+NAME=VALUE\", as in \"+g.3gpp.verstat\"." },
 	{ "registrar.akav2", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
 	  "AKAv2-SHA-256 and AKAv2-MD5 (RFC 4169) with phones whose Authorization names them; all others get AKAv1-MD5." },
 	{ "registrar.restoration", CFG_BOOL, 0, 0, "true", NULL, CFG_RELOAD, NULL,
@@ -90,6 +93,44 @@ const struct cfg_row *scscf_schema(void)
 	return all;
 }
 
+/* RFC 6809 §6.3.1: "+" and a name, perhaps with a quoted value; written without the quotes here. */
+static bool is_feature_cap(struct str s)
+{
+	struct str name, value;
+	bool has_value = str_cut(s, '=', &name, &value);
+
+	if (name.l < 2 || name.p[0] != '+' || (has_value && !value.l))
+		return false;
+	for (size_t i = 0; i < value.l; i++)
+		if (value.p[i] == '"' || value.p[i] == '\\' || (unsigned char)value.p[i] < ' ' || value.p[i] == 0x7f)
+			return false;
+	for (size_t i = 1; i < name.l; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!'.-%", name.p[i]))
+			return false;
+	return true;
+}
+
+static char *feature_caps(const struct cfg_node *r)
+{
+	size_t n = cfg_list_len(r, "registrar.feature_caps");
+	struct str name, value;
+	char *ret = NULL;
+	struct buf b;
+
+	buf_init(&b, 16384);
+	buf_puts(&b, "*");
+	for (size_t i = 0; i < n; i++) {
+		if (str_cut(cfg_strs_at(r, "registrar.feature_caps", i), '=', &name, &value))
+			buf_printf(&b, ";%.*s=\"%.*s\"", STR_ARG(name), STR_ARG(value));
+		else
+			buf_printf(&b, ";%.*s", STR_ARG(name));
+	}
+	if (n && !b.failed)
+		ret = str_dup(buf_str(&b));
+	buf_fini(&b);
+	return ret;
+}
+
 void scscf_check(const struct cfg *c, struct buf *errors)
 {
 	const struct cfg_node *r = cfg_root(c);
@@ -104,6 +145,10 @@ void scscf_check(const struct cfg *c, struct buf *errors)
 			  "registrar.default_expires_s is not between min_expires_s and max_expires_s");
 	if (name.l && (sip_uri_parse(name, &u, NULL) < 0 || u.host.l == 0))
 		cfg_error(r, "registrar.server_name", errors, "must be a SIP URI, as in \"sip:scscf.example:6060\"");
+	for (size_t i = 0; i < cfg_list_len(r, "registrar.feature_caps"); i++)
+		if (!is_feature_cap(cfg_strs_at(r, "registrar.feature_caps", i)))
+			cfg_error(r, "registrar.feature_caps", errors, "registrar.feature_caps: \"%.*s\" is neither +NAME nor +NAME=VALUE",
+				  STR_ARG(cfg_strs_at(r, "registrar.feature_caps", i)));
 	networks_check(r, "registrar.giba_trusted", errors);
 	if (!str_eq(cfg_str(r, "registrar.giba"), STR("off")) && cfg_list_len(r, "registrar.giba_trusted") == 0)
 		cfg_error(r, "registrar.giba", errors, "registrar.giba needs registrar.giba_trusted: whose word for an address counts");
@@ -141,6 +186,7 @@ struct reg_config *reg_config_new(const struct cfg *c)
 		.restoration = cfg_bool(r, "registrar.restoration"),
 		.gruu = cfg_bool(r, "registrar.gruu"),
 		.outbound_required = cfg_bool(r, "registrar.outbound_required"),
+		.feature_caps = feature_caps(r),
 		.akav2 = cfg_bool(r, "registrar.akav2"),
 		.giba = str_eq(cfg_str(r, "registrar.giba"), STR("off")) ? NULL : cfg_cstr(r, "registrar.giba"),
 		.giba_trusted = trusted,
@@ -164,6 +210,7 @@ struct reg_config *reg_config_new(const struct cfg *c)
 void reg_config_free(const struct reg_config *c)
 {
 	if (c) {
+		free(c->feature_caps);
 		free(c->giba_trusted);
 		cfg_unref(c->keeps);
 	}

@@ -25,6 +25,7 @@ struct reg_config {			/* registrar.*; names as in the configuration */
 	bool restoration;		/* the HSS is to keep what a restart forgets */
 	bool gruu;			/* phones that know them get GRUUs */
 	bool outbound_required;		/* 439, where the first hop has no flows */
+	char *feature_caps;		/* value of Feature-Caps in the 200, RFC 6809; NULL: none */
 	bool akav2;			/* with phones that ask for it */
 	const char *giba;		/* scheme to ask the HSS by; NULL: off */
 	struct networks *giba_trusted;	/* P-CSCFs and I-CSCFs */

@@ -37,9 +37,19 @@ START_TEST(test_aka_registration_S2)
 	ck_assert(rig_has(&r, "P-Associated-URI: <sip:+491510000001@" RIG_DOMAIN ">, <tel:+491510000001>\r\n"));
 	ck_assert(rig_has(&r, "Path: <sip:TOKEN@127.0.31.10:5060;lr>\r\n"));
 	ck_assert(rig_has(&r, "Contact: <sip:001010000000001@127.0.31.101:5066>;+g.3gpp.smsip;q=0.500;expires=600\r\n"));
+	ck_assert(!rig_has(&r, "Feature-Caps"));
 	/* The answer serves once. */
 	ck_assert_uint_eq(phone_send(&r, &p), 401);
 	ck_assert(rig_has(&r, "stale=true"));
+	r.cfg->feature_caps = str_dup(STR("*;+g.3gpp.verstat"));
+	phone_solve(&r, &p);
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	ck_assert(rig_has(&r, "Feature-Caps: *;+g.3gpp.verstat\r\n"));
+	p.integrity = "yes";
+	p.expires = 0;
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_send(&r, &p), 200);
+	ck_assert(!rig_has(&r, "Feature-Caps"));
 	rig_fini(&r);
 }
 END_TEST

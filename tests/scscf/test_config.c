@@ -28,6 +28,9 @@ static const struct { const char *name, *yaml, *says; } mistakes[] = {
 	{ "GIBA without anybody to believe", "registrar: {giba: GIBA}\n", "registrar.giba needs registrar.giba_trusted" },
 	{ "GIBA", "registrar: {giba: Early-IMS-Security, giba_trusted: [10.0.0.1, \"10.1.0.0/16\"]}\n", NULL },
 	{ "no network", "registrar: {giba_trusted: [\"10.1.0.0/33\"]}\n", "\"10.1.0.0/33\" is not ADDRESS or ADDRESS/BITS" },
+	{ "no feature", "registrar: {feature_caps: [\"+g.3gpp.verstat\", \"g.3gpp.x\"]}\n", "\"g.3gpp.x\" is neither +NAME nor +NAME=VALUE" },
+	{ "a feature with a space", "registrar: {feature_caps: [\"+g.3gpp x\"]}\n", "is neither +NAME" },
+	{ "a feature that leaves its quotes", "registrar: {feature_caps: ['+a=b\"c']}\n", "is neither +NAME" },
 	{ "sessions too", "sessions: {routes: [{prefix: \"+\", domain: d, next_hop: \"sip:a\"}]}\n", "prefix or for a domain" },
 };
 
@@ -81,6 +84,22 @@ START_TEST(test_server_name)
 }
 END_TEST
 
+START_TEST(test_feature_caps_S10)	/* RFC 6809 */
+{
+	struct cfg *c = config("registrar: {feature_caps: [\"+g.3gpp.verstat\", \"+g.3gpp.trf=<sip:trf.home>\"]}\n");
+	struct reg_config *reg = reg_config_new(c);
+	struct buf errors;
+
+	buf_init(&errors, 4096);
+	scscf_check(c, &errors);
+	ck_assert_uint_eq(errors.l, 0);
+	ck_assert_str_eq(reg->feature_caps, "*;+g.3gpp.verstat;+g.3gpp.trf=\"<sip:trf.home>\"");
+	buf_fini(&errors);
+	reg_config_free(reg);
+	cfg_unref(c);
+}
+END_TEST
+
 START_TEST(test_man_page)
 {
 	char line[256], text[4096];
@@ -101,4 +120,4 @@ START_TEST(test_man_page)
 }
 END_TEST
 
-TEST_MAIN("config", TEST_ROWS(test_mistake_row, mistakes), TEST_ROWS(test_qop_row, qops), TEST_ONE(test_server_name), TEST_ONE(test_man_page))
+TEST_MAIN("config", TEST_ROWS(test_mistake_row, mistakes), TEST_ROWS(test_qop_row, qops), TEST_ONE(test_server_name), TEST_ONE(test_feature_caps_S10), TEST_ONE(test_man_page))
