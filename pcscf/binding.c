@@ -383,6 +383,35 @@ void bindings_store(struct bindings *bs, struct store_port *port)
 	bs->store = port;
 }
 
+/* The same binding once more, to be changed before it is published.  Its texts are shared. */
+static struct binding *copy_of(const struct binding *of)
+{
+	struct binding *b = malloc(sizeof(*b));
+
+	if (!b)
+		return NULL;
+	memcpy(b, of, sizeof(*b));
+	obj_init(&b->o, binding_free);
+	arena_ref(b->arena);
+	obj_ref(b->sa);
+	obj_ref(b->load);
+	return b;
+}
+
+/* Takes b over. */
+static int publish_anew(struct owned *o, struct binding *b)
+{
+	int rc = phone_directory_put(o->bs->dir, b, o->b);
+
+	if (rc < 0) {
+		obj_unref(b);
+		return rc;
+	}
+	obj_unref(o->b);
+	o->b = b;
+	return 0;
+}
+
 void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow)
 {
 	struct owned *o = owned_find(bs, key);
@@ -390,21 +419,41 @@ void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_
 
 	if (!o || o->b->flow_closed || !sip_flow_eq(&o->b->flow, flow))	/* it has registered again meanwhile */
 		return;
-	b = malloc(sizeof(*b));
+	b = copy_of(o->b);
 	if (!b)
 		return;			/* a send finds out */
-	memcpy(b, o->b, sizeof(*b));
-	obj_init(&b->o, binding_free);
-	arena_ref(b->arena);
-	obj_ref(b->sa);
-	obj_ref(b->load);
 	b->flow_closed = true;
-	if (phone_directory_put(bs->dir, b, o->b) < 0) {
-		obj_unref(b);
-		return;
+	(void)publish_anew(o, b);
+}
+
+/* The arena is shared with copies that others read; only the owner adds to it. */
+int bindings_identities(struct bindings *bs, struct str key, const bool *keep, const struct str *more, unsigned n_more)
+{
+	struct owned *o = owned_find(bs, key);
+	struct binding *b = o ? copy_of(o->b) : NULL;
+	uint64_t now = bs->wheel->now_ms;
+	int rc = 0;
+
+	if (!b)
+		return o ? -ENOMEM : -ENOENT;
+	b->identity = NULL;
+	b->n_identities = 0;
+	for (unsigned i = 0; rc == 0 && i < o->b->n_identities; i++)
+		if (keep[i])
+			rc = binding_add_identity(b, o->b->identity[i].value);
+	for (unsigned i = 0; rc == 0 && i < n_more; i++) {
+		struct str value = arena_printf(b->arena, "<%.*s>", STR_ARG(more[i]));
+
+		rc = value.p ? binding_add_identity(b, value) : -ENOMEM;
 	}
-	obj_unref(o->b);
-	o->b = b;
+	if (rc < 0) {
+		obj_unref(b);
+		return rc;
+	}
+	rc = publish_anew(o, b);
+	if (rc == 0)
+		stored_phone(bs->store, b, o->expiry.at_ms > now ? o->expiry.at_ms - now : 0);
+	return rc;
 }
 
 bool bindings_del(struct bindings *bs, struct str key, const char *why)

@@ -92,6 +92,9 @@ void bindings_store(struct bindings *bs, struct store_port *port);
 int bindings_restore(struct bindings *bs, struct binding *b, uint64_t left_ms);
 /* The connection `flow` of the binding with that key is gone: published anew without it. */
 void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow);
+/* The binding with that key keeps those of its identities for which keep[i] holds, and gets `more` (URIs); published anew.  Other copies of
+ * it stay as they are.  0; -ENOENT; -ENOMEM; -ENOTSUP (one of `more` has no address of record): nothing is changed. */
+int bindings_identities(struct bindings *bs, struct str key, const bool *keep, const struct str *more, unsigned n_more);
 bool bindings_del(struct bindings *bs, struct str key, const char *why);		/* false: there was none */
 unsigned bindings_of_impi(struct bindings *bs, struct str impi);	/* how many phones */
 /* Every phone of that private identity; fn returns false to stop. */

@@ -218,12 +218,44 @@ static bool judge_binding(void *arg, const struct binding *b)
 	return true;
 }
 
+struct known {
+	struct binding *b[BINDING_MAX_PER_IMPI];
+	unsigned n;
+};
+
+static bool note_binding(void *arg, const struct binding *b)
+{
+	struct known *k = arg;
+
+	if (!binding_is_emergency(b))
+		k->b[k->n++] = obj_ref((struct binding *)(uintptr_t)b);
+	return k->n < BINDING_MAX_PER_IMPI;
+}
+
+static void take_identities(struct watch *x, const struct reginfo *doc)
+{
+	struct known k = { .n = 0 };
+	unsigned n;
+
+	bindings_each_of_impi(x->es->pw->bindings, str_make(x->impi, x->l), note_binding, &k);
+	for (unsigned i = 0; i < k.n; i++) {
+		n = reg_identities_apply(x->es->pw->bindings, k.b[i], doc);
+		if (n) {
+			log_info(LOG_REG, "the home network gives or takes identities", LOG_S("impi", str_make(x->impi, x->l)), LOG_U("identities", n));
+			metric_add(&m_notifies, "identities", NULL, 1);
+		}
+		obj_unref(k.b[i]);
+	}
+}
+
 /* doc may be NULL, as in struct judge. */
 static void act(struct watch *x, const struct reginfo *doc, struct arena *a)
 {
 	struct judge j = { .doc = doc, .x = x, .bs = x->es->pw->bindings, .a = a };
 
 	bindings_each_of_impi(j.bs, str_make(x->impi, x->l), judge_binding, &j);
+	if (doc)
+		take_identities(x, doc);
 	for (unsigned i = 0; i < j.n; i++) {
 		log_info(LOG_REG, "the home network ends or shortens a registration", LOG_S("impi", str_make(x->impi, x->l)),
 			 LOG_C("event", j.why[i]), LOG_U("left_s", j.left_s[i]));

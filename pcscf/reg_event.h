@@ -13,6 +13,7 @@
 #define REG_EVENT_GRACE_S 5u
 
 struct store_record;
+struct reginfo;
 struct reg_events;
 struct reg_events *reg_events_new(struct pcscf_worker *pw);
 void reg_events_free(struct reg_events *es);
@@ -27,3 +28,7 @@ void reg_events_list(struct reg_events *es, struct gather *g);	/* for REST; what
 unsigned reg_events_count(const struct reg_events *es);		/* subscriptions that are kept, refused ones too */
 /* A NOTIFY whose Request-URI is ourselves: answered here, before any parsing when it is not of a subscription of ours (REG-01). */
 void reg_event_notify(struct pcscf_req *r);
+
+/* ---- reg_identities.c ---- */
+/* What a document says of the identities that b may use.  Returns how many were given or taken away. */
+unsigned reg_identities_apply(struct bindings *bs, const struct binding *b, const struct reginfo *doc);

@@ -288,6 +288,49 @@ START_TEST(test_document_in_parts_RFC_5621)
 }
 END_TEST
 
+/* P8, TS 24.229 §5.2.3: an identity that a Push-Profile gives may be used at once, one that it takes away may not. */
+#define WORK(state, contacts) "<registration aor=\"sip:work@home\" id=\"3\" state=\"" state "\">" contacts "</registration>"
+#define BOTH SET("active", CONTACT("active", "registered", OURS)) WORK("active", CONTACT("active", "created", OURS))
+static const struct { const char *name, *first, *then, *as_work, *as_alice; } identities[] = {
+	{ "given", XML("full", BOTH), NULL, "<sip:work@home>", "<sip:alice@home>" },
+	{ "given, partial", XML("partial", WORK("active", CONTACT("active", "created", OURS))), NULL, "<sip:work@home>", "<sip:alice@home>" },
+	{ "given to another phone", XML("partial", WORK("active", CONTACT("active", "created", "sip:alice@10.9.0.7"))), NULL, "<sip:alice@home>", "<sip:alice@home>" },
+	{ "not registered", XML("partial", WORK("init", "")), NULL, "<sip:alice@home>", "<sip:alice@home>" },
+	{ "a wildcard", XML("partial", "<registration aor=\"sip:w!.*!@home\" id=\"3\" state=\"active\">" CONTACT("active", "created", OURS) "</registration>"),
+	  NULL, "<sip:alice@home>", "<sip:alice@home>" },
+	{ "given and taken", XML("full", BOTH), SET("active", CONTACT("active", "registered", OURS)) WORK("terminated", CONTACT("terminated", "deactivated", OURS)), "<sip:alice@home>", "<sip:alice@home>" },
+	{ "another in its place", XML("full", BOTH), SET("terminated", CONTACT("terminated", "deactivated", OURS))
+	  WORK("active", CONTACT("active", "registered", OURS)), "<sip:work@home>", "<sip:work@home>" },
+};
+
+START_TEST(test_identities_P8)
+{
+	const char *const want[] = { identities[_i].as_work, identities[_i].as_alice };
+	char text[1024], extra[128];
+	struct rig_sent *s, *m;
+	struct rig r;
+
+	rig_init(&r, WATCHED, 1);
+	s = watched(&r);
+	subscribed(&r, s);
+	tell(&r, s, identities[_i].first);
+	if (identities[_i].then) {
+		snprintf(text, sizeof(text), "<?xml version=\"1.0\"?><reginfo xmlns=\"urn:ietf:params:xml:ns:reginfo\" version=\"1\" state=\"full\">%s</reginfo>",
+			 identities[_i].then);
+		tell(&r, s, text);
+	}
+	rig_run(&r, REG_EVENT_GRACE_S * 1000 + 100);
+	ck_assert_uint_eq(bound(&r), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(extra, sizeof(extra), "P-Preferred-Identity: <sip:%s@home>\n", i ? "alice" : "work");
+		rig_request_as(&r, ALICE, "MESSAGE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", i ? "m1" : "m0", extra);
+		m = rig_next(&r);
+		ck_assert_msg(strcmp(rig_hdr(m, "P-Asserted-Identity"), want[i]) == 0, "%s: %s", identities[_i].name, rig_hdr(m, "P-Asserted-Identity"));
+	}
+	rig_fini(&r);
+}
+END_TEST
+
 /* REG-01: who is not the notifier, and what belongs to no subscription, is refused before anything of it is parsed. */
 static const struct { const char *name, *from; bool call_id, tag; unsigned status; } strangers[] = {
 	{ "another Call-ID", SCSCF, false, true, 481 },
@@ -320,4 +363,4 @@ END_TEST
 
 TEST_MAIN("reg_event", TEST_ONE(test_p8_subscribes), TEST_ONE(test_p8_silent_end), TEST_ROWS(test_p8_refused, refused),
 	  TEST_ONE(test_ended_before), TEST_ONE(test_crossed), TEST_ONE(test_registers_anew), TEST_ONE(test_every_status_reg_20), TEST_ONE(test_every_provisional_reg_20),
-	  TEST_ROWS(test_document, documents), TEST_ONE(test_document_in_parts_RFC_5621), TEST_ROWS(test_strangers_reg_01, strangers))
+	  TEST_ROWS(test_document, documents), TEST_ROWS(test_identities_P8, identities), TEST_ONE(test_document_in_parts_RFC_5621), TEST_ROWS(test_strangers_reg_01, strangers))
