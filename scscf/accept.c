@@ -124,6 +124,11 @@ static void leave(struct reg_job *job)
 		return;
 	}
 	thirdparty_ended(job->g, job);
+	if (release_others_stand(job->g, job->impu)) {
+		registration_clear(job->g, REGINFO_UNREGISTERED);
+		answer_200(job, "ok", NULL, false);
+		return;
+	}
 	/* Also when nothing is known here: after a restart the HSS may still hold us for the user's S-CSCF. */
 	assign_send(job->g, release_begin(job->g, CX_SAR_USER_DEREGISTRATION, REGINFO_UNREGISTERED), job->impu, on_left, job);
 }
@@ -135,7 +140,7 @@ static void undo(struct reg_job *job, enum cx_sar_type t)
 	struct registration *g = job->g;
 
 	registration_clear(g, REGINFO_REJECTED);
-	if (assign_wanted(registration_scscf(g), t))
+	if (assign_wanted(registration_scscf(g), t) && !release_others_stand(g, job->impu))
 		assign_report(g, t, job->impu);
 	else
 		registration_done(g);

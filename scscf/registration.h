@@ -260,6 +260,9 @@ bool restoration_is_kept(struct scscf *s);		/* and the HSS has said that it does
 void restoration_make(const struct reg_job *job, struct arena *a, struct cx_restoration *ret);	/* texts in `a` */
 
 /* ---- release.c ---- */
+/* The HSS knows of one registration for each implicit set.  A normal one and one for emergencies are both it (TS 24.229 §5.4.8): while either
+ * stands the HSS must lead calls here, the PSAP's too, and is told nothing.  impu: any identity of g's set. */
+bool release_others_stand(const struct registration *g, struct str impu);
 /* The last contact goes: cleared, and how the HSS is told.  With registrar.keep_server_name it is asked to let the user stay with us. */
 enum cx_sar_type release_begin(struct registration *g, enum cx_sar_type plain, enum reginfo_event event);
 void release_end(struct registration *g, const struct assign_result *r);	/* what it said: back as an unregistered one, or gone */

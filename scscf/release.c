@@ -32,6 +32,17 @@ static const char *default_impu(const struct registration *g)
 	return id ? id->aor : g->profile && g->profile->n_identities ? g->profile->identity[0].aor : "";
 }
 
+bool release_others_stand(const struct registration *g, struct str impu)
+{
+	struct registration_sets s;
+
+	registration_sets(g->r, str_from_c(g->impi), &s);
+	for (unsigned i = 0; i < s.n; i++)
+		if (s.v[i] != g && s.v[i]->profile && profile_find(s.v[i]->profile, impu))
+			return true;
+	return false;
+}
+
 /* ---- the S-CSCF's name stays with the HSS: TS 29.228 §6.1.2.1, TS 24.229 §5.4.1.4 ---- */
 
 enum cx_sar_type release_begin(struct registration *g, enum cx_sar_type plain, enum reginfo_event event)
@@ -75,19 +86,6 @@ static void on_expired_told(void *arg, const struct assign_result *r)
 	registration_done(g);
 }
 
-/* The HSS knows of one registration for each implicit set.  A normal one and one for emergencies are both it (TS 24.229 §5.4.8): while either
- * stands the HSS must lead calls here, the PSAP's too. */
-static bool others_stand(const struct registration *g, const char *impu)
-{
-	struct registration_sets s;
-
-	registration_sets(g->r, str_from_c(g->impi), &s);
-	for (unsigned i = 0; i < s.n; i++)
-		if (s.v[i] != g && s.v[i]->profile && profile_find(s.v[i]->profile, str_from_c(impu)))
-			return true;
-	return false;
-}
-
 void release_expired(struct registration *g, struct reg_work *w)
 {
 	char *impu;
@@ -103,7 +101,7 @@ void release_expired(struct registration *g, struct reg_work *w)
 	}
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", unregistered ? "not used any more" : "expired");
-	if (!impu || others_stand(g, impu)) {
+	if (!impu || release_others_stand(g, str_from_c(impu))) {
 		registration_clear(g, REGINFO_EXPIRED);
 		registration_done(g);
 	} else if (unregistered) {
@@ -197,6 +195,7 @@ static void dereg_run(struct registration *g, struct reg_work *w)
 {
 	struct dereg_part *p = (struct dereg_part *)w;
 	const struct dereg *d = p->d;
+	static const struct dia_result untold = { 0, DIA_SUCCESS, false };	/* as it should be: that for emergencies stands */
 	char *impu;
 
 	p->g = g;
@@ -207,10 +206,10 @@ static void dereg_run(struct registration *g, struct reg_work *w)
 	impu = strdup(default_impu(g));
 	log_end(g, impu ? impu : "", causes[d->cause].text);
 	registration_clear(g, causes[d->cause].event);
-	if (causes[d->cause].sar && impu)
+	if (causes[d->cause].sar && impu && !release_others_stand(g, str_from_c(impu)))
 		assign_send(g, CX_SAR_ADMINISTRATIVE_DEREGISTRATION, str_from_c(impu), on_told, p);
 	else
-		part_end(p, true, NULL);
+		part_end(p, true, causes[d->cause].sar && impu ? &untold : NULL);
 	free(impu);
 }
 

@@ -227,6 +227,31 @@ START_TEST(test_normal_ends_first_S20)
 }
 END_TEST
 
+/* S7: whoever ends the normal one.  The HSS is told when the last one is over. */
+static const struct { const char *name; bool rest, keeps; } ends_first[] = {
+	{ "the phone", false, false }, { "the phone, the S-CSCF's name stays with the HSS", false, true }, { "REST", true, false },
+};
+
+START_TEST(test_normal_is_ended_first_row_S20)
+{
+	emergency();
+	r.cfg->keep_server_name = ends_first[_i].keeps;
+	p.expires = 0;
+	if (ends_first[_i].rest) {
+		end(NULL, REG_DEREG_ADMIN);
+		ck_assert(ended.found && ended.hss.err == 0 && ended.hss.code == DIA_SUCCESS);
+	} else {
+		ck_assert_uint_eq(phone_send(&r, &p), 200);
+	}
+	ck_assert_msg(contacts_of(RIG_TEL) == 1, "%s", ends_first[_i].name);
+	ck_assert_msg(!strstr(r.cx, "SAR5") && !strstr(r.cx, "SAR7") && !strstr(r.cx, "SAR8"), "%s: %s", ends_first[_i].name, r.cx);
+	rig_run(&r, 700000);
+	ck_assert_uint_eq(contacts_of(RIG_TEL), 0);
+	ck_assert_msg(strstr(r.cx, "SAR4 ") || strstr(r.cx, "SAR6 "), "%s: %s", ends_first[_i].name, r.cx);
+	rig_fini(&r);
+}
+END_TEST
+
 static const struct { const char *name; int asked; uint32_t granted; } times[] = {
 	{ "no least time", 10, 10 }, { "its own longest", 7200, 1800 }, { "as asked", 600, 600 },
 };
@@ -256,12 +281,17 @@ START_TEST(test_barred_S20)
 	phone_init(&p);
 	p.integrity = "yes";
 	ck_assert_uint_eq(phone_register(&r, &p), 403);
+	ck_assert_ptr_nonnull(strstr(r.cx, "SAR8 "));
 	p.contact = "<sip:a@10.0.0.1;sos>";
 	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	r.cx[0] = '\0';
+	p.contact = NULL;
+	ck_assert_uint_eq(phone_register(&r, &p), 403);
+	ck_assert_ptr_null(strstr(r.cx, "SAR8 "));		/* that for emergencies stands */
 	rig_fini(&r);
 }
 END_TEST
 
 TEST_MAIN("sets", TEST_ONE(test_two_sets_stand_side_by_side_S8), TEST_ROWS(test_end_row_S16, ends), TEST_ONE(test_push_is_for_its_set_S17),
 	  TEST_ONE(test_sets_that_were_joined), TEST_ONE(test_sets_are_bounded), TEST_ONE(test_kept_apart_S20),
-	  TEST_ONE(test_ends_beside_another_S20), TEST_ONE(test_normal_ends_first_S20), TEST_ROWS(test_own_times_row_S20, times), TEST_ONE(test_barred_S20))
+	  TEST_ONE(test_ends_beside_another_S20), TEST_ONE(test_normal_ends_first_S20), TEST_ROWS(test_normal_is_ended_first_row_S20, ends_first), TEST_ROWS(test_own_times_row_S20, times), TEST_ONE(test_barred_S20))
