@@ -24,7 +24,6 @@ import traceback
 
 T1_S, T2_S = 0.5, 4.0
 GIVE_UP_S = 32.0		# timers B and F
-RINGING_S = 6.0			# a caller without an answer hangs up
 CHANGE_S = 3.0			# a re-INVITE without one is cancelled and made again
 TRIES = 10
 SOCKETS = 16
@@ -79,7 +78,7 @@ class Person:
         self.impu = f"sip:{self.imsi}@{yard.domain}"
         self.contact = f"sip:{self.imsi}@{yard.ip}:{self.port}"
         self.reg_id, self.reg_tag, self.cseq = token(), token(), 1
-        self.service_route, self.registered, self.busy, self.tries = [], False, False, 0
+        self.service_route, self.registered, self.busy, self.tries, self.asks = [], False, False, 0, False
 
 
 class End:
@@ -213,7 +212,7 @@ class Yard:
         """REGISTER; challenges are answered, refusals tried again when they say so."""
         if not credentials:
             self.open_regs += 1
-            p.began = self.now
+            p.began, p.asks = self.now, True
         p.cseq += 1
         headers = (f"From: <{p.impu}>;tag={p.reg_tag}\r\nTo: <{p.impu}>\r\nCall-ID: {p.reg_id}\r\nCSeq: {p.cseq} REGISTER\r\nContact: <{p.contact}>\r\n"
                    f"Expires: 3600\r\nSupported: path\r\n{credentials}")
@@ -227,7 +226,7 @@ class Yard:
             if not p.registered:
                 self.count["registrations"] += 1
             self.count["registered"] += 1
-            p.service_route, p.registered, p.tries = routes(data, SERVICE_ROUTES), True, 0
+            p.service_route, p.registered, p.tries, p.asks = routes(data, SERVICE_ROUTES), True, 0, False
             self.done_at["register"].append((p.began, self.now))
             self.open_regs -= 1
             if p.n < 2 * self.lines and not p.busy and not p.queued:
@@ -282,7 +281,7 @@ class Yard:
         end = End(a, call_id, mine, f"<{uri}>", uri, [], True)
         end.peer, end.began = b, self.now
         t = self.request("INVITE", uri, a, headers, lambda status, data: self.answered(end, t, status, data), SDP.format(n=1, ip=self.ip))
-        self.at(self.now + RINGING_S, self.hang, end, t)
+        self.at(self.now + self.patience_s, self.hang, end, t)
 
     def hang(self, end, t):
         """No answer: the caller gives up."""
@@ -546,7 +545,7 @@ class Yard:
         """Each in turn; one that is under way is passed over."""
         p = self.people[self.next_reg % len(self.people)]
         self.next_reg += 1
-        if p.tries == 0:
+        if not p.asks:
             self.register(p)
 
     def report(self):
@@ -562,7 +561,7 @@ class Yard:
         elif what in ("pause", "go on"):
             self.paused = what == "pause"
         elif what == "stop":
-            self.stopping, self.stop_at = True, self.now + GIVE_UP_S + 10
+            self.stopping, self.stop_at = True, self.now + self.patience_s + GIVE_UP_S + 10
 
     def housekeeping(self):
         """What nobody can ask for any more."""
@@ -617,13 +616,15 @@ class Crowd:
     """The crowd as its script sees it."""
 
     def __init__(self, core, subs, registrations_per_s, calls_per_s, messages_per_s=0, hold_s=4.0, lines=None, last=200, proxy=None,
-                 loss=0.0, twice=0.0, late_s=0.0):
-        """loss, twice: parts of the datagrams, each way and outwards; late_s: a quarter of them comes up to that much later."""
+                 loss=0.0, twice=0.0, late_s=0.0, patience_s=GIVE_UP_S):
+        """loss, twice: parts of the datagrams, each way and outwards; late_s: a quarter of them comes up to that much later.
+        patience_s: a caller without an answer hangs up.  Less than the time for which a 2xx is sent again is for who kills daemons."""
         self.pipe, theirs = multiprocessing.Pipe()
+        self.patience_s = patience_s
         facts = {"ip": core.ip(last), "domain": core.domain, "proxy": proxy or core.addr("pcscf"), "hold_s": hold_s,
                  "subs": [(s.imsi, s.msisdn, s.password) for s in subs], "lines": lines or int(calls_per_s * hold_s * 1.3) + 10,
                  "registrations_per_s": registrations_per_s, "calls_per_s": calls_per_s, "messages_per_s": messages_per_s,
-                 "loss": loss, "twice": twice, "late_s": late_s}
+                 "loss": loss, "twice": twice, "late_s": late_s, "patience_s": patience_s}
         self.process = multiprocessing.Process(target=child, args=(facts, theirs), daemon=True)
         self.process.start()
         theirs.close()
@@ -648,7 +649,7 @@ class Crowd:
 
     def finish(self):
         """Nothing new; the report when everything is over."""
-        report = self.ask("stop", GIVE_UP_S * 2 + 20)
+        report = self.ask("stop", self.patience_s + GIVE_UP_S + 60)
         self.process.join(5)
         return report
 

@@ -6,21 +6,32 @@ import signal
 import sys
 import time
 
-from cases import Cases, check, equal
-from core import Core, Sub, sanitized, settle
+from cases import Cases, check, equal, wait_for
+from core import Core, Sub
 from crowd import Crowd
 
 NODES = ("pcscf", "icscf", "scscf")
 RATES, RUN_S = (30, 10), 8
 RELOADS, APART_S = 340, 0.03		# of each daemon
-ROUGH = ((0.01, 0.1, 0.2), (0.1, 0.1, 0.2), (0.3, 0.1, 0.2))	# lost each way, doubled; reordered by up to 200 ms
+# Lost each way, doubled, reordered by up to 200 ms; set-ups that may stay without an answer, losses (calls whose end nobody confirmed).
+#
+# What chance may do, with p lost each way and q = 1 - p.  INVITE goes at 0, 0.5, 1.5, 3.5, 7.5, 15.5 s from the caller and, as soon as one is
+# there, from the P-CSCF (TIMERS); the callee's 2xx at 0, 0.5, 1.5, 3.5 s and then every 4 s until 32 s (RFC 3261 §17.1.1.2, §13.3.1.4), each of them
+# forwarded.  A caller who waits 32 s, of which a busy machine takes 4, has no answer with the probability
+#     f(p) = sum over i, j of p^i q p^j q (1 - q^2)^n(28 - a_i - a_j), and what is left of the sum of p^i q p^j q
+# (a: the times of INVITE, n(t): how often a 2xx goes within t): 2e-12, 2.1e-6 and 3.0e-3 at 1, 10 and 30 %.  Of 80 calls
+#     more than 0 at 1 %: 2e-10; more than 1 at 10 %: 1.4e-8; more than 5 at 30 %: 2e-7.
+# BYE, at 0, 0.5, 1.5, 3.5 s and then every 4 s on both ways, stays without its 200 with 7e-17, 3.5e-7 and 5.1e-3: more than 0 of 80 at 10 %: 3e-5;
+# more than 9 at 30 %: 1.3e-11.
+ROUGH = ((0.01, 0.1, 0.2, 0, 0), (0.1, 0.1, 0.2, 1, 0), (0.3, 0.1, 0.2, 5, 9))
+TIMERS = "sip: {ue_timers: {t1_ms: 500, t2_ms: 4000}}\n"	# as the crowd's: 32 s are then 32 s on both sides
 
 
 class Faults:
     """The cases; each takes phones that have not registered yet."""
 
-    def __init__(self, core, slow):
-        self.core, self.next, self.slow = core, 1, slow
+    def __init__(self, core):
+        self.core, self.next = core, 1
 
     def crowd(self, seconds, **how):
         """One that registers and calls."""
@@ -33,25 +44,28 @@ class Faults:
         """Sum of a metric."""
         return sum(int(n) for n in re.findall(pattern + r" (\d+)", self.core.rest(node).get("/metrics")))
 
-    def rough(self, loss, twice, late_s):
+    def rough(self, loss, twice, late_s, most_silent, most_lost):
         """Retransmissions carry it; nothing is done twice."""
         before = self.figure("scscf", r'cscf_registrar_outcomes_total\{kind="initial",cause="ok"\}')
         crowd = self.crowd(RUN_S, loss=loss, twice=twice, late_s=late_s)
         try:
-            settle(RUN_S)
+            wait_for(lambda: crowd.report()["count"].get("calls", 0) >= RATES[1] * RUN_S, 10 * RUN_S, "the calls")
             r = crowd.finish()
         finally:
             crowd.close()
         c = r["count"]
-        print(f"   {loss:.0%} lost: {c.get('registrations', 0)} registered, {c.get('calls', 0)} calls, {c.get('set-ups without an answer', 0)} without an "
-              f"answer, {len(r['lost'])} lost, {c.get('retransmissions', 0)} retransmissions, {c.get('datagrams lost', 0)} datagrams lost")
-        check(c.get("calls up", 0) > RATES[1], f"calls: {c}")
-        if loss <= 0.1:
-            equal(r["lost"], [], "lost")
-            equal(c["registrations"], len(r["registered"]), "registrations")
-            check(c.get("set-ups without an answer", 0) <= 1, f"{c.get('set-ups without an answer')} set-ups without an answer")
+        silent = c.get("set-ups without an answer", 0)
+        print(f"   {loss:.0%} lost: {c['registrations']} registered, {c['calls']} calls, {c.get('calls up', 0)} up, {silent} without an answer, "
+              f"{len(r['lost'])} lost, {c.get('retransmissions', 0)} retransmissions, {c.get('datagrams lost', 0)} datagrams lost")
+        check(silent <= most_silent, f"{silent} set-ups without an answer: {c}")
+        check(len(r["lost"]) <= most_lost, f"{len(r['lost'])} lost: {r['lost'][:5]}")
+        check(c["calls up"] + silent + c.get("set-ups refused", 0) + r["open"][1] >= c["calls"], f"there are calls of which nobody knows: {c}")
+        check(c["calls up"] > RATES[1], f"calls: {c}")
+        if not most_lost:
+            equal(r["open"], [0, 0], "registrations and calls that never ended")
         made = self.figure("scscf", r'cscf_registrar_outcomes_total\{kind="initial",cause="ok"\}') - before
-        check(c["registrations"] <= made <= c["registrations"] + len(r["lost"]), f"{made} registrations were made for {c['registrations']} phones")
+        unheard = r["open"][0] + sum("registration" in text for text in r["lost"])
+        check(c["registrations"] <= made <= c["registrations"] + unheard, f"{made} registrations were made for {c['registrations']} phones")
 
     def reloads(self):
         """A good one, a bad one, and so on: nobody notices."""
@@ -61,7 +75,7 @@ class Faults:
                 texts[n] = f.read()
         crowd = self.crowd(int(RELOADS * APART_S) + 2)
         try:
-            settle(2)
+            wait_for(lambda: crowd.report()["count"].get("calls up", 0) > RATES[1], 30, "a crowd that talks")
             for i in range(RELOADS):
                 for n in NODES:
                     with open(self.core.doc["configs"][n] + ".new", "w", encoding="utf-8") as f:
@@ -90,10 +104,11 @@ def main():
     build, net, workers = os.path.abspath(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     total = RATES[0] * (RUN_S * len(ROUGH) + int(RELOADS * APART_S) + 2)
     cases = Cases()
-    with Core(build, net, [Sub(n, password="crowd") for n in range(1, total + 1)], workers, quiet_errors=("nonsense", "configuration")) as core:
-        script = Faults(core, sanitized(build))
-        for loss, twice, late_s in ROUGH:
-            cases.run(f"F16 {loss:.0%} of the datagrams are lost, others doubled and late", script.rough, loss, twice, late_s)
+    with Core(build, net, [Sub(n, password="crowd") for n in range(1, total + 1)], workers, {"pcscf": TIMERS},
+              ("nonsense", "configuration")) as core:
+        script = Faults(core)
+        for row in ROUGH:
+            cases.run(f"F16 {row[0]:.0%} of the datagrams are lost, others doubled and late", script.rough, *row)
         cases.run("F22 the configuration is read a thousand times, every other time a bad one", script.reloads)
     core.finish(cases)
     cases.end()

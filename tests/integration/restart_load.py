@@ -19,6 +19,7 @@ KILLS = (("F1", ("scscf",)), ("F2", ("pcscf",)), ("F3", ("icscf",)), ("F4", NODE
 DRAINS = (("F23", ("scscf",)), ("F23", ("pcscf",)), ("F23", ("icscf",)))
 BETWEEN_S, WARM_S = 5, 8
 BACK_S = 1.0
+PATIENCE_S = 6.0		# of a caller whose set-up may have died with a process; a daemon that drains answers all
 # CSCF_RATES=200/100: what the goal names.  It takes the two cores for itself; beside other scripts less is asked for.
 
 
@@ -28,7 +29,7 @@ class Killing:
     def __init__(self, core, subs, rates, strict, drain):
         self.core, self.subs, self.strict, self.drain = core, subs, strict, drain
         self.rates, self.kills, self.report = rates, [], None
-        self.crowd = Crowd(core, subs, *rates)
+        self.crowd = Crowd(core, subs, *rates, **({} if drain else {"patience_s": PATIENCE_S}))
 
     def begins(self):
         """Calls are up before anything dies."""
