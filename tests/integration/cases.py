@@ -8,6 +8,7 @@ import time
 import traceback
 
 EXIT_SKIP = 77
+PATIENCE_S = 30			# of a busy machine, over what a thing takes by itself
 
 
 class Fail(Exception):
@@ -31,7 +32,12 @@ def equal(got, wanted, what):
 
 
 def wait_for(fn, seconds, what):
-    """Returns fn()'s first true value; Fail when none came in time."""
+    """Returns fn()'s first true value; Fail when none came in time.
+
+    seconds: what it may take by itself.  A machine that has other work too gets PATIENCE_S more: an event that must come is waited for, and
+    where it must come soon the script measures, and says what a busy machine adds to that.
+    """
+    seconds += PATIENCE_S
     end = time.monotonic() + seconds
     while True:
         value = fn()
