@@ -21,7 +21,7 @@ EXTRA = """access:
     numbers: ["112", "110=sos.police"]
     allow_anonymous: true
 """
-WAIT_S = 8
+WAIT_S = 30
 
 
 class Ecscf:

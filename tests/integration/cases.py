@@ -9,6 +9,7 @@ import traceback
 
 EXIT_SKIP = 77
 PATIENCE_S = 30			# of a busy machine, over what a thing takes by itself
+BUSY_S = 10			# what it may add to a time that is measured
 
 
 class Fail(Exception):

@@ -18,7 +18,8 @@ import urllib.request
 
 DOMAIN = "ims.mnc001.mcc001.3gppnetwork.org"
 ALICE = "001010000000001"
-SLACK = 4 if "san" in os.path.basename(sys.argv[1].rstrip("/")) else 1	# sanitizers are slow
+SUSPECT_S = 4
+BUSY_S = 30			# what must come has this time: sanitizers are slow, machines busy
 
 
 def fail(text):
@@ -31,7 +32,7 @@ def check(cond, text):
 
 
 def await_true(what, fn, seconds=10):
-    end = time.monotonic() + seconds * SLACK
+    end = time.monotonic() + seconds + BUSY_S
     while time.monotonic() < end:
         got = fn()
         if got:
@@ -76,20 +77,19 @@ class Agent:
     def close(self):
         self.sock.close()
 
-    def receive(self, seconds=5.0):
-        self.sock.settimeout(seconds * SLACK)
+    def receive(self, seconds=BUSY_S):
+        self.sock.settimeout(seconds)
         try:
             return Message(*self.sock.recvfrom(65536))
         except socket.timeout:
             return None
 
+    def queued(self):
+        """What is there."""
+        return list(iter(lambda: self.receive(0.05), None))
+
     def drain(self):
-        self.sock.settimeout(0.05)
-        try:
-            while True:
-                self.sock.recvfrom(65536)
-        except socket.timeout:
-            pass
+        self.queued()
 
     def send_request(self, to, method, ruri, extra="", user=ALICE, cseq=1, to_uri=None):
         self.n += 1
@@ -106,15 +106,15 @@ class Agent:
         self.sock.sendto(("SIP/2.0 %d X\r\n%s\r\nTo: %s;tag=t\r\n%sContent-Length: 0\r\n\r\n"
                           % (status, "\r\n".join(keep), m.get("To"), extra)).encode(), m.source)
 
-    def final(self, call, seconds=10):
-        end = time.monotonic() + seconds * SLACK
+    def final(self, call, seconds=BUSY_S):
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
-            m = self.receive(max(0.01, (end - time.monotonic()) / SLACK))
+            m = self.receive(max(0.01, end - time.monotonic()))
             if m and m.status >= 200 and m.get("Call-ID") == call:
                 return m
         fail("no final answer to " + call)
 
-    def request(self, seconds=5):
+    def request(self, seconds=BUSY_S):
         m = self.receive(seconds)
         check(m and m.method, "the S-CSCF got no request")
         return m
@@ -148,17 +148,17 @@ subscribers_file: subscribers.yaml
         return """
 plmn: {mcc: "001", mnc: "01"}
 workers: %d
-sip: {listen: ["udp:%s.20:4060", "tcp:%s.20:4060"]}
-diameter: {identity: icscf.%s, listen: "%s.20:%d", request_timeout_ms: 1000,
+sip: {listen: ["udp:%s.20:4060", "tcp:%s.20:4060"], overload: {target_delay_ms: 10000}}
+diameter: {identity: icscf.%s, listen: "%s.20:%d", request_timeout_ms: 2000,
   peers: [{identity: hss.%s, address: %s.40, port: %d}]}
 rest: {listen: "%s.20:18080", token: t}
 selection:
   server_wait_ms: 1500
-  suspect_s: 2
+  suspect_s: %d
   servers:
     - {name: "sip:%s.31:6060", capabilities: [1, 7]}
     - {name: "sip:%s.32:6060", capabilities: [1], priority: 1}
-%s""" % (workers, self.net, self.net, DOMAIN, self.net, first + 1, DOMAIN, self.net, first, self.net, self.net, self.net, more)
+%s""" % (workers, self.net, self.net, DOMAIN, self.net, first + 1, DOMAIN, self.net, first, self.net, SUSPECT_S, self.net, self.net, more)
 
     def write(self, name, text):
         with open(os.path.join(self.work, name), "w", encoding="utf-8") as f:
@@ -173,7 +173,7 @@ selection:
     def end(self, name, sig):
         p = self.procs.pop(name)
         p.send_signal(sig)
-        return p.wait(30 * SLACK)
+        return p.wait(30 + BUSY_S)
 
     def end_all(self):
         for name in list(self.procs):
@@ -183,7 +183,7 @@ selection:
         r = urllib.request.Request("http://%s.%d:18080%s" % (self.net, host, path), method=method,
                                    headers={"Authorization": "Bearer t"}, data=json.dumps(body).encode() if body is not None else None)
         try:
-            with urllib.request.urlopen(r, timeout=10 * SLACK) as a:
+            with urllib.request.urlopen(r, timeout=10 + BUSY_S) as a:
                 text = a.read().decode()
                 return a.status, json.loads(text) if text[:1] in "{[" else text
         except urllib.error.HTTPError as e:
@@ -280,8 +280,8 @@ def slow_hss(core, p, s1):
     core.behave({"UAR": {"silent": True}})
     began = time.monotonic()
     refused(p.final(register(core, p, ALICE)), 504, True)
-    check(0.9 < time.monotonic() - began < 2 * SLACK, "the deadline is request_timeout_ms")
-    core.behave({"UAR": {"delayMs": 1300}})
+    check(1.9 < time.monotonic() - began < 2 + BUSY_S, "the deadline is request_timeout_ms")
+    core.behave({"UAR": {"delayMs": 2600}})
     refused(p.final(register(core, p, ALICE)), 504, True)
     await_true("the late answer is counted", lambda: "diameter_late_answers_total{" in core.rest(20, "/metrics")[1])
     s1.drain()
@@ -294,7 +294,7 @@ def slow_hss(core, p, s1):
 
 def cancelled(core, p, s1):
     print("CANCEL while the HSS thinks: 487, nothing is sent on (D11)")
-    core.behave({"LIR": {"delayMs": 600}})
+    core.behave({"LIR": {"delayMs": 1200}})
     ruri = "sip:%s@%s" % (ALICE, DOMAIN)
     call = p.send_request(core.icscf, "INVITE", ruri)
     branch = call.split("@")[0]
@@ -311,7 +311,7 @@ def cancelled(core, p, s1):
     p.sock.sendto(("ACK %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\nFrom: <sip:%s@%s>;tag=f\r\n"
                    "To: %s\r\nCall-ID: %s\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
                    % (ruri, p.host, p.port, branch, ALICE, DOMAIN, m.get("To"), call)).encode(), core.icscf)
-    check(s1.receive(1.0 / SLACK) is None, "the S-CSCF heard of a cancelled call")
+    check(s1.receive(1.0) is None, "the S-CSCF heard of a cancelled call")
     core.behave({})
 
 
@@ -325,9 +325,10 @@ def failing_scscf(core, p, s1, s2):
     first, second = table["sip:%s.31:6060" % core.net], table["sip:%s.32:6060" % core.net]
     check(first["health"] == "suspect" and first["failures"] >= 1 and second["health"] == "up", str(table))
     call = register(core, p, ALICE)		# the suspect is passed over at once
-    s2.answer(s2.request(1), 200)
+    s2.answer(s2.request(), 200)
     check(p.final(call).status == 200, "past the suspect")
-    time_over = time.monotonic() + 2.1
+    check(all(m.get("Call-ID") != call for m in s1.queued()), "the suspect was asked")
+    time_over = time.monotonic() + SUSPECT_S + 0.1
     await_true("trust again", lambda: time.monotonic() > time_over)
     s1.drain()
     call = register(core, p, ALICE)
@@ -345,7 +346,7 @@ def lost_hss(core, p, s1):
     await_true("ready again", core.ready, 60)
     s1.drain()
     call = register(core, p, ALICE)
-    m = s1.receive(3)
+    m = s1.receive()
     if m is None:
         fail("no REGISTER after the HSS came back: " + p.final(call).start)
     s1.answer(m, 200)
@@ -381,13 +382,13 @@ def many(core, p, s1):
     s1.drain()
     calls = {register(core, p, ALICE, CONTACT + "X-N: %d\r\n" % n) for n in range(200)}
     seen, answers = set(), {}
-    end = time.monotonic() + 30 * SLACK
+    end = time.monotonic() + 30 + BUSY_S
     while len(answers) < 200 and time.monotonic() < end:
-        m = s1.receive(0.02 / SLACK)
+        m = s1.receive(0.02)
         if m and m.method == "REGISTER":
             seen.add(m.get("X-N"))
             s1.answer(m, 200)
-        m = p.receive(0.001 / SLACK)
+        m = p.receive(0.001)
         if m and m.status >= 200:
             answers[m.get("Call-ID")] = answers.get(m.get("Call-ID"), 0) + 1
     check(set(answers) == calls, "%d of 200 answered" % len(answers))

@@ -262,9 +262,7 @@ def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20000), hard))		# the daemons inherit it
     cases = Cases()
-    # A build with a sanitizer cannot take in so much in time; overload.sh is about that.
-    patient = {n: "sip: {overload: {target_delay_ms: 5000}}\n" for n in ("pcscf", "icscf", "scscf")} if slow else {}
-    with Core(build, net, [A, B, C], extra=patient) as core:
+    with Core(build, net, [A, B, C]) as core:
         Streams(cases, core, slow).run()
     core.finish(cases)
     cases.end()
