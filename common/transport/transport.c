@@ -281,6 +281,20 @@ void transport_stats(const struct transport *t, struct transport_stats *ret)
 	*ret = t->stats;
 }
 
+void transport_disconnect(struct transport *t)
+{
+	static const struct linger at_once = { .l_onoff = 1 };		/* RST: the port can connect again */
+
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		struct conn *c = t->slot[i].c;
+
+		if (!c)
+			continue;
+		(void)setsockopt(c->f.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		conn_free(c, -ECONNABORTED, true);
+	}
+}
+
 void transport_each(struct transport *t, uint32_t after, bool (*fn)(void *arg, const struct transport_view *v), void *arg)
 {
 	uint64_t now = loop_now_ms(t->loop);

@@ -53,6 +53,8 @@ int transport_listen(struct transport *t, enum sip_proto proto, const struct add
 /* TCP connections whose flow has exactly this local address leave from this very port (IPsec: TS 33.203 §7.1), all of those to
  * one remote from one worker.  Nothing is accepted on it. */
 int transport_listen_source(struct transport *t, const struct addr *a);
+/* Every connection of this worker is reset, as by a network that forgot it: what is unsent is told to ops.error, each to ops.closed. */
+void transport_disconnect(struct transport *t);
 void transport_stop_listening(struct transport *t);	/* drain: no new connections, UDP stays readable */
 
 /* Sends (taking a reference of wire).  For streams: to->conn when set and alive, else an existing connection to that

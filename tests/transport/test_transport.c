@@ -261,6 +261,42 @@ START_TEST(test_tcp_stream)
 }
 END_TEST
 
+/* A phone that loses its connections: the other side sees them reset, we hear of each once, and the next message opens another. */
+START_TEST(test_disconnect)
+{
+	struct sip_flow to = { .proto = SIP_TCP };
+	struct bytes *wire;
+	char text[600], c;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+	struct addr a = at(25062);
+
+	open_both();
+	ck_assert_int_eq(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), 0);
+	ck_assert_int_eq(bind(listener, &a.sa, addr_len(&a)), 0);
+	ck_assert_int_eq(listen(listener, 4), 0);
+	to.remote = a;
+	wire = bytes_new(make(text, sizeof(text), 6));
+	for (unsigned round = 1; round <= 2; round++) {
+		struct transport_stats s;
+
+		ck_assert_int_eq(transport_send(side[0].t, &to, wire, 77), 0);
+		fd = accept(listener, NULL, NULL);
+		ck_assert_int_ge(fd, 0);
+		for (unsigned i = 0; i < WAIT_MS && recv(fd, text, sizeof(text), MSG_DONTWAIT) <= 0; i++)
+			loop_run_for(side[0].l, 1);
+		transport_disconnect(side[0].t);
+		ck_assert_uint_eq(side[0].closed, round);
+		transport_stats(side[0].t, &s);
+		ck_assert_uint_eq(s.connections, 0);
+		ck_assert(recv(fd, &c, 1, 0) < 0 && errno == ECONNRESET);
+		close(fd);
+	}
+	bytes_unref(wire);
+	close(listener);
+	close_both();
+}
+END_TEST
+
 START_TEST(test_tcp_bad_length)
 {
 	static const char bad[] = "OPTIONS sip:a@h SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nContent-Length: x\r\n\r\n";
@@ -428,6 +464,6 @@ START_TEST(test_close)
 }
 END_TEST
 
-TEST_MAIN("transport", TEST_ONE(test_close), TEST_ONE(test_unreachable), TEST_ONE(test_unreachable_ipv6), TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_tcp_bad_length),
+TEST_MAIN("transport", TEST_ONE(test_close), TEST_ONE(test_unreachable), TEST_ONE(test_unreachable_ipv6), TEST_ONE(test_udp_hand_over), TEST_ONE(test_tcp_stream), TEST_ONE(test_disconnect), TEST_ONE(test_tcp_bad_length),
 	  TEST_ONE(test_connect_refused), TEST_ONE(test_address_in_use),
 	  TEST_ONE(test_source_port))
