@@ -57,6 +57,14 @@ static const struct profile_identity *gruu_identity(const struct reg_job *job)
 	return NULL;
 }
 
+/* Part of what some phones want before they do anything: without a number they are registered and stay mute. */
+static void warn_numberless(const struct reg_job *job)
+{
+	if (strcmp(job->kind, "initial") == 0 && job->g->n_bindings && job->g->profile && !profile_has_number(job->g->profile))
+		log_warn(LOG_REG, "the implicit registration set has no number: some phones neither subscribe to their state nor call then",
+			 LOG_S("impi", job->impi), LOG_S("impu", job->impu));
+}
+
 static void answer_200(struct reg_job *job, const char *cause, const char *why, bool again)
 {
 	struct registration *g = job->g;
@@ -82,6 +90,7 @@ static void answer_200(struct reg_job *job, const char *cause, const char *why, 
 	binding_write_contacts(g, gruu_identity(job), &out);
 	if (job->auth_info)
 		buf_puts(&out, job->auth_info);
+	warn_numberless(job);
 	if (out.failed)
 		reg_job_answer_later(job, 500, "failed", "the answer does not fit");
 	else

@@ -461,6 +461,14 @@ static void put_identity(struct buf *out, const struct profile_identity *id)
 	buf_putc(out, '>');
 }
 
+bool profile_has_number(const struct profile *p)
+{
+	for (unsigned i = 0; i < p->n_identities; i++)
+		if (!p->identity[i].barred && (strncmp(p->identity[i].aor, "tel:", 4) == 0 || strncmp(p->identity[i].aor, "sip:+", 5) == 0))
+			return true;
+	return false;
+}
+
 void profile_associated_uri(const struct profile *p, struct buf *out)
 {
 	const struct profile_identity *first = profile_default(p);

@@ -58,5 +58,7 @@ const struct profile_identity *profile_find(const struct profile *p, struct str 
 /* A tel (or sip) identity in the same alias group, else of the same service, not barred: the second value of
  * P-Asserted-Identity (TS 24.229 §5.4.3.2).  NULL when there is none. */
 const struct profile_identity *profile_other_form(const struct profile *p, const struct profile_identity *id);
+/* An identity that others may dial: a tel URI or sip:+..., not barred.  Handsets that find none keep silent. */
+bool profile_has_number(const struct profile *p);
 /* Value of P-Associated-URI: every identity that is not barred, the default first (RFC 7315 §4.1, row S10). */
 void profile_associated_uri(const struct profile *p, struct buf *out);

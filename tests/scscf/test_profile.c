@@ -81,6 +81,24 @@ START_TEST(test_services_aliases_and_filter_criteria)
 }
 END_TEST
 
+/* Handset 14: what a phone can be dialled by. */
+static const struct { const char *name, *xml; bool number; } numbers[] = {
+	{ "a SIP URI alone", SUB("<ServiceProfile>" ID("sip:001@h", "") "</ServiceProfile>"), false },
+	{ "a tel URI", SUB("<ServiceProfile>" ID("sip:001@h", "") ID("tel:+491", "") "</ServiceProfile>"), true },
+	{ "a SIP URI with a number", SUB("<ServiceProfile>" ID("sip:001@h", "") ID("sip:+491@h;user=phone", "") "</ServiceProfile>"), true },
+	{ "barred", SUB("<ServiceProfile>" ID("sip:001@h", "") ID("tel:+491", "<BarringIndication>1</BarringIndication>") "</ServiceProfile>"), false },
+};
+
+START_TEST(test_number_row)
+{
+	struct profile *p;
+
+	ck_assert_int_eq(profile_parse(str_from_c(numbers[_i].xml), NULL, &p, NULL), 0);
+	ck_assert_msg(profile_has_number(p) == numbers[_i].number, "%s", numbers[_i].name);
+	obj_unref(p);
+}
+END_TEST
+
 START_TEST(test_limits)
 {
 	struct profile *p;
@@ -122,4 +140,4 @@ START_TEST(test_truncated_everywhere)
 END_TEST
 
 TEST_MAIN("profile", TEST_ROWS(test_profile_row, rows), TEST_ONE(test_services_aliases_and_filter_criteria),
-	  TEST_ONE(test_limits), TEST_ONE(test_truncated_everywhere))
+	  TEST_ROWS(test_number_row, numbers), TEST_ONE(test_limits), TEST_ONE(test_truncated_everywhere))
