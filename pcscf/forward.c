@@ -225,6 +225,7 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	struct forward *f = user;
 	struct sip_msg *req = proxy_request(p);
 	unsigned own = own_status(f, req, status, m != NULL);
+	bool mute = f->to_phone && !m && !f->heard;		/* it may be out of reach: another thing than nobody lifting */
 	struct call *c;
 
 	correlate(f);
@@ -232,7 +233,7 @@ static bool on_final(void *user, struct proxy *p, unsigned status, struct sip_ms
 	c = call_of(f, req);
 	if (c && c->invite == p)
 		call_invite_over(c, own);
-	if (own == status)
+	if (own == status && !(mute && status == 408))
 		return false;
 	tx_refuse(proxy_server(p), &(const struct refusal){
 		.status = own, .why = f->to_phone ? "the phone does not answer" : m ? "the core is not available" : "the core does not answer",

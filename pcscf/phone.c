@@ -40,7 +40,7 @@ static struct binding *not_in_clear(struct pcscf_req *r, struct binding *b)
 	if (!b || !b->sa)
 		return b;
 	log_info(LOG_SEC, "in clear from a phone that has security associations", LOG_S("impi", b->impi),
-		 LOG_S("call_id", r->m->call_id));
+		 LOG_S("method", r->m->method_name), LOG_S("call_id", r->m->call_id));
 	obj_unref(b);
 	return NULL;
 }
