@@ -134,6 +134,14 @@ static int cmd_raw(struct ue *u, struct str args)
 	return raw_send(u, args);
 }
 
+static int cmd_disconnect(struct ue *u, struct str args)
+{
+	(void)args;
+	net_disconnect(u);
+	event_put(u, event_new("disconnected"), false);
+	return 0;
+}
+
 static const struct command commands[] = {
 	{ "register", "", cmd_register, { "registered", "registration-failed" } },
 	{ "reregister", "", cmd_register, { "registered", "registration-failed" } },
@@ -151,6 +159,7 @@ static const struct command commands[] = {
 	{ "message", "URI|NUMBER TEXT", cmd_message, { "message-sent" } },
 	{ "options", "URI|NUMBER", cmd_options, { "response" } },
 	{ "raw", "FILE", cmd_raw, { NULL } },
+	{ "disconnect", "", cmd_disconnect, { NULL } },
 	{ "wait", "EVENT [SECONDS]", queue_wait, { NULL } },
 	{ "pause", "SECONDS", queue_pause, { NULL } },
 	{ "quit", "", queue_quit, { NULL } },

@@ -16,7 +16,7 @@ static const char *const attacks[ATTACK_N] = {
 	[ATTACK_VERIFY_PORT_S] = "verify-port-s", [ATTACK_VERIFY_Q] = "verify-q", [ATTACK_VERIFY_SHORT] = "verify-short",
 	[ATTACK_VERIFY_MISSING] = "verify-missing", [ATTACK_CLIENT_SPI] = "client-spi", [ATTACK_CLIENT_PORT] = "client-port",
 	[ATTACK_CLIENT_SHORT] = "client-short", [ATTACK_CLEAR_ANSWER] = "clear-answer", [ATTACK_CLEAR_REQUESTS] = "clear-requests",
-	[ATTACK_WRONG_SPI] = "wrong-spi",
+	[ATTACK_CLEAR_PRACK] = "clear-prack", [ATTACK_WRONG_SPI] = "wrong-spi",
 };
 
 int attack_from_name(const char *name, enum ue_attack *ret)
@@ -153,7 +153,7 @@ static void set_flow(struct ue *u)
 {
 	const struct ipsec_set *s = in_use(u);
 
-	u->flow = (struct sip_flow){ .proto = u->o.proto, .remote = u->o.pcscf, .local = u->local };
+	u->flow = net_flow(u);
 	if (!s)
 		return;
 	addr_set_port(&u->flow.remote, s->theirs.port_s);
@@ -188,12 +188,12 @@ void ipsec_response_flow(void *arg, const struct sip_msg *req, struct sip_flow *
 	addr_set_port(&to->local, s->mine.port_c);
 }
 
-/* --attack clear-requests: what is not REGISTER leaves the unprotected way. */
+/* --attack clear-requests: what is not REGISTER leaves the unprotected way; clear-prack: PRACK alone. */
 struct sip_flow ipsec_flow_for(const struct ue *u, enum sip_method method)
 {
 	struct sip_flow f = u->flow;
 
-	if (u->o.attack == ATTACK_CLEAR_REQUESTS && method != SIP_REGISTER) {
+	if ((u->o.attack == ATTACK_CLEAR_REQUESTS && method != SIP_REGISTER) || (u->o.attack == ATTACK_CLEAR_PRACK && method == SIP_PRACK)) {
 		f.remote = u->o.pcscf;
 		f.local = u->local;
 	}
@@ -357,6 +357,7 @@ int ipsec_challenge(struct ue *u, const struct sip_msg *m)
 	memcpy(k.ck, s->ck, 16);
 	memcpy(k.ik, s->ik, 16);
 	drop(u, &s->pending);
+	drop(u, &s->old);		/* the network may have given its ports to the new one */
 	rc = xfrm_set_add(s->x, &k);
 	if (rc < 0) {
 		event_error(u, "the kernel takes no security associations: %s", strerror(-rc));

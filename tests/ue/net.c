@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "common/transport/tls.h"
+#include "common/util/names.h"
 #include "common/util/rand.h"
 #include "tests/ue/ue.h"
 
@@ -157,6 +159,25 @@ static int listen_both(struct ue *u)
 	return rc;
 }
 
+/* The P-CSCF must prove its name, or its address: TS 33.203 §O.2.1, RFC 5922 §7.  We have no certificate (§O.1). */
+static int trust(struct ue *u)
+{
+	struct tls_config c = { .ca_file = u->o.tls_ca[0] ? u->o.tls_ca : NULL, .verify_servers = true };
+	char why[TLS_ERROR_BYTES];
+	struct tls_context *t;
+
+	if (u->o.proto != SIP_TLS)
+		return 0;
+	t = tls_context_new(&c, why);
+	if (!t) {
+		event_error(u, "TLS: %s", why);
+		return -EINVAL;
+	}
+	transport_group_set_tls(u->group, t);
+	tls_context_unref(t);
+	return 0;
+}
+
 static int listen_somewhere(struct ue *u)
 {
 	bool any = addr_port(&u->local) == 0;
@@ -171,7 +192,26 @@ static int listen_somewhere(struct ue *u)
 			addr_set_port(&u->local, (uint16_t)(FIRST_PORT + rand_below(N_PORTS)));
 		rc = listen_both(u);
 	}
-	return rc;
+	return rc < 0 ? rc : trust(u);
+}
+
+struct sip_flow net_flow(const struct ue *u)
+{
+	struct sip_flow f = { .proto = u->o.proto, .remote = u->o.pcscf, .local = u->local };
+
+	if (f.proto == SIP_TLS)
+		f.name = name_number(str_from_c(u->o.tls_name));
+	return f;
+}
+
+const char *net_transport_param(const struct ue *u)
+{
+	return u->o.proto == SIP_TCP ? ";transport=tcp" : u->o.proto == SIP_TLS ? ";transport=tls" : "";
+}
+
+void net_disconnect(struct ue *u)
+{
+	transport_disconnect(u->transport);
 }
 
 int net_open(struct ue *u)
@@ -196,7 +236,7 @@ int net_open(struct ue *u)
 		t = (struct tx_timers){ u->o.t1_ms, 8 * u->o.t1_ms, 8 * u->o.t1_ms, 64 * u->o.t1_ms };
 		tx_layer_set_timers(u->tx, TX_UE, &t);
 	}
-	u->flow = (struct sip_flow){ .proto = u->o.proto, .remote = u->o.pcscf, .local = u->local };
+	u->flow = net_flow(u);
 	addr_fmt(&u->local, u->local_text);
 	return ipsec_open(u);
 }
@@ -227,16 +267,24 @@ void via_make(const struct ue *u, struct via *v)
 	snprintf(v->text, sizeof(v->text), "SIP/2.0/%s %s;branch=%s;rport", sip_proto_name(u->o.proto), u->local_text, v->branch);
 }
 
-/* Too large for a datagram: the same request with TCP in our Via.  RFC 3261 §18.1.1.  Takes over wire. */
-static struct bytes *wire_for_tcp(struct bytes *wire)
+/* What is too large for a datagram goes by TCP (RFC 3261 §18.1.1), MESSAGE as --message-proto says. */
+static enum sip_proto proto_for(const struct ue *u, enum sip_method method, size_t bytes)
 {
-	static const char udp[] = "\r\nVia: SIP/2.0/UDP";
+	enum sip_proto p = method == SIP_MESSAGE ? u->o.message_proto : u->o.proto;
+
+	return p == SIP_UDP && u->o.udp_max_bytes && bytes > u->o.udp_max_bytes ? SIP_TCP : p;
+}
+
+/* The same request with another protocol in our Via.  Takes over wire. */
+static struct bytes *wire_for(struct bytes *wire, enum sip_proto proto)
+{
+	static const char via[] = "\r\nVia: SIP/2.0/";
 	struct bytes *copy = bytes_new(bytes_str(wire));
-	ssize_t at = str_find(bytes_str(wire), STR(udp));
+	ssize_t at = str_find(bytes_str(wire), STR(via));
 
 	bytes_unref(wire);
 	if (copy && at >= 0)
-		memcpy(copy->p + at + sizeof(udp) - 4, "TCP", 3);	/* nobody else has it yet */
+		memcpy(copy->p + at + sizeof(via) - 1, sip_proto_name(proto), 3);	/* nobody else has it yet */
 	return copy;
 }
 
@@ -249,10 +297,10 @@ struct tx_client *net_send(struct ue *u, enum sip_method method, const struct vi
 	};
 	struct tx_client *ct;
 
-	if (wire && u->o.udp_max_bytes && u->o.proto == SIP_UDP && wire->l > u->o.udp_max_bytes) {
-		a.wire = wire = wire_for_tcp(wire);
-		a.to.proto = SIP_TCP;
-	}
+	if (wire)
+		a.to.proto = proto_for(u, method, wire->l);
+	if (wire && a.to.proto != u->o.proto)
+		a.wire = wire = wire_for(wire, a.to.proto);
 	ct = wire ? tx_client_new(u->tx, &a) : NULL;
 	bytes_unref(wire);
 	return ct;
@@ -275,7 +323,7 @@ static void put_route(const struct ue *u, struct buf *b)
 {
 	char pcscf[ADDR_STRLEN];
 
-	buf_printf(b, "Route: <sip:%s%s;lr>", addr_fmt(&u->flow.remote, pcscf), u->o.proto == SIP_TCP ? ";transport=tcp" : "");
+	buf_printf(b, "Route: <sip:%s%s;lr>", addr_fmt(&u->flow.remote, pcscf), net_transport_param(u));
 	if (u->reg.service_route && u->reg.service_route[0])
 		buf_printf(b, ",%s", u->reg.service_route);
 	buf_puts(b, "\r\n");

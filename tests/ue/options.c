@@ -9,7 +9,9 @@ static const char usage[] =
 	"usage: imsue --pcscf udp:ADDRESS:PORT --imsi IMSI --mcc MCC --mnc MNC (--k HEX --opc HEX | --password TEXT) [options]\n"
 	"A simulated IMS phone: commands on stdin (or -e), events as JSON lines on stdout.\n"
 	"\n"
-	"  --pcscf PROTO:ADDR:PORT  where the P-CSCF is; PROTO is udp or tcp\n"
+	"  --pcscf PROTO:ADDR:PORT  where the P-CSCF is; PROTO is udp, tcp or tls\n"
+	"  --tls-ca FILE            whom to trust, PEM (the system's)\n"
+	"  --tls-name NAME          what the P-CSCF's certificate must say, RFC 5922 (its address)\n"
 	"  --bind ADDR[:PORT]       own address (default: what the kernel takes; any port)\n"
 	"  --imsi N --msisdn N --mcc N --mnc N     identities of TS 23.003 §13 are made from these\n"
 	"  --impi X --impu URI --domain D          or given\n"
@@ -26,26 +28,27 @@ static const char usage[] =
 	"  --no-authorization       the first REGISTER without Authorization\n"
 	"  --t1-ms N                T1; T2, T4 follow (default: TS 24.229 §7.7, 2000)\n"
 	"  --udp-max BYTES          larger requests go over TCP, RFC 3261 says 1300 (0: none does)\n"
+	"  --message-proto PROTO    MESSAGE goes by udp or tcp, whatever the rest does\n"
 	"  --ipsec                  security agreement and IPsec (TS 33.203); CAP_NET_ADMIN and a kernel with ESP\n"
 	"  --ipsec-offer ALG/EALG,...   what Security-Client holds, in that order (all of TS 33.203)\n"
 	"  --nat                    offer ESP within UDP as well, and use it when a NAT is between (TS 33.203 annex M)\n"
 	"  --attack NAME            do one thing wrong: verify-{alg,ealg,spi-c,spi-s,port-c,port-s,q,short,missing},\n"
-	"                           client-{spi,port,short}, clear-answer, clear-requests, wrong-spi\n"
+	"                           client-{spi,port,short}, clear-answer, clear-requests, clear-prack, wrong-spi\n"
 	"  --trace                  an event per SIP message\n"
 	"  -e 'CMD; CMD; ...'       run these, then quit; status 0 when all succeeded.  A list goes on when a command has\n"
 	"                           its outcome (call: at once); commands are separated by ';' and a blank\n"
 	"\n"
 	"commands: register, reregister, deregister, subscribe, unsubscribe (reg event), call URI, answer [CALL], reject [CODE],\n"
-	"          hold, resume, hangup, cancel, info, message URI TEXT, options URI, raw FILE, wait EVENT [SECONDS],\n"
-	"          pause SECONDS, quit\n"
-	"events: ready registering challenged secured resync registered deregistered registration-failed calling trying progress\n"
+	"          hold, resume, hangup, cancel, info, message URI TEXT, options URI, raw FILE, disconnect (all connections),\n"
+	"          wait EVENT [SECONDS], pause SECONDS, quit\n"
+	"events: ready registering challenged secured resync registered deregistered registration-failed disconnected calling trying progress\n"
 	"        ringing prack update incoming answered held resumed ended call-failed message-sent message-received\n"
 	"        subscribed subscription-failed notify response timeout error sip\n";
 
 enum {
 	OPT_PCSCF = 256, OPT_BIND, OPT_IMSI, OPT_MSISDN, OPT_MCC, OPT_MNC, OPT_IMPI, OPT_IMPU, OPT_DOMAIN, OPT_K, OPT_OPC, OPT_OP,
 	OPT_AMF, OPT_SQN, OPT_PASSWORD, OPT_EXPIRES, OPT_ANSWER, OPT_RING_MS, OPT_MAX_RING_S, OPT_PRECOND, OPT_RTP, OPT_USER_AGENT,
-	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_IPSEC, OPT_IPSEC_OFFER, OPT_NAT, OPT_ATTACK, OPT_TRACE, OPT_HELP,
+	OPT_NO_AUTHORIZATION, OPT_T1_MS, OPT_UDP_MAX, OPT_IPSEC, OPT_IPSEC_OFFER, OPT_NAT, OPT_MESSAGE_PROTO, OPT_TLS_CA, OPT_TLS_NAME, OPT_ATTACK, OPT_TRACE, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -58,7 +61,9 @@ static const struct option options[] = {
 	{ "rtp", 1, NULL, OPT_RTP }, { "user-agent", 1, NULL, OPT_USER_AGENT },
 	{ "no-authorization", 0, NULL, OPT_NO_AUTHORIZATION }, { "t1-ms", 1, NULL, OPT_T1_MS },
 	{ "udp-max", 1, NULL, OPT_UDP_MAX }, { "ipsec", 0, NULL, OPT_IPSEC },
-	{ "ipsec-offer", 1, NULL, OPT_IPSEC_OFFER }, { "nat", 0, NULL, OPT_NAT }, { "attack", 1, NULL, OPT_ATTACK }, { "trace", 0, NULL, OPT_TRACE },
+	{ "ipsec-offer", 1, NULL, OPT_IPSEC_OFFER }, { "nat", 0, NULL, OPT_NAT },
+	{ "message-proto", 1, NULL, OPT_MESSAGE_PROTO }, { "tls-ca", 1, NULL, OPT_TLS_CA }, { "tls-name", 1, NULL, OPT_TLS_NAME },
+	 { "attack", 1, NULL, OPT_ATTACK }, { "trace", 0, NULL, OPT_TRACE },
 	{ "help", 0, NULL, OPT_HELP }, { NULL, 0, NULL, 0 },
 };
 
@@ -67,7 +72,7 @@ struct reader {
 	struct ue_options *o;
 	char *why;
 	size_t why_size;
-	bool has_k, has_opc, has_op;
+	bool has_k, has_opc, has_op, has_message_proto;
 	uint8_t op[16];
 };
 
@@ -123,9 +128,16 @@ static int read_pcscf(struct reader *r, const char *in)
 	struct str proto, where;
 
 	if (!str_cut(str_from_c(in), ':', &proto, &where) || sip_proto_from_name(proto, &r->o->proto) < 0 ||
-	    r->o->proto == SIP_TLS || addr_parse_hostport(where, 5060, &r->o->pcscf) < 0)
-		return refuse(r, "pcscf", "udp:ADDRESS:PORT or tcp:ADDRESS:PORT is needed");
+	    addr_parse_hostport(where, r->o->proto == SIP_TLS ? 5061 : 5060, &r->o->pcscf) < 0)
+		return refuse(r, "pcscf", "udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT is needed");
 	return 0;
+}
+
+static int read_message_proto(struct reader *r, const char *in)
+{
+	r->has_message_proto = true;
+	return sip_proto_from_name(str_from_c(in), &r->o->message_proto) == 0 && r->o->message_proto != SIP_TLS ? 0 :
+	       refuse(r, "message-proto", "udp or tcp");
 }
 
 static int read_offer(struct reader *r, const char *in)
@@ -225,6 +237,12 @@ static int read_option(struct reader *r, int opt, const char *name, const char *
 	case OPT_NAT:
 		o->nat = true;
 		return 0;
+	case OPT_MESSAGE_PROTO:
+		return read_message_proto(r, v);
+	case OPT_TLS_CA:
+		return read_text(r, name, v, o->tls_ca, sizeof(o->tls_ca));
+	case OPT_TLS_NAME:
+		return read_text(r, name, v, o->tls_name, sizeof(o->tls_name));
 	case OPT_IPSEC_OFFER:
 		return read_offer(r, v);
 	case OPT_ATTACK:
@@ -265,6 +283,12 @@ static int derive(struct reader *r)
 		return refuse(r, "k", "--k needs --opc or --op, and they need it");
 	if (!r->has_k && !o->password[0])
 		return refuse(r, "k", "credentials are missing: give --k and --opc, or --password");
+	if (r->has_message_proto && o->proto == SIP_TLS)
+		return refuse(r, "message-proto", "not with TLS");
+	if (o->ipsec && o->proto == SIP_TLS)
+		return refuse(r, "ipsec", "TLS needs none");
+	if (!r->has_message_proto)
+		o->message_proto = o->proto;
 	o->has_k = r->has_k;
 	if (r->has_op && !r->has_opc)
 		milenage_opc(o->k, r->op, o->opc);

@@ -13,7 +13,7 @@ void contact_make(struct ue *u)
 
 	if (u->o.ipsec)			/* TS 24.229 §5.1.1.2.2: the protected server port, from the first REGISTER on */
 		addr_set_port(&us, u->sec.port_s);
-	snprintf(u->contact, sizeof(u->contact), "sip:%s@%s%s", u->user, addr_fmt(&us, at), u->o.proto == SIP_TCP ? ";transport=tcp" : "");
+	snprintf(u->contact, sizeof(u->contact), "sip:%s@%s%s", u->user, addr_fmt(&us, at), net_transport_param(u));
 }
 
 /* The Contact and what makes the phone recognisable after a restart: RFC 5626 §4.1, GSMA IMEI URN of RFC 7254. */

@@ -26,6 +26,8 @@ static const struct { const char *name, *args[MAX_ARGS - 1], *domain, *impi, *im
 	  "sip:310410000000001@ims.mnc410.mcc310.3gppnetwork.org" },
 	{ "names given", { P, "--password", "x", "--impi", "a@p", "--impu", "sip:b@c", "--domain", "d" }, "d", "a@p", "sip:b@c" },
 	{ "a domain beats the PLMN", { P, K, ID, "--domain", "d" }, "d", "001010000000001@d", "sip:001010000000001@d" },
+	{ "TLS", { "--pcscf", "tls:127.0.0.1", K, ID, "--tls-ca", "x.pem", "--tls-name", "p" }, "ims.mnc001.mcc001.3gppnetwork.org",
+	  "001010000000001@ims.mnc001.mcc001.3gppnetwork.org", "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org" },
 	{ "the last one counts", { P, K, ID, "--domain", "d", "--domain", "e" }, "e", "001010000000001@e", "sip:001010000000001@e" },
 };
 
@@ -45,7 +47,10 @@ END_TEST
 static const struct { const char *name, *args[MAX_ARGS - 1], *why; } bad[] = {
 	{ "nothing", { NULL }, "--pcscf: is missing" },
 	{ "no P-CSCF", { K, ID }, "--pcscf: is missing" },
-	{ "TLS", { "--pcscf", "tls:127.0.0.1:5061", K, ID }, "--pcscf: udp:" },
+	{ "SCTP", { "--pcscf", "sctp:127.0.0.1:5060", K, ID }, "--pcscf: udp:" },
+	{ "IPsec over TLS", { "--pcscf", "tls:127.0.0.1:5061", K, ID, "--ipsec" }, "--ipsec: TLS" },
+	{ "MESSAGE beside TLS", { "--pcscf", "tls:127.0.0.1:5061", K, ID, "--message-proto", "udp" }, "--message-proto: not with" },
+	{ "MESSAGE by TLS alone", { P, K, ID, "--message-proto", "tls" }, "--message-proto: udp or tcp" },
 	{ "a name", { "--pcscf", "udp:pcscf.example:5060", K, ID }, "--pcscf: udp:" },
 	{ "no domain", { P, K, "--imsi", "1" }, "--domain: is missing" },
 	{ "no identity", { P, K, "--mcc", "001", "--mnc", "01" }, "--impi: is missing" },

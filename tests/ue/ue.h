@@ -14,6 +14,7 @@
 #include "tests/ue/usim.h"
 
 #define UE_TEXT 256				/* longest identity, name, number */
+#define UE_PATH 1024
 #define UE_MAX_URIS 16				/* P-Associated-URI that are kept */
 #define UE_ALLOW "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, MESSAGE, OPTIONS, NOTIFY"
 #define UE_MMTEL "urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"	/* TS 24.229 §7.2A.8.2 */
@@ -26,7 +27,9 @@ enum ue_answer { ANSWER_AUTO, ANSWER_MANUAL, ANSWER_REJECT };
 
 struct ue_options {
 	enum sip_proto proto;
+	enum sip_proto message_proto;			/* MESSAGE goes by this one */
 	struct addr pcscf, bind;
+	char tls_ca[UE_PATH], tls_name[UE_TEXT];	/* empty: the system's; the address of --pcscf */
 	char imsi[32], msisdn[32], mcc[4], mnc[4], impi[UE_TEXT], impu[UE_TEXT], domain[UE_TEXT], password[UE_TEXT];
 	char user_agent[UE_TEXT], pani[UE_TEXT];
 	bool has_k;
@@ -141,6 +144,9 @@ void commands_event(struct ue *u, const char *name, bool bad);	/* what event_put
 /* ---- net.c: sockets, transactions, what every request carries ---- */
 
 int net_open(struct ue *u);			/* 0 or -errno */
+struct sip_flow net_flow(const struct ue *u);	/* to the P-CSCF, nothing agreed */
+const char *net_transport_param(const struct ue *u);	/* of URIs that lead to us or to the P-CSCF the way we send: ";transport=tls" or empty */
+void net_disconnect(struct ue *u);		/* as if the network had forgotten our connections */
 void net_close(struct ue *u);
 struct via {
 	char branch[24];
