@@ -16,7 +16,8 @@ import threading
 import time
 
 from cases import Cases, Fail, check, equal, wait_for
-from core import K, OPC, Sub
+from core import Sub
+from imsue import Imsue
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.abspath(sys.argv[1])
@@ -32,6 +33,7 @@ EXTRA = """sip:
   ue_timers: {t1_ms: 100}
 access: {ipsec: {%s}}
 """
+CHALLENGED = "registrar: {challenge_every: 1}\n"		# each REGISTER makes new associations; by default a protected one does not
 ATTACKS_403 = ("verify-alg", "verify-ealg", "verify-spi-c", "verify-spi-s", "verify-port-c", "verify-port-s", "verify-q",
                "verify-short", "verify-missing", "client-spi", "client-port", "client-short", "clear-answer")
 
@@ -45,15 +47,16 @@ def inside(ns, *argv, **more):
 class Core:
     """The lab's core in its namespace, with that policy."""
 
-    def __init__(self, ipsec, workers=1):
-        self.ipsec, self.workers, self.dir = ipsec, workers, tempfile.mkdtemp(prefix="ipsec-")
+    def __init__(self, ipsec, workers=1, scscf=CHALLENGED):
+        self.ipsec, self.workers, self.scscf, self.dir = ipsec, workers, scscf, tempfile.mkdtemp(prefix="ipsec-")
 
     def __enter__(self):
         self._file("subscribers.yaml", "".join(s.yaml() for s in SUBS.values()))
         self._file("extra.yaml", EXTRA % self.ipsec)
+        self._file("scscf.yaml", self.scscf)
         print(inside("core", LAB, "up", "--build", BUILD, "--net", "127.0.111", "--dir", self.dir + "/lab", "--no-dns", "--wait", "90",
                      "--workers", str(self.workers), "--subscribers", self.dir + "/subscribers.yaml", "--extra",
-                     f"pcscf={self.dir}/extra.yaml"), flush=True)
+                     f"pcscf={self.dir}/extra.yaml", "--extra", f"scscf={self.dir}/scscf.yaml"), flush=True)
         with open(self.dir + "/lab/lab.json", encoding="utf-8") as f:
             self.doc = json.load(f)
         return self
@@ -74,59 +77,14 @@ class Core:
             return f.read()
 
 
-class Phone:
-    """An imsue that takes commands on stdin."""
+class Phone(Imsue):
+    """An imsue in a namespace."""
 
     def __init__(self, ns, *options, family=4, proto="udp", ipsec=True, pcscf=None):
-        sub = SUBS[ns]
-        argv = ["ip", "netns", "exec", ns, os.path.join(BUILD, "tests/ue/imsue"), "--pcscf", f"{proto}:{pcscf or PCSCF[family]}:5060",
-                "--bind", UE[family][ns], "--imsi", sub.imsi, "--msisdn", sub.msisdn, "--mcc", "001", "--mnc", "01", "--k", K,
-                "--opc", OPC, "--sqn", str(int(time.time() * 1000) % (1 << 46)) if "--stale" in options else "0", "--rtp", "no"]
-        self.events, self.arrived = [], threading.Condition()
-        self.p = subprocess.Popen(argv + (["--ipsec"] if ipsec else []) + [o for o in options if o != "--stale"],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.at = 0
-        threading.Thread(target=self._read, daemon=True).start()
-        self.wait("ready")
-
-    def _read(self):
-        for line in self.p.stdout:
-            with self.arrived:
-                self.events.append(json.loads(line))
-                self.arrived.notify_all()
-
-    def do(self, command, *wanted, seconds=20):
-        """A command and the first of the events that may follow."""
-        self.at = len(self.events)
-        self.p.stdin.write(command + "\n")
-        return self.wait(*wanted, seconds=seconds) if wanted else None
-
-    def wait(self, *wanted, seconds=20):
-        """The next event of one of these names."""
-        end = time.monotonic() + seconds
-        with self.arrived:
-            while True:
-                for i, e in enumerate(self.events[self.at:]):
-                    if e["event"] in wanted:
-                        self.at += i + 1
-                        return e
-                if not self.arrived.wait(max(0, end - time.monotonic())) and time.monotonic() >= end:
-                    raise Fail(f"{wanted} did not come within {seconds} s; last: {self.events[-4:]}")
-
-    def seen(self, name):
-        """How often that event came."""
-        return sum(e["event"] == name for e in self.events)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.p.poll() is None:
-            self.p.stdin.close()
-            try:
-                self.p.wait(10)
-            except subprocess.TimeoutExpired:
-                self.p.kill()
+        stale = "--stale" in options			# its card is ahead of the HSS
+        super().__init__(os.path.join(BUILD, "tests/ue/imsue"), SUBS[ns], f"{proto}:{pcscf or PCSCF[family]}:5060", UE[family][ns],
+                         "--sqn", str(int(time.time() * 1000) % (1 << 46)) if stale else "0", "--rtp", "no", *(["--ipsec"] if ipsec else []),
+                         *(o for o in options if o != "--stale"), inside=("ip", "netns", "exec", ns))
 
 
 # ---- the kernel's table ----
@@ -226,6 +184,7 @@ def calls(_core, family, proto_a, proto_b):
         a.do(f"call {number('ue2')}", "answered", seconds=40)
         equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
         equal(b.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
+        equal((a.seen("secured"), b.seen("secured")), (2, 2), "agreements")
         b.do("hangup", "ended")
         a.wait("ended")
         table_is(2, 15)			# the old sets have gone 64*T1 later
@@ -267,6 +226,7 @@ def again_and_again(_core, n):
         for _ in range(n):
             equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "re-registration")
             check(len(sets("core")) <= 4, f"more than two sets: {sets('core')}")
+        equal(a.seen("secured"), n + 1, "agreements")
         table_is(1, 15)
         a.do("deregister", "deregistered")
         table_is(0, 12)
@@ -561,6 +521,170 @@ def nat_killed(core):
         table_is(0, 12)
 
 
+# ---- what handsets do, one by one: README.md says which row of the table is shown where ----
+
+MANY = "hmac-md5-96/des-ede3-cbc,hmac-md5-96/aes-cbc,hmac-md5-96/null,hmac-sha-1-96/des-ede3-cbc,hmac-sha-1-96/aes-cbc,hmac-sha-1-96/null"
+SHA1_FIRST = "hmac-sha-1-96/des-ede3-cbc,hmac-sha-1-96/aes-cbc,hmac-sha-1-96/null,hmac-md5-96/des-ede3-cbc,hmac-md5-96/aes-cbc,hmac-md5-96/null"
+
+
+def must_register(*phones):
+    """Each of them."""
+    for p in phones:
+        equal(p.do("register", "registered", "registration-failed")["event"], "registered", "registration")
+
+
+def leave(*phones):
+    """De-registration, and nothing is left in the kernel."""
+    for p in phones:
+        equal(p.do("deregister", "deregistered", "registration-failed")["event"], "deregistered", "de-registration")
+    table_is(0, 12)
+
+
+def secured(phone):
+    """The algorithm pairs that it took so far."""
+    return [(e["alg"], e["ealg"]) for e in phone.events if e["event"] == "secured"]
+
+
+def handset_2(_core):
+    """It registers over TCP and sends its messages over UDP: the same four associations."""
+    with Wire("ue1") as wire, Phone("ue1", "--message-proto", "udp", proto="tcp") as a, Phone("ue2") as b:
+        must_register(a, b)
+        before = sets("core")
+        for to, text in (("ue2", "one"), ("ue2", "two")):
+            equal(a.do(f"message {number(to)} {text}", "message-sent")["status"], 200, "MESSAGE over UDP")
+            equal(b.wait("message-received")["text"], text, "text")
+        call(a, b, "ue2")
+        equal(sets("core"), before, "associations")
+        leave(a, b)
+        wire.check()
+
+
+def handset_3(_core):
+    """A card that is ahead of the HSS: AUTS goes in clear, there is no ESP before the second challenge, and one set afterwards."""
+    for family in (4, 6):
+        with Phone("ue1", "--stale", family=family) as a:
+            must_register(a)
+            equal((a.seen("resync"), a.seen("challenged"), len(secured(a))), (1, 2, 1), "resynchronisations, challenges, agreements")
+            table_is(1)
+            leave(a)
+
+
+def handset_offers(_core, offer, proto, status):
+    """What it offers, in its order; ours decides (S1)."""
+    with Phone("ue1", "--ipsec-offer", offer, proto=proto) as a:
+        e = a.do("register", "registered", "registration-failed")
+        equal((e["event"], e.get("status")), ("registered", None) if status == 200 else ("registration-failed", status), "outcome")
+        if status == 200:
+            equal(secured(a), [("hmac-sha-1-96", "aes-cbc")], "the pair")
+            leave(a)
+        else:
+            equal(sets("core"), {}, "associations")
+
+
+def handset_10(_core):
+    """A REGISTER in the middle of a call, as for a video upgrade, then a change of the call: it goes on."""
+    with Phone("ue1", proto="tcp") as a, Phone("ue2") as b:
+        must_register(a, b)
+        a.do(f"call {number('ue2')}", "answered", seconds=40)
+        b.wait("answered")
+        must_register(a)
+        equal(a.seen("secured"), 2, "agreements")
+        a.do("hold", "held")
+        a.do("resume", "resumed")
+        table_is(2, 15)			# the old set has gone, the call has not
+        b.do("hold", "held")
+        a.do("hangup", "ended")
+        b.wait("ended")
+        leave(a, b)
+
+
+def handset_23(_core):
+    """It agrees and answers in clear on 5060 all the same, where that may be; its set goes.  (Where it may not: attack clear-answer.)"""
+    with Phone("ue1", "--attack", "clear-answer") as a:
+        must_register(a)
+        wait_for(lambda: not sets("core"), 12, "the end of the set")
+        a.do("deregister", "deregistered")
+
+
+def handset_24(core):
+    """PRACK outside of ESP: it gets nowhere, and the log says what was wrong with it."""
+    with Phone("ue1", "--attack", "clear-prack", "--t1-ms", "100") as a, Phone("ue2", "--t1-ms", "100") as b:
+        must_register(a, b)
+        a.do(f"call {number('ue2')}", "progress", "ringing")
+        wait_for(lambda: re.search("in clear from a phone that has security associations.*PRACK", core.log()), 10, "a line in the log")
+        a.wait("call-failed", seconds=40)
+        equal((b.seen("prack"), a.seen("answered")), (0, 0), "PRACKs that arrived, answers")
+        leave(a, b)
+
+
+def handset_25(_core):
+    """Its TCP connections are forgotten while it sleeps: still registered, and reached by a connection from our client port."""
+    with Wire("ue1") as wire, Phone("ue1", proto="tcp") as a, Phone("ue2") as b:
+        must_register(a, b)
+        for _ in range(2):
+            a.do("disconnect", "disconnected")
+            equal(b.do(f"message {number('ue1')} hello", "message-sent")["status"], 200, "MESSAGE")
+            a.do("disconnect", "disconnected")
+            call(b, a, "ue1")
+        equal(a.seen("registered"), 1, "registrations")
+        call(a, b, "ue2")
+        leave(a, b)
+        wire.check()
+
+
+def handset_27(_core):
+    """600000 s are asked for, another client port each time: granted as the network wants, one set in the end."""
+    with Phone("ue1") as a:
+        must_register(a)
+        for _ in range(4):
+            must_register(a)
+        ports = [e["portC"] for e in a.events if e["event"] == "secured"]
+        check(len(ports) == 5 and all(x != y for x, y in zip(ports, ports[1:])), f"client ports: {ports}")
+        check(all(0 < e["expires"] < 600000 for e in a.events if e["event"] == "registered"), "granted times")
+        table_is(1, 15)
+        leave(a)
+
+
+def hard_limits():
+    """Seconds that the kernel gives the core's associations."""
+    return [int(n) for n in re.findall(r"expire add: soft \d+\(sec\), hard (\d+)\(sec\)", inside("core", "ip", "-s", "xfrm", "state"))]
+
+
+def handset_28(_core):
+    """A refresh within the associations gets 200 and no challenge: the set stays, and lives longer."""
+    with Phone("ue1") as a:
+        must_register(a)
+        before, limits = sets("core"), hard_limits()
+        time.sleep(2.5)					# of the associations' life
+        must_register(a)
+        equal((a.seen("challenged"), len(secured(a))), (1, 1), "challenges, agreements")
+        equal(sets("core"), before, "associations")
+        now = hard_limits()
+        check(len(now) == 4 and min(now) > max(limits), f"lifetimes before {limits}, now {now}")
+        leave(a)
+
+
+def handset_29(_core):
+    """Its connection goes while the far phone rings: the answer finds it at the server port that its Via names."""
+    with Phone("ue1", proto="tcp") as a, Phone("ue2", "--answer", "manual") as b:
+        must_register(a, b)
+        a.do(f"call {number('ue2')}", "ringing", seconds=40)
+        a.do("disconnect", "disconnected")
+        b.do("answer", "answered")
+        a.wait("answered")
+        b.do("hangup", "ended")
+        a.wait("ended")
+        leave(a, b)
+
+
+def handset_30(_core):
+    """Several entries in Security-Server: the phone takes the one with the highest q, and Security-Verify has them all."""
+    with Phone("ue1", "--ipsec-offer", ",".join(EVERY.strip("[]").split(", ")[::-1])) as a:
+        must_register(a)
+        equal(secured(a), [("hmac-sha-1-96", "aes-cbc")], "the pair")
+        leave(a)
+
+
 def helper_pid():
     """The process with the privilege."""
     return int(inside("core", "pgrep", "-x", "-r", "S,R,D", "cscf-ipsec").split()[0])
@@ -726,7 +850,7 @@ EVERY = "[hmac-sha-1-96/aes-cbc, null/aes-gcm, aes-gmac/null, hmac-sha-1-96/des-
 
 
 def groups():
-    """Cores, one after the other: access.ipsec, workers, and the cases (name, function, what it takes besides the core)."""
+    """Cores, one after the other: access.ipsec, workers, the cases (name, function, what it takes besides the core), more for the S-CSCF."""
     yield "policy: require", 1, [
         *((f"register, IPv{family}, {proto}", register_and_go, family, proto) for family in (4, 6) for proto in ("udp", "tcp")),
         ("calls over UDP", calls, 4, "udp", "udp"),
@@ -746,7 +870,11 @@ def groups():
         ("prefer: without an agreement", in_clear, 200),
         ("prefer: with one", protected_works),
         ("two workers: calls over TCP", calls, 4, "tcp", "tcp"),
-        *(("pair " + p, pair, *p.split("/")) for p in EVERY.strip("[]").split(", "))]
+        *(("pair " + p, pair, *p.split("/")) for p in EVERY.strip("[]").split(", ")),
+        ("handset 7 MD5 alone, where the operator wants it", pair, "hmac-md5-96", "des-ede3-cbc"),
+        ("handset 21 no IPsec at all, where that may be", in_clear, 200),
+        ("handset 23 an answer in clear, where that may be", handset_23),
+        ("handset 30 the highest q", handset_30)]
     yield "policy: require", 1, [("two P-CSCFs", two_instances)]
     yield "policy: require", 1, [
         ("P23 behind a NAT, udp", behind_nat, "udp"),
@@ -759,16 +887,34 @@ def groups():
     yield "policy: require", 1, [("X4 killed and back: a set that is lost takes its phone along", lost)]
     yield "policy: require", 1, [("killed, another's", killed)]
     yield "policy: require", 1, [("after one that was killed, another's stay", swept)]
+    yield "policy: require", 1, [
+        ("handset 1 strict port roles", udp_port_roles),
+        ("handset 2 TCP, and MESSAGE over UDP", handset_2),
+        ("handset 3 AUTS, both families", handset_3),
+        ("handset 7 many entries, MD5 first", handset_offers, MANY, "udp", 200),
+        ("handset 7 MD5 alone", handset_offers, "hmac-md5-96/des-ede3-cbc,hmac-md5-96/aes-cbc", "udp", 494),
+        ("handset 10 REGISTER in a call", handset_10),
+        ("handset 16 every entry in one header, TCP alone", handset_offers, MANY + ",null/aes-gcm,aes-gmac/null", "tcp", 200),
+        ("handset 17 brands: TCP and TCP", calls, 4, "tcp", "tcp"),
+        ("handset 17 brands: UDP and TCP, IPv6", calls, 6, "udp", "tcp"),
+        ("handset 20 SHA-1 first", handset_offers, SHA1_FIRST, "udp", 200),
+        ("handset 21 no IPsec at all", in_clear, 421),
+        ("handset 23 an answer in clear", attack, "clear-answer"),
+        ("handset 24 PRACK outside of ESP", handset_24),
+        ("handset 25 connections that are forgotten", handset_25),
+        ("handset 27 another port each time", handset_27),
+        ("handset 29 no connection while it rings", handset_29)]
+    yield "policy: require", 1, [("handset 28 200 without a challenge", handset_28)], "registrar: {challenge_every: 0}\n"
     yield "policy: off", 1, [("off: without an agreement", in_clear_off)]
 
 
 def main():
-    """All but what ipsec_nat.sh runs, or the cases with that in their name."""
+    """All but what ipsec_nat.sh and ipsec_handsets.sh run, or the cases with that in their name."""
     c, part = Cases(), sys.argv[2] if len(sys.argv) > 2 else None
-    for ipsec, workers, cases in groups():
-        chosen = [one for one in cases if (part in one[0] if part else not one[0].startswith("P23 "))]
+    for ipsec, workers, cases, *scscf in groups():
+        chosen = [one for one in cases if (part in one[0] if part else not one[0].startswith(("P23 ", "handset ")))]
         if chosen:
-            with Core(ipsec, workers) as core:
+            with Core(ipsec, workers, *scscf) as core:
                 for name, fn, *args in chosen:
                     c.run(name, fn, core, *args)
     c.end()

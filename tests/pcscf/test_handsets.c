@@ -1,6 +1,5 @@
 /* tests/pcscf/test_handsets.c - what real handsets do, row by row of the table of phone quirks (features.md part D), as far as it is the
- * P-CSCF's: TS 24.229 §5.2.  Rows 1 2 7 10 13 16 20 21 23 24 25 27 28 29 30 need security associations: test_security.c and, with a
- * kernel, integration/ipsec.py.  Not imitated here: 3 4 9 11 12 14 15 17 (radio, HSS, media, a certain kernel). */
+ * P-CSCF's: TS 24.229 §5.2.  tests/integration/README.md says where every row is shown. */
 #include <string.h>
 #include "tests/pcscf/rig.h"
 

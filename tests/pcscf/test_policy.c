@@ -116,14 +116,20 @@ static const char *rr_back(const char *extra)		/* the Record-Route of the INVITE
 	return text;
 }
 
-static void begin(struct rig *r, const char *config)
+/* params: of the REGISTER's Contact, and lines behind it; or NULL. */
+static void begin_as(struct rig *r, const char *config, const char *params)
 {
 	memset(&net, 0, sizeof(net));
 	rig_init_policy(r, config, 1, &backend);
-	rig_register(r, "alice", ALICE, NULL, NULL, path);
+	rig_register(r, "alice", ALICE, NULL, params, path);
 	request(r, ALICE, "INVITE", "sip:bob@home", A_TO_B, "Contact: <sip:alice@10.9.0.1:5060>\n", OFFER);
 	invite = rig_expect(r, "INVITE", SCSCF);
 	wants(0, NULL);
+}
+
+static void begin(struct rig *r, const char *config)
+{
+	begin_as(r, config, NULL);
 }
 
 static void answer(struct rig *r, unsigned status, const char *extra)
@@ -788,6 +794,29 @@ START_TEST(test_mode)
 }
 END_TEST
 
+/* Handset 4: IMS over an ordinary bearer.  Where the phone says so when it registers, nobody is asked; and a no stops nothing where it may go on. */
+static const struct { const char *name, *config, *pani; unsigned asked; enum policy_verdict says; } bearers[] = {
+	{ "on WiFi", RX(", access: [{type: IEEE-802.11, mode: \"off\"}]"), "IEEE-802.11;i-wlan-node-id=00ff", 0, POLICY_NO },
+	{ "on LTE", RX(", access: [{type: IEEE-802.11, mode: \"off\"}]"), "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=1", 1, POLICY_YES },
+	{ "on WiFi, refused, goes on", RX(", on_refused: go_on"), "IEEE-802.11;i-wlan-node-id=00ff", 1, POLICY_NO },
+};
+
+START_TEST(test_row_4_bearer)
+{
+	char params[128];
+	struct rig r;
+
+	snprintf(params, sizeof(params), ";x\nP-Access-Network-Info: %s", bearers[_i].pani);
+	begin_as(&r, bearers[_i].config, params);
+	answer(&r, 183, "");
+	ck_assert_msg(net.asked == bearers[_i].asked, "%s: asked %u times", bearers[_i].name, net.asked);
+	if (net.asked)
+		says(bearers[_i].says, false);
+	rig_expect_status(&r, 183, ALICE);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_multipart)		/* emergency calls carry a location beside the description */
 {
 	struct rig r;
@@ -827,5 +856,5 @@ TEST_MAIN("policy", TEST_ONE(test_timeline), TEST_ONE(test_called), TEST_ONE(tes
 	  { &(test_place_by_direction), 2 }, TEST_ONE(test_retry), TEST_ONE(test_no_to_the_final), TEST_ROWS(test_change, changes),
 	  TEST_ONE(test_video_dropped), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_answer_in_ack),
 	  TEST_ROWS(test_ender, enders), TEST_ONE(test_silent_bye), TEST_ONE(test_bye_behind_the_200), TEST_ONE(test_bye_before_the_200), TEST_ONE(test_early_bye), TEST_ONE(test_two_answers), TEST_ROWS(test_loss, losses),
-	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes), TEST_ROWS(test_emergency, emergencies),
+	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes), TEST_ROWS(test_row_4_bearer, bearers), TEST_ROWS(test_emergency, emergencies),
 	  TEST_ONE(test_multipart), TEST_ROWS(test_place, places))

@@ -737,6 +737,34 @@ START_TEST(test_offer_row)
 }
 END_TEST
 
+/* Handset 9: the HSS gives another vector than the card is for: a challenge without CK and IK never leaves, the log says so. */
+static const char *const keyless[] = {
+	"WWW-Authenticate: Digest realm=\"home\",nonce=\"n\",algorithm=MD5,qop=\"auth\"\n",
+	"WWW-Authenticate: Digest realm=\"home\",nonce=\"n\",algorithm=AKAv1-MD5\n",
+	"WWW-Authenticate: Digest realm=\"home\",nonce=\"n\",algorithm=AKAv1-MD5,ck=\"00112233445566778899aabbccddeeff\"\n",
+	"WWW-Authenticate: Digest realm=\"home\",nonce=\"n\",algorithm=AKAv1-MD5,ck=\"0011\",ik=\"ffeeddccbbaa99887766554433221100\"\n",
+};
+
+START_TEST(test_row_9_no_keys)
+{
+	struct phone p = { 0 };
+	struct rig_sent *s;
+	struct rig r;
+
+	rig_init_ipsec(&r, "{policy: require}", NULL);
+	p.r = &r;
+	next_offer(&p);
+	send_register(&p, CLEAR, EMPTY, p.client, NULL, 600);
+	rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 401, keyless[_i]);
+	rig_run(&r, 0);
+	s = rig_expect_status(&r, 500, "udp:10.9.0.1:5060");
+	ck_assert(!rig_contains(s, "00112233") && !rig_contains(s, "ffeeddcc"));
+	ck_assert_uint_eq(r.kernel.n, 0);
+	registered(&p, &r, 600);
+	rig_fini(&r);
+}
+END_TEST
+
 /* F20: the kernel says no: 5xx, or 400 when it is another's; no 401 goes out without a set. */
 static const struct { int says; unsigned status; } kernels[] = { { -EPERM, 500 }, { -EEXIST, 400 }, { -ETIMEDOUT, 503 }, { -ENOSPC, 503 }, { -EDQUOT, 503 } };
 
@@ -879,5 +907,5 @@ END_TEST
 TEST_MAIN("security", TEST_ONE(test_refresh_by_the_old_set), TEST_ONE(test_crowd_with_her_name), TEST_ONE(test_another_contact), TEST_ROWS(test_altered, altered), TEST_ROWS(test_policy_row, policies),
 	  { &(test_clear_retry_row_23), 2 }, TEST_ONE(test_weak_is_refused), TEST_ONE(test_weak_is_counted), TEST_ROWS(test_nat_row, nats), TEST_ONE(test_nat_contact), TEST_ONE(test_life), TEST_ONE(test_another_ones), TEST_ROWS(test_in_clear, in_clear),
 	  TEST_ONE(test_pending), TEST_ONE(test_sync_failure), TEST_ONE(test_deregistration), { &(test_to_the_phone), 3 },
-	  TEST_ONE(test_call_outlives_the_set), TEST_ONE(test_again_and_again), TEST_ROWS(test_offer_row, offers),
+	  TEST_ONE(test_call_outlives_the_set), TEST_ONE(test_again_and_again), TEST_ROWS(test_offer_row, offers), TEST_ROWS(test_row_9_no_keys, keyless),
 	  TEST_ROWS(test_kernel_refuses, kernels))
