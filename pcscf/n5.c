@@ -333,6 +333,8 @@ static void on_created(void *arg, const struct sbi_answer *a)
 
 	if (a->err == -ECANCELED)	/* the daemon stops: its call is put away already */
 		return;
+	if (a->err || a->status / 100 != 2)		/* a PDU session of yesterday: TS 29.514 §4.2.2.2 */
+		n5_find_forget(s->pw->n5->finder, &s->b->flow.remote);
 	if (a->err) {
 		if (try_another(s, a))
 			return;

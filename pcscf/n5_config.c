@@ -59,6 +59,8 @@ void n5_config_read(struct n5_config *c, const struct cfg_node *r)
 	c->application = cfg_str(r, "policy.n5.application");
 	c->mps = cfg_str(r, "policy.n5.mps");
 	c->timeout_ms = (uint32_t)cfg_int(r, "policy.n5.timeout_ms");
+	c->bsf_cache_s = (uint32_t)cfg_int(r, "policy.n5.bsf_cache_s");
+	c->find_ms = (uint32_t)cfg_int(r, "policy.wait_ms") / 2;	/* what comes then has the other half */
 	c->cert_file = cfg_cstr(r, "policy.n5.tls.cert_file");
 	c->key_file = cfg_cstr(r, "policy.n5.tls.key_file");
 	c->ca_file = cfg_cstr(r, "policy.n5.tls.ca_file");

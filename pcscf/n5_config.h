@@ -12,7 +12,7 @@ struct n5_config {			/* texts live with the configuration; empty: not said */
 	char notify_root[N5_URI_BYTES];	/* how the PCF reaches us */
 	char instance[40];		/* nfInstanceId */
 	struct str dnn, snssai, application, mps;
-	uint32_t timeout_ms;
+	uint32_t timeout_ms, find_ms, bsf_cache_s;
 	const char *cert_file, *key_file, *ca_file;
 	bool tls;			/* our notification endpoint too */
 };

@@ -3,6 +3,7 @@
 #include "pcscf/sbi.h"
 
 #define N5_MAX_PCFS 8u			/* of one discovery */
+#define N5_MAX_BINDINGS 8192u		/* of phones, that a worker remembers; the oldest makes room */
 
 struct n5_found {
 	int err;			/* 0; -ENOENT: the core knows no session of that address; -EHOSTUNREACH: nobody could be asked, or none is there */
@@ -15,6 +16,9 @@ struct n5_finder *n5_finder_new(struct pcscf_worker *pw, struct sbi *sbi);	/* NU
 void n5_finder_free(struct n5_finder *f);	/* no callback follows */
 /* One callback, maybe from inside the call.  false: none follows. */
 bool n5_find(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg);
+/* What the BSF says of that address, now or policy.n5.bsf_cache_s ago: err -ENOENT: it knows no PCF; -EHOSTUNREACH: it does not say. */
+bool n5_find_binding(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg);
+void n5_find_forget(struct n5_finder *f, const struct addr *ue);	/* it was wrong: the BSF is asked anew */
 bool n5_find_failed(struct n5_finder *f, struct str root);	/* it could not be reached; true: another one comes next */
 
 /* Pure; the roots that a discovery's answer names, best first: TS 29.510 §6.2.6. */

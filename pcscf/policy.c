@@ -280,6 +280,20 @@ void policy_answered(struct call *c, uint64_t number, const struct policy_answer
 	leave(s);
 }
 
+void policy_chosen(struct call *c, const struct policy_question *q, const struct policy_backend *k)
+{
+	static const struct policy_answer silent = { .verdict = POLICY_SILENT, .cause = "out of memory" };
+	struct policy_session *s = c->policy;
+
+	s->backend = k;
+	s->peer = NULL;
+	if (q->number != s->waiting)		/* the next question opens it */
+		return;
+	s->peer = k->open(s->pw, c);
+	if (!s->peer || !k->ask(s->peer, q))
+		policy_answered(c, q->number, &silent);
+}
+
 /* The message has waited long enough.  The backend's answer may still come. */
 static void on_budget(struct timer *t)
 {

@@ -55,6 +55,9 @@ struct policy_backend {
 	void (*left_gone)(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);
 };
 void policy_answered(struct call *c, uint64_t number, const struct policy_answer *a);
+/* The backend that was asked has found out that k is to be (policy_choose.c): it is in its place from now on, and is asked q instead unless that
+ * has had its time.  The session of the old one is its own to free. */
+void policy_chosen(struct call *c, const struct policy_question *q, const struct policy_backend *k);
 /* The network says by itself: the bearer of these components is gone (none named: of all); fatal: the session is over there too. */
 void policy_lost(struct call *c, const uint32_t *components, unsigned n, bool fatal, const char *why, struct str reason);
 /* What the access network says for charging, of that call (access-network-charging-info, TS 24.229 §7.2A.5). */
@@ -89,6 +92,8 @@ cJSON *policy_summary(const struct call *c);		/* for its record */
 /* ---- which backend: policy_backend.c ---- */
 int policy_start(struct pcscf_worker *pw);	/* those that some phone's mode names: 0 or -errno, logged */
 void policy_stop(struct pcscf_worker *pw);
+const struct policy_backend *policy_backend_by_mode(enum policy_mode m);	/* NULL: off */
+const struct policy_backend *policy_backend_kept(const struct pcscf_worker *pw, const struct binding *b, struct str name);	/* NULL: not that one any more */
 const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, const struct binding *b);	/* NULL: nobody is asked */
 void policy_registered(struct pcscf_worker *pw, struct binding *b);
 void policy_unregistered(struct pcscf_worker *pw, const struct binding *b);
@@ -107,6 +112,6 @@ bool signalling_same_way(const struct binding *a, const struct binding *b);
 void signalling_lost(struct pcscf_worker *pw, struct binding *b, const char *why);
 
 /* rx.c, rx_peer.c */
-extern const struct policy_backend rx_backend, n5_backend;
+extern const struct policy_backend rx_backend, n5_backend, choose_backend;
 void rx_start(struct pcscf *p);			/* serves ASR and RAR: before Diameter starts */
 struct str rx_location(struct str user_location, char dst[POLICY_LOCATION_BYTES]);	/* location.c: TS 29.274 §8.21; empty: not told */

@@ -1,7 +1,26 @@
 /* pcscf/policy_backend.c - which protocol a phone's bearers are asked about in: one backend for each mode.  Row Q12. */
 #include "pcscf/policy.h"
 
-static const struct policy_backend *const backends[POLICY_N_MODES] = { [POLICY_RX] = &rx_backend, [POLICY_N5] = &n5_backend };
+static const struct policy_backend *const backends[POLICY_N_MODES] = { [POLICY_RX] = &rx_backend, [POLICY_N5] = &n5_backend,
+									 [POLICY_BSF] = &choose_backend };
+
+const struct policy_backend *policy_backend_by_mode(enum policy_mode m)
+{
+	return backends[m];
+}
+
+/* Of a call of the process before this one. */
+const struct policy_backend *policy_backend_kept(const struct pcscf_worker *pw, const struct binding *b, struct str name)
+{
+	const struct policy_backend *k = policy_backend_of(pw, b);
+
+	if (k != &choose_backend || str_eq_c(name, k->name))
+		return k && str_eq_c(name, k->name) ? k : NULL;
+	for (int m = 0; m < POLICY_N_MODES; m++)
+		if (backends[m] && pw->p->cfg.policy.used[m] && str_eq_c(name, backends[m]->name))
+			return backends[m];
+	return NULL;
+}
 
 const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, const struct binding *b)
 {

@@ -3,7 +3,7 @@
 #include "common/util/bytes.h"
 #include "pcscf/policy_config.h"
 
-static const char *const mode_names[POLICY_N_MODES] = { "off", "rx", "n5" };
+static const char *const mode_names[POLICY_N_MODES] = { "off", "rx", "n5", "bsf" };
 static const char *const choice_names[] = { "refuse", "go_on", "retry" };
 
 const char *policy_mode_name(enum policy_mode m)
@@ -32,14 +32,23 @@ static int media_type_at(const struct cfg_node *r, size_t i)
 	return -1;
 }
 
-/* Some phone may have that mode. */
-static bool names_mode(const struct cfg_node *r, enum policy_mode mode)
+/* Some phone has that mode by configuration. */
+static bool is_said(const struct cfg_node *r, enum policy_mode mode)
 {
 	bool named = mode_at(r, "policy.mode") == mode;
 
 	for (size_t i = 0; i < cfg_list_len(r, "policy.access"); i++)
 		named = named || mode_at(cfg_list_at(r, "policy.access", i), "mode") == mode;
 	return named;
+}
+
+/* Some phone may have that mode. */
+static bool names_mode(const struct cfg_node *r, enum policy_mode mode)
+{
+	if (is_said(r, mode))
+		return true;
+	return mode != POLICY_BSF && is_said(r, POLICY_BSF) &&
+	       (mode == POLICY_N5 || mode_at(r, "policy.bsf.none") == mode || mode_at(r, "policy.bsf.silent") == mode);
 }
 
 void policy_config_check(const struct cfg_node *r, struct buf *errors)
@@ -53,6 +62,8 @@ void policy_config_check(const struct cfg_node *r, struct buf *errors)
 		cfg_error(r, "policy", errors, "policy: mode rx needs a diameter section");
 	if (names_mode(r, POLICY_N5))
 		n5_config_check(r, errors);
+	if (names_mode(r, POLICY_BSF) && !cfg_has(r, "policy.n5.bsf"))
+		cfg_error(r, "policy", errors, "policy: mode bsf needs policy.n5.bsf");
 	if (cfg_list_len(r, "policy.access") > POLICY_MAX_RULES)
 		cfg_error(r, "policy.access", errors, "policy.access: more than %u entries", POLICY_MAX_RULES);
 	for (size_t i = 0; i < cfg_list_len(r, "policy.access"); i++) {
@@ -86,6 +97,9 @@ void policy_config_read(struct policy_config *c, const struct cfg_node *r)
 	read_rules(c, r);
 	c->used[POLICY_RX] = names_mode(r, POLICY_RX) && cfg_has(r, "diameter");
 	c->used[POLICY_N5] = names_mode(r, POLICY_N5);
+	c->used[POLICY_BSF] = names_mode(r, POLICY_BSF);
+	c->bsf_none = mode_at(r, "policy.bsf.none");
+	c->bsf_silent = mode_at(r, "policy.bsf.silent");
 	if (c->used[POLICY_N5])
 		n5_config_read(&c->n5, r);
 	c->on_refused = (enum policy_choice)index_of(cfg_str(r, "policy.on_refused"), choice_names, 3);

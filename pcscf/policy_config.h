@@ -6,7 +6,7 @@
 
 #define POLICY_MAX_RULES 16u		/* entries of policy.access */
 
-enum policy_mode { POLICY_OFF, POLICY_RX, POLICY_N5, POLICY_N_MODES };
+enum policy_mode { POLICY_OFF, POLICY_RX, POLICY_N5, POLICY_BSF, POLICY_N_MODES };	/* BSF: it says which */
 enum policy_choice { POLICY_REFUSE, POLICY_GO_ON, POLICY_RETRY };
 
 struct policy_config {			/* policy.*; names as in the configuration */
@@ -19,6 +19,7 @@ struct policy_config {			/* policy.*; names as in the configuration */
 	} rule[POLICY_MAX_RULES];
 	unsigned n_rules;
 	bool used[POLICY_N_MODES];	/* some phone may have that mode, and what it needs is there */
+	enum policy_mode bsf_none, bsf_silent;	/* of mode bsf: no binding; no answer */
 	enum policy_choice on_refused, on_silence;
 	bool release_on_loss;		/* policy.on_loss */
 	bool location, registration;

@@ -140,11 +140,15 @@ void policy_restore_call(struct pcscf_worker *pw, struct call *c, struct str oct
 {
 	struct kept k = { .s = policy_session_new(pw, c) };
 	struct policy_session *s = k.s;
+	const struct policy_backend *backend = NULL;
 
-	if (!s || fields_read(kept_fields, octets, &k, on_part, &k) < 0 || !str_eq_c(k.backend, s->backend->name)) {
+	if (s && fields_read(kept_fields, octets, &k, on_part, &k) == 0)
+		backend = policy_backend_kept(pw, c->b, k.backend);
+	if (!backend) {
 		policy_call_over(c, "not restored");
 		return;
 	}
+	s->backend = backend;
 	if (!s->backend->leave) {		/* a new session, at the next question */
 		s->have = (struct media_set){ 0 };
 		return;

@@ -156,7 +156,7 @@ def add_start(p):
                    help="YAML for the configuration of pcscf, icscf, scscf, hss, pcrf or pcf that wins over what the lab writes")
     p.add_argument("--ip6", metavar="PREFIX",
                    help="SIP over IPv6: PREFIX10, PREFIX20... on this host, the P-CSCF on --net too, for example fd00:77::")
-    p.add_argument("--policy", choices=("off", "rx", "n5"), default="off",
+    p.add_argument("--policy", choices=("off", "rx", "n5", "bsf"), default="off",
                    help="whom the P-CSCF asks about the bearers of calls: rx a PCRF, n5 a PCF, the lab's own (default off)")
     p.add_argument("--no-ipsec", action="store_true", help="phones without security associations only (the default so far)")
     p.add_argument("--no-dns", action="store_true", help="no dnsmasq: static next hops")

@@ -80,12 +80,12 @@ def policy_part(net):
     """Whom the P-CSCF asks about bearers."""
     if net.policy == "off":
         return ""
+    n5 = f'  n5: {{{"bsf" if net.policy == "bsf" else "pcf"}: "http://{net.ip("pcf")}:{SBI_PORT}", listen: "{net.ip("pcscf")}:{SBI_PORT}", dnn: ims}}\n'
     if net.policy == "n5":
-        return ("policy:\n  mode: n5\n"
-                f'  n5: {{pcf: "http://{net.ip("pcf")}:{SBI_PORT}", listen: "{net.ip("pcscf")}:{SBI_PORT}", dnn: ims}}\n')
+        return "policy:\n  mode: n5\n" + n5
     return (f'diameter:\n  identity: {net.name("pcscf")}\n'
             f'  peers: [{{identity: {net.name("pcrf")}, address: "{net.ip("pcrf")}", port: {net.diameter_port["pcrf"]}}}]\n'
-            f"policy: {{mode: {net.policy}}}\n")
+            f"policy:\n  mode: {net.policy}\n" + (n5 if net.policy == "bsf" else ""))
 
 
 def pcrf_part(net, labdir):

@@ -111,7 +111,7 @@ class LabNet:
 
     def peers(self):
         """The lab's own HSS and policy server, which the CSCFs connect to."""
-        return (["hss"] if self.own_hss else []) + {"rx": ["pcrf"], "n5": ["pcf"]}.get(self.policy, [])
+        return (["hss"] if self.own_hss else []) + {"rx": ["pcrf"], "n5": ["pcf"], "bsf": ["pcrf", "pcf"]}.get(self.policy, [])
 
     def diameter_nodes(self):
         """The nodes of the lab with a Diameter port."""
@@ -119,7 +119,7 @@ class LabNet:
 
     def sbi_nodes(self):
         """The nodes of the lab with an HTTP/2 port for functions of a 5G core."""
-        return ["pcscf", "pcf"] if self.policy == "n5" else []
+        return ["pcscf", "pcf"] if self.policy in ("n5", "bsf") else []
 
     def lanes(self):
         """Which node an address belongs to, for ladders: "127.0.77.10" -> "pcscf"."""

@@ -4,7 +4,7 @@ TS 29.500 §6.10, TS 29.510, TS 29.521 §4.2.4; rows Q10 to Q13."""
 import signal
 import sys
 
-from cases import Cases, check, equal
+from cases import Cases, check, equal, wait_for
 from core import Core
 from phone import hang_up
 from policy import A, B, WAIT_MS, Policy
@@ -151,17 +151,77 @@ class N5(Policy):
         """Then the PCF that is configured."""
         equal(len([e for e in self.fresh_call([{"command": "binding", "status": 500}]) if e.startswith("create")]), 2, "creates")
 
+    # ---- the mode by the BSF's answer ----
+
+    def at_pcrf(self):
+        """Sessions of calls at the PCRF, of which it finds nothing wrong."""
+        doc = self.core.rest("pcrf").get("/api/v1/state")
+        equal([e["what"] for e in doc["events"] if e["what"].startswith("violation")], [], "what the PCRF finds wrong")
+        return doc["sessions"]
+
+    def modes(self, n5, rx, *rules):
+        """A call with that many sessions at the PCF and at the PCRF; returns how often the BSF was asked."""
+        self.fresh()
+        self.behave(*rules)
+        da, db = self.call()
+        wait_for(lambda: (len(self.state()["sessions"]), len(self.at_pcrf())) == (n5, rx), 10, f"{n5} sessions at the PCF, {rx} at the PCRF")
+        hang_up(da, db)
+        self.none_left()
+        wait_for(lambda: not self.at_pcrf(), 10, "the end of every Rx session")
+        return self.events().count("binding")
+
+    def mode_n5(self):
+        """Row Q12: the BSF knows a PCF for both phones."""
+        check(self.modes(2, 0) >= 2, "asked for each phone")
+
+    def mode_rx(self):
+        """It knows none: policy.bsf.none."""
+        check(self.modes(0, 2, [{"command": "binding", "status": 404}]) >= 2, "asked for each phone")
+        self.modes(0, 2, [{"command": "binding", "status": 204}])
+
+    def mode_silent(self):
+        """Out of order: policy.bsf.silent, here off; the call goes on unasked."""
+        check(self.modes(0, 0, [{"command": "binding", "status": 500}]) >= 2, "asked for each phone")
+        self.modes(0, 0, [{"command": "binding", "how": "silent"}])
+
+    def mode_each(self):
+        """Each phone has its own, and keeps it: what the BSF said counts for a while.  A restart within the call finds both sessions."""
+        none_once = [{"command": "binding", "status": 404, "count": 1}]
+        equal(self.modes(1, 1, none_once), 2, "each phone is asked about once")
+        equal(self.modes(1, 1), 0, "and not again")
+        self.fresh()
+        da, db = self.call()
+        self.sessions(1)
+        self.start_again(signal.SIGKILL)
+        equal((len(self.state()["sessions"]), len(self.at_pcrf())), (1, 1), "sessions over the restart")
+        hang_up(da, db)
+        self.none_left()
+        wait_for(lambda: not self.at_pcrf(), 10, "the end of the Rx session")
+
+    def mode_stale(self):
+        """A PCF that knows no session of the phone any more: that call is refused, the next one asks the BSF anew."""
+        self.modes(2, 0)
+        self.fresh()
+        self.behave([{"command": "create", "status": 500, "cause": "PDU_SESSION_NOT_AVAILABLE", "count": 1}])
+        inv, seen = self.ring()
+        self.b.reply(self.b.incoming("CANCEL"), 200)
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        check(self.a.final(inv).status in (503, 500), "refused")
+        self.none_left()
+        equal(self.modes(1, 1, [{"command": "binding", "status": 404, "count": 1}]), 1, "asked about that phone alone")
+
     def by_scp(self):
         """Everything through it: found by it first, named once there is a Location."""
         self.core_is(scp=True)
         self.fresh_call()
 
 
-def run(cases, build, net, workers, name, policy, rows):
+def run(cases, build, net, workers, name, policy, rows, mode="n5", more=""):		# pylint: disable=too-many-arguments,too-many-positional-arguments
     """One core."""
     root = f"http://{net}.46:7777"
-    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, n5: {{{policy.format(root=root)}}}}}\n"}
-    with Core(build, net, [A, B], workers, extra=extra, policy="n5") as core:
+    extra = {"pcscf": f"policy: {{wait_ms: {WAIT_MS}, {more}n5: {{{policy.format(root=root)}}}}}\n"}
+    with Core(build, net, [A, B], workers, extra=extra, policy=mode) as core:
         n5 = N5(core)
         cases.run(f"{name}: registered", n5.register)
         for text, row in rows:
@@ -181,8 +241,12 @@ def main():
     run(cases, build, net, 1, "a NRF", 'nrf: "{root}", oauth2: true, nf_instance_id: 33333333-3333-4333-8333-333333333333', (
         ("Q13 discovery by the NRF, with a token", "by_nrf"), ("Q13 a token that is worth nothing any more", "token_revoked"),
         ("Q13 no token", "no_token")))
-    run(cases, build, net, workers, "a BSF", 'bsf: "{root}"', (
+    run(cases, build, net, workers, "a BSF", 'bsf: "{root}", bsf_cache_s: 0', (
         ("Q12 the BSF's binding", "by_bsf"), ("Q12 no binding", "no_binding"), ("Q12 a BSF out of order", "bsf_silent")))
+    run(cases, build, net, workers, "the mode by the BSF", 'bsf_cache_s: 0', (
+        ("Q12 a binding: n5", "mode_n5"), ("Q12 none: rx", "mode_rx"), ("Q12 out of order: off", "mode_silent")), "bsf", "bsf: {silent: off}, ")
+    run(cases, build, net, 1, "remembered", "dnn: ims", (
+        ("Q12 H1 each phone its own, for a while", "mode_each"), ("Q12 a binding that is stale", "mode_stale")), "bsf")
     run(cases, build, net, workers, "a SCP", 'scp: "{root}"', (("Q13 through a SCP", "by_scp"),))
     cases.end()
 

@@ -748,6 +748,70 @@ static const struct { const char *name, *config; unsigned asked; } modes[] = {
 	{ "nothing but video is asked about", RX(", media: [video]"), 0 },
 };
 
+#define BSF(more) "policy: {mode: bsf, n5: {bsf: \"http://10.0.0.1\", listen: \"10.0.0.10:7777\"}" more "}\n"
+static const struct { const char *name, *config, *error; } bsf_configs[] = {
+	{ "complete", BSF("") "diameter: {identity: p}\n", "" },
+	{ "rx without Diameter", BSF(""), "mode rx needs a diameter section" },
+	{ "never rx", BSF(", bsf: {none: \"off\", silent: n5}"), "" },
+	{ "rx in silence", BSF(", bsf: {none: \"off\"}"), "mode rx needs a diameter section" },
+	{ "no BSF", "policy: {mode: bsf, bsf: {none: \"off\", silent: \"off\"}, n5: {pcf: \"http://10.0.0.1\", listen: \"10.0.0.10:7777\"}}\n", "needs policy.n5.bsf" },
+	{ "for some phones", "policy: {access: [{type: 3GPP, mode: bsf}]}\ndiameter: {identity: p}\n", "needs policy.n5.bsf" },
+	{ "bsf is no answer", BSF(", bsf: {none: bsf}"), "policy.bsf.none" },
+};
+
+START_TEST(test_bsf_config_row_Q12)
+{
+	static const struct cfg_row *const schemas[] = { cfg_common_schema, pcscf_schema, NULL };
+	struct cfg *c = NULL;
+	struct buf errors, text;
+
+	buf_init(&errors, 4096);
+	buf_init(&text, 4096);
+	buf_printf(&text, "domain: home\nsip: {listen: [\"udp:10.0.0.10:5060\"]}\n%s", bsf_configs[_i].config);
+	if (cfg_load_text(buf_str(&text), "t", schemas, &c, &errors) == 0)
+		pcscf_config_check(c, &errors);
+	if (bsf_configs[_i].error[0])
+		ck_assert_msg(str_find(buf_str(&errors), str_from_c(bsf_configs[_i].error)) >= 0, "%s: %.*s", bsf_configs[_i].name, STR_ARG(buf_str(&errors)));
+	else
+		ck_assert_msg(errors.l == 0, "%s: %.*s", bsf_configs[_i].name, STR_ARG(buf_str(&errors)));
+	cfg_unref(c);
+	buf_fini(&errors);
+	buf_fini(&text);
+}
+END_TEST
+
+/* The backend finds out that another one is to be asked (policy_choose.c): at once, or when the message has had its time. */
+static const struct policy_backend other = { .name = "other", .open = net_open, .ask = net_ask, .end = net_end, .id = net_id };
+static const struct { const char *name; bool late; } choices[] = { { "in time", false }, { "too late", true } };
+
+START_TEST(test_chosen_row_Q12)
+{
+	struct policy_question q;
+	struct rig r;
+
+	memset(&net, 0, sizeof(net));
+	begin(&r, RX(", on_silence: go_on, wait_ms: 1000"));
+	answer(&r, 183, "");
+	wants(1, FLOW);
+	q = net.q;
+	if (choices[_i].late) {
+		rig_run(&r, 1000);
+		rig_expect_status(&r, 183, ALICE);
+	}
+	policy_chosen(net.call, &q, &other);
+	ck_assert_uint_eq(net.asked, choices[_i].late ? 1 : 2);
+	ck_assert_uint_eq(net.opened, choices[_i].late ? 1 : 2);
+	if (!choices[_i].late) {
+		ck_assert_uint_eq(net.number, q.number);	/* the same question */
+		ck_assert_str_eq(net.media, FLOW);
+		rig_none(&r);
+		says(POLICY_YES, false);
+		rig_expect_status(&r, 183, ALICE);
+	}
+	rig_fini(&r);
+}
+END_TEST
+
 /* TS 24.229 §5.2.10: an emergency call is asked about, and goes on whatever the answer; a bearer that is lost ends it not. */
 static const struct { const char *name; enum policy_verdict v; } emergencies[] = { { "no", POLICY_NO }, { "silence", POLICY_SILENT } };
 
@@ -856,5 +920,6 @@ TEST_MAIN("policy", TEST_ONE(test_timeline), TEST_ONE(test_called), TEST_ONE(tes
 	  { &(test_place_by_direction), 2 }, TEST_ONE(test_retry), TEST_ONE(test_no_to_the_final), TEST_ROWS(test_change, changes),
 	  TEST_ONE(test_video_dropped), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_answer_in_ack),
 	  TEST_ROWS(test_ender, enders), TEST_ONE(test_silent_bye), TEST_ONE(test_bye_behind_the_200), TEST_ONE(test_bye_before_the_200), TEST_ONE(test_early_bye), TEST_ONE(test_two_answers), TEST_ROWS(test_loss, losses),
-	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes), TEST_ROWS(test_row_4_bearer, bearers), TEST_ROWS(test_emergency, emergencies),
+	  TEST_ONE(test_loss_before_the_answer), TEST_ONE(test_phone_gone), TEST_ONE(test_session_timer), TEST_ROWS(test_mode, modes),
+	  TEST_ROWS(test_bsf_config_row_Q12, bsf_configs), TEST_ROWS(test_chosen_row_Q12, choices), TEST_ROWS(test_row_4_bearer, bearers), TEST_ROWS(test_emergency, emergencies),
 	  TEST_ONE(test_multipart), TEST_ROWS(test_place, places))
