@@ -1,4 +1,4 @@
-"""tls.py BUILD NET - SIP over TLS between real processes: RFC 3261 §26.2, RFC 5922; row C9, SEC-15.
+"""tls.py BUILD NET - SIP over TLS between real processes: RFC 3261 §26.2, RFC 5922; TS 33.203 annex O; row C9, SEC-15.
 
 The P-CSCF has a TLS listener for phones; I- and S-CSCF have no other listeners, and want a certificate of everybody (mutual).
 """
@@ -17,10 +17,12 @@ import warnings
 
 from cases import Cases, Fail, check, equal, wait_for
 from core import MCC, MNC, Core, Sub
+from imsue import Imsue
 from phone import Message, Phone, call, hang_up
 from wire import alive
 
 A, B = Sub(1), Sub(2)
+DIGEST = Sub(3, "open sesame")
 DOMAIN = f"ims.mnc{int(MNC):03d}.mcc{int(MCC):03d}.3gppnetwork.org"
 PORTS = {"pcscf": (10, 5061), "icscf": (20, 4061), "scscf": (30, 6061)}
 PARTNER = "partner.example"
@@ -256,6 +258,61 @@ class Tls:
         equal(self.serial("pcscf"), before, "the certificate")
         alive(self.core, "pcscf")
 
+    def imsue(self, sub, last, *options, name=f"pcscf.{DOMAIN}", ca="ca"):
+        """The simulated phone on a TLS connection; it has no certificate, and no TLS listener."""
+        ip, port = self.core.ip(PORTS["pcscf"][0]), PORTS["pcscf"][1]
+        return Imsue(self.core.program("tests/ue/imsue"), sub, f"tls:{ip}:{port}", self.core.ip(last), "--tls-ca", self.certs.path(ca),
+                     "--tls-name", name, "--rtp", "no", "--ring-ms", "50", *options)
+
+    def annex_o(self, sub):
+        """TS 33.203 annex O: a phone with AKA or Digest whose every request comes and goes by the connection that it opened."""
+        with self.imsue(sub, 103, "--trace") as a, self.imsue(B, 104) as b:
+            a.register()
+            b.register()
+            equal([e["algorithm"] for e in a.events if e["event"] == "challenged"], ["MD5" if sub.password else "AKAv1-MD5"], "the challenge")
+            for one, other, to in ((a, b, B), (b, a, sub)):
+                other.at = len(other.events)
+                e = one.do(f"call +{to.msisdn}", "answered", "call-failed", seconds=40)
+                equal(e["event"], "answered", f"a call: {e}")
+                other.wait("answered")
+                other.do("hangup", "ended")
+                one.wait("ended")
+                equal(one.do(f"message +{to.msisdn} hello", "message-sent")["status"], 200, "MESSAGE")
+                equal(other.wait("message-received")["text"], "hello", "its text")
+            peers = {e["peer"] for e in a.events if e["event"] == "sip"}
+            equal(peers, {f"tls:{self.core.ip(PORTS['pcscf'][0])}:{PORTS['pcscf'][1]}"}, "where messages came from and went to")
+            a.do("reregister", "registered")
+            a.do("deregister", "deregistered")
+            b.do("deregister", "deregistered")
+            equal(self.core.registered("pcscf", sub), [], "what is left")
+
+    def annex_o_closed(self):
+        """A connection that closes is no de-registration: who calls hears that the phone cannot be reached, its own requests go on over a new one, and
+        with the next REGISTER it is called again."""
+        with self.imsue(DIGEST, 103) as a, self.imsue(B, 104) as b:
+            a.register()
+            b.register()
+            a.do("disconnect", "disconnected")
+            e = b.do(f"message +{DIGEST.msisdn} hello", "message-sent")
+            check(e["status"] in (408, 480), f"to a phone without a connection: {e}")
+            equal(len(self.core.registered("pcscf", DIGEST)), 1, "bindings at the P-CSCF")
+            equal(len(self.core.registered("scscf", DIGEST)), 1, "registrations at the S-CSCF")
+            equal(a.do(f"message +{B.msisdn} hello", "message-sent")["status"], 200, "MESSAGE over a new connection")
+            a.do("disconnect", "disconnected")
+            equal(a.do("reregister", "registered", "registration-failed")["event"], "registered", "over a new connection")
+            equal(b.do(f"message +{DIGEST.msisdn} hello", "message-sent")["status"], 200, "to the phone that is back")
+            a.wait("message-received")
+            a.do("deregister", "deregistered")
+            b.do("deregister", "deregistered")
+
+    def annex_o_liar(self):
+        """Annex O: the phone sends nothing to who does not prove to be its P-CSCF: another name, an authority that it does not know."""
+        for how in ({"name": f"other.{DOMAIN}"}, {"ca": "other-ca"}):
+            with self.imsue(A, 105, **how) as a:
+                e = a.do("register", "registered", "registration-failed")
+                equal((e["event"], e.get("status")), ("registration-failed", 503), f"{how}")
+                equal(a.seen("challenged"), 0, "challenges")
+
     def strangers(self):
         """The core nodes want a certificate, of an authority they know; TLS 1.1 is nobody's."""
         def refused(context, what, node="icscf"):
@@ -323,6 +380,10 @@ class Tls:
         return [
             ("C9 phones register and call over TLS 1.2 and 1.3, the core is TLS throughout", self.versions),
             ("C9 a phone on UDP and one on TLS", self.mixed),
+            ("annex O a phone with AKA", self.annex_o, A),
+            ("annex O a phone with Digest", self.annex_o, DIGEST),
+            ("annex O a connection that closes", self.annex_o_closed),
+            ("annex O a certificate that is not the P-CSCF's", self.annex_o_liar),
             ("C9 certificates change by SIGHUP, no transaction is lost", self.reload),
             ("C9 a bad certificate changes nothing", self.reload_bad),
             ("SEC-15 no certificate, a stranger's, TLS 1.1", self.strangers),
@@ -351,7 +412,7 @@ def main():
         certs.make("stranger-partner", PARTNER, ca="other-ca")
         certs.make("stranger", "pcscf." + DOMAIN, ca="other-ca")
         extra = {n: setting(certs, net, n, "if_given" if n == "pcscf" else "required") for n in PORTS}
-        with Core(build, net, [A, B], 2, extra, quiet_errors=(certs.path("pcscf"),)) as core:
+        with Core(build, net, [A, B, DIGEST], 2, extra, quiet_errors=(certs.path("pcscf"),)) as core:
             for case in Tls(core, certs).rows():
                 cases.run(*case)
         core.finish(cases)
