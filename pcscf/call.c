@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 #include "common/util/clock.h"
 #include "common/util/rand.h"
+#include "pcscf/agw.h"
 #include "pcscf/call_private.h"
 #include "pcscf/policy.h"
 #include "pcscf/records.h"
@@ -77,6 +78,7 @@ void call_end(struct call *c, const char *why)
 	log_debug(LOG_SESS, "call over", LOG_C("why", why), LOG_S("call_id", c->call_id));
 	record_call(c->cs->pw->p->records, c, why);
 	policy_call_over(c, why);
+	agw_call_over(c);
 	call_forget(c);
 	call_free(c);
 }
@@ -279,10 +281,12 @@ void calls_free(struct calls *cs)
 	while (!list_empty(&cs->all)) {
 		struct call *c = list_entry(cs->all.next, struct call, link);
 
-		if (c->state == CALL_CONFIRMED && cs->pw->w->store && policy_call_stays(c))
+		if (c->state == CALL_CONFIRMED && cs->pw->w->store && policy_call_stays(c)) {
+			agw_call_stays(c);
 			call_free(c);
-		else
+		} else {
 			call_end(c, "the daemon stops");
+		}
 	}
 	htab_fini(&cs->by_call);
 	htab_fini(&cs->by_phone);

@@ -1,7 +1,7 @@
 /* pcscf/call.h - a phone's part in a call, as policy control and call records need it: TS 24.229 §5.2.7, TS 29.214 §4.4.
  *
  * A call belongs to the worker of its Call-ID, one for each phone of ours in it: it is found by Call-ID and binding.  It stands from
- * the INVITE until BYE, failure, expiry or release.  Kept only for policy control and call records (pcscf_worker.calls):
+ * the INVITE until BYE, failure, expiry or release.  Kept only for policy control, media relays and call records (pcscf_worker.calls):
  * without, nothing is stored.  What it takes to end a call is in session.h. */
 #pragma once
 #include "pcscf/pcscf.h"
@@ -10,6 +10,7 @@
 
 enum call_state { CALL_EARLY, CALL_CONFIRMED };
 struct policy_session;
+struct agw_session;
 struct call_dialog {
 	struct str callee_tag;
 	bool over;
@@ -39,6 +40,7 @@ struct call {
 	struct str service;		/* of an emergency call: "sos.fire" */
 	struct str priority;		/* Resource-Priority of the INVITE; empty: none */
 	struct policy_session *policy;	/* policy.c; NULL: nobody is asked for this call */
+	struct agw_session *agw;	/* agw.c; NULL: its media go as they are */
 };
 struct calls;
 struct calls *calls_new(struct pcscf_worker *pw, uint32_t max, uint32_t max_age_s);

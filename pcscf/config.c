@@ -123,6 +123,21 @@ const struct cfg_row pcscf_schema[] = {
 	{ "policy.n5.tls.cert_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Our certificate with its chain, PEM." },
 	{ "policy.n5.tls.key_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Its key, PEM." },
 	{ "policy.n5.tls.ca_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Whom we trust, PEM; else the system's." },
+	{ "media", CFG_MAP, .help = "Media relays between phones and core (TS 24.229 §6.7).  Without this section media go as the phones say." },
+	{ "media.mode", CFG_ENUM, 0, 0, "off", "off|family|nat|always", 0, NULL,
+	  "Which calls: none; where the address families differ; there and where a phone is behind a NAT; all." },
+	{ "media.rtpengine", CFG_LIST, .help = "The relays: ng ports of rtpengine." },
+	{ "media.rtpengine[].address", CFG_ADDR, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "ADDRESS:PORT (UDP)." },
+	{ "media.rtpengine[].weight", CFG_INT, 0, 1000, "1", NULL, 0, NULL, "Its share of new calls; 0: only while no other answers." },
+	{ "media.access_interface", CFG_STR, 1, 64, NULL, NULL, 0, NULL, "rtpengine's name for its interface to the phones; else its first one." },
+	{ "media.core_interface", CFG_STR, 1, 64, NULL, NULL, 0, NULL, "The same to the core." },
+	{ "media.core_family", CFG_ENUM, 0, 0, "any", "any|ipv4|ipv6", 0, NULL,
+	  "Addresses that the core is offered; any: what the phone has, until the core shows its own." },
+	{ "media.ice", CFG_ENUM, 0, 0, "remove", "remove|keep", 0, NULL, "ICE in offers: taken out, or the relay takes part." },
+	{ "media.on_failure", CFG_ENUM, 0, 0, "refuse", "refuse|go_on", 0, NULL,
+	  "When no relay takes a call: 503, or it goes on with the addresses that the phones have.  Emergency calls go on." },
+	{ "media.timeout_ms", CFG_INT, 100, 10000, "2000", NULL, 0, "ms", "So long a relay may take to answer; then it is down until it answers a ping." },
+	{ "media.ping_ms", CFG_INT, 100, 600000, "5000", NULL, 0, "ms", "How often each relay is asked whether it lives." },
 	{ "records", CFG_MAP, .help = "Call records: a line of JSON per call of a phone and per registration, with the ICID." },
 	{ "records.file", CFG_FILE, 0, 0, NULL, NULL, CFG_REQUIRED, NULL, "Where they go; the daemon's user must be able to make files beside it." },
 	{ "records.max_bytes", CFG_INT, 1024, 1099511627776, "104857600", NULL, 0, "octets", "The file becomes FILE.1 when it would grow above that." },
@@ -161,6 +176,7 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 	security_config_check(r, errors);
 	emergency_config_check(r, errors);
 	policy_config_check(r, errors);
+	agw_config_check(r, errors);
 	sdp_policy_check_config(r, errors);
 }
 
@@ -204,6 +220,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	security_config_read(&c->security, r);
 	c->path_host = sip_name;		/* the stack's: lives longer than we do */
 	policy_config_read(&c->policy, r);
+	agw_config_read(&c->agw, r);
 	sdp_policy_read(&c->media, r);
 	if (emergency_config_read(&c->emergency, r) < 0)
 		return -ENOMEM;

@@ -2,6 +2,7 @@
  * phone hears when the core is silent and the core when a phone is.  TS 24.229 §5.2.6.3, §5.2.6.4; RFC 4320; rows P12, R10. */
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "pcscf/agw.h"
 #include "pcscf/policy.h"
 #include "pcscf/session.h"
 #include "pcscf/trust.h"
@@ -158,10 +159,12 @@ static void bye_over(const struct forward *f, const struct sip_msg *req)
 		call_dialog_over(c, req, "BYE");
 }
 
-static enum proxy_verdict ask_policy(struct forward *f, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
+/* What it says of the media is settled first: by the relay, then by policy control. */
+static enum proxy_verdict ask_about_media(struct forward *f, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	const struct sip_msg *req = proxy_request(p);
 	struct call *c = call_of(f, req);
+	enum proxy_verdict v;
 
 	if (!c)
 		return PROXY_PASS;
@@ -172,7 +175,8 @@ static enum proxy_verdict ask_policy(struct forward *f, struct proxy *p, struct 
 	if (m->status / 100 == 2 && (req->method == SIP_INVITE || req->method == SIP_UPDATE) &&
 	    !call_answered(c, req, m))
 		return PROXY_PASS;
-	return policy_response(c, p, b, m, o, f->to_phone);
+	v = agw_response(c, p, b, m, o, f->to_phone);
+	return v == PROXY_PASS ? policy_response(c, p, b, m, o, f->to_phone) : v;
 }
 
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
@@ -204,7 +208,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 			topology_hide_response(f->pw, o, f->rr[0], f->rr[f->n_rr - 1]);
 		trust_strip(&f->pw->p->cfg, o, TRUST_RESP_TO_PHONE);
 	}
-	return ask_policy(f, p, b, m, o);
+	return ask_about_media(f, p, b, m, o);
 }
 
 /* What we say when the next hop said nothing (rows R10, R14); what a peer said passes, but for a 503, which would be about us
@@ -254,7 +258,11 @@ static void on_gone(void *user, struct proxy *p)
 	bye_over(f, req);
 	c = call_of(f, req);
 	if (c)
+		agw_proxy_gone(c, p);
+	c = call_of(f, req);			/* what was behind it may have been the end of the call */
+	if (c)
 		policy_proxy_gone(c, p);
+	c = call_of(f, req);
 	if (c && c->invite == p)
 		call_invite_over(c, 0);
 	obj_unref(f->b);
@@ -270,7 +278,7 @@ static uint64_t phone_id(const struct pcscf_req *r)
 	return r->b ? r->b->id : r->has_token ? r->token.id : 0;
 }
 
-/* What passes within a call, or begins one.  true: the request waits for policy control. */
+/* What passes within a call, or begins one.  true: the request waits for a media relay or policy control. */
 static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
 {
 	struct call *c;
@@ -279,21 +287,27 @@ static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
 		return false;
 	if (r->m->method == SIP_INVITE && !r->m->to_tag.l) {
 		call_begin(r, p, f->to_phone);
-		return false;
+		c = call_of(f, r->m);
+		return c && c->invite == p && agw_request(c, p, r->m, NULL, f->to_phone, NULL);
 	}
 	c = call_of(f, r->m);
-	if (c && r->m->method == SIP_BYE && call_bye(c, r->m))
+	if (c && r->m->method == SIP_BYE && call_bye(c, r->m)) {
+		agw_bye(c);
 		policy_bye(c);
-	return c && policy_request(c, p, r->m, f->to_phone);
+	}
+	return c && (agw_request(c, p, r->m, NULL, f->to_phone, NULL) || policy_request(c, p, r->m, proxy_out(p), f->to_phone));
 }
 
-/* An ACK may carry the answer to an offer in the 2xx; it waits for nobody. */
-static void watch_ack(struct pcscf_req *r, bool to_phone)
+/* An ACK may carry the answer to an offer in the 2xx; of that only a media relay makes it wait. */
+static void forward_ack(struct pcscf_req *r, bool to_phone, const struct sip_flow *flow)
 {
 	struct call *c = r->pw->calls ? call_find(r->pw->calls, r->m->call_id, phone_id(r)) : NULL;
 
+	if (c && agw_request(c, NULL, r->m, &r->out, to_phone, flow))
+		return;
 	if (c)
-		policy_request(c, NULL, r->m, to_phone);
+		policy_request(c, NULL, r->m, &r->out, to_phone);
+	proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, flow);
 }
 
 /* Row P16: an offer that asks for what is not allowed hears what is.  false: answered. */
@@ -350,8 +364,7 @@ void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
 	if (r->st) {
 		forward(r, &what, &t);
 	} else {
-		watch_ack(r, false);
-		proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, NULL);
+		forward_ack(r, false, NULL);
 	}
 }
 
@@ -377,8 +390,7 @@ void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)
 		forward(r, &what, &t);
 		return;
 	}
-	watch_ack(r, true);
 	if (r->pw->p->cfg.hide_topology)
 		sip_out_drop(&r->out, SIP_H_VIA);
-	proxy_forward_ack(r->pw->w->proxy, r->m, &r->out, t.flow);
+	forward_ack(r, true, t.flow);
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include "common/daemon/stack.h"
 #include "common/util/cmap.h"
+#include "pcscf/agw_config.h"
 #include "pcscf/binding.h"
 #include "pcscf/policy_config.h"
 #include "pcscf/sdp_policy.h"
@@ -50,6 +51,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct security_config security;	/* access.ipsec */
 	struct policy_config policy;		/* policy.* */
 	struct sdp_policy media;		/* access.media */
+	struct agw_config agw;			/* media.* */
 
 	struct emergency_config emergency;
 	char *icscf_text;			/* its memory */
@@ -70,6 +72,8 @@ struct pcscf {
 	unsigned n_nat_fds;
 	struct ipsec_port *test_port;		/* instead of a helper */
 	const struct policy_backend *test_policy;	/* instead of every other */
+	struct ng_relay relay[NG_MAX_RELAYS];	/* of media.rtpengine, with how they are: agw.h */
+	void (*test_media_send)(void *u, unsigned relay, struct str octets);	/* instead of sockets; u: this struct */
 	struct call_records *records;		/* records.h; NULL: none are kept */
 	struct n5_peer *n5;			/* n5.h: where PCFs notify; NULL: nowhere */
 	atomic_bool rx_ready;			/* all workers stand: what a PCRF asks can be delivered */
@@ -83,9 +87,10 @@ struct pcscf_worker {				/* worker.role */
 	struct ipsec_port *port;		/* to the helper */
 	struct sessions *sessions;		/* calls that pass: session.h */
 	struct reg_events *reg_events;		/* and our subscriptions to their registration: reg_event.h */
-	struct calls *calls;			/* call.h; NULL: nobody is asked about bearers */
+	struct calls *calls;			/* call.h; NULL: nobody is asked about bearers or media, and nobody writes it down */
 	struct rx_sessions *rx;			/* rx.h; NULL: no phone is asked about over Rx */
 	struct n5_worker *n5;			/* n5.h; likewise over N5 */
+	struct agw_worker *agw;			/* agw.h; NULL: media go as they are */
 	/* Our address for a message to `to`: the transport's, or a test's. */
 	int (*local_for)(struct worker *w, const struct sip_flow *to, struct addr *ret);
 };

@@ -349,7 +349,7 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 	}
 	if (is_held(s, m))
 		return PROXY_DROP;
-	want = policy_answer_in(s, proxy_request(p), m, to_phone);
+	want = policy_answer_in(s, proxy_out(p), o, to_phone);
 	if (list_empty(&s->held)) {
 		struct held probe = { .want = want, .final = c->state == CALL_CONFIRMED };
 
@@ -372,11 +372,11 @@ enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy
 	return PROXY_HOLD;
 }
 
-bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone)
+bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, const struct sip_out *o, bool to_phone)
 {
 	struct policy_session *s = c->policy;
 	struct str tag = to_phone == c->ue_called ? m->to_tag : m->from_tag;
-	struct media_set *want = s ? policy_late_answer(s, m, tag, to_phone) : NULL;
+	struct media_set *want = s ? policy_late_answer(s, m, o, tag, to_phone) : NULL;
 	struct held *h = want ? hold(s, p, NULL, m, NULL, !to_phone, want) : NULL;
 
 	if (!h)

@@ -75,8 +75,8 @@ void policy_call_answered(struct call *c);
 void policy_call_over(struct call *c, const char *why);		/* c->policy is gone */
 /* A response passes on its way upstream; o: its plan.  PROXY_HOLD: kept, and resumed later. */
 enum proxy_verdict policy_response(struct call *c, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o, bool to_phone);
-/* A request within the call.  true: it waits, and proxy_start(p) is called later (p NULL: an ACK, which waits for nobody). */
-bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, bool to_phone);
+/* A request within the call; o: its plan.  true: it waits, and proxy_start(p) is called later (p NULL: an ACK, which waits for nobody). */
+bool policy_request(struct call *c, struct proxy *p, struct sip_msg *m, const struct sip_out *o, bool to_phone);
 /* A BYE of an answered dialog is about to pass: it overtakes nobody, what is held goes first, whatever the answer will be. */
 void policy_bye(struct call *c);
 void policy_proxy_gone(struct call *c, struct proxy *p);

@@ -64,9 +64,16 @@ struct media_set *policy_agree(const struct policy_session *s, struct str offer,
 	return set;
 }
 
-struct media_set *policy_answer_in(struct policy_session *s, const struct sip_msg *req, const struct sip_msg *m, bool to_phone)
+/* The description in a message as the phone sees it. */
+static struct str seen_sdp(const struct sip_out *o, bool to_phone)
 {
-	struct str offer = sdp_of_message(req), answer = sdp_of_message(m);
+	return to_phone ? sdp_of_plan(o) : sdp_of_message(o->m);
+}
+
+struct media_set *policy_answer_in(struct policy_session *s, const struct sip_out *request, const struct sip_out *response, bool to_phone)
+{
+	const struct sip_msg *req = request->m, *m = response->m;
+	struct str offer = seen_sdp(request, to_phone), answer = seen_sdp(response, !to_phone);
 
 	if (!answer.l)
 		return NULL;
@@ -77,9 +84,9 @@ struct media_set *policy_answer_in(struct policy_session *s, const struct sip_ms
 	return NULL;
 }
 
-struct media_set *policy_late_answer(struct policy_session *s, struct sip_msg *m, struct str tag, bool to_phone)
+struct media_set *policy_late_answer(struct policy_session *s, struct sip_msg *m, const struct sip_out *o, struct str tag, bool to_phone)
 {
-	struct str sdp = sdp_of_message(m), offer;
+	struct str sdp = seen_sdp(o, to_phone), offer;
 	struct late_offer *l = sdp.l && (m->method == SIP_PRACK || m->method == SIP_ACK) ? late_find(s, tag) : NULL;
 
 	if (!l)

@@ -50,10 +50,11 @@ struct policy_session {
 /* ---- policy_offer.c: offers, answers, and what they mean ---- */
 /* The components of an offer with its answer, those that somebody is asked about; NULL: it cannot be read, or out of memory. */
 struct media_set *policy_agree(const struct policy_session *s, struct str offer, struct str answer, bool ue_offered);
-/* The answer that this response brings to an offer in its request; NULL: none.  An offer in it is kept until its answer. */
-struct media_set *policy_answer_in(struct policy_session *s, const struct sip_msg *req, const struct sip_msg *m, bool to_phone);
+/* The answer that this response brings to an offer in its request (both as the phone sees them: what is sent to it is in the plan); NULL:
+ * none.  An offer in it is kept until its answer. */
+struct media_set *policy_answer_in(struct policy_session *s, const struct sip_out *request, const struct sip_out *response, bool to_phone);
 /* The answer that a PRACK or ACK brings to an offer in a response; tag: of the far end's dialog.  NULL: none. */
-struct media_set *policy_late_answer(struct policy_session *s, struct sip_msg *m, struct str tag, bool to_phone);
+struct media_set *policy_late_answer(struct policy_session *s, struct sip_msg *m, const struct sip_out *o, struct str tag, bool to_phone);
 void policy_forget_offers(struct policy_session *s);
 /* ---- policy.c ---- */
 struct policy_session *policy_session_new(struct pcscf_worker *pw, struct call *c);	/* c->policy; NULL: nobody is asked, or out of memory */

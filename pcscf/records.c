@@ -4,6 +4,7 @@
 #include "common/log/log.h"
 #include "common/log/records.h"
 #include "common/util/clock.h"
+#include "pcscf/agw.h"
 #include "pcscf/policy.h"
 #include "pcscf/records.h"
 
@@ -141,6 +142,8 @@ void record_call(struct call_records *cr, const struct call *c, const char *why)
 	cJSON_AddStringToObject(o, "cause", why);
 	if (c->policy)
 		cJSON_AddItemToObject(o, "policy", policy_summary(c));
+	if (c->agw)
+		cJSON_AddItemToObject(o, "media", agw_summary(c));
 	put(cr, o, "call");
 }
 

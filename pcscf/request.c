@@ -5,6 +5,7 @@
 #include "common/diameter/rx.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "pcscf/agw.h"
 #include "pcscf/pcscf.h"
 #include "pcscf/n5.h"
 #include "pcscf/policy.h"
@@ -272,12 +273,14 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		return -ENOMEM;
 	bindings_on_end(pw->bindings, binding_ended, pw);
 	bindings_store(pw->bindings, w->store);
-	if (policy_is_used(&p->cfg.policy) || p->test_policy || p->records) {
+	if (policy_is_used(&p->cfg.policy) || p->test_policy || p->records || p->cfg.agw.mode != AGW_OFF) {
 		pw->calls = calls_new(pw, p->cfg.policy.max_calls, p->cfg.policy.max_call_s);
 		if (!pw->calls)
 			return -ENOMEM;
 	}
 	rc = policy_start(pw);
+	if (rc == 0)
+		rc = agw_start(pw);
 	if (rc < 0)
 		return rc;
 	rc = security_worker_start(pw);
@@ -294,6 +297,7 @@ static void worker_free(struct worker *w, void *role)
 	rx_serve_end();
 	calls_free(pw->calls);
 	policy_stop(pw);
+	agw_stop(pw);
 	pw->calls = NULL;
 	reg_events_free(pw->reg_events);
 	pw->reg_events = NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "common/daemon/operations.h"
 #include "common/util/clock.h"
+#include "pcscf/agw.h"
 #include "pcscf/policy.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/session.h"
@@ -371,6 +372,43 @@ static void get_subscriptions(void *u, struct http_req *r)
 	stack_gather_page(((struct pcscf *)u)->stack, r, gather_subscriptions, STR_NONE);
 }
 
+/* ---- media relays ---- */
+
+static void list_media(void *arg, struct call *c)
+{
+	struct gather *g = arg;
+
+	if (!c->agw || c->id <= g->after)
+		return;
+	if (g->limit == 0) {
+		g->more = true;
+		return;
+	}
+	cJSON_AddItemToArray(g->items, agw_to_json(c));
+	g->last = c->id;
+	g->limit--;
+}
+
+static void gather_media(struct worker *w, struct gather *g)
+{
+	calls_each(pcscf_of(w)->calls, list_media, g);
+}
+
+static void get_media_sessions(void *u, struct http_req *r)
+{
+	stack_gather_page(((struct pcscf *)u)->stack, r, gather_media, STR_NONE);
+}
+
+static void get_media(void *u, struct http_req *r)
+{
+	const struct pcscf *p = u;
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "mode", agw_mode_name(p->cfg.agw.mode));
+	cJSON_AddItemToObject(o, "relays", agw_relays_json(p));
+	http_reply_json(r, 200, o);
+}
+
 const struct http_route pcscf_routes[] = {
 	{ "DELETE", "/api/v1/dialogs/{callId}", HTTP_OPERATE, release_dialogs,
 	  "Ends the calls of that Call-ID: BYE both ways, or CANCEL and 503 while nobody has answered." },
@@ -387,5 +425,7 @@ const struct http_route pcscf_routes[] = {
 	{ "DELETE", "/api/v1/security-associations/{saSetId}", HTTP_OPERATE, security_delete,
 	  "Ends it; a phone that is registered over it is forgotten locally, and must register again." },
 	{ "GET", "/api/v1/algorithms", HTTP_VIEW, security_algorithms, "Security policy, and the algorithms that phones are offered, best first." },
+	{ "GET", "/api/v1/media", HTTP_VIEW, get_media, "The media relays, whether they answer, and how many calls each has." },
+	{ "GET", "/api/v1/media-sessions", HTTP_VIEW, get_media_sessions, "Calls whose media go through a relay." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

@@ -141,3 +141,15 @@ struct str sdp_of_message(const struct sip_msg *m)
 
 	return m->body.l && body_find(m, "application/sdp", &p) ? p.text : STR_NONE;
 }
+
+/* A replaced body keeps its Content-Type. */
+struct str sdp_of_plan(const struct sip_out *o)
+{
+	struct body_part all, p;
+
+	if (!o->body_set)
+		return sdp_of_message(o->m);
+	body_of(o->m, &all);
+	all.text = o->body;
+	return all.text.l && body_find_in(&all, "application/sdp", &p) ? p.text : STR_NONE;
+}

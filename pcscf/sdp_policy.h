@@ -1,7 +1,7 @@
 /* pcscf/sdp_policy.h - which media may pass: TS 24.229 §6.2; RFC 3261 §20.43; row P16. */
 #pragma once
 #include "common/config/config.h"
-#include "common/sip/msg.h"
+#include "common/sip/out.h"
 
 #define SDP_POLICY_MAX_CODECS 32u
 #define SDP_POLICY_MAX_FORMATS 64u	/* of one media line; each costs a look through its block, so more are refused */
@@ -23,3 +23,5 @@ bool sdp_policy_allows(const struct sdp_policy *p, struct str sdp, struct sdp_fa
 struct str sdp_policy_body(const struct sdp_policy *p, struct arena *a);
 /* The session description of a message, also from a multipart body; empty: none. */
 struct str sdp_of_message(const struct sip_msg *m);
+/* The same of what a plan makes of it. */
+struct str sdp_of_plan(const struct sip_out *o);

@@ -5,6 +5,7 @@
 #include "common/metrics/metrics.h"
 #include "common/store/fields.h"
 #include "common/util/clock.h"
+#include "pcscf/agw.h"
 #include "pcscf/policy.h"
 #include "pcscf/reg_event.h"
 #include "pcscf/stored.h"
@@ -199,6 +200,8 @@ static int restore_calls(struct restoring *r)
 		rc = store_scan(r->store, STORE_SESSION, on_session, r);
 	if (rc == 0)
 		rc = policy_restore(r->p, r->store);
+	if (rc == 0)
+		rc = agw_restore(r->p, r->store);
 	if (rc == 0 && r->calls)
 		log_info(LOG_SESS, "calls are back", LOG_U("calls", r->calls));
 	return rc;

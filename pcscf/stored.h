@@ -3,7 +3,7 @@
  *
  *	stored.c	bindings; the order in which everything comes back
  *	stored_sa.c	sets of associations: what the kernel still has is taken up again, what it has not is made anew
- *	reg_event.c, session_stored.c, call_stored.c, policy_stored.c, rx_stored.c	write and restore their own, with fields of theirs */
+ *	reg_event.c, session_stored.c, call_stored.c, policy_stored.c, rx_stored.c, agw_stored.c	write and restore their own, with fields of theirs */
 #pragma once
 #include "pcscf/pcscf.h"
 

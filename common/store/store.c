@@ -20,7 +20,7 @@
 const char *store_table_name(unsigned table)
 {
 	static const char *const names[STORE_N_TABLES] = { "meta", "registration", "criteria", "subscription", "phone", "security", "watch",
-							   "shared_set", "policy", "session", "call", "rx" };
+							   "shared_set", "policy", "session", "call", "rx", "media" };
 
 	return table < STORE_N_TABLES ? names[table] : "unknown";
 }

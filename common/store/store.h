@@ -27,6 +27,7 @@ enum store_table {			/* numbers are on disk: new ones go to the end */
 	STORE_SESSION,			/* P-CSCF: answered calls, to end them */
 	STORE_CALL,			/* P-CSCF: answered calls, for policy control and records */
 	STORE_RX,			/* P-CSCF: sessions that a PCRF may have */
+	STORE_MEDIA,			/* P-CSCF: sessions that a media relay may have */
 	STORE_N_TABLES
 };
 const char *store_table_name(unsigned table);
