@@ -15,7 +15,8 @@ from core import K, OPC, SANITIZER, TOP, Rest
 # docker_open5gs' .env as it is delivered.
 ENV = {"MCC": "001", "MNC": "01", "DNS_IP": "172.22.0.15", "PYHSS_IP": "172.22.0.18", "PYHSS_BIND_PORT": "3875", "HSS_IP": "172.22.0.3",
        "HSS_BIND_PORT": "3868", "ICSCF_IP": "172.22.0.19", "ICSCF_BIND_PORT": "3869", "SCSCF_IP": "172.22.0.20", "SCSCF_BIND_PORT": "3870",
-       "PCSCF_IP": "172.22.0.21", "PCSCF_BIND_PORT": "3871", "PCRF_IP": "172.22.0.4", "PCRF_BIND_PORT": "3873", "SCP_IP": "172.22.0.35", "UPF_IP": "172.22.0.8",
+       "PCSCF_IP": "172.22.0.21", "PCSCF_BIND_PORT": "3871", "RTPENGINE_IP": "172.22.0.16", "PCRF_IP": "172.22.0.4", "PCRF_BIND_PORT": "3873",
+       "SCP_IP": "172.22.0.35", "UPF_IP": "172.22.0.8",
        "UE_IPV4_INTERNET": "192.168.100.0/24", "UE_IPV4_IMS": "192.168.101.0/24", "MYSQL_IP": "172.22.0.17"}
 IMS = "ims.mnc001.mcc001.3gppnetwork.org"
 PHONES = ("192.168.101.2", "192.168.101.3")
@@ -83,7 +84,7 @@ class DropIn:
     def entry(self):
         """Every combination of variables gives a configuration that -t takes; wrong ones are named, with status 78."""
         for node in NODES:
-            for more in ({}, {"HSS_CX": "open5gs"}, {"DEPLOY_MODE": "4G"}, {"DEPLOY_MODE": "5G"}, {"CSCF_IPSEC": "require"}, {"CSCF_IPSEC": "prefer", "MNC": "070", "MCC": "901"}):
+            for more in ({}, {"HSS_CX": "open5gs"}, {"DEPLOY_MODE": "4G"}, {"DEPLOY_MODE": "5G"}, {"CSCF_IPSEC": "require"}, {"CSCF_MEDIA": "nat", "DEPLOY_MODE": "4G"}, {"CSCF_IPSEC": "prefer", "MNC": "070", "MCC": "901"}):
                 os.makedirs(os.path.join(self.dir, node), exist_ok=True)
                 self.write(os.path.join(node, "token"), "a-test-token\n")
                 status, out = self.printed(node, **more)
@@ -93,7 +94,7 @@ class DropIn:
                                    text=True, check=False)
                 equal(p.returncode, 0, f"{node} {more}: {p.stdout}")
                 os.unlink(os.path.join(self.dir, node, "token"))
-        for node, more in (("hss", {}), ("pcscf", {"MNC": "1"}), ("pcscf", {"CSCF_IPSEC": "perhaps"}), ("scscf", {"HSS_CX": "other"})):
+        for node, more in (("hss", {}), ("pcscf", {"MNC": "1"}), ("pcscf", {"CSCF_IPSEC": "perhaps"}), ("scscf", {"HSS_CX": "other"}), ("pcscf", {"CSCF_MEDIA": "sometimes"})):
             status, out = self.printed(node, **more)
             check(status == 78 and "entrypoint: " in out, f"{node} {more}: {status} {out}")
         status, out = self.printed("icscf", PCSCF_IP="")
@@ -124,7 +125,7 @@ class DropIn:
         with open(os.path.join(TOP, "deploy", "open5gs", page + ".md"), encoding="utf-8") as f:
             found = re.findall(r"(?m)(?:^ {4,}\S.*\n)+", f.read())
         found = [textwrap.dedent(b) for b in found]
-        return "".join(b for b in found if re.match(r"(access|policy|diameter|selection):\n", b))
+        return "".join(b for b in found if re.match(r"(access|policy|media|diameter|selection):\n", b))
 
     def up(self):
         """DNS, a HSS in PyHSS' place, the three containers' processes; ready with the HSS."""

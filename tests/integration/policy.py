@@ -8,10 +8,11 @@ import sys
 import tempfile
 import time
 
-from cases import BUSY_S, Cases, check, equal, wait_for
+from cases import BUSY_S, Cases, Skip, check, equal, wait_for
 from core import Core, Sub
 from phone import Dialog, Phone, hang_up
 from policy_peer import PEERS
+from relay import Rtpengine, media_of
 
 A, B = Sub(1), Sub(2)
 WAIT_MS = 700
@@ -29,9 +30,9 @@ def sdp(ip, audio=40000, video=None, way="sendrecv"):
 class Policy:
     """a and b are registered phones of one P-CSCF, so a call has two sessions at the peer: one for each phone."""
 
-    def __init__(self, core, file, peer):
+    def __init__(self, core, file, peer, hosts=(101, 102)):
         self.core, self.file, self.peer = core, file, peer
-        self.a, self.b = Phone(core, A, core.ip(101)), Phone(core, B, core.ip(102))
+        self.a, self.b = Phone(core, A, core.ip(hosts[0])), Phone(core, B, core.ip(hosts[1]))
 
     def register(self):
         if self.peer.mode == "rx":
@@ -462,6 +463,87 @@ class Policy:
         ]
 
 
+class Relayed(Policy):
+    """The same with a media relay between each phone and the core: rows P17, Q2."""
+
+    def __init__(self, core, file, peer, relay):
+        super().__init__(core, file, peer, (103, 104))
+        self.relay = relay
+
+    def timeline_relayed(self):
+        """Flows are what the phone sends and receives: its own address, and the relay's as it was told."""
+        self.fresh()
+        inv, seen = self.ring()
+        r = self.a.provisional(inv, 183)
+        term, orig = self.sessions(2)
+        for session, phone, port, body in ((orig, self.a, 40000, r.body), (term, self.b, 41000, seen.body)):
+            host, at = media_of(body)
+            equal(host, self.relay.addresses[0], "what the phone was told")
+            equal(session["address"], phone.ip, "whose session")
+            equal(session["media"][0]["flows"][:2], [f"permit out 17 from {host} {at} to {phone.ip} {port}",
+                                                     f"permit in 17 from {phone.ip} {port} to {host} {at}"], "its flows")
+        da, db = self.answered(inv, seen)
+        equal(len(self.questions()), 2, "questions: the 200 says nothing new")
+        self.change(da, db, sdp(self.a.ip, 40000, way="sendonly"), sdp(self.b.ip, 41000, way="recvonly"))
+        wait_for(lambda: len(self.questions()) == 4, 5, "hold is told for each phone")
+        hang_up(da, db)
+        self.none_left()
+        self.relay.none_left()
+
+    def refused_relayed(self):
+        """Refused by the peer, cancelled, killed while it rings: neither has a session left."""
+        self.fresh()
+        how, _, name = self.peer.refusals[0]
+        self.behave(self.peer.asking(count=1, **how))
+        inv, seen = self.ring()
+        self.b.incoming("CANCEL")
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        check(self.a.final(inv).status >= 400, name)
+        self.none_left()
+        self.relay.none_left()
+        self.behave()
+        inv, seen = self.ring()
+        self.a.provisional(inv, 183)
+        self.cancel(inv)
+        self.b.reply(seen, 487)
+        self.b.incoming("ACK")
+        self.refused(inv, 487)
+        self.none_left()
+        self.relay.none_left()
+
+    def rows(self):
+        """What runs, in order."""
+        return [("registered, the peer connected", self.register), ("P17 Q2 flows lead to the relay", self.timeline_relayed),
+                ("P17 Q4 Q7 refused, cancelled", self.refused_relayed)]
+
+
+def relayed(build, net, peer, cases):
+    """A core of its own with rtpengine."""
+    with tempfile.TemporaryDirectory() as top:
+        records = os.path.join(top, "calls")
+        relay = Rtpengine(f"{net}.81", [f"{net}.80"])
+        try:
+            relay.start()
+            extra = (f"policy: {{wait_ms: 2000, on_silence: go_on}}\nrecords: {{file: {records}}}\n"
+                     f'media: {{mode: always, rtpengine: [{{address: "{relay.ip}:2223"}}]}}\n')
+            with Core(build, net, [A, B], 1, {"pcscf": extra}, policy=peer.mode) as core:
+                policy = Relayed(core, records, peer, relay)
+                for name, fn in policy.rows():
+                    cases.run("with rtpengine: " + name, fn)
+            core.finish(cases)
+        finally:
+            relay.stop()
+
+
+def with_relay(build, net, peer, cases):
+    """Where rtpengine is."""
+    try:
+        relayed(build, net, peer, cases)
+    except Skip as e:
+        cases.say(f"skip - with rtpengine: {e}")
+
+
 def main():
     """The script."""
     build, net, workers, peer = sys.argv[1], sys.argv[2], int(sys.argv[3]), PEERS[sys.argv[4]]
@@ -475,6 +557,7 @@ def main():
             cases.run(*case)
     core.finish(cases)
     top.cleanup()
+    with_relay(build, net, peer, cases)
     cases.end()
 
 
