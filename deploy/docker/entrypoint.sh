@@ -7,9 +7,10 @@
 # Of docker_open5gs: MCC MNC; PCSCF_IP ICSCF_IP SCSCF_IP DNS_IP; {P,I,S}CSCF_BIND_PORT; PYHSS_IP PYHSS_BIND_PORT, or with
 # HSS_CX=open5gs HSS_IP HSS_BIND_PORT; DEPLOY_MODE=4G with PCRF_IP PCRF_BIND_PORT (bearers by Rx),
 # DEPLOY_MODE=5G with SCP_IP SCP_BIND_PORT (bearers by N5, our listener for notifications on N5_BIND_PORT, 7777);
-# UE_IPV4_IMS UE_IPV4_INTERNET UPF_IP (routes).
+# UE_IPV4_IMS UE_IPV4_INTERNET UPF_IP (routes); RTPENGINE_IP RTPENGINE_PORT (2223), where CSCF_MEDIA wants it.
 # Of our own: CSCF_WORKERS (1), CSCF_LOG_LEVEL (info), CSCF_REST_TOKEN (made at random and printed in the log when absent),
-# CSCF_REST_ADDRESS (127.0.0.1), CSCF_IPSEC (prefer, require, off), CSCF_EXTRA (a file with more YAML that wins).
+# CSCF_REST_ADDRESS (127.0.0.1), CSCF_IPSEC (prefer, require, off), CSCF_MEDIA (off; family, nat, always: which calls go through
+# rtpengine), CSCF_EXTRA (a file with more YAML that wins).
 set -eu
 
 fail() {
@@ -106,11 +107,26 @@ pcscf() {
 	esac
 }
 
+# A lab's relay that is not there is no reason for calls not to be.
+media() {
+	case ${CSCF_MEDIA:-off} in
+	off) ;;
+	family | nat | always)
+		echo "media:"
+		echo "  mode: $CSCF_MEDIA"
+		echo "  on_failure: go_on"
+		echo "  rtpengine: [{address: \"${RTPENGINE_IP:?entrypoint: RTPENGINE_IP is not set}:${RTPENGINE_PORT:-2223}\"}]"
+		;;
+	*) fail "CSCF_MEDIA is off, family, nat or always, not '$CSCF_MEDIA'" ;;
+	esac
+}
+
 config() {
 	common
 	case $node in
 	pcscf)
 		pcscf
+		media
 		case ${DEPLOY_MODE:-} in
 		4G) rx ;;
 		5G) n5 ;;
