@@ -1,5 +1,6 @@
 /* common/diameter/node.c - the Diameter node: freeDiameter configured, started, watched and stopped.  RFC 6733 §5. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,6 +24,7 @@
 #define STOP_PAUSE_US 50000
 #define ADDRESS_WAIT_MS 5000u
 #define ADDRESS_PAUSE_MS 20u
+#define ACCEPT_PAUSE_MS 100u
 
 static struct dia_node node;
 static atomic_bool stopping;
@@ -301,6 +303,54 @@ int usleep(useconds_t us)
 		us = STOP_PAUSE_US;
 	t = (struct timespec){ (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
 	return nanosleep(&t, NULL);
+}
+
+/* Threads of the library are ended wherever they wait: not within the log, which has a lock. */
+static void say_of_listener(const char *text, int err)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	if (err)
+		log_warn(LOG_DIA, text, LOG_C("error", strerror(err)));
+	else
+		log_info(LOG_DIA, text);
+	pthread_setcancelstate(state, NULL);
+}
+
+static bool passes(int err)		/* accept(2): shortages, and errors of the one connection that is gone already */
+{
+	static const int all[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET,
+				   EHOSTUNREACH, ENETUNREACH, EPERM };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (err == all[i])
+			return true;
+	return false;
+}
+
+/* The library's listener ends the whole node, for good, when accept() fails: when no descriptor is left, or when a peer that was about to
+ * connect has gone.  Here it waits until that is over.  Sockets that do not block are not the library's: all is as usual with them. */
+int accept(int fd, __SOCKADDR_ARG a, socklen_t *restrict l)
+{
+	const struct timespec pause = { 0, ACCEPT_PAUSE_MS * 1000000L };
+	socklen_t room = l ? *l : 0;
+	int got, err, flags = fcntl(fd, F_GETFL);
+	bool said = false;
+
+	while ((got = accept4(fd, a, l, 0)) < 0 && flags >= 0 && !(flags & O_NONBLOCK) && passes(errno)) {
+		err = errno;
+		if (!said && (err == EMFILE || err == ENFILE)) {
+			say_of_listener("no descriptor is left for a peer that connects: it waits", err);
+			said = true;
+		}
+		nanosleep(&pause, NULL);
+		if (l)
+			*l = room;
+	}
+	if (said && got >= 0)
+		say_of_listener("descriptors are there again: peers that waited are let in", 0);
+	return got;
 }
 
 void dia_stop(void)

@@ -2,9 +2,14 @@
  * the peer, bounds.  TS 29.229 §6; RFC 6733; rows D1 to D10; cx_peer.c is the other process. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common/diameter/cx.h"
@@ -208,6 +213,47 @@ START_TEST(test_every_field_of_every_command)
 	ck_assert_uint_eq(dia_client_outstanding(client), 0);
 	end();
 	kill_peer();
+}
+END_TEST
+
+/* The library's listener ends the node when accept() fails: node.c stands between. */
+static void *give_back(void *arg)
+{
+	const struct timespec pause = { 0, 150000000 };
+
+	nanosleep(&pause, NULL);
+	setrlimit(RLIMIT_NOFILE, arg);
+	return NULL;
+}
+
+START_TEST(test_listener_waits_for_descriptors_D1)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) }, from;
+	socklen_t l = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), own = socket(AF_INET, SOCK_STREAM, 0), next = dup(own), got;
+	struct rlimit was, none;
+	pthread_t t;
+
+	ck_assert(listener >= 0 && next >= 0 && getrlimit(RLIMIT_NOFILE, &was) == 0);
+	ck_assert(bind(listener, (struct sockaddr *)&at, l) == 0 && listen(listener, 4) == 0);
+	ck_assert(getsockname(listener, (struct sockaddr *)&at, &l) == 0 && connect(own, (struct sockaddr *)&at, l) == 0);
+	close(next);
+	none = (struct rlimit){ (rlim_t)next, was.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+	ck_assert(accept(listener, NULL, NULL) < 0 && errno == EMFILE);		/* somebody else's: as ever */
+	ck_assert_int_eq(fcntl(listener, F_SETFL, 0), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, give_back, &was), 0);
+	l = sizeof(from);
+	got = accept(listener, (struct sockaddr *)&from, &l);
+	ck_assert_msg(got >= 0, "%s", strerror(errno));
+	ck_assert(l == sizeof(from) && from.sin_addr.s_addr == htonl(INADDR_LOOPBACK));
+	pthread_join(t, NULL);
+	close(got);
+	close(own);
+	shutdown(listener, SHUT_RDWR);
+	ck_assert(accept(listener, NULL, NULL) < 0);				/* what does not pass ends it */
+	close(listener);
 }
 END_TEST
 
@@ -877,7 +923,7 @@ START_TEST(test_the_pauses_of_the_library_are_ours)
 }
 END_TEST
 
-TEST_MAIN("node", TEST_ONE(test_an_address_that_is_free_soon_is_waited_for), TEST_ONE(test_an_address_of_another_is_named_as_the_reason),
+TEST_MAIN("node", TEST_ONE(test_listener_waits_for_descriptors_D1), TEST_ONE(test_an_address_that_is_free_soon_is_waited_for), TEST_ONE(test_an_address_of_another_is_named_as_the_reason),
 	  TEST_ROWS(test_connections_that_go_at_once_do_not_stop_the_start, starts), TEST_ONE(test_a_peer_that_stands_still_is_passed_over_D12), TEST_ONE(test_a_peer_that_disconnects_D12), TEST_ONE(test_a_destination_with_a_port_D12), TEST_ONE(test_a_redirect_is_followed_I8_RFC_6733_6_1_8), TEST_ONE(test_redirects_that_lead_nowhere_I8),
 	  TEST_ONE(test_the_second_peer_takes_over_D12), TEST_ONE(test_a_peer_is_set_aside_O2), TEST_ONE(test_the_pauses_of_the_library_are_ours), TEST_ONE(test_a_watcher_sees_what_belongs_to_which_request), TEST_ONE(test_every_field_of_every_command), TEST_ONE(test_pushes_of_the_hss_reach_the_loop_S16_S17),
 	  TEST_ONE(test_silence_ends_at_the_deadline_and_bounds_hold), TEST_ONE(test_a_burst_waits_its_turn), TEST_ONE(test_the_peer_dies_and_comes_back))

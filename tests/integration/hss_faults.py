@@ -1,6 +1,9 @@
 """hss_faults.py BUILD NET WORKERS - the HSS is down, silent, slow or talks nonsense."""
 
+import os
+import resource
 import signal
+import socket
 import sys
 import time
 
@@ -189,6 +192,41 @@ class Faults:
             self.core.wait_ready(node, RECOVERY_S)
         self.served(C, 104)
 
+    def listener_of(self, node):
+        """Where its Diameter listener is."""
+        ip, port = self.core.doc["diameter"][node].rsplit(":", 1)
+        return ip, int(port)
+
+    def out_of_descriptors(self):
+        """D1: somebody connects while there is none left.  The library's listener would end the Diameter node for good."""
+        for node in CX_NODES + ("hss",):
+            pid, was = self.core.pid(node), resource.prlimit(self.core.pid(node), resource.RLIMIT_NOFILE)
+            used = {int(n) for n in os.listdir(f"/proc/{pid}/fd")}
+            free = next(n for n in range(len(used) + 1) if n not in used)
+            own = [socket.socket() for _ in range(3)]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, was[1]))
+            try:
+                for s in own:
+                    s.connect(self.listener_of(node))
+                wait_for(lambda n=node: self.says(n, "no descriptor is left"), 10, f"{node} to say so")
+                for s in own[1:]:
+                    s.close()
+            finally:
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, was)
+            wait_for(lambda n=node: self.says(n, "descriptors are there again"), 10, f"{node} to accept again")
+            own[0].close()
+        for node in CX_NODES:
+            check(self.core.ready(node)[0], f"{node}: {self.core.ready(node)[1]}")
+        self.core.stop_node("icscf", signal.SIGTERM)		# connects to the HSS anew
+        self.core.start_node("icscf")
+        self.core.wait_ready("icscf", RECOVERY_S)
+        self.served(C, 104)
+
+    def says(self, node, text):
+        """In its log."""
+        with open(self.core.doc["logs"][node], encoding="utf-8", errors="replace") as f:
+            return text in f.read()
+
     def rows(self):
         """In order."""
         return [
@@ -199,6 +237,7 @@ class Faults:
             ("F6 HSS silent on LIR: 5xx in time", self.silent_lir), ("F7 HSS slow: served, others not held up", self.slow),
             ("F7 HSS overloaded: registrations are held back, calls are not", self.overloaded),
             ("F7 HSS too late: refused in time", self.late), ("F9 HSS talks nonsense", self.nonsense),
+            ("D1 no descriptors left for a peer that connects", self.out_of_descriptors),
             ("F5 HSS down: daemons stay up, /readyz says why", self.down), ("F5 HSS down: REGISTER gets 5xx with Retry-After", self.down_register),
             ("F5 HSS down: INVITE gets 5xx", self.down_call), ("F5 HSS down: OPTIONS is answered", self.alive),
             ("F5 HSS back: recovered by itself", self.back), ("started without a HSS, served when it comes", self.scscf_restart),
