@@ -104,5 +104,5 @@ static void worker_free(struct worker *w, void *role)
 
 const struct role_ops icscf_ops = {
 	.worker_new = worker_new, .worker_free = worker_free, .request = icscf_request, .ack = icscf_ack,
-	.fe = "i-cscf", .uses_diameter = true, .off_route = true, .routes = icscf_routes, .trust_key = "trust.networks",
+	.fe = "i-cscf", .uses_diameter = true, .off_route = true, .routes = icscf_routes, .shapes = icscf_shapes, .trust_key = "trust.networks",
 };

@@ -123,4 +123,5 @@ void icscf_trust_response(const struct sip_msg *m, struct sip_out *o);	/* and wh
 void icscf_charging_request(struct icscf_ask *a);	/* an initial request without an ICID gets one */
 void icscf_charging_response(const struct icscf_ask *a, struct sip_out *o);
 
+extern const struct http_shape icscf_shapes[];		/* shapes.c */
 extern const struct http_route icscf_routes[];		/* rest.c; u is struct icscf */

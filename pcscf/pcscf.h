@@ -130,6 +130,7 @@ void security_list(void *u, struct http_req *r);
 void security_show(void *u, struct http_req *r);
 void security_delete(void *u, struct http_req *r);
 void security_algorithms(void *u, struct http_req *r);
+extern const struct http_shape pcscf_shapes[];		/* shapes.c */
 extern const struct http_route pcscf_routes[];		/* rest.c; u is struct pcscf */
 
 /* ---- request.c ---- */

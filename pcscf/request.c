@@ -327,7 +327,7 @@ const struct role_ops pcscf_ops = {
 	.restore = stored_restore,
 	.worker_new = worker_new, .worker_free = worker_free, .request = pcscf_request, .ack = pcscf_ack, .side = side,
 	.standing = pcscf_standing, .turn_away = pcscf_turn_away, .flow_closed = flow_closed, .fe = "p-cscf", .judge = judge,
-	.routes = pcscf_routes, .trust_key = "access.trusted", .registrations = "cscf_pcscf_bindings", .urgent = pcscf_urgent,
+	.routes = pcscf_routes, .shapes = pcscf_shapes, .trust_key = "access.trusted", .registrations = "cscf_pcscf_bindings", .urgent = pcscf_urgent,
 	.admit = security_admit, .response_flow = security_response_flow, .sent_by = security_sent_by, .listen = security_listen,
 };
 

@@ -9,7 +9,7 @@ static const struct role_ops role = {
 	.ack = scscf_ack,
 	.fe = "s-cscf",
 	.uses_diameter = true,
-	.routes = scscf_routes,
+	.routes = scscf_routes, .shapes = scscf_shapes,
 	.trust_key = "sessions.trusted_domains",
 	.registrations = "cscf_registrations",
 	.restore = keep_restore,

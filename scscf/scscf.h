@@ -88,6 +88,7 @@ void scscf_in_dialog(struct scscf_worker *sw, struct session_in *in);				/* indi
 /* ---- Cx pushes: push.c.  Called on the main thread by cx_serve() ---- */
 extern const struct cx_server_ops scscf_push_ops;
 
+extern const struct http_shape scscf_shapes[];		/* shapes.c */
 extern const struct http_route scscf_routes[];		/* rest.c; u is struct scscf */
 /* ---- config.c ---- */
 const struct cfg_row *scscf_schema(void);			/* registrar.* and sessions.* */

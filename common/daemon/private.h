@@ -93,6 +93,7 @@ void guard_stats(struct worker_full *f, const struct transport_stats *tp);	/* on
 void guard_check_config(const struct cfg *c, struct buf *errors);
 extern const struct http_route stack_routes[];		/* all of these: u is struct stack */
 extern const struct http_route status_routes[], bundle_routes[], peers_routes[], connections_routes[], ping_routes[], dns_routes[], tls_routes[];
+extern const struct http_shape stack_shapes[];		/* shapes.c */
 /* Main thread; the caller owns them. */
 cJSON *rest_info(struct stack *s);
 cJSON *rest_status(struct stack *s);

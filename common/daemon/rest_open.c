@@ -286,6 +286,9 @@ int stack_rest_open(struct stack *s)
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		http_server_routes(s->http, tables[i], s);
 	http_server_routes(s->http, http_audit_routes, s->http);
+	http_server_shapes(s->http, stack_shapes);
+	if (s->ops->shapes)
+		http_server_shapes(s->http, s->ops->shapes);
 	if (s->ops->routes)
 		http_server_routes(s->http, s->ops->routes, s->u);
 	return 0;

@@ -75,6 +75,7 @@ struct role_ops {
 	bool (*ready)(void *u, struct buf *why);	/* any thread: false and the reason for /readyz.  NULL: true */
 	const char *trust_key;				/* the list of the configuration that names the trust domain; NULL: none */
 	const char *registrations;			/* the figure that counts them; NULL: it has none */
+	const struct http_shape *shapes;		/* what its operations answer and take */
 	const struct http_route *routes;		/* the role's REST table; `u` below is its argument */
 };
 

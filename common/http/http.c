@@ -537,6 +537,12 @@ void http_server_routes(struct http_server *s, const struct http_route *routes, 
 		s->table[s->n_tables++] = (struct http_table){ routes, u };
 }
 
+void http_server_shapes(struct http_server *s, const struct http_shape *shapes)
+{
+	if (s->n_shapes < HTTP_MAX_TABLES)
+		s->shapes[s->n_shapes++] = shapes;
+}
+
 static void listener_stop(struct http_server *s, struct http_listener *l)
 {
 	if (!l->mhd)

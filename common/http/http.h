@@ -27,6 +27,15 @@ struct http_route {
 	const char *help;		/* one sentence, into openapi.json */
 };
 
+/* What operations answer and take, for openapi.json; the notation is in shape.c.
+ *   { "Peer", "{identity:s open:b}" }			a shape that others refer to
+ *   { "GET /api/v1/diameter/peers", "[Peer]" }		a page of them; "Peer": one; "201 Ban | 202 Operation": by status, "204": none;
+ *							"text/plain": a text of that type
+ *   { "< POST /api/v1/bans", "{source:s}" }		the body; "application/yaml": a text of that type */
+struct http_shape {
+	const char *name, *text;
+};
+
 struct http_token {
 	const char *token;
 	enum http_role role;		/* the highest it may play */
@@ -55,6 +64,7 @@ void http_server_routes(struct http_server *s, const struct http_route *routes, 
 /* Other tokens from now on, copied; who holds an old one is refused with his next request; streams end when they differ (a client comes
  * back with Last-Event-ID).  0; -ENOMEM, -ENOSPC: there are none then. */
 int http_server_tokens(struct http_server *s, const char *token, const struct http_token *tokens, size_t n);
+void http_server_shapes(struct http_server *s, const struct http_shape *shapes);	/* ended by name == NULL; several tables may be added */
 void http_server_free(struct http_server *s);
 void http_server_openapi(const struct http_server *s, struct buf *out);		/* OpenAPI 3.1 from the tables; also served */
 

@@ -112,18 +112,84 @@ static void add_schema(cJSON *to, const char *type, const char *ref)
 		cJSON_AddStringToObject(schema, "$ref", ref);
 }
 
-static void add_body(cJSON *op, const struct http_route *e)
+/* {"content": {TYPE: {"schema": schema}}}; schema is taken over. */
+static void add_content(cJSON *to, const char *type, cJSON *schema)
 {
-	cJSON *body;
+	cJSON_AddItemToObject(cJSON_AddObjectToObject(cJSON_AddObjectToObject(to, "content"), type), "schema", schema);
+}
 
-	if (strcmp(e->method, "GET") == 0 || strcmp(e->method, "DELETE") == 0)
+/* Of a content that has no shape: "application/schema+json" is an object, all else a text. */
+static cJSON *text_schema(const char *content_type)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "type", str_ends(str_from_c(content_type), STR("json")) ? "object" : "string");
+	return o;
+}
+
+static void add_body(cJSON *op, const struct http_server *s, const struct http_route *e)
+{
+	const char *shape = shape_find(s, "< ", e->method, e->path);
+	cJSON *body, *schema;
+
+	if (!shape || strcmp(e->method, "GET") == 0 || strcmp(e->method, "DELETE") == 0)
 		return;
 	body = cJSON_AddObjectToObject(op, "requestBody");
 	cJSON_AddStringToObject(body, "description", "As the summary says.");
-	add_schema(body, strcmp(e->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json", NULL);
+	schema = strchr(shape, '/') ? text_schema(shape) : shape_schema(shape, false);
+	add_content(body, strchr(shape, '/') ? shape : strcmp(e->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json", schema);
 }
 
-static void add_responses(cJSON *op, const struct http_route *e)
+/* A list pages. */
+static cJSON *page_schema(const char *shape)
+{
+	cJSON *o = cJSON_CreateObject(), *members, *need;
+
+	cJSON_AddStringToObject(o, "type", "object");
+	need = cJSON_AddArrayToObject(o, "required");
+	cJSON_AddItemToArray(need, cJSON_CreateString("items"));
+	cJSON_AddItemToArray(need, cJSON_CreateString("page"));
+	members = cJSON_AddObjectToObject(o, "properties");
+	cJSON_AddItemToObject(members, "items", shape_schema(shape, true));
+	cJSON_AddStringToObject(cJSON_AddObjectToObject(members, "page"), "$ref", "#/components/schemas/Page");
+	return o;
+}
+
+/* "201 Ban", "[Peer]", "204", "text/plain": one of the answers that are good. */
+static void add_answer(cJSON *all, struct str one)
+{
+	char status[4] = "200", shape[1024];
+	cJSON *o;
+
+	one = str_trim(one);
+	if (one.l >= 3 && isdigit((unsigned char)one.p[0])) {
+		str_copy(str_head(one, 3), status, sizeof(status));
+		one = str_trim(str_from(one, 3));
+	}
+	o = cJSON_AddObjectToObject(all, status);
+	cJSON_AddStringToObject(o, "description", strcmp(status, "201") == 0 ? "Made." : strcmp(status, "202") == 0 ? "Begun." : "Done.");
+	if (!str_copy(one, shape, sizeof(shape)) || !one.l)
+		return;
+	if (strchr(shape, '/'))
+		add_content(o, shape, text_schema(shape));
+	else
+		add_content(o, "application/json", shape[0] == '[' ? page_schema(shape) : shape_schema(shape, true));
+}
+
+/* The shape's own alternatives stand within parentheses: " | " is between answers. */
+static void add_answers(cJSON *all, const char *shapes)
+{
+	struct str rest = str_from_c(shapes);
+	ssize_t at;
+
+	while ((at = str_find(rest, STR(" | "))) >= 0) {
+		add_answer(all, str_head(rest, (size_t)at));
+		rest = str_from(rest, (size_t)at + 3);
+	}
+	add_answer(all, rest);
+}
+
+static void add_responses(cJSON *op, const struct http_server *s, const struct http_route *e)
 {
 	static const struct { const char *status, *ref; bool open, changes, param; } rows[] = {
 		{ "400", "BadRequest", true, false, false },	     { "401", "Unauthorized", false, false, false },
@@ -132,10 +198,16 @@ static void add_responses(cJSON *op, const struct http_route *e)
 		{ "429", "TooManyRequests", true, false, false },
 	};
 	bool open = e->role == HTTP_OPEN, changes = strcmp(e->method, "GET") != 0, param = strchr(e->path, '{');
-	cJSON *all = cJSON_AddObjectToObject(op, "responses"), *one = cJSON_AddObjectToObject(all, "2XX");
+	const char *shape = shape_find(s, "", e->method, e->path);
+	cJSON *all = cJSON_AddObjectToObject(op, "responses");
 	char ref[64];
 
-	cJSON_AddStringToObject(one, "description", "Done.");
+	if (shape)
+		add_answers(all, shape);
+	else
+		cJSON_AddStringToObject(cJSON_AddObjectToObject(all, "2XX"), "description", "Done.");
+	if (shape && !changes && !strchr(shape, '/'))
+		cJSON_AddStringToObject(cJSON_AddObjectToObject(all, "304"), "description", "It is as If-None-Match says.");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if ((open && !rows[i].open) || (rows[i].changes && !changes) || (rows[i].param && !param))
 			continue;
@@ -145,7 +217,7 @@ static void add_responses(cJSON *op, const struct http_route *e)
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(all, "default"), "$ref", "#/components/responses/Other");
 }
 
-static void add_operation(cJSON *paths, const struct http_route *e)
+static void add_operation(cJSON *paths, const struct http_server *s, const struct http_route *e)
 {
 	cJSON *item = cJSON_GetObjectItemCaseSensitive(paths, e->path), *op, *params;
 	char lower[16] = "", id[128], tag[64];
@@ -165,10 +237,10 @@ static void add_operation(cJSON *paths, const struct http_route *e)
 	params = add_parameters(op, e->path);
 	add_queries(params, e->help);
 	add_references(params, e);
-	add_body(op, e);
+	add_body(op, s, e);
 	if (e->role == HTTP_OPEN)
 		cJSON_AddArrayToObject(op, "security");
-	add_responses(op, e);
+	add_responses(op, s, e);
 }
 
 /* ---- what operations refer to ---- */
@@ -221,7 +293,37 @@ static void add_parameter(cJSON *parameters, const char *key, const char *name, 
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(one, "schema"), "type", type);
 }
 
-static void add_components(cJSON *doc)
+static void add_shapes(cJSON *schemas, const struct http_server *s)
+{
+	for (unsigned t = 0; t < s->n_shapes; t++)
+		for (const struct http_shape *e = s->shapes[t]; e->name; e++)
+			if (!strchr(e->name, ' '))
+				cJSON_AddItemToObject(schemas, e->name, shape_schema(e->text, true));
+	for (unsigned t = 0; t < s->n_shapes; t++) {
+		for (const struct http_shape *e = s->shapes[t]; e->name; e++) {
+			cJSON *one = strchr(e->name, ' ') ? NULL : cJSON_GetObjectItemCaseSensitive(schemas, e->name);
+			cJSON *example = one ? shape_example(one, schemas) : NULL;
+
+			if (one)
+				cJSON_AddItemToArray(cJSON_AddArrayToObject(one, "examples"), example);
+		}
+	}
+}
+
+static void add_page_schema(cJSON *schemas)
+{
+	cJSON *s = cJSON_AddObjectToObject(schemas, "Page"), *next, *types;
+
+	cJSON_AddStringToObject(s, "type", "object");
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(s, "required"), cJSON_CreateString("nextCursor"));
+	next = cJSON_AddObjectToObject(cJSON_AddObjectToObject(s, "properties"), "nextCursor");
+	types = cJSON_AddArrayToObject(next, "type");
+	cJSON_AddItemToArray(types, cJSON_CreateString("string"));
+	cJSON_AddItemToArray(types, cJSON_CreateString("null"));
+	cJSON_AddBoolToObject(s, "additionalProperties", false);
+}
+
+static void add_components(cJSON *doc, const struct http_server *server)
 {
 	cJSON *c = cJSON_AddObjectToObject(doc, "components"), *s;
 
@@ -232,7 +334,10 @@ static void add_components(cJSON *doc)
 	add_parameter(s, "Limit", "limit", "query", "integer", "Page size, 1 to 1000; 100 when absent.");
 	add_parameter(s, "Cursor", "cursor", "query", "string", "page.nextCursor of the page before.");
 	add_parameter(s, "IfMatch", "If-Match", "header", "string", "The ETag that the change is based on.");
-	add_problem_schema(cJSON_AddObjectToObject(c, "schemas"));
+	s = cJSON_AddObjectToObject(c, "schemas");
+	add_problem_schema(s);
+	add_page_schema(s);
+	add_shapes(s, server);
 	add_problem_responses(cJSON_AddObjectToObject(c, "responses"));
 }
 
@@ -292,8 +397,8 @@ void http_server_openapi(const struct http_server *s, struct buf *out)
 	paths = cJSON_AddObjectToObject(doc, "paths");
 	for (unsigned t = 0; t < s->n_tables; t++)
 		for (const struct http_route *e = s->table[t].routes; e->method; e++)
-			add_operation(paths, e);
-	add_components(doc);
+			add_operation(paths, s, e);
+	add_components(doc, s);
 	text = cJSON_PrintUnformatted(doc);
 	if (text)
 		buf_puts(out, text);

@@ -55,6 +55,8 @@ struct http_server {
 	struct timer run;			/* libmicrohttpd's own time-outs, and the turn after a resume */
 	struct http_table table[HTTP_MAX_TABLES];
 	unsigned n_tables;
+	const struct http_shape *shapes[HTTP_MAX_TABLES];
+	unsigned n_shapes;
 	char *origin[HTTP_MAX_ORIGINS];
 	size_t n_origins;
 	struct list suspended;
@@ -98,6 +100,10 @@ struct http_req {
 	struct http_stream *stream;		/* NULL: an answer with an end */
 };
 
+/* shape.c */
+cJSON *shape_schema(const char *text, bool closed);		/* closed: objects have no other members.  NULL: not in the notation */
+cJSON *shape_example(const cJSON *schema, const cJSON *all);	/* all: components/schemas */
+const char *shape_find(const struct http_server *s, const char *what, const char *method, const char *path);	/* what: "", "< "; NULL: none */
 /* cors.c */
 int cors_init(struct http_server *s, const struct http_config *c);	/* 0, -ENOMEM, -ENOSPC */
 void cors_fini(struct http_server *s);

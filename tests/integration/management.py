@@ -8,6 +8,7 @@ import urllib.parse
 from cases import Cases, Skip, check, equal, wait_for
 from core import Core, Sub
 from phone import Phone, call, hang_up
+from schema import Checked, Document, verdict
 
 A, B = Sub(1), Sub(2)
 NODES = ("pcscf", "icscf", "scscf")
@@ -29,7 +30,8 @@ class Management:
     def __init__(self, core):
         self.core = core
         self.a, self.b = Phone(core, A, core.ip(101), transport="tcp"), Phone(core, B, core.ip(102))
-        self.p, self.i, self.s = (core.rest(n) for n in NODES)
+        self.documents = {n: Document(core.rest(n).get("/api/v1/openapi.json")) for n in NODES}
+        self.p, self.i, self.s = self.checked = [Checked(core.rest(n), self.documents[n]) for n in NODES]
         self.sides = None
 
     def user_data(self, number=None):
@@ -221,6 +223,27 @@ class Management:
             equal(self.p.call("DELETE", "/api/v1/bans/192.0.2.7")[0], 204, "lifted")
             far.must_register()
 
+    def every_get(self):
+        """U7: each GET of the document, of things that are there; and each answer of this script was as its schema says."""
+        trace = self.p.send("POST", "/api/v1/traces", {"name": "x", "match": {"impu": self.core.impu(B)}, "maxDurationS": 60})
+        for node, rest, doc in zip(NODES, self.checked, self.documents.values()):
+            flows, peers = rest.items("/api/v1/flows"), rest.items("/api/v1/diameter/peers")
+            put = {"key": flows[0]["callId"], "callId": "nobody", "revision": "1", "alarmId": "none", "operationId": "1", "traceId": trace["id"],
+                   "identity": peers[0]["identity"] if peers else "none", "impu": self.core.impu(B), "id": self.core.impu(B), "setId": "1",
+                   "file": "console.js", "policySessionId": "none", "saSetId": "none", "connectionId": "none"}
+            for op in [o for o in doc.operations() if o.startswith("GET ") and "/events" not in o]:
+                path = op[4:]
+                for name, value in put.items():
+                    path = path.replace("{" + name + "}", quoted(value))
+                path += "?who=" + quoted(self.core.impu(B)) if path.endswith("/explain") else ""
+                code, _ = rest.call("GET", path)
+                check(code in (200, 404), f"{node}: {op}: {code}")
+        absent = {"/api/v1/dialogs/{callId}", "/api/v1/alarms/{alarmId}", "/api/v1/operations/{operationId}", "/api/v1/traces/{traceId}",
+                  "/api/v1/traces/{traceId}/pcap", "/api/v1/shared-ifc-sets/{setId}", "/api/v1/policy-sessions/{policySessionId}",
+                  "/api/v1/security-associations/{saSetId}", "/api/v1/events", "/api/v1/diameter/peers/{identity}", "/console/{file}"}
+        verdict(self.documents, [(n, op) for n, d in self.documents.items() for op in d.operations()
+                                 if op.startswith("GET ") and op[4:] not in absent])
+
     def rows(self):
         """In order."""
         return [("two phones and a call", self.call_up), ("O1 status", self.status), ("O1 dialogs of a Call-ID", self.dialogs),
@@ -229,7 +252,7 @@ class Management:
                 ("diagnostic bundle", self.bundle), ("O1 certificates", self.certificates), ("D15 S17 profile, criteria, overlay", self.profiles),
                 ("D15 User-Data is checked", self.check_xml), ("T14 ENUM and routes as they are set", self.routing), ("O2 one of two contacts", self.contacts),
                 ("O1 reg-event subscriptions", self.subscriptions), ("O1 security associations, algorithms, trust", self.security),
-                ("X10 bans by hand", self.bans)]
+                ("X10 bans by hand", self.bans), ("U7 every GET, and every answer as its schema says", self.every_get)]
 
 
 def main():

@@ -11,6 +11,7 @@ import tempfile
 
 from cases import Cases, Skip, check, equal, wait_for
 from core import MCC, MNC, SANITIZER, Rest, sanitized
+from schema import Document
 
 NODES = ("pcscf", "icscf", "scscf")
 TOKENS = {"view": "v" * 32, "operate": "o" * 32, "admin": "a" * 32}
@@ -76,6 +77,25 @@ def operations(doc):
         for method, op in item.items():
             at = re.sub(r"\{\w+\}", "nobody", path) + ("?follow=false" if path.endswith("/events") else "")
             yield method.upper(), path, at, op
+
+
+def shapes(d):
+    """Each operation says what it answers, each with a body what it takes; examples are as their schemas say."""
+    doc = Document(d.document())
+    for what, op in doc.operations().items():
+        good = {c: r for c, r in op["responses"].items() if c.startswith("2")}
+        check(good and "2XX" not in good, f"{what}: no shape in shapes.c")
+        for code, r in good.items():
+            check(code == "204" or r.get("content"), f"{what}: {code} has no content")
+            check(all(m.get("schema") for m in r.get("content", {}).values()), f"{what}: {code}: its shape is not in the notation")
+        check(all(m.get("schema") for m in op.get("requestBody", {}).get("content", {}).values()), f"{what}: the body's shape is not in the notation")
+    for name, schema in doc.doc["components"]["schemas"].items():
+        check(schema.get("type") == "object", f"{name}: its shape is not in the notation")
+        for example in schema.get("examples", []):
+            equal(doc.mistakes(schema, example), [], f"the example of {name}")
+    text = json.dumps(doc.doc)
+    for ref in set(re.findall(r"#/components/schemas/(\w+)", text)):
+        check(ref in doc.doc["components"]["schemas"], f"{ref} is referred to, and not there")
 
 
 def lint(d, tool, build):
@@ -173,6 +193,7 @@ def main():
         for d in daemons:
             cases.run(f"{d.node}: every operation, every role, every error a problem", every_role, d)
             cases.run(f"{d.node}: errors of no operation", other_errors, d)
+            cases.run(f"{d.node}: every operation has a shape, every example fits", shapes, d)
             for tool in ("redocly", "spectral"):
                 cases.run(f"{d.node}: {tool} finds nothing", lint, d, tool, sys.argv[1])
     finally:
