@@ -155,6 +155,13 @@ const struct cfg_row cfg_common_schema[] = {
 	{ "state.redis.password", CFG_STR, 1, 512, NULL, NULL, CFG_SECRET, NULL, "Its password, or the server's." },
 	{ "state.redis.database", CFG_INT, 0, 65535, "0", NULL, 0, NULL, "Number of the database; 0 in a Cluster." },
 	{ "state.redis.instance", CFG_STR, 1, 64, NULL, "@host", 0, NULL, "Name of this instance, another one in each; default: the first listener." },
+	{ "state.redis.tls", CFG_MAP, .help = "Servers and Sentinels over TLS." },
+	{ "state.redis.tls.ca_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL,
+	  "Who vouches for their certificates, PEM; absent: they are spoken to in clear." },
+	{ "state.redis.tls.cert_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Certificate that we show, with its chain, PEM; with key_file." },
+	{ "state.redis.tls.key_file", CFG_FILE, 0, 0, NULL, NULL, 0, NULL, "Its private key, PEM." },
+	{ "state.redis.tls.server_name", CFG_STR, 1, 253, NULL, "@hostip", 0, NULL,
+	  "Name that the servers' certificates have; default: the address that each has here." },
 	{ "state.redis.timeout_ms", CFG_INT, 100, 60000, "1000", NULL, 0, "ms", "It counts as away when it is silent so long." },
 
 	{ "log", CFG_MAP, .help = "The log, on standard error." },

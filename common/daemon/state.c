@@ -34,6 +34,7 @@ int stack_load_key(struct stack *s)
 struct redis_text {
 	const char *server[MAX_SERVERS], *sentinel[MAX_SERVERS];
 	char instance[80], space[400];
+	struct store_redis_tls tls;
 };
 
 static unsigned read_list(const struct cfg_node *r, const char *path, const char *v[MAX_SERVERS])
@@ -61,6 +62,10 @@ static void read_redis(const struct stack *s, struct redis_text *t, struct store
 		.cluster = cfg_bool(r, "state.redis.cluster"), .timeout_ms = (uint32_t)cfg_int(r, "state.redis.timeout_ms"),
 		.instance = t->instance, .space = t->space,
 	};
+	t->tls = (struct store_redis_tls){ cfg_cstr(r, "state.redis.tls.ca_file"), cfg_cstr(r, "state.redis.tls.cert_file"),
+					   cfg_cstr(r, "state.redis.tls.key_file"), cfg_cstr(r, "state.redis.tls.server_name") };
+	if (t->tls.ca_file)
+		c->tls = &t->tls;
 }
 
 int stack_open_store(struct stack *s)
@@ -94,6 +99,12 @@ void stack_check_state(const struct cfg *c, struct buf *errors)
 		cfg_error(r, "state.backend", errors, "state.backend redis needs state.redis.servers or state.redis.sentinels");
 	if (shared && (!cfg_cstr(r, "state.dir") || !*cfg_cstr(r, "state.dir")))
 		cfg_error(r, "state.backend", errors, "state.backend redis needs state.dir: what this instance wrote is kept there, too");
+	if (!cfg_cstr(r, "state.redis.tls.ca_file") && (cfg_cstr(r, "state.redis.tls.cert_file") || cfg_cstr(r, "state.redis.tls.server_name")))
+		cfg_error(r, cfg_cstr(r, "state.redis.tls.cert_file") ? "state.redis.tls.cert_file" : "state.redis.tls.server_name", errors,
+			  "there is no TLS without state.redis.tls.ca_file");
+	if (!cfg_cstr(r, "state.redis.tls.cert_file") != !cfg_cstr(r, "state.redis.tls.key_file"))
+		cfg_error(r, cfg_cstr(r, "state.redis.tls.cert_file") ? "state.redis.tls.cert_file" : "state.redis.tls.key_file", errors,
+			  "a certificate and its key go together");
 	if (cfg_bool(r, "state.redis.cluster") && cfg_int(r, "state.redis.database") != 0)
 		cfg_error(r, "state.redis.database", errors, "a Redis Cluster has database 0 only");
 }

@@ -1,12 +1,12 @@
 /* common/store/redis.c - connections to Redis: Sentinel, Cluster, authentication, deadlines.  See redis.h; row H6, reliability F15. */
 #include <errno.h>
-#include <hiredis/async.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include "common/log/log.h"
 #include "common/store/redis.h"
+#include "common/store/redis_conn.h"
+#include "common/transport/tls_files.h"
 #include "common/util/rand.h"
 
 #define AGAIN_MIN_MS 100u
@@ -17,11 +17,10 @@
 
 enum state { DOWN, ASKING_SENTINEL, CONNECTING, SUBSCRIBING, UP };
 
-struct conn {				/* lives as long as hiredis' context */
-	struct loop_fd f;
-	struct redis *r;		/* NULL: given up */
-	redisAsyncContext *ac;
-	bool added, ending;		/* ending: hiredis itself frees the context now */
+struct conn {
+	struct redis *r;
+	struct redis_conn *rc;
+	struct list commands;		/* that wait for their answers, in order; the feed's others come unasked */
 };
 struct master {
 	struct conn *c;
@@ -33,6 +32,9 @@ struct redis {
 	void *u;
 	char **server, **sentinel, *name, *username, *password, *channel;
 	unsigned n_servers, n_sentinels, next, database;
+	bool has_tls;
+	struct { char *ca_file, *cert_file, *key_file, *server_name; } tls;
+	SSL_CTX *ctx;			/* of now */
 	uint32_t timeout_ms, again_ms;
 	bool cluster;
 	enum state state;
@@ -47,6 +49,7 @@ struct redis {
 };
 
 struct command {
+	struct list link;
 	struct redis *r;
 	redis_fn fn;
 	void *arg;
@@ -58,74 +61,31 @@ struct command {
 
 static void go_down(struct redis *r, const char *why);
 
-/* ---- hiredis on our loop ---- */
+/* ---- connections ---- */
 
-static void on_fd(struct loop_fd *f, uint32_t revents)
+static void on_reply(struct command *k, const redisReply *reply);
+static void on_feed(struct redis *r, const redisReply *m);
+static void command_end(struct command *k, const redisReply *reply);
+
+static void on_conn_reply(void *u, const redisReply *reply)
 {
-	struct conn *c = container_of(f, struct conn, f);
-	redisAsyncContext *ac = c->ac;
+	struct conn *c = u;
+	struct command *k = list_empty(&c->commands) ? NULL : list_entry(c->commands.next, struct command, link);
 
-	if (revents & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		redisAsyncHandleRead(ac);	/* may end it, and c */
-	else if (revents & EPOLLOUT)
-		redisAsyncHandleWrite(ac);
-}
-
-static void want(struct conn *c, uint32_t events)
-{
-	if (c->added) {
-		loop_fd_mod(c->r->loop, &c->f, events);
-		return;
+	if (k) {
+		list_del(&k->link);
+		on_reply(k, reply);		/* c may be gone after it */
+	} else if (c == c->r->feed) {
+		on_feed(c->r, reply);
 	}
-	c->f.events = events;
-	c->added = loop_fd_add(c->r->loop, &c->f) == 0;
 }
 
-static void add_read(void *p)
+static void on_conn_broken(void *u, const char *why)
 {
-	struct conn *c = p;
-
-	if (c->r)
-		want(c, c->f.events | EPOLLIN);
+	go_down(((struct conn *)u)->r, why);
 }
 
-static void del_read(void *p)
-{
-	struct conn *c = p;
-
-	if (c->r)
-		want(c, c->f.events & ~(uint32_t)EPOLLIN);
-}
-
-static void add_write(void *p)
-{
-	struct conn *c = p;
-
-	if (c->r)
-		want(c, c->f.events | EPOLLOUT);
-}
-
-static void del_write(void *p)
-{
-	struct conn *c = p;
-
-	if (c->r)
-		want(c, c->f.events & ~(uint32_t)EPOLLOUT);
-}
-
-/* hiredis gives the context up: because conn_end() said so, or by itself, since it is broken. */
-static void cleanup(void *p)
-{
-	struct conn *c = p;
-
-	c->ending = true;
-	if (c->r)
-		go_down(c->r, c->ac->errstr && *c->ac->errstr ? c->ac->errstr : "the connection was closed");
-	c->ac->data = NULL;
-	free(c);
-}
-
-/* Takes it off the loop at once: hiredis may need it until its call-back returns. */
+/* Who waits for an answer hears that there is none. */
 static void conn_end(struct conn **pc)
 {
 	struct conn *c = *pc;
@@ -133,47 +93,31 @@ static void conn_end(struct conn **pc)
 	*pc = NULL;
 	if (!c)
 		return;
-	if (c->added)
-		loop_fd_del(c->r->loop, &c->f);
-	c->added = false;
-	c->r = NULL;
-	if (!c->ending)
-		redisAsyncFree(c->ac);
+	redis_conn_free(c->rc);
+	while (!list_empty(&c->commands)) {
+		struct command *k = list_entry(c->commands.next, struct command, link);
+
+		list_del(&k->link);
+		c->r->waiting--;
+		command_end(k, NULL);
+	}
+	free(c);
 }
 
 static struct conn *conn_new(struct redis *r, const char *address)
 {
-	struct str host, port, all = str_from_c(address);
-	ssize_t colon = str_rchr(all, ':');
+	static const struct redis_conn_ops ops = { on_conn_reply, on_conn_broken };
 	struct conn *c = calloc(1, sizeof(*c));
-	uint32_t n = 6379;
-	char text[64];
 
-	host = colon > 0 ? str_head(all, (size_t)colon) : all;
-	port = colon > 0 ? str_from(all, (size_t)colon + 1) : STR_NONE;
-	if (host.l > 1 && host.p[0] == '[')
-		host = str_make(host.p + 1, host.l - 2);
-	if (port.l)
-		(void)str_to_u32(port, &n);
-	if (!c || !str_copy(host, text, sizeof(text)) || !(c->ac = redisAsyncConnect(text, (int)n))) {
-		free(c);
+	if (!c)
 		return NULL;
-	}
-	if (c->ac->err) {
-		redisAsyncFree(c->ac);
-		free(c);
-		return NULL;
-	}
 	c->r = r;
-	c->f = (struct loop_fd){ .fd = c->ac->c.fd, .fn = on_fd };
-	c->ac->data = c;
-	c->ac->ev.data = c;
-	c->ac->ev.addRead = add_read;
-	c->ac->ev.delRead = del_read;
-	c->ac->ev.addWrite = add_write;
-	c->ac->ev.delWrite = del_write;
-	c->ac->ev.cleanup = cleanup;
-	return c;
+	list_init(&c->commands);
+	c->rc = redis_conn_new(r->loop, address, r->ctx, r->tls.server_name, &ops, c);
+	if (c->rc)
+		return c;
+	free(c);
+	return NULL;
 }
 
 /* ---- commands ---- */
@@ -189,12 +133,11 @@ static void command_end(struct command *k, const redisReply *reply)
 		fn(arg, reply);
 }
 
-static void on_reply(redisAsyncContext *ac, void *p, void *priv);
-
 static int put(struct conn *c, struct command *k)
 {
-	if (!c || redisAsyncFormattedCommand(c->ac, on_reply, k, k->text, k->l) != REDIS_OK)
+	if (!c || redis_conn_write(c->rc, k->text, k->l) < 0)
 		return -ENOTCONN;
+	list_add_tail(&c->commands, &k->link);
 	if (k->r->waiting++ == 0)
 		k->r->heard_ms = loop_now_ms(k->r->loop);
 	return 0;
@@ -256,16 +199,10 @@ static struct conn *conn_of(struct redis *r, struct master *m)
 	return m ? m->c : NULL;
 }
 
-static void on_asking(redisAsyncContext *ac, void *p, void *priv)
-{
-	(void)ac;
-	(void)p;
-	(void)priv;
-}
-
 /* "MOVED 3999 127.0.0.1:6381": there from now on; "ASK ...": there this time.  false: it is no such answer. */
 static bool go_on_elsewhere(struct command *k, const redisReply *reply)
 {
+	static const struct str asking = STR("ASKING");
 	struct redis *r = k->r;
 	char word[8], address[72];
 	struct conn *c;
@@ -282,25 +219,19 @@ static bool go_on_elsewhere(struct command *k, const redisReply *reply)
 	for (unsigned i = 0; word[0] == 'M' && i < r->n_masters; i++)
 		if (r->master[i].c == c)
 			r->of_slot[slot] = (uint8_t)i;
-	if (word[0] == 'A')
-		(void)redisAsyncCommand(c->ac, on_asking, NULL, "ASKING");
+	if (word[0] == 'A' && command(r, c, 0, 1, &asking, NULL, NULL) < 0)
+		return false;
 	return put(c, k) == 0;
 }
 
-static void on_reply(redisAsyncContext *ac, void *p, void *priv)
+static void on_reply(struct command *k, const redisReply *reply)
 {
-	struct command *k = priv;
-	const redisReply *reply = p;
 	struct redis *r = k->r;
 
-	(void)ac;
 	r->waiting--;
-	if (reply) {
-		r->heard_ms = loop_now_ms(r->loop);
-		if (go_on_elsewhere(k, reply))
-			return;
-	}
-	command_end(k, reply);
+	r->heard_ms = loop_now_ms(r->loop);
+	if (!go_on_elsewhere(k, reply))
+		command_end(k, reply);
 }
 
 /* CRC16 of XMODEM. */
@@ -415,15 +346,8 @@ static bool login(struct redis *r, struct conn *c)
 	return r->database == 0 || command(r, c, 0, 2, db, on_login, r) == 0;
 }
 
-static void on_feed(redisAsyncContext *ac, void *p, void *priv)
+static void on_feed(struct redis *r, const redisReply *m)
 {
-	struct conn *c = ac->data;
-	const redisReply *m = p;
-	struct redis *r = c ? c->r : NULL;
-
-	(void)priv;
-	if (!r || !m)
-		return;
 	if (m->type != REDIS_REPLY_ARRAY || m->elements != 3 || m->element[0]->type != REDIS_REPLY_STRING) {
 		refused(r, "SUBSCRIBE", m);
 		return;
@@ -441,9 +365,15 @@ static void on_feed(redisAsyncContext *ac, void *p, void *priv)
 
 static void subscribe(struct redis *r)
 {
+	char *text = NULL;
+	int l = redisFormatCommand(&text, "SUBSCRIBE %s", r->channel);
+	bool good;
+
 	r->state = SUBSCRIBING;
 	r->feed = conn_new(r, r->master[0].address);
-	if (!r->feed || !login(r, r->feed) || redisAsyncCommand(r->feed->ac, on_feed, NULL, "SUBSCRIBE %s", r->channel) != REDIS_OK)
+	good = r->feed && login(r, r->feed) && l > 0 && redis_conn_write(r->feed->rc, text, (size_t)l) == 0;
+	redisFreeCommand(text);
+	if (!good)
 		go_down(r, "no connection for the feed");
 }
 
@@ -529,11 +459,26 @@ static void ask_sentinel(struct redis *r)
 		go_down(r, "no connection to a Sentinel");
 }
 
+/* Anew each time: certificates run out, and others take their place under the same names. */
+static bool read_certificates(struct redis *r)
+{
+	const struct tls_files files = { r->tls.cert_file, r->tls.key_file, r->tls.ca_file, true };
+	char why[TLS_FILES_ERROR_BYTES];
+
+	SSL_CTX_free(r->ctx);
+	r->ctx = tls_files_context(&files, false, why);
+	if (!r->ctx)
+		go_down(r, why);
+	return r->ctx != NULL;
+}
+
 static void begin(struct timer *t)
 {
 	struct redis *r = container_of(t, struct redis, again);
 
 	r->heard_ms = r->fed_ms = loop_now_ms(r->loop);
+	if (r->has_tls && !read_certificates(r))
+		return;
 	timer_start(loop_wheel(r->loop), &r->watch, r->timeout_ms / 2);
 	if (r->n_sentinels)
 		ask_sentinel(r);
@@ -600,6 +545,13 @@ int redis_new(struct redis **ret, struct loop *l, const struct store_redis_confi
 	r->name = dup_text(c->master, &failed);
 	r->username = dup_text(c->username, &failed);
 	r->password = dup_text(c->password, &failed);
+	r->has_tls = c->tls != NULL;
+	if (c->tls) {
+		r->tls.ca_file = dup_text(c->tls->ca_file, &failed);
+		r->tls.cert_file = dup_text(c->tls->cert_file, &failed);
+		r->tls.key_file = dup_text(c->tls->key_file, &failed);
+		r->tls.server_name = dup_text(c->tls->server_name, &failed);
+	}
 	r->channel = str_dup(channel);
 	r->database = c->database;
 	r->cluster = c->cluster;
@@ -634,5 +586,10 @@ void redis_free(struct redis *r)
 	free(r->username);
 	free(r->password);
 	free(r->channel);
+	free(r->tls.ca_file);
+	free(r->tls.cert_file);
+	free(r->tls.key_file);
+	free(r->tls.server_name);
+	SSL_CTX_free(r->ctx);
 	free(r);
 }

@@ -40,6 +40,11 @@ struct store_redis_config {		/* state.redis.*: several instances share what they
 	unsigned database;
 	bool cluster;
 	uint32_t timeout_ms;
+	const struct store_redis_tls {	/* NULL: in clear */
+		const char *ca_file;	/* PEM: who vouches for the servers; NULL: the system's */
+		const char *cert_file, *key_file;	/* NULL: we show none */
+		const char *server_name;	/* in the certificate of each; NULL: the address that it has here */
+	} *tls;
 	const char *instance;		/* one word, another one in each instance */
 	const char *space;		/* what they share: daemon and domain */
 };

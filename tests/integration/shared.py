@@ -2,13 +2,15 @@
 
 A and B have one name, as DNS has it, one key of tokens and one redis-server.  This script is the phones and the P-CSCF before them, so that it
 says which of the two serves: who registered through one is served by the other; one is killed, the other carries on; the server is killed
-and comes back empty; both change one registration at once; what runs out is ended once.
+and comes back empty; both change one registration at once; what runs out is ended once.  All of it over TLS with certificates on both
+sides; CSCF_REDIS=clear: in clear.
 """
 
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 
@@ -22,22 +24,62 @@ PASSWORD = "between-us"
 TAKEOVER_S = 10		# SHARE_TAKEOVER_MS
 
 
-class Server:
-    """A redis-server of this script, at one address; what it has is gone when it is killed."""
+class Certs:
+    """An authority, a certificate for the server and one for its clients, in a folder."""
 
-    def __init__(self, ip, folder):
-        self.ip, self.folder, self.p = ip, folder, None
+    NAME = "redis.example"
+
+    def __init__(self, folder):
+        self.dir = folder
+        self.run("redis-ca", "basicConstraints=critical,CA:TRUE")
+        for name in (self.NAME, "redis-client"):
+            self.run(name, f"subjectAltName=DNS:{name}", "-CA", self.path("redis-ca"), "-CAkey", self.path("redis-ca", "key"), "-addext",
+                     "basicConstraints=critical,CA:FALSE")
+
+    def path(self, name, ext="pem"):
+        """Where it is."""
+        return os.path.join(self.dir, f"{name}.{ext}")
+
+    def run(self, name, extension, *more):
+        """openssl req: a key and a certificate."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                        f"/CN={name}", "-keyout", self.path(name, "key"), "-out", self.path(name), "-addext", extension, *more],
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+    def setting(self):
+        """state.redis.tls."""
+        return (f", tls: {{ca_file: {self.path('redis-ca')}, cert_file: {self.path('redis-client')}, key_file: {self.path('redis-client', 'key')}, "
+                f"server_name: {self.NAME}}}")
+
+    def options(self):
+        """The server's."""
+        return ["--port", "0", "--tls-port", "6379", "--tls-cert-file", self.path(self.NAME), "--tls-key-file", self.path(self.NAME, "key"),
+                "--tls-ca-cert-file", self.path("redis-ca"), "--tls-auth-clients", "yes"]
+
+    def wrap(self, s):
+        """This script's own connection."""
+        c = ssl.create_default_context(cafile=self.path("redis-ca"))
+        c.load_cert_chain(self.path("redis-client"), self.path("redis-client", "key"))
+        return c.wrap_socket(s, server_hostname=self.NAME)
+
+
+class Server:
+    """A redis-server of this script, at one address; what it has is gone when it is killed.  certs None: in clear."""
+
+    def __init__(self, ip, folder, certs):
+        self.ip, self.folder, self.certs, self.p = ip, folder, certs, None
 
     def start(self):
         """Until it answers."""
-        self.p = subprocess.Popen(["redis-server", "--bind", self.ip, "--port", "6379", "--save", "", "--requirepass", PASSWORD, "--dir", self.folder],
+        how = self.certs.options() if self.certs else ["--port", "6379"]
+        self.p = subprocess.Popen(["redis-server", "--bind", self.ip, *how, "--save", "", "--requirepass", PASSWORD, "--dir", self.folder],
                                   executable=REDIS, stdout=subprocess.DEVNULL)
         wait_for(lambda: self.ask("PING") == "+PONG", 10, "redis-server")
 
     def ask(self, *words):
         """One line of its answer to a command; empty when there is none."""
         try:
-            with socket.create_connection((self.ip, 6379), 2) as s:
+            with socket.create_connection((self.ip, 6379), 2) as plain, (self.certs.wrap(plain) if self.certs else plain) as s:
                 s.sendall(f"AUTH {PASSWORD}\r\n{' '.join(words)}\r\n".encode())
                 f = s.makefile("r", encoding="utf-8")
                 f.readline()
@@ -313,12 +355,13 @@ def main():
             sys.exit(77)
     cases = Cases()
     core = Core(build, net, [ALICE, BOB, CAROL, DAVE, EVE, FRANK], workers)
-    key, server = core.dir + "/shared.key", Server(f"{net}.50", core.dir)
+    certs = None if os.environ.get("CSCF_REDIS") == "clear" else Certs(core.dir)
+    key, server = core.dir + "/shared.key", Server(f"{net}.50", core.dir, certs)
     with open(key, "wb") as f:
         f.write(os.urandom(16))
     os.chmod(key, 0o600)
     state = (f"state: {{backend: redis, token_key_file: \"{key}\", redis: {{servers: [\"{net}.50:6379\"], password: {PASSWORD}, instance: a, "
-             "timeout_ms: 500}}\nregistrar: {min_expires_s: 1}\n")
+             f"timeout_ms: 500{certs.setting() if certs else ''}}}}}\nregistrar: {{min_expires_s: 1}}\n")
     wait = "sip: {next_hop_wait_ms: 300}\n"		# until the other address of a name is tried
     # The lab HSS tells S-CSCFs apart by their Diameter identity; these two are one, by its name.
     core.extra = {"scscf": state + wait, "icscf": wait, "hss": "hss: {rtr_on_new_server: false}\n"}

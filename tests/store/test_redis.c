@@ -1,35 +1,14 @@
 /* tests/store/test_redis.c - the way to Redis against real servers: Sentinel and its failover, Cluster with MOVED and ASK; row H6, F15. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include "common/store/redis.h"
-#include "tests/store/records.h"
+#include "tests/store/redis_server.h"
+#include "tests/transport/certs.h"
 
-#define SERVER "/usr/bin/redis-check-rdb"	/* of redis-tools; as what it is called it is */
 #define WAIT_MS 30000u
 #define N_KEYS 100u
 
 /* ---- servers ---- */
-
-struct server {
-	pid_t pid;
-	unsigned port;
-	char dir[128], address[32];
-};
-
-static unsigned free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t l = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	ck_assert(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && getsockname(fd, (struct sockaddr *)&a, &l) == 0);
-	close(fd);
-	return ntohs(a.sin_port) > 55000 ? free_port() : ntohs(a.sin_port);	/* a node of a Cluster takes the port 10000 above, too */
-}
 
 static redisContext *connected(const struct server *s)
 {
@@ -66,41 +45,6 @@ static const char *tell(const struct server *s, const char *fmt, ...)
 	freeReplyObject(r);
 	redisFree(c);
 	return text;
-}
-
-/* conf: of its configuration file. */
-static void start(struct server *s, const char *as, const char *conf)
-{
-	char path[160];
-	FILE *f;
-
-	new_dir();
-	snprintf(s->dir, sizeof(s->dir), "%s", dir);
-	snprintf(s->address, sizeof(s->address), "127.0.0.1:%u", s->port);
-	snprintf(path, sizeof(path), "%s/conf", dir);
-	f = fopen(path, "w");
-	ck_assert(f && fprintf(f, "port %u\nbind 127.0.0.1\ndir %s\n%s", s->port, dir, conf) > 0 && fclose(f) == 0);
-	s->pid = fork();
-	if (s->pid == 0) {
-		if (!freopen("/dev/null", "w", stdout))
-			_exit(1);
-		execl(SERVER, as, path, (char *)NULL);
-		_exit(127);
-	}
-	redisFree(connected(s));
-}
-
-static void stop(struct server *s)
-{
-	if (s->pid) {
-		kill(s->pid, SIGKILL);
-		waitpid(s->pid, NULL, 0);
-	}
-	s->pid = 0;
-	if (*s->dir) {
-		snprintf(dir, sizeof(dir), "%s", s->dir);
-		remove_dir();
-	}
 }
 
 /* ---- who uses it ---- */
@@ -185,14 +129,14 @@ START_TEST(test_sentinel)
 	char conf[512];
 	unsigned ups;
 
-	start(&master, "redis-server", "save \"\"\n");
+	server_start(&master, "redis-server", "save \"\"\n");
 	snprintf(conf, sizeof(conf), "save \"\"\nreplicaof 127.0.0.1 %u\n", master.port);
-	start(&replica, "redis-server", conf);
+	server_start(&replica, "redis-server", conf);
 	for (unsigned i = 0; i < 1000 && !strstr(tell(&replica, "INFO replication"), "master_link_status:up"); i++)
 		usleep(10000);
 	snprintf(conf, sizeof(conf), "sentinel monitor mymaster 127.0.0.1 %u 1\nsentinel down-after-milliseconds mymaster 500\n"
 				     "sentinel failover-timeout mymaster 3000\n", master.port);
-	start(&sentinel, "redis-sentinel", conf);
+	server_start(&sentinel, "redis-sentinel", conf);
 	for (unsigned i = 0; i < 2000 && !strstr(tell(&sentinel, "INFO sentinel"), "slaves=1"); i++)
 		usleep(10000);
 	begin(&me, &c);
@@ -210,9 +154,9 @@ START_TEST(test_sentinel)
 	ask(&me, "SET", "key", "other");
 	ck_assert_str_eq(tell(&replica, "GET key"), "other");
 	end(&me);
-	stop(&sentinel);
-	stop(&replica);
-	stop(&master);
+	server_stop(&sentinel);
+	server_stop(&replica);
+	server_stop(&master);
 }
 END_TEST
 
@@ -224,14 +168,14 @@ START_TEST(test_no_such_master)
 	static const struct redis_ops ops = { on_up, on_down, on_message };
 	struct user me = { .l = loop_new() };
 
-	start(&sentinel, "redis-sentinel", "");
+	server_start(&sentinel, "redis-sentinel", "");
 	ck_assert_int_eq(redis_new(&me.r, me.l, &c, STR("feed"), &ops, &me), 0);
 	redis_start(me.r);
 	until(&me, &me.downs, 2, "down");
 	ck_assert_str_eq(me.why, "Sentinel knows no such master: an answer that is none");
 	ck_assert_uint_eq(me.ups, 0);
 	end(&me);
-	stop(&sentinel);
+	server_stop(&sentinel);
 }
 END_TEST
 
@@ -241,7 +185,7 @@ static void form_cluster(struct server n[2])
 
 	for (unsigned i = 0; i < 2; i++) {
 		n[i] = (struct server){ .port = free_port() };
-		start(&n[i], "redis-server", conf);
+		server_start(&n[i], "redis-server", conf);
 		ck_assert_str_eq(tell(&n[i], "CLUSTER ADDSLOTSRANGE %u %u", i * 8192, i * 8192 + 8191), "OK");
 	}
 	ck_assert_str_eq(tell(&n[0], "CLUSTER MEET 127.0.0.1 %u", n[1].port), "OK");
@@ -294,8 +238,8 @@ START_TEST(test_cluster)
 	ask(&me, "PUBLISH", "feed", "hello");
 	until(&me, &me.messages, 1, "messages");
 	end(&me);
-	stop(&n[0]);
-	stop(&n[1]);
+	server_stop(&n[0]);
+	server_stop(&n[1]);
 }
 END_TEST
 
@@ -308,7 +252,7 @@ START_TEST(test_silent)
 	unsigned answers, ups;
 	struct user me;
 
-	start(&s, "redis-server", "save \"\"\n");
+	server_start(&s, "redis-server", "save \"\"\n");
 	begin(&me, &c);
 	ups = me.ups;
 	kill(s.pid, SIGSTOP);
@@ -320,8 +264,139 @@ START_TEST(test_silent)
 	kill(s.pid, SIGCONT);
 	until(&me, &me.ups, ups + 1, "up");
 	end(&me);
-	stop(&s);
+	server_stop(&s);
 }
 END_TEST
 
-TEST_MAIN_NEEDS("redis", SERVER, "package redis-tools", TEST_ONE(test_sentinel), TEST_ONE(test_no_such_master), TEST_ONE(test_cluster), TEST_ONE(test_silent))
+/* ---- TLS ---- */
+
+static struct cert_files ca, other_ca, server_cert, client_cert;
+static char certs[64];
+
+static void make_certs(void)
+{
+	snprintf(certs, sizeof(certs), "/tmp/cscf-redis-XXXXXX");
+	certs_dir(certs);
+	certs_authority(certs, "ca", &ca);
+	certs_authority(certs, "other", &other_ca);
+	certs_make(certs, "server", "ca", NULL, "DNS:redis.example,IP:127.0.0.1", -1, 1, &server_cert);
+	certs_make(certs, "client", "ca", "client", NULL, -1, 1, &client_cert);
+}
+
+static void start_tls(struct server *s, bool ask_clients)
+{
+	char conf[1024];
+
+	s->port = free_port();
+	snprintf(conf, sizeof(conf), "save \"\"\ntls-port %u\ntls-cert-file %s\ntls-key-file %s\ntls-ca-cert-file %s\ntls-auth-clients %s\n", s->port,
+		 server_cert.cert, server_cert.key, ca.cert, ask_clients ? "yes" : "no");
+	server_start(s, "redis-server", conf);
+}
+
+static const struct tls_row {
+	const char *name;
+	struct cert_files *ca;		/* NULL: a file that is not there */
+	const char *server_name;
+	bool ask_clients, show;		/* the server wants a certificate; we show one */
+	const char *why;		/* NULL: it works */
+} tls_rows[] = {
+	{ "by its address", &ca, NULL, false, false, NULL },
+	{ "by its name", &ca, "redis.example", false, false, NULL },
+	{ "with a certificate of ours", &ca, NULL, true, true, NULL },
+	{ "of another authority", &other_ca, NULL, false, false, "certificate" },
+	{ "of another name", &ca, "other.example", false, false, "mismatch" },
+	{ "no certificate of ours", &ca, NULL, true, false, "" },	/* TLS 1.3: it may be gone before its alert is read */
+	{ "no file", NULL, NULL, false, false, "/nowhere" },
+};
+
+START_TEST(test_tls)
+{
+	const struct tls_row *w = &tls_rows[_i];
+	static const struct redis_ops ops = { on_up, on_down, on_message };
+	struct server s = { 0 };
+	const char *servers[] = { s.address };
+	struct user me = { .l = loop_new() };
+	struct store_redis_tls tls;
+	struct store_redis_config c = { .server = servers, .n_servers = 1, .timeout_ms = 2000, .tls = &tls };
+
+	make_certs();
+	tls = (struct store_redis_tls){ w->ca ? w->ca->cert : "/nowhere/ca.pem", w->show ? client_cert.cert : NULL,
+					w->show ? client_cert.key : NULL, w->server_name };
+	start_tls(&s, w->ask_clients);
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(redis_new(&me.r, me.l, &c, STR("feed"), &ops, &me), 0);
+	redis_start(me.r);
+	until(&me, w->why ? &me.downs : &me.ups, 1, w->name);
+	if (w->why) {
+		ck_assert_msg(strstr(me.why, w->why) != NULL, "%s: %s", w->name, me.why);
+		ck_assert_msg(me.ups == 0, "%s: up", w->name);
+	} else {
+		ask(&me, "SET", "key", "value");
+		ask(&me, "GET", "key", NULL);
+		ck_assert_msg(strcmp(me.last, "value") == 0, "%s: %s", w->name, me.last);
+		ask(&me, "PUBLISH", "feed", "hello");
+		until(&me, &me.messages, 1, "messages");
+	}
+	end(&me);
+	server_stop(&s);
+	certs_remove(certs);
+}
+END_TEST
+
+/* More than one record of TLS, and more than the socket takes at once. */
+START_TEST(test_tls_large)
+{
+	enum { N = 4 << 20 };
+	struct server s = { 0 };
+	const char *servers[] = { s.address };
+	struct store_redis_tls tls;
+	struct store_redis_config c = { .server = servers, .n_servers = 1, .timeout_ms = 10000, .tls = &tls };
+	char *large = malloc(N);
+	struct user me;
+
+	ck_assert_ptr_nonnull(large);
+	memset(large, 'x', N);
+	make_certs();
+	tls = (struct store_redis_tls){ ca.cert, NULL, NULL, NULL };
+	start_tls(&s, false);
+	begin(&me, &c);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct str argv[3] = { STR("SET"), STR("key"), str_make(large, N) };
+
+		ck_assert_int_eq(redis_send(me.r, argv[1], 3, argv, on_answer, &me), 0);
+	}
+	until(&me, &me.good, 4, "answers");
+	ask(&me, "STRLEN", "key", NULL);
+	ck_assert_uint_eq(me.good, 5);
+	ck_assert_uint_eq(me.downs, 0);
+	free(large);
+	end(&me);
+	server_stop(&s);
+	certs_remove(certs);
+}
+END_TEST
+
+/* A server that speaks no TLS is none. */
+START_TEST(test_tls_clear_server)
+{
+	static const struct redis_ops ops = { on_up, on_down, on_message };
+	struct server s = { 0 };
+	const char *servers[] = { s.address };
+	struct store_redis_tls tls;
+	struct store_redis_config c = { .server = servers, .n_servers = 1, .timeout_ms = 1000, .tls = &tls };
+	struct user me = { .l = loop_new() };
+
+	make_certs();
+	tls = (struct store_redis_tls){ ca.cert, NULL, NULL, NULL };
+	server_start(&s, "redis-server", "save \"\"\n");
+	ck_assert_int_eq(redis_new(&me.r, me.l, &c, STR("feed"), &ops, &me), 0);
+	redis_start(me.r);
+	until(&me, &me.downs, 2, "down");
+	ck_assert_uint_eq(me.ups, 0);
+	end(&me);
+	server_stop(&s);
+	certs_remove(certs);
+}
+END_TEST
+
+TEST_MAIN_NEEDS("redis", SERVER, "package redis-tools", TEST_ROWS(test_tls, tls_rows), TEST_ONE(test_tls_large), TEST_ONE(test_tls_clear_server), TEST_ONE(test_sentinel), TEST_ONE(test_no_such_master), TEST_ONE(test_cluster), TEST_ONE(test_silent))

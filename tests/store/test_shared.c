@@ -1,62 +1,24 @@
 /* tests/store/test_shared.c - two stores that share records by a real redis-server: row H6, reliability F15. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include "common/store/redis.h"
 #include "common/util/clock.h"
-#include "tests/store/records.h"
+#include "tests/store/redis_server.h"
 
-#define SERVER "/usr/bin/redis-check-rdb"	/* of redis-tools; as what it is called it is */
 #define WAIT_MS 10000u
 
 /* ---- the server ---- */
 
-static char address[32], port_text[16], server_dir[128];
-static pid_t server;
-
-static unsigned free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t l = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	ck_assert(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && getsockname(fd, (struct sockaddr *)&a, &l) == 0);
-	close(fd);
-	return ntohs(a.sin_port);
-}
-
-static bool answers(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				 .sin_port = htons((uint16_t)atoi(port_text)) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	bool yes = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-
-	close(fd);
-	return yes;
-}
+static struct server server;
 
 static void start_server(void)
 {
-	server = fork();
-	if (server == 0) {
-		if (!freopen("/dev/null", "w", stdout))
-			_exit(1);
-		execl(SERVER, "redis-server", "--port", port_text, "--bind", "127.0.0.1", "--save", "", "--requirepass", "secret", "--dir", server_dir, (char *)NULL);
-		_exit(127);
-	}
-	for (unsigned i = 0; i < 1000 && !answers(); i++)
-		usleep(10000);
-	ck_assert(answers());
+	server_start(&server, "redis-server", "save \"\"\nrequirepass secret\n");
 }
 
 static void kill_server(void)
 {
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	server_kill(&server);
 }
 
 /* ---- an instance: a store, and a role that keeps what it is told ---- */
@@ -108,7 +70,7 @@ static void on_own_criteria(void *arg, const struct store_record *r)
 static void open_instance(struct instance *in, const char *name)
 {
 	static const struct store_shared_ops ops = { 1u << STORE_REGISTRATION | 1u << STORE_CRITERIA, on_changed, on_looked };
-	const char *const servers[] = { address };
+	const char *const servers[] = { server.address };
 	const struct store_redis_config redis = { .server = servers, .n_servers = 1, .password = "secret", .timeout_ms = 500, .instance = name,
 						  .space = "test:ims.example" };
 	struct store_config c = config;
@@ -204,10 +166,7 @@ static void setup(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	a = b = (struct instance){ .n = 0 };
-	new_dir();
-	snprintf(server_dir, sizeof(server_dir), "%s", dir);
-	snprintf(port_text, sizeof(port_text), "%u", free_port());
-	snprintf(address, sizeof(address), "127.0.0.1:%s", port_text);
+	server = (struct server){ 0 };
 	start_server();
 	open_instance(&a, "a");
 	open_instance(&b, "b");
@@ -225,11 +184,9 @@ static void teardown(void)
 {
 	close_instance(&a);
 	close_instance(&b);
-	kill_server();
+	server_stop(&server);
 	remove_instance(&a);
 	remove_instance(&b);
-	snprintf(dir, sizeof(dir), "%s", server_dir);
-	remove_dir();
 }
 
 /* ---- cases ---- */
@@ -306,7 +263,7 @@ START_TEST(test_conflict)
 	setup();
 	set(&a, "alice", "one");
 	until_told(&b, "alice", "one");
-	kill(server, SIGSTOP);
+	kill(server.pid, SIGSTOP);
 	set(&a, "alice", "of a");
 	set(&b, "alice", "of b");
 	store_flush(a.s);
@@ -315,7 +272,7 @@ START_TEST(test_conflict)
 		until_down(&a);
 		until_down(&b);
 	}
-	kill(server, SIGCONT);
+	kill(server.pid, SIGCONT);
 	for (unsigned ms = 0; ms < WAIT_MS && get(&a, &a.n_conflicts) + get(&b, &b.n_conflicts) == 0; ms += 2)
 		usleep(2000);
 	ck_assert_uint_eq(get(&a, &a.n_conflicts) + get(&b, &b.n_conflicts), 1);
@@ -373,7 +330,7 @@ static void tell_server(const char *what)
 {
 	char command[160];
 
-	snprintf(command, sizeof(command), "redis-cli -h 127.0.0.1 -p %s -a secret --no-auth-warning %s >/dev/null", port_text, what);
+	snprintf(command, sizeof(command), "redis-cli -h 127.0.0.1 -p %u -a secret --no-auth-warning %s >/dev/null", server.port, what);
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -404,9 +361,9 @@ START_TEST(test_same_version_again)
 	close_instance(&a);
 	remove_instance(&a);
 	tell_server("flushall");
-	kill(server, SIGSTOP);
+	kill(server.pid, SIGSTOP);
 	until_down(&b);
-	kill(server, SIGCONT);
+	kill(server.pid, SIGCONT);
 	until(&b, &b.n_looks, 2, "looks");
 	a.dir[0] = '\0';
 	a.n_looks = 0;
@@ -471,9 +428,9 @@ START_TEST(test_fetch)
 	until_nothing_waits(&a);
 	ck_assert_int_eq(fetch(&b, "alice"), 0);
 	ck_assert_str_eq(b.value, "one");		/* told before the fetch ended */
-	kill(server, SIGSTOP);
+	kill(server.pid, SIGSTOP);
 	ck_assert_int_eq(fetch(&b, "alice"), -ENOTCONN);
-	kill(server, SIGCONT);
+	kill(server.pid, SIGCONT);
 	for (unsigned i = 0; i < 20 && fetch(&b, "alice") != 0; i++)	/* a slow build may find it away once more */
 		until_up(&b);
 	ck_assert_int_eq(b.fetched, 0);
@@ -488,13 +445,7 @@ START_TEST(test_password)
 	setup();
 	kill_server();
 	until_down(&a);
-	server = fork();
-	if (server == 0) {
-		if (!freopen("/dev/null", "w", stdout))
-			_exit(1);
-		execl(SERVER, "redis-server", "--port", port_text, "--bind", "127.0.0.1", "--save", "", "--requirepass", "another", "--dir", server_dir, (char *)NULL);
-		_exit(127);
-	}
+	server_start(&server, "redis-server", "save \"\"\nrequirepass another\n");
 	buf_init(&why, 512);
 	for (unsigned ms = 0; ms < WAIT_MS && str_find(buf_str(&why), STR("WRONGPASS")) < 0; ms += 10) {
 		usleep(10000);
