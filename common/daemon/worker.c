@@ -177,7 +177,7 @@ static void on_diameter(void *u, const char *name, const struct dia_result *r, s
 	const char *peer = w->stack->ops->uses_rx ? "pcrf" : "hss";
 
 	if (!r)
-		trace_add(w->trace, TRACE_DIA_OUT, correlation, correlation, peer, "%s", name);
+		trace_put(w->trace, TRACE_DIA_OUT, correlation, correlation, peer, str_from_c(name));
 	else if (r->err)
 		trace_add(w->trace, TRACE_DIA_IN, correlation, correlation, peer, "%s: none, %s", name, strerror(-r->err));
 	else
@@ -201,7 +201,7 @@ static void on_log(void *u, enum log_area a, const char *msg, const struct log_f
 	if (correlation.l == 0 || (a == LOG_SIP && strcmp(msg, "refused") == 0))
 		return;
 	log_text(msg, f, n, text, sizeof(text));
-	trace_add(w->trace, TRACE_NOTE, correlation, correlation, w->stack->daemon->name, "%s", text);
+	trace_put(w->trace, TRACE_NOTE, correlation, correlation, w->stack->daemon->name, str_from_c(text));
 }
 
 /* ---- transactions -> transport, role ---- */

@@ -101,18 +101,18 @@ void log_tap(log_tap_fn fn, void *u)
 
 void log_text(const char *msg, const struct log_field *f, size_t n, char *dst, size_t size)
 {
-	int l = snprintf(dst, size, "%s", msg);
+	size_t l = str_put(dst, size, 0, str_from_c(msg));
 
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(f[i].name, "why") == 0 && f[i].s.l && l >= 0 && (size_t)l < size)
-			l += snprintf(dst + l, size - (size_t)l, ": %.*s", STR_ARG(f[i].s));
-	for (size_t i = 0; i < n && l >= 0 && (size_t)l < size; i++) {
-		if (strcmp(f[i].name, "why") == 0 || strcmp(f[i].name, "call_id") == 0)
+		if (strcmp(f[i].name, "why") == 0 && f[i].s.l)
+			l = str_put(dst, size, str_put(dst, size, l, STR(": ")), f[i].s);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(f[i].name, "why") == 0 || strcmp(f[i].name, "call_id") == 0 || (f[i].kind == LOG_FIELD_STR && f[i].s.l == 0))
 			continue;
-		if (f[i].kind != LOG_FIELD_STR)
-			l += snprintf(dst + l, size - (size_t)l, " %s=%lld", f[i].name, (long long)f[i].n);
-		else if (f[i].s.l)
-			l += snprintf(dst + l, size - (size_t)l, " %s=%.*s", f[i].name, STR_ARG(f[i].s));
+		l = str_put(dst, size, l, STR(" "));
+		l = str_put(dst, size, l, str_from_c(f[i].name));
+		l = str_put(dst, size, l, STR("="));
+		l = f[i].kind == LOG_FIELD_STR ? str_put(dst, size, l, f[i].s) : str_put_int(dst, size, l, f[i].n);
 	}
 }
 
@@ -169,9 +169,13 @@ static void put_c(struct line *o, const char *c)
 static void put_num(struct line *o, int64_t n, bool is_signed)
 {
 	char text[24];
-	int l = is_signed ? snprintf(text, sizeof(text), "%lld", (long long)n)
-			  : snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	int l;
 
+	if (is_signed || n >= 0) {
+		put(o, str_make(text, str_put_int(text, sizeof(text), 0, n)));
+		return;
+	}
+	l = snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
 	put(o, str_make(text, (size_t)l));
 }
 
@@ -315,12 +319,15 @@ void log_tail(void (*fn)(void *u, struct str line), void *u)
 static void write_text(struct line *o, enum log_area a, enum log_level l, const char *msg, const struct log_field *f, size_t n)
 {
 	static const char marks[LOG_N_LEVELS] = { 'E', 'W', 'I', 'D' };
-	char head[80], when[40];
-	int k;
+	char when[40];
 
 	clock_rfc3339(clock_wall_us(), when);
-	k = snprintf(head, sizeof(head), "%.23sZ %c %-6s ", when, marks[l], area_names[a]);
-	put(o, str_make(head, (size_t)k));
+	put(o, str_make(when, 23));		/* milliseconds */
+	put(o, STR("Z "));
+	put(o, str_make(&marks[l], 1));
+	put(o, STR(" "));
+	put_c(o, area_names[a]);
+	put(o, str_head(STR("       "), strlen(area_names[a]) < 6 ? 7 - strlen(area_names[a]) : 1));
 	put_escaped(o, str_from_c(msg), 0);
 	if (correlation.l) {
 		put_c(o, " icid=");

@@ -1,6 +1,5 @@
 /* common/sip/flow.c - transports and flows as text. */
 #include <errno.h>
-#include <stdio.h>
 #include "common/sip/flow.h"
 
 static const struct {
@@ -40,6 +39,9 @@ const char *sip_flow_fmt(const struct sip_flow *f, char *dst)
 {
 	char text[ADDR_STRLEN];
 
-	snprintf(dst, SIP_FLOW_STRLEN, "%s:%s", protos[f->proto].param, addr_fmt(&f->remote, text));
+	size_t l = str_put(dst, SIP_FLOW_STRLEN, 0, str_from_c(protos[f->proto].param));
+
+	l = str_put(dst, SIP_FLOW_STRLEN, l, STR(":"));
+	str_put(dst, SIP_FLOW_STRLEN, l, str_from_c(addr_fmt(&f->remote, text)));
 	return dst;
 }

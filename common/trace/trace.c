@@ -147,6 +147,34 @@ struct str trace_header(struct str wire, enum sip_hdr_id id)
 	return STR_NONE;
 }
 
+/* What an event is about.  Of a message that was not parsed, in one walk over its lines. */
+struct about {
+	struct str call_id, cseq, pcv;
+};
+
+static struct about about_of(struct str wire, const struct sip_msg *m)
+{
+	struct about b = { STR_NONE, STR_NONE, STR_NONE };
+	struct str rest = wire, line, name, value;
+
+	if (m)
+		return (struct about){ m->call_id, sip_msg_value(m, SIP_H_CSEQ), sip_msg_value(m, SIP_H_PCV) };
+	str_cut(rest, '\n', &line, &rest);	/* the start line */
+	while (rest.l && str_cut(rest, '\n', &line, &rest) && line.l > 1) {
+		char first = (char)(line.p[0] | 0x20);
+
+		if ((first != 'c' && first != 'i' && first != 'p') || !str_cut(line, ':', &name, &value))
+			continue;
+		switch (sip_hdr_id_from_name(str_trim(name))) {
+		case SIP_H_CALL_ID: b.call_id = b.call_id.l ? b.call_id : str_trim(value); break;
+		case SIP_H_CSEQ: b.cseq = b.cseq.l ? b.cseq : str_trim(value); break;
+		case SIP_H_PCV: b.pcv = b.pcv.l ? b.pcv : str_trim(value); break;
+		default: break;
+		}
+	}
+	return b;
+}
+
 static struct str icid_of(struct str pcv)
 {
 	struct str v;
@@ -160,6 +188,7 @@ static unsigned describe(struct str wire, struct str cseq, char dst[TRACE_TEXT],
 	struct str line, rest, method;
 	uint32_t status = 0;
 	ssize_t sp;
+	size_t l;
 
 	str_cut(wire, '\n', &line, &rest);
 	line = str_trim(line);
@@ -174,7 +203,8 @@ static unsigned describe(struct str wire, struct str cseq, char dst[TRACE_TEXT],
 	method = sp < 0 ? STR_NONE : cut(str_from(cseq, (size_t)sp + 1), 32);
 	*ret_method = sip_method_from_str(method);
 	line = cut(str_from(line, 8), 80);
-	snprintf(dst, TRACE_TEXT, "%.*s (%.*s)", STR_ARG(line), STR_ARG(method));
+	l = str_put(dst, TRACE_TEXT, str_put(dst, TRACE_TEXT, 0, line), STR(" ("));
+	str_put(dst, TRACE_TEXT, str_put(dst, TRACE_TEXT, l, method), STR(")"));
 	str_cut(line, ' ', &line, &rest);
 	return str_to_u32(line, &status) < 0 || status < 100 ? 100 : status;
 }
@@ -182,17 +212,18 @@ static unsigned describe(struct str wire, struct str cseq, char dst[TRACE_TEXT],
 void trace_sip(struct trace *t, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m)
 {
 	char peer[SIP_FLOW_STRLEN], text[TRACE_TEXT];
-	struct str call_id, icid;
 	enum sip_method method;
 	unsigned status;
+	struct about b;
+	struct str icid;
 	struct flow *w;
 
 	if (!t || !t->size || !is_open(t))
 		return;
-	call_id = m ? m->call_id : trace_header(wire, SIP_H_CALL_ID);
-	icid = icid_of(m ? sip_msg_value(m, SIP_H_PCV) : trace_header(wire, SIP_H_PCV));
-	w = flow_for(t, call_id, icid.l ? icid : log_correlation_get());
-	status = describe(wire, m ? sip_msg_value(m, SIP_H_CSEQ) : trace_header(wire, SIP_H_CSEQ), text, &method);
+	b = about_of(wire, m);
+	icid = icid_of(b.pcv);
+	w = flow_for(t, b.call_id, icid.l ? icid : log_correlation_get());
+	status = describe(wire, b.cseq, text, &method);
 	flow_learn(w, m, wire, sent, status, method);
 	sip_flow_fmt(flow, peer);
 	append(t, w, sent ? TRACE_SIP_OUT : TRACE_SIP_IN, icid.l ? icid : log_correlation_get(), str_from_c(peer), str_from_c(text));
@@ -209,4 +240,10 @@ void trace_add(struct trace *t, enum trace_kind k, struct str call_id, struct st
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	append(t, flow_for(t, call_id, icid), k, icid, str_from_c(peer), str_from_c(text));
+}
+
+void trace_put(struct trace *t, enum trace_kind k, struct str call_id, struct str icid, const char *peer, struct str text)
+{
+	if (t && t->size && is_open(t))
+		append(t, flow_for(t, call_id, icid), k, icid, str_from_c(peer), text);
 }

@@ -42,6 +42,8 @@ struct trace;
 struct trace *trace_new(size_t ring_bytes, unsigned flows);	/* of this worker; 0 of either: off.  NULL: out of memory */
 void trace_free(struct trace *t);
 void trace_sip(struct trace *t, bool sent, const struct sip_flow *flow, struct str wire, const struct sip_msg *m);
+/* text: as it stands, where the other would print it. */
+void trace_put(struct trace *t, enum trace_kind k, struct str call_id, struct str icid, const char *peer, struct str text);
 void trace_add(struct trace *t, enum trace_kind k, struct str call_id, struct str icid, const char *peer, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 

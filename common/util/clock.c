@@ -1,5 +1,6 @@
 /* common/util/clock.c - monotonic and wall clock. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "common/util/clock.h"
 
@@ -35,10 +36,22 @@ uint64_t clock_wall_us_of(uint64_t mono_ms)
 
 void clock_rfc3339(uint64_t wall_us, char dst[40])
 {
+	static _Thread_local struct {		/* every line of the log has one, many in a second */
+		time_t s;
+		char text[72];
+	} last = { .s = -1 };
 	time_t s = (time_t)(wall_us / 1000000);
+	unsigned us = (unsigned)(wall_us % 1000000);
 	struct tm tm;
 
-	gmtime_r(&s, &tm);
-	snprintf(dst, 40, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(wall_us % 1000000));
+	if (s != last.s) {
+		gmtime_r(&s, &tm);
+		snprintf(last.text, sizeof(last.text), "%04d-%02d-%02dT%02d:%02d:%02d.", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
+			 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		last.s = s;
+	}
+	memcpy(dst, last.text, 20);
+	for (int i = 25; i >= 20; i--, us /= 10)
+		dst[i] = (char)('0' + us % 10);
+	memcpy(dst + 26, "Z", 2);
 }

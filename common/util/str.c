@@ -113,6 +113,30 @@ char *str_dup(struct str s)
 	return c;
 }
 
+size_t str_put(char *dst, size_t size, size_t l, struct str s)
+{
+	size_t room = size - 1 - l, n = s.l < room ? s.l : room;
+
+	if (n)
+		memcpy(dst + l, s.p, n);
+	dst[l + n] = '\0';
+	return l + n;
+}
+
+size_t str_put_int(char *dst, size_t size, size_t l, int64_t n)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+	uint64_t v = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	if (n < 0)
+		digits[--at] = '-';
+	return str_put(dst, size, l, str_make(digits + at, sizeof(digits) - at));
+}
+
 bool str_copy(struct str s, char *dst, size_t size)
 {
 	bool fits = s.l < size;

@@ -107,6 +107,10 @@ int str_to_u64(struct str s, uint64_t *ret);
 char *str_dup(struct str s);					/* malloc'd, NUL-terminated; NULL when out of memory */
 /* Copies into a C array, truncating; always NUL-terminated.  Returns false when it did not fit. */
 bool str_copy(struct str s, char *dst, size_t size);
+/* Text put together in an array of `size` octets where printf() would be dear: appends what fits, a NUL behind it.  Both return the new length,
+ * which is at most size - 1; l: the length so far. */
+size_t str_put(char *dst, size_t size, size_t l, struct str s);
+size_t str_put_int(char *dst, size_t size, size_t l, int64_t n);
 bool str_const_time_eq(struct str a, struct str b);		/* for secrets: time depends on the lengths only */
 /* Hex, lower case.  dst has room for 2*n+1. */
 void hex_encode(const uint8_t *in, size_t n, char *dst);

@@ -1,5 +1,6 @@
 /* tests/util/test_str.c - views, numbers, hex and base64. */
 #include <errno.h>
+#include "common/util/clock.h"
 #include "common/util/str.h"
 #include "tests/check.h"
 
@@ -171,6 +172,41 @@ START_TEST(test_base64_bad)
 }
 END_TEST
 
-TEST_MAIN("str", TEST_ONE(test_search), TEST_ROWS(test_ieq, ieq_rows), TEST_ROWS(test_num, num_rows),
+static const struct { const char *name; int64_t n; size_t size; const char *want; } numbers[] = {
+	{ "nought", 0, 24, "n=0" }, { "one", 1, 24, "n=1" }, { "below", -17, 24, "n=-17" }, { "least", INT64_MIN, 24, "n=-9223372036854775808" },
+	{ "most", INT64_MAX, 24, "n=9223372036854775807" }, { "cut", 123456, 6, "n=123" }, { "no room", 5, 3, "n=" }, { "nothing", 5, 1, "" },
+};
+
+START_TEST(test_put)
+{
+	char text[32];
+	size_t l;
+
+	memset(text, '#', sizeof(text));
+	l = str_put(text, numbers[_i].size, 0, STR("n="));
+	l = str_put_int(text, numbers[_i].size, l, numbers[_i].n);
+	ck_assert_msg(strcmp(text, numbers[_i].want) == 0 && l == strlen(text), "%s: %s", numbers[_i].name, text);
+	ck_assert_msg(text[numbers[_i].size] == '#', "%s: behind the end", numbers[_i].name);
+}
+END_TEST
+
+static const struct { uint64_t wall_us; const char *want; } times[] = {
+	{ 0, "1970-01-01T00:00:00.000000Z" }, { 1, "1970-01-01T00:00:00.000001Z" }, { 1769861045123456, "2026-01-31T12:04:05.123456Z" },
+	{ 1769861045999999, "2026-01-31T12:04:05.999999Z" }, { 1769861046000000, "2026-01-31T12:04:06.000000Z" },
+};
+
+START_TEST(test_rfc3339)
+{
+	char text[40];
+
+	for (unsigned again = 0; again < 2; again++)
+		for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+			clock_rfc3339(times[i].wall_us, text);
+			ck_assert_str_eq(text, times[i].want);
+		}
+}
+END_TEST
+
+TEST_MAIN("str", TEST_ROWS(test_put, numbers), TEST_ONE(test_rfc3339), TEST_ONE(test_search), TEST_ROWS(test_ieq, ieq_rows), TEST_ROWS(test_num, num_rows),
 	  TEST_ONE(test_copies), TEST_ONE(test_hex), TEST_ROWS(test_base64, b64_rows),
 	  TEST_ROWS(test_base64_bad, bad64_rows))
