@@ -114,7 +114,7 @@ def measure(build, say):
         REGISTRATIONS, Sub(FIRST_BULK).imsi, Sub(FIRST_BULK).msisdn, K, OPC)
     figures = {}
     try:
-        with Core(build, NET, [alice, bob], more_subscribers=bulk) as core:
+        with Core(build, NET, [alice, bob], more_subscribers=bulk, sheds=True) as core:
             a, b = Sipp(core, alice, core.ip(101)), Sipp(core, bob, core.ip(102))
             figures["registrations"] = registrations(core)
             for phone in (a, b):

@@ -3,7 +3,7 @@ have phones do it (retransmissions, challenges, Retry-After), and every one of t
 
     crowd = Crowd(core, subs, registrations_per_s=200, calls_per_s=100)
     ...                                   # the script does what it does to the core meanwhile
-    report = crowd.finish()               # what began is ended; {"count": {...}, "lost": [...], ...}
+    report = crowd.finish()               # what began is ended; {"count": {...}, "lost": [...], "refused": [...], ...}
 
 The first 2 * LINES subscribers make the calls; the others register one after the other, then again.  Both ends of a call are here, so what one
 says happened can be held against what the other saw.  SIP Digest, since a crowd's AKA costs more than the core it talks to.
@@ -62,10 +62,10 @@ def tag_of(value):
 class Tx:
     """A request of ours on its way: sent again until something final comes."""
 
-    __slots__ = ("method", "data", "sock", "interval", "end", "done", "proceeding", "branch", "over", "began")
+    __slots__ = ("method", "data", "sock", "interval", "end", "done", "proceeding", "branch", "over", "began", "kind")
 
     def __init__(self, method, data, sock, branch, done, now):
-        self.method, self.data, self.sock, self.branch, self.done = method, data, sock, branch, done
+        self.method, self.data, self.sock, self.branch, self.done, self.kind = method, data, sock, branch, done, method
         self.interval, self.end, self.proceeding, self.over, self.began = T1_S, now + GIVE_UP_S, False, False, now
 
 
@@ -109,6 +109,7 @@ class Yard:
         self.people = [Person(self, sub, n) for n, sub in enumerate(self.subs)]
         self.by_user = {p.imsi: p for p in self.people} | {"+" + p.msisdn: p for p in self.people}
         self.tx, self.answers, self.ends, self.old = {}, {}, {}, collections.deque()
+        self.refused, self.slowest = [], collections.Counter()		# (kind, status, began, ended, Retry-After); kind -> seconds
         self.count, self.lost, self.done_at = collections.Counter(), [], {"register": [], "call": [], "change": [], "bye": [], "message": []}
         self.idle = [collections.deque(), collections.deque()]
         self.next_reg, self.stopping, self.open_calls, self.open_regs, self.paused = 0, False, 0, 0, False
@@ -156,13 +157,20 @@ class Yard:
         if t.over or (t.proceeding and t.method == "INVITE"):
             return
         if self.now >= t.end:
-            self.drop(t)
-            t.done(0, b"")
+            self.over(t, 0, b"")
             return
         self.put(t.sock, t.data)
         self.count["retransmissions"] += 1
         t.interval = t.interval * 2 if t.method == "INVITE" else min(t.interval * 2, T2_S)
         self.at(self.now + t.interval, self.again, t)
+
+    def over(self, t, status, data):
+        """Its final response, or none."""
+        self.drop(t)
+        self.slowest[t.kind] = max(self.slowest[t.kind], self.now - t.began)
+        if not 200 <= status < 300 and status != 401:
+            self.refused.append((t.kind, status, t.began, self.now, one(data, "Retry-After")))
+        t.done(status, data)
 
     def drop(self, t):
         """It is over."""
@@ -341,7 +349,9 @@ class Yard:
                     f"{headers}Content-Length: 0\r\n\r\n").encode("latin-1")
             self.put(end.person.sock, text)
             return text
-        return self.request(method, end.target, end.person, headers, done, body)
+        t = self.request(method, end.target, end.person, headers, done, body)
+        t.kind = "re-INVITE" if method == "INVITE" else method
+        return t
 
     def ack(self, end, cseq):
         """Kept: a 2xx that comes again hears it again."""
@@ -441,8 +451,7 @@ class Yard:
         elif one(data, "CSeq").endswith("CANCEL"):
             return
         else:
-            self.drop(t)
-            t.done(status, data)
+            self.over(t, status, data)
 
     def late(self, sock, status, data):
         """A response that nobody waits for: a 2xx again hears its ACK again."""
@@ -551,6 +560,7 @@ class Yard:
     def report(self):
         """For the parent."""
         return {"count": dict(self.count), "lost": self.lost, "done_at": self.done_at, "open": [self.open_regs, self.open_calls],
+                "refused": self.refused, "slowest": dict(self.slowest),
                 "registered": [p.imsi for p in self.people if p.registered]}
 
     def command(self):

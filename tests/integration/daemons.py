@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from cases import Cases, Fail, Skip, check, equal, wait_for
+from cases import BUSY_S, PATIENCE_S, Cases, Fail, Skip, check, equal, wait_for
 from core import MCC, MNC, Rest, SANITIZER
 
 PROGRAMS = {"pcscf": ("pcscf/pcscfd", 10, 5060), "icscf": ("icscf/icscfd", 20, 4060), "scscf": ("scscf/scscfd", 30, 6060),
@@ -185,8 +185,8 @@ class One:
             began = time.monotonic()
             p.send_signal(signal.SIGTERM)
             self.awaited(s, "STOPPING=1")
-            equal(p.wait(STOP_S + (10 if "san" in self.program else 0)), 0, "exit status after SIGTERM")
-            check(time.monotonic() - began < STOP_S + (10 if "san" in self.program else 0), "SIGTERM took long")
+            equal(p.wait(STOP_S + PATIENCE_S), 0, "exit status after SIGTERM")
+            check(time.monotonic() - began < STOP_S + BUSY_S, "SIGTERM took long")
         with open(self.log, encoding="utf-8", errors="replace") as f:
             text = f.read()
         check(not SANITIZER.search(text), text[-4000:])
@@ -201,7 +201,7 @@ class One:
                 wait_for(lambda: self.silent(s, 1.0), 20, "silence while a worker is stuck")
             self.awaited(s, "WATCHDOG=1")
             p.send_signal(signal.SIGTERM)
-            equal(p.wait(STOP_S + 10), 0, "exit status after SIGTERM")
+            equal(p.wait(STOP_S + PATIENCE_S), 0, "exit status after SIGTERM")
         with open(self.log, encoding="utf-8", errors="replace") as f:
             check("a worker does not turn" in f.read(), "the log does not say why")
 

@@ -179,8 +179,7 @@ class Hostile:
         wrong += [cer(avp(260, 8 + 8, avp(266, n))) for n in (0, 7, 9, 0xffffff)] + [cer(avp(260, 8 + 4, b"\0\0\1\1")), cer(b"\0" * 3), cer(b"\xff" * 64)]
         wrong += [head(20), head(20, code=316), head(20, flags=0), cer(avp(264, 8) * 500), b"GET / HTTP/1.0\r\n\r\n", b"\1", b""]
         for node in ("icscf", "scscf", "hss"):
-            with open(self.core.doc["configs"][node], encoding="utf-8") as f:
-                host, port = re.search(r'(?s)diameter:.*?listen: "([^"]+):(\d+)"', f.read()).groups()
+            host, port = self.core.doc["diameter"][node].rsplit(":", 1)
             for text in wrong:
                 with socket.create_connection((host, int(port)), 5) as s:
                     s.settimeout(5)

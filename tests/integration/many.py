@@ -12,7 +12,7 @@ ALL, FEW = 10000, 500
 FIRST, WARM = 1, 90001				# IMSIs count from these
 WARM_UP = 5000			# what a daemon takes once and keeps (rings of traces, tables at their size) is taken by then
 RATE, AT_ONCE, AT_ONCE_SMALL = 2000, 20, 4			# new ones in a second, SIPp's calls at a time
-SETTLE_S = 15
+SETTLE_S, STILL = 15, 6			# half seconds without a change
 MEMORY = 1.10
 NODES = ("pcscf", "icscf", "scscf")
 # Transactions must be over when the memory is looked at: 64*T1 is 3.2 s instead of 32 s and 128 s.
@@ -41,13 +41,20 @@ class Many:
         """RSS of each daemon in KiB."""
         return {n: self.core.rss_kib(n) for n in NODES}
 
+    def at_rest(self):
+        """The memory once it does not change any more; what it is after SETTLE_S otherwise."""
+        end, seen = time.monotonic() + SETTLE_S, []
+        while time.monotonic() < end and not (len(seen) > STILL and seen[-1] == seen[-1 - STILL]):
+            settle(0.5)
+            seen.append(self.memory())
+        return self.memory()
+
     def warm_up(self):
         """A first few, so that what a daemon takes once is taken."""
         self.rss["started"] = self.memory()
         self.all(WARM, WARM_UP, 3600)
         self.all(WARM, WARM_UP, 0)
-        settle(SETTLE_S)
-        self.rss["before"] = self.memory()
+        self.rss["before"] = self.at_rest()
 
     def register(self):
         took = self.all(FIRST, self.count, 3600)

@@ -49,8 +49,8 @@ class Ue:
 
     def events(self, name):
         """All so far of that name."""
-        pos = os.pread(self.out.fileno(), 1 << 24, 0).decode("utf-8")
-        return [e for e in map(json.loads, pos.splitlines()) if e["event"] == name]
+        text = os.pread(self.out.fileno(), 1 << 24, 0).decode("utf-8")
+        return [e for e in map(json.loads, text[:text.rfind("\n") + 1].splitlines()) if e["event"] == name]		# whole lines
 
     def wait(self, name, n=1, seconds=15):
         """The n-th of them."""

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from cases import Cases, check, equal
+from cases import BUSY_S, Cases, check, equal
 from core import Core, Sub, sanitized, settle
 from crowd import Crowd, back_after, percentile
 
@@ -28,7 +28,7 @@ class Killing:
 
     def __init__(self, core, subs, rates, strict, drain):
         self.core, self.subs, self.strict, self.drain = core, subs, strict, drain
-        self.rates, self.kills, self.report = rates, [], None
+        self.rates, self.kills, self.report, self.cpu_s = rates, [], None, []
         self.crowd = Crowd(core, subs, *rates, **({} if drain else {"patience_s": PATIENCE_S}))
 
     def begins(self):
@@ -54,6 +54,7 @@ class Killing:
         for n in nodes:
             self.core.wait_ready(n)
         ready = time.monotonic() - then
+        self.cpu_s.append(sum(self.core.cpu_s(n) for n in nodes))
         settle(max(0, then + BETWEEN_S - time.monotonic()))
         self.kills.append((nodes, then, ready, before))
 
@@ -79,7 +80,7 @@ class Killing:
         equal(r["open"][1], 0, "calls that never ended")
 
     def set_ups(self):
-        """Those in flight while nobody was there: no more than half as many again as begin in that time.  None that was drained."""
+        """Those in flight while nobody was there, or before: no more than half as many again as begin in that time.  None that was drained."""
         r = self.report
         check(r is not None, "there is no report")
         down = sum(ready for _, _, ready, _ in self.kills)
@@ -87,18 +88,19 @@ class Killing:
         print(f"   {r['count']['calls']} calls begun, {hung} without an answer, {r['count'].get('set-ups refused', 0)} refused; "
               f"{down:.2f} s without a daemon in {len(self.kills)} kills")
         check(not self.drain or hung == 0, f"{hung} set-ups without an answer")
-        check(not self.strict or hung <= 1.5 * (down + len(self.kills) * 0.2) * self.rates[1], f"{hung} set-ups without an answer")
+        set_up_s = max(0.2, percentile(r, "call", 99) / 1000)
+        check(not self.strict or hung <= 1.5 * (down + len(self.kills) * set_up_s) * self.rates[1], f"{hung} set-ups without an answer")
 
     def quick(self):
-        """The first who registers and the first who calls after the kill."""
+        """The first who registers and the first who calls after the kill: a second of processor time, which a busy machine stretches."""
         slow = []
         check(self.report is not None, "there is no report")
-        for nodes, then, ready, _ in self.kills:
+        for (nodes, then, ready, _), cpu_s in zip(self.kills, self.cpu_s):
             reg, call, change = (back_after(self.report, k, then) for k in ("register", "call", "change"))
-            print(f"   {'+'.join(nodes)}: ready after {ready * 1000:.0f} ms, registration " +
+            print(f"   {'+'.join(nodes)}: ready after {ready * 1000:.0f} ms, {cpu_s * 1000:.0f} ms of processor time, registration " +
                   ", call ".join(f"{v * 1000:.0f} ms" if v else "never" for v in (reg, call)) +
                   f", re-INVITE {change * 1000:.0f} ms after the kill" if change else "")
-            slow += [] if ready < BACK_S and reg and call and max(reg, call) < 2 * BACK_S else [nodes]
+            slow += [] if cpu_s < BACK_S and ready < BACK_S + BUSY_S and reg and call and max(reg, call) < 2 * BACK_S + BUSY_S else [nodes]
         print("   at rest: " + ", ".join(f"{k} p50 {percentile(self.report, k, 50):.0f} p99 {percentile(self.report, k, 99):.0f} ms"
                                          for k in ("register", "call", "change", "bye")))
         check(not self.strict or not slow, f"not back within {BACK_S} s: {slow}")

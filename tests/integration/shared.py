@@ -288,7 +288,7 @@ class Pair:
         """What runs out is ended by who wrote it, once."""
         name = 'cscf_registrar_outcomes_total{kind="network",cause="expired"}'
         before = [self.figure(n, name) for n in self.addresses]
-        self.register(EVE, "scscf", 2)
+        self.register(EVE, "scscf", 5)		# longer than a busy machine takes to tell the other
         self.knows("scscf-b", EVE)
         for n in self.addresses:
             self.knows(n, EVE, 0, 10)
@@ -298,7 +298,7 @@ class Pair:
         """Nobody is there who wrote it: another ends it, a while later."""
         name = 'cscf_registrar_outcomes_total{kind="network",cause="expired"}'
         before = self.figure("scscf-b", name)
-        self.register(EVE, "scscf", 3)
+        self.register(EVE, "scscf", 5)
         self.knows("scscf-b", EVE)
         self.core.stop_node("scscf", signal.SIGKILL)
         self.knows("scscf-b", EVE, 0, 2 * TAKEOVER_S + 10)

@@ -21,7 +21,7 @@ A, B, C = Sub(1), Sub(2), Sub(3)
 IDLE_WANTED, IDLE_LEAST = 9000, 2000		# the daemon takes 10000 (sip.max_connections)
 SPARE_FILES = 300
 KIB_PER_IDLE = 16
-REGISTER_S = 1.0				# a registration meanwhile, sanitizers apart
+REGISTER_S = 4.0				# a registration meanwhile: a worker that waits for a peer here does so for five seconds, or for ever
 
 
 class Witness(threading.Thread):
@@ -60,7 +60,7 @@ class Streams:
     """The cases."""
 
     def __init__(self, cases, core, slow):
-        self.cases, self.core, self.limit_s = cases, core, REGISTER_S * (8 if slow else 1)
+        self.cases, self.core, self.limit_s = cases, core, REGISTER_S * (2 if slow else 1)
         self.slow = slow
         self.text = ""
 

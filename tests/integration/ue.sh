@@ -49,7 +49,7 @@ core_start() {
 	"$core" "$@" >"$dir/core" 2>&1 &
 	core_pid=$!
 	pids+=("$core_pid")
-	for _ in $(seq 100); do grep -q ready "$dir/core" && return; sleep 0.05; done
+	for _ in $(seq 600); do grep -q ready "$dir/core" && return; sleep 0.05; done
 	fail "$name: fake_core does not start"
 }
 core_says() {
@@ -115,7 +115,7 @@ calls() {
 	# shellcheck disable=SC2086
 	phone b "$b:$b_port" "$proto:$a:$a_port" $aka $4 -e "$5" &
 	bpid=$!
-	for _ in $(seq 100); do grep -q '"ready"' "$dir/b" 2>/dev/null && break; sleep 0.05; done
+	for _ in $(seq 600); do grep -q '"ready"' "$dir/b" 2>/dev/null && break; sleep 0.05; done
 	# shellcheck disable=SC2086
 	phone a "$a:$a_port" "$proto:$b:$b_port" $aka $2 -e "$3" || { fail "$name: A"; cat "$dir/a"; }
 	wait $bpid || { fail "$name: B"; cat "$dir/b"; }
