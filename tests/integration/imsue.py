@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from cases import Fail
+from cases import PATIENCE_S, Fail
 from core import K, OPC
 
 
@@ -35,7 +35,7 @@ class Imsue:
 
     def wait(self, *wanted, seconds=20):
         """The next event of one of these names."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds + PATIENCE_S
         with self.arrived:
             while True:
                 for i, e in enumerate(self.events[self.at:]):
