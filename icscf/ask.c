@@ -21,6 +21,31 @@ void icscf_figures_register(void)
 
 static const char *const procedures[] = { "register", "originating", "terminating", "forward" };
 
+/* ---- what one outside may not learn: SEC-06 ---- */
+
+bool icscf_hides(const struct icscf_ask *a, unsigned status)
+{
+	return a->outside && a->iw->i->hide_users && a->proc == PROC_TERMINATING && a->m->to_tag.l == 0 &&
+	       (status == 404 || status == 480 || status == 604);
+}
+
+static void on_held(struct timer *t)
+{
+	struct icscf_ask *a = container_of(t, struct icscf_ask, held);
+
+	if (icscf_ask_open(a))
+		tx_refuse(proxy_server(a->p), &(const struct refusal){ .status = 480, .why = "the callee is not available", .quiet = true,
+								       .secret = true });
+}
+
+/* Timers fire at whole milliseconds, so medians differ by one at most. */
+static void hold(struct icscf_ask *a)
+{
+	uint64_t due = a->came_ms + a->iw->i->refusal_ms, now = a->iw->w->wheel->now_ms;
+
+	timer_start(a->iw->w->wheel, &a->held, due > now ? due - now : 0);
+}
+
 struct icscf_ask *icscf_ask_new(struct icscf_worker *iw, struct tx_server *st, struct sip_msg *m, enum icscf_procedure proc)
 {
 	struct icscf_ask *a = calloc(1, sizeof(*a));
@@ -34,6 +59,8 @@ struct icscf_ask *icscf_ask_new(struct icscf_worker *iw, struct tx_server *st, s
 	}
 	a->iw = iw;
 	a->m = m;
+	a->came_ms = iw->w->wheel->now_ms;
+	timer_init(&a->held, on_held);
 	a->proc = proc;
 	a->sel = icscf_selection(iw->i);
 	return a;
@@ -43,6 +70,7 @@ void icscf_ask_free(struct icscf_ask *a)
 {
 	if (a->cx)
 		dia_client_cancel(a->iw->w->dia, a->cx);
+	timer_stop(&a->held);
 	sip_msg_unref(a->last);
 	obj_unref(a->sel);
 	free(a);
@@ -85,6 +113,10 @@ void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *
 	log_info(a->proc == PROC_REGISTER ? LOG_REG : LOG_SESS, "refused", LOG_C("procedure", procedures[a->proc]),
 		 LOG_C("method", sip_method_name(a->m->method)), LOG_U("status", status), LOG_C("why", why),
 		 LOG_S("impi", a->impi), LOG_S("impu", a->impu), LOG_S("call_id", a->m->call_id));
+	if (icscf_hides(a, status)) {
+		hold(a);
+		return;
+	}
 	if (retry && a->retry_after_s)		/* the S-CSCF's wish, as it is */
 		r.extra = arena_printf(a->m->arena, "Retry-After: %u\r\n", a->retry_after_s);
 	else if (retry)

@@ -32,6 +32,10 @@ const struct cfg_row icscf_schema[] = {
 	{ "trust.application_servers", CFG_STR_LIST, 2, 80, NULL, NULL, 0, NULL,
 	  "ADDRESS or ADDRESS/BITS of application servers that may originate for a user (`orig` in the Route): inside of the trust domain; none: "
 	  "nobody may by way of here.  The S-CSCF must name this node in sessions.interrogating." },
+	{ "trust.hide_users", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Senders outside of trust.networks hear 480 of a callee who is unknown, barred or not registered, whichever it is." },
+	{ "trust.refusal_ms", CFG_INT, 0, 5000, "100", NULL, 0, "ms",
+	  "And that no earlier after the request: how long the HSS and the S-CSCF took would tell which it is." },
 	{ "numbers", CFG_MAP, .help = "Telephone numbers that are not of this network." },
 	{ "numbers.next_hop", CFG_STR, 1, 253, NULL, NULL, 0, NULL, "SIP URI of the BGCF or gateway they go to; absent: 404." },
 	{ 0 },

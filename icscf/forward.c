@@ -211,6 +211,8 @@ void icscf_answer_last(struct icscf_ask *a)
 		return;
 	if (!a->last)
 		icscf_refuse(a, 504, true, status == 408 ? "the next hop did not answer" : "the next hop cannot be reached");
+	else if (icscf_hides(a, status))
+		icscf_refuse(a, status, false, "the S-CSCF refused: nobody outside hears why");
 	else if (status == 503)
 		answer_unavailable(a);
 	else if (status == 408 && a->m->method != SIP_INVITE)	/* RFC 4320 §4.1: never sent */

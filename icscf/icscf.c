@@ -36,6 +36,8 @@ int icscf_new(struct icscf **ret, const struct cfg *c)
 	i->hss = hss_profile(cfg_str(cfg_root(c), "diameter.hss_profile"));
 	i->selection = selection_new(c, NULL);
 	i->trust = networks_new(cfg_root(c), "trust.networks");
+	i->hide_users = cfg_bool(cfg_root(c), "trust.hide_users");
+	i->refusal_ms = (uint32_t)cfg_int(cfg_root(c), "trust.refusal_ms");
 	i->servers = networks_new(cfg_root(c), "trust.application_servers");
 	if (!i->home_domain.p || !i->selection || !i->trust || !i->servers) {
 		icscf_free(i);

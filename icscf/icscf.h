@@ -17,6 +17,8 @@ struct icscf {
 	enum hss_profile hss;			/* diameter.hss_profile: which HSS it is, where it differs */
 	struct networks *trust;			/* trust.networks */
 	struct networks *servers;		/* trust.application_servers */
+	bool hide_users;			/* trust.hide_users */
+	uint32_t refusal_ms;			/* trust.refusal_ms */
 	struct str numbers_next_hop;		/* numbers.next_hop: where foreign numbers go; empty: 404 */
 	uint32_t message_wait_ms;		/* for a request that a phone answers: just below Timer F */
 	pthread_mutex_t lock;			/* the pointer below */
@@ -56,6 +58,8 @@ struct icscf_ask {
 	struct sip_msg *m;			/* the proxy's */
 	enum icscf_procedure proc;
 	bool outside;				/* the sender is outside of the trust domain */
+	uint64_t came_ms;
+	struct timer held;			/* a refusal that waits for trust.refusal_ms */
 	bool caller_abroad;			/* the caller is of another network, trusted or not: charging.c */
 	uint64_t cx;				/* the Cx request that is out; 0: none */
 	uint64_t asked_us;
@@ -87,6 +91,8 @@ bool icscf_ask_open(const struct icscf_ask *a);
 /* An answer of ours.  retry: with Retry-After.  why is for the log, and goes into Warning when the fault is the network's:
  * what the HSS knows of an identity is nobody's business (403, 404, 480). */
 void icscf_refuse(struct icscf_ask *a, unsigned status, bool retry, const char *why);
+/* Would this answer tell one outside who is a subscriber and who is registered (SEC-06)? */
+bool icscf_hides(const struct icscf_ask *a, unsigned status);
 void icscf_outcome(const struct icscf_ask *a, const char *outcome, struct str scscf);	/* log and figure */
 void icscf_attempt(struct str scscf, const char *result);
 void icscf_figures_register(void);

@@ -480,6 +480,57 @@ START_TEST(test_orig_row)
 }
 END_TEST
 
+/* SEC-06: nobody outside learns who is a subscriber, who is barred and who is registered: one status, at one time. */
+static const struct { const char *name, *yaml; uint32_t code; unsigned scscf; const char *now, *later; } hidden_rows[] = {
+	{ "unknown", "trust: {networks: [\"192.0.2.0/24\"]}\n", CX_USER_UNKNOWN, 0, "100", "100 480" },
+	{ "not registered", "trust: {networks: [\"192.0.2.0/24\"]}\n", CX_IDENTITY_NOT_REGISTERED, 0, "100", "100 480" },
+	{ "barred: the S-CSCF says so", "trust: {networks: [\"192.0.2.0/24\"]}\n", 0, 404, "100", "100 480" },
+	{ "nothing for the unregistered", "trust: {networks: [\"192.0.2.0/24\"]}\n", 0, 480, "100", "100 480" },
+	{ "busy is none of these", "trust: {networks: [\"192.0.2.0/24\"]}\n", 0, 486, "100 486", "100 486" },
+	{ "not wanted", "trust: {networks: [\"192.0.2.0/24\"], hide_users: false}\n", CX_USER_UNKNOWN, 0, "100 404", "100 404" },
+	{ "at once", "trust: {networks: [\"192.0.2.0/24\"], refusal_ms: 0}\n", CX_USER_UNKNOWN, 0, "100", "100 480" },
+	{ "one inside", "trust: {networks: [\"10.0.0.0/8\"]}\n", CX_USER_UNKNOWN, 0, "100 404", "100 404" },
+};
+
+START_TEST(test_hidden_row)
+{
+	struct cx_lia no = { .result = { .experimental = true, .code = hidden_rows[_i].code } };
+	struct fixture f;
+	char yaml[256];
+
+	snprintf(yaml, sizeof(yaml), "%s%s", DEFAULT, hidden_rows[_i].yaml);
+	fixture_init(&f, yaml);
+	rig_request(&f.r, "INVITE", "sip:bob@home", "");
+	fixture_lia(&f, 0, hidden_rows[_i].code ? &no : &located);
+	for (unsigned i = 1; hidden_rows[_i].code && i < f.n_hss; i++)
+		fixture_lia(&f, i, &no);
+	if (hidden_rows[_i].scscf)
+		rig_reply(&f.r, rig_req(&f.r, "INVITE", 0), hidden_rows[_i].scscf, "B", "X-Why: barred\n");
+	ck_assert_msg(!strcmp(rig_up(&f.r), hidden_rows[_i].now), "%s at once: %s", hidden_rows[_i].name, rig_up(&f.r));
+	rig_run(&f.r, 99);
+	if (strcmp(hidden_rows[_i].name, "at once") != 0)
+		ck_assert_msg(!strcmp(rig_up(&f.r), hidden_rows[_i].now), "%s: %s", hidden_rows[_i].name, rig_up(&f.r));
+	rig_run(&f.r, 2);
+	ck_assert_msg(!strcmp(rig_up(&f.r), hidden_rows[_i].later), "%s later: %s", hidden_rows[_i].name, rig_up(&f.r));
+	fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(test_hidden_and_cancelled)		/* 487, and nothing after it */
+{
+	struct cx_lia no = { .result = { .experimental = true, .code = CX_IDENTITY_NOT_REGISTERED } };
+	struct fixture f;
+
+	fixture_init(&f, DEFAULT "trust: {networks: [\"192.0.2.0/24\"]}\n");
+	rig_request(&f.r, "INVITE", "sip:bob@home", "");
+	fixture_lia(&f, 0, &no);
+	rig_cancel(&f.r, "");
+	rig_run(&f.r, 200);
+	ck_assert_str_eq(rig_up(&f.r), "100 487");
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_trust_refused)		/* from outside nobody registers, nor originates for a user */
 {
 	struct fixture f;
@@ -517,4 +568,4 @@ TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
-	  TEST_ONE(test_user_database_I8), TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))
+	  TEST_ONE(test_user_database_I8), TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ROWS(test_hidden_row, hidden_rows), TEST_ONE(test_hidden_and_cancelled), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))
