@@ -29,6 +29,10 @@ const struct cfg_row pcscf_schema[] = {
 	{ "access.max_early_calls", CFG_INT, 1, 1000, "4", NULL, 0, NULL, "Calls of one phone that hang unanswered; while there are so many the next one gets 486." },
 	{ "access.early_grace_s", CFG_INT, 0, 60, "2", NULL, 0, "s", "A call hangs when it is not answered so long: short ones do not count." },
 	{ "access.max_ringing_s", CFG_INT, 10, 3600, "300", NULL, 0, "s", "A call that is not answered so long is cancelled, whatever it hears." },
+	{ "access.budgets", CFG_LIST, .help = "How much of a message phones may fill, by method; else 16384 octets of headers and a body as the method needs." },
+	{ "access.budgets[].method", CFG_STR, 1, 16, NULL, NULL, CFG_REQUIRED, NULL, "INVITE, MESSAGE ...; \"*\": those that nobody knows." },
+	{ "access.budgets[].header_bytes", CFG_INT, 1024, 65535, NULL, NULL, 0, "octets", "Start line and headers; more: 513." },
+	{ "access.budgets[].body_bytes", CFG_INT, 0, 65535, NULL, NULL, 0, "octets", "Its body; more: 413." },
 	{ "access.keep_s", CFG_INT, 0, 600, "30", NULL, 0, "s",
 	  "Keep-alives that a phone behind a NAT offers: how often (RFC 6223); 0: it is not told to." },
 	{ "access.retry_after_s", CFG_INT, 1, 3600, "10", NULL, 0, "s", "Retry-After while the core does not answer." },
@@ -178,6 +182,7 @@ void pcscf_config_check(const struct cfg *cfg, struct buf *errors)
 	policy_config_check(r, errors);
 	agw_config_check(r, errors);
 	sdp_policy_check_config(r, errors);
+	budget_check_config(r, errors);
 }
 
 char *pcscf_route_of_uri(struct str uri)
@@ -222,6 +227,7 @@ int pcscf_config_read(struct pcscf_config *c, const struct cfg *cfg, struct str 
 	policy_config_read(&c->policy, r);
 	agw_config_read(&c->agw, r);
 	sdp_policy_read(&c->media, r);
+	budget_read(&c->budgets, r);
 	if (emergency_config_read(&c->emergency, r) < 0)
 		return -ENOMEM;
 	if (!cfg_has(r, "access.icscf"))

@@ -201,6 +201,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 		log_info(LOG_SESS, "INVITE answered", LOG_U("status", m->status), LOG_C("by", f->to_phone ? "phone" : "core"),
 			 LOG_S("call_id", req->call_id));
 	if (f->to_phone) {
+		budget_of_response(&f->pw->p->cfg.budgets, m);
 		response_from_phone(f, req, o);
 	} else {
 		learn_next_hop(f, m);

@@ -8,6 +8,7 @@
 #include "common/util/cmap.h"
 #include "pcscf/agw_config.h"
 #include "pcscf/binding.h"
+#include "pcscf/budget.h"
 #include "pcscf/policy_config.h"
 #include "pcscf/sdp_policy.h"
 #include "pcscf/security.h"
@@ -52,6 +53,7 @@ struct pcscf_config {				/* access.*; names as in the configuration */
 	struct policy_config policy;		/* policy.* */
 	struct sdp_policy media;		/* access.media */
 	struct agw_config agw;			/* media.* */
+	struct budgets budgets;			/* access.budgets */
 
 	struct emergency_config emergency;
 	char *icscf_text;			/* its memory */

@@ -125,6 +125,7 @@ static void answer_ourselves(struct pcscf_req *r)
 static void dispatch(struct pcscf_req *r)
 {
 	bool forged = pop_routes(r) < 0;
+	unsigned status;
 
 	r->core = !forged && is_from_core(r);
 	/* TS 24.229 §5.2.10: whatever stands in Route. */
@@ -134,6 +135,12 @@ static void dispatch(struct pcscf_req *r)
 	}
 	if (forged) {
 		pcscf_refuse(r, 403, "forged routing token", STR_NONE);
+		return;
+	}
+	status = r->core ? 0 : budget_of_request(&r->pw->p->cfg.budgets, r->m);
+	if (status) {
+		pcscf_refuse(r, status, status == 413 ? "the body is larger than a phone's may be" : "the headers are larger than a phone's may be",
+			     STR_NONE);
 		return;
 	}
 	if (r->core && pcscf_charging_icid(r->m).l)	/* the stack believes known neighbours only: a Path token makes one */
@@ -265,6 +272,7 @@ static int worker_new(void *u, struct worker *w, void **ret_role)
 		metrics_register(&trust_metric_stripped);
 		metrics_register(&pcscf_registrations);
 		emergency_init();
+		budget_init();
 	}
 	pw->bindings = bindings_new(w->wheel, p->phones);
 	pw->reg_events = reg_events_new(pw);
