@@ -3,18 +3,24 @@
  * Via and Record-Route of the core do not reach a phone.  The rest of a dialog's route set goes into our own Record-Route, sealed
  * (sip/seal.h): it comes back with each of the phone's requests and leads on, over a restart too, and the phone cannot change it.
  *
+ * It is sealed beside the TOKEN, which is good for one dialog alone (path.c): a phone cannot take the route of one call into another.
+ *
  *	to the phone	Record-Route: <sip:TOKEN@us;lr;rs=SEALED>
  *	from it		Route: <sip:TOKEN@us;lr;rs=SEALED>	->  Route: what was sealed */
 #include <errno.h>
 #include "common/sip/seal.h"
 #include "pcscf/pcscf.h"
 
-/* ours: "<sip:...;lr>". */
+/* ours: "<sip:TOKEN@...;lr>". */
 static struct str with_sealed(struct pcscf_worker *pw, struct arena *a, struct str ours, struct str rest)
 {
-	struct str sealed = sip_seal(stack_token_key(pw->p->stack), rest, a);
+	struct sip_nameaddr na;
+	struct str sealed;
 
-	if (!sealed.l || ours.l < 2)
+	if (sip_nameaddr_parse(ours, &na) < 0 || na.star)
+		return STR_NONE;
+	sealed = sip_seal(stack_token_key(pw->p->stack), na.uri.user, rest, a);
+	if (!sealed.l)
 		return STR_NONE;
 	return arena_printf(a, "%.*s;rs=%.*s>", (int)(ours.l - 1), ours.p, STR_ARG(sealed));
 }
@@ -60,7 +66,7 @@ int topology_read(struct pcscf_req *r, const struct sip_uri *ours)
 
 	if (r->has_route || !sip_uri_param(ours, "rs", &sealed))
 		return 0;
-	if (sip_unseal(stack_token_key(r->pw->p->stack), sealed, r->m->arena, &r->route) < 0)
+	if (sip_unseal(stack_token_key(r->pw->p->stack), ours->user, sealed, r->m->arena, &r->route) < 0)
 		return -EPERM;
 	r->has_route = true;
 	return 0;

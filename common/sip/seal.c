@@ -21,7 +21,7 @@ static bool key_of(const struct token_key *k, uint8_t ret[32])
 	       EVP_DigestUpdate(c, k->k, sizeof(k->k)) == 1 && EVP_DigestFinal_ex(c, ret, NULL) == 1;
 }
 
-struct str sip_seal(const struct token_key *k, struct str plain, struct arena *a)
+struct str sip_seal(const struct token_key *k, struct str with, struct str plain, struct arena *a)
 {
 	EVP_CIPHER_CTX *c = cipher();
 	size_t all = NONCE + plain.l + TAG;
@@ -37,6 +37,7 @@ struct str sip_seal(const struct token_key *k, struct str plain, struct arena *a
 		return STR_NONE;
 	rand_bytes(raw, NONCE);
 	if (EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), NULL, key, raw) != 1 ||
+	    EVP_EncryptUpdate(c, NULL, &n, (const uint8_t *)with.p, (int)with.l) != 1 ||
 	    EVP_EncryptUpdate(c, raw + NONCE, &n, (const uint8_t *)plain.p, (int)plain.l) != 1 ||
 	    EVP_EncryptFinal_ex(c, raw + NONCE + n, &n) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, raw + NONCE + plain.l) != 1)
@@ -45,7 +46,7 @@ struct str sip_seal(const struct token_key *k, struct str plain, struct arena *a
 	return str_from_c(text);
 }
 
-int sip_unseal(const struct token_key *k, struct str text, struct arena *a, struct str *ret)
+int sip_unseal(const struct token_key *k, struct str with, struct str text, struct arena *a, struct str *ret)
 {
 	EVP_CIPHER_CTX *c = cipher();
 	uint8_t *raw, *plain, key[32];
@@ -62,6 +63,7 @@ int sip_unseal(const struct token_key *k, struct str text, struct arena *a, stru
 		return -EBADMSG;
 	l = all - NONCE - TAG;
 	if (!key_of(k, key) || EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, key, raw) != 1 ||
+	    EVP_DecryptUpdate(c, NULL, &n, (const uint8_t *)with.p, (int)with.l) != 1 ||
 	    EVP_DecryptUpdate(c, plain, &n, raw + NONCE, (int)l) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, raw + NONCE + l) != 1 || EVP_DecryptFinal_ex(c, plain + n, &n) != 1)
 		return -EPERM;

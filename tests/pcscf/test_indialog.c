@@ -36,6 +36,27 @@ static void route_of_caller(const char *rr, char dst[1024])
 		snprintf(dst, 1024, "Route: %.*s, " S_RR "\n", STR_ARG(first));
 }
 
+/* A Record-Route of before tokens were bound to their dialog (README, "Differences"): refused, whoever shows it and in whichever dialog. */
+START_TEST(test_unbound_token)
+{
+	char rr[512], route[1024], token[TOKEN_STRLEN];
+	struct token t;
+	struct rig r;
+
+	rig_init(&r, NULL, 1);
+	call(&r, ALICE, NULL, rr);
+	ck_assert_int_eq(token_read_for(stack_token_key(r.p.stack), str_make(strchr(rr, ':') + 1, (size_t)(strchr(rr, '@') - strchr(rr, ':') - 1)),
+					STR("call"), STR("A"), &t), 0);
+	token_make(stack_token_key(r.p.stack), &t, token);
+	snprintf(route, sizeof(route), "Route: <sip:%s@10.0.0.10:5060;lr>, " S_RR "\n", token);
+	rig_request_as(&r, ALICE, "BYE", TARGET, IN_CALL, "call", route);
+	rig_expect_status(&r, 403, ALICE);
+	rig_request_as(&r, SCSCF, "BYE", "sip:alice@10.9.0.1:5060", BACK, "call", route);
+	rig_expect_status(&r, 403, SCSCF);
+	rig_fini(&r);
+}
+END_TEST
+
 static const char *const methods[] = { "BYE", "INVITE", "UPDATE", "PRACK", "INFO", "MESSAGE", "REFER", "NOTIFY", "SUBSCRIBE", "OPTIONS", "ODD" };
 
 START_TEST(test_from_phone)
@@ -335,6 +356,6 @@ START_TEST(test_callee)
 }
 END_TEST
 
-TEST_MAIN("indialog", TEST_ONE(test_outside_of_the_dialog), TEST_ROWS(test_foreign, foreign), { &(test_unanswered_dialogs), 2 }, TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
+TEST_MAIN("indialog", TEST_ONE(test_unbound_token), TEST_ONE(test_outside_of_the_dialog), TEST_ROWS(test_foreign, foreign), { &(test_unanswered_dialogs), 2 }, TEST_ROWS(test_from_phone, methods), TEST_ROWS(test_to_phone, methods), TEST_ONE(test_ack),
 	  TEST_ROWS(test_forger, forgers), TEST_ROWS(test_aim, aims), TEST_ONE(test_neighbour_phone), TEST_ONE(test_double), TEST_ONE(test_moved),
 	  TEST_ONE(test_binding_gone), TEST_ONE(test_callee))

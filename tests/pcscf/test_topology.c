@@ -170,7 +170,7 @@ START_TEST(test_scan)
 }
 END_TEST
 
-/* The sealed part cannot be changed, nor put together with another dialog's token to some use: it only says where the core is. */
+/* The sealed part cannot be changed, nor left out. */
 START_TEST(test_forged)
 {
 	char rr[1024], route[2048], *at;
@@ -195,6 +195,40 @@ START_TEST(test_forged)
 	snprintf(route, sizeof(route), "Route: %s, <sip:evil@10.9.0.66;lr>\n", rr);
 	rig_request_as(&r, ALICE, "BYE", "sip:bob@10.8.7.6", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "mo", route);
 	rig_expect_status(&r, 403, ALICE);
+	rig_fini(&r);
+}
+END_TEST
+
+/* What was sealed for one call, beside the token of another, each good in itself: a phone would choose a route set for its call. */
+START_TEST(test_route_of_another_call)
+{
+	static const char *const call_ids[] = { "one", "two" }, *const hops[] = { "<sip:as@10.0.0.60;lr>, ", "" };
+	char rr[2][1024], mixed[2048], route[2400], *first, *second;
+	struct rig_sent *inv;
+	struct rig r;
+
+	rig_init(&r, "  hide_topology: true\n", 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_request_as(&r, ALICE, "INVITE", "sip:bob@home", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>\n", call_ids[i],
+			       "Contact: <sip:alice@10.9.0.1:5060>\n");
+		inv = rig_expect(&r, "INVITE", SCSCF);
+		snprintf(route, sizeof(route), "Record-Route: %s" S_RR ", %s\nContact: <sip:bob@10.8.7.6>\n", hops[i], rig_hdr(inv, "Record-Route"));
+		rig_reply(&r, inv, 200, route);
+		snprintf(rr[i], sizeof(rr[i]), "%s", rig_hdr(rig_expect_status(&r, 200, ALICE), "Record-Route"));
+	}
+	first = strstr(rr[0], ";rs=");
+	second = strstr(rr[1], ";rs=");
+	ck_assert(first && second);
+	snprintf(mixed, sizeof(mixed), "%.*s%s", (int)(first - rr[0]), rr[0], second);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(route, sizeof(route), "Route: %s\n", i ? rr[0] : mixed);
+		rig_request_as(&r, ALICE, "BYE", "sip:bob@10.8.7.6", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "one", route);
+		if (i)
+			ck_assert_str_eq(rig_hdr(rig_expect(&r, "BYE", SCSCF), "Route"), S_RR ", <sip:as@10.0.0.60;lr>");
+		else
+			rig_expect_status(&r, 403, ALICE);
+	}
 	rig_fini(&r);
 }
 END_TEST
@@ -241,4 +275,4 @@ START_TEST(test_service_route)
 }
 END_TEST
 
-TEST_MAIN("topology", { &(test_scan), 8 }, TEST_ONE(test_forged), TEST_ONE(test_two_sides), TEST_ONE(test_service_route))
+TEST_MAIN("topology", { &(test_scan), 8 }, TEST_ONE(test_forged), TEST_ONE(test_route_of_another_call), TEST_ONE(test_two_sides), TEST_ONE(test_service_route))
