@@ -412,8 +412,10 @@ int binding_apply(struct registration *g, const struct binding_plan *p, const st
 		list_add_tail(&fresh, &b->link);
 	}
 	for (unsigned i = 0; i < p->n; i++)
-		while ((b = find(g, &p->change[i])))
+		while ((b = find(g, &p->change[i]))) {
+			b->moved = p->change[i].expires_s > 0;
 			binding_drop(g, b, p->change[i].expires_s && str_eq_c(p->change[i].uri, b->uri) ? REGINFO_NONE : REGINFO_UNREGISTERED);
+		}
 	list_for_each_safe(pos, next, &fresh) {
 		list_del(pos);
 		list_add_tail(&g->bindings, pos);

@@ -1,15 +1,14 @@
 /* scscf/ending.c - sessions ended by the network: TS 24.229 §5.4.5.1, §5.4.5.2; RFC 3261 §15.1, RFC 3326; row T18.
  *
  * A BYE goes to both ends, as if the other one had sent it, along the route set of the dialog: application servers and the P-CSCFs
- * see it pass.  Ordered over REST, or by a session that has lasted sessions.max_session_s. */
-#include <stdio.h>
+ * see it pass.  A call that rings gets CANCEL and a status (§5.4.5.1.1).  Ordered over REST, by a session that has lasted
+ * sessions.max_session_s, or by contacts that end (legs.c). */
 #include "common/dialog/dialog.h"
 #include "common/log/log.h"
 #include "common/proxy/uac.h"
 #include "scscf/session.h"
 
 #define BYE_WAIT_MS 32000u		/* 64*T1: then that end is taken to be gone */
-#define DEFAULT_CAUSE 480u
 
 static METRIC_DEF(m_ended, "cscf_scscf_sessions_ended_total", METRIC_COUNTER, "Sessions ended by this node, by what ordered it.", "by", NULL);
 
@@ -28,7 +27,7 @@ static void send_byes(struct scscf_worker *sw, struct bytes *bye[2])
 	}
 }
 
-static bool end_one(struct scscf_worker *sw, struct str call_id, uint64_t id, struct str reason, const char *by)
+bool ending_dialog(struct scscf_worker *sw, struct str call_id, uint64_t id, struct str reason, const char *by)
 {
 	struct bytes *bye[2] = { NULL, NULL };
 	int rc = dialog_table_release(sw->w->dialogs, call_id, id, reason, bye);
@@ -41,19 +40,45 @@ static bool end_one(struct scscf_worker *sw, struct str call_id, uint64_t id, st
 	return true;
 }
 
-unsigned ending_call(struct scscf_worker *sw, struct str call_id, struct str reason)
+static struct session *ringing(struct scscf_worker *sw, struct str call_id)
 {
+	struct list *i;
+
+	list_for_each(i, &sw->invites) {
+		struct session *s = list_entry(i, struct session, invite);
+
+		if (!s->answered && !s->given_up && str_eq(proxy_request(s->p)->call_id, call_id))
+			return s;
+	}
+	return NULL;
+}
+
+/* A call that passes here several times is given up each time, the caller's side first. */
+static unsigned give_up(struct scscf_worker *sw, struct str call_id, unsigned status, const char *by)
+{
+	struct session *s = ringing(sw, call_id);
+
+	if (!s)
+		return 0;
+	for (; s; s = ringing(sw, call_id))
+		session_give_up(s, status, "ended by the network");
+	metric_add(&m_ended, by, NULL, 1);
+	return 1;
+}
+
+unsigned ending_call(struct scscf_worker *sw, struct str call_id, struct str reason, unsigned status)
+{
+	unsigned n = give_up(sw, call_id, status, "operator");
 	uint64_t id = 0;
-	unsigned n = 0;
 
 	while ((id = dialog_table_of_call(sw->w->dialogs, call_id, id)) != 0)
-		n += end_one(sw, call_id, id, reason, "operator");
+		n += ending_dialog(sw, call_id, id, reason, "operator");
 	return n;
 }
 
 static void on_limit(void *arg, struct str call_id, uint64_t id)
 {
-	end_one(arg, call_id, id, STR("SIP;cause=480;text=\"The longest duration of a session is over\""), "duration");
+	ending_dialog(arg, call_id, id, STR("SIP;cause=480;text=\"The longest duration of a session is over\""), "duration");
 }
 
 void ending_watch(struct scscf_worker *sw)
@@ -63,38 +88,4 @@ void ending_watch(struct scscf_worker *sw)
 	metrics_register(&m_ended);
 	dialog_table_keep_ends(sw->w->dialogs);
 	dialog_table_limit(sw->w->dialogs, c ? c->max_session_s : 0, on_limit, sw);
-}
-
-/* ---- REST ---- */
-
-/* The key is "CAUSE CALL-ID". */
-static void end_here(struct worker *w, struct ask *a)
-{
-	struct str cause, call_id;
-	char reason[64];
-	uint32_t n;
-
-	str_cut(str_from_c(a->key), ' ', &cause, &call_id);
-	if (str_to_u32(cause, &n) < 0)
-		return;
-	snprintf(reason, sizeof(reason), "SIP;cause=%u;text=\"Ended by the operator\"", n);
-	if (ending_call(scscf_of(w), call_id, str_from_c(reason)))
-		a->status = 204;
-}
-
-void ending_route(void *u, struct http_req *r)
-{
-	struct scscf *s = u;
-	struct str call_id = http_param(r, "callId"), cause = http_query(r, "cause");
-	uint32_t n = DEFAULT_CAUSE;
-	char key[512];
-
-	if (cause.l && (str_to_u32(cause, &n) < 0 || n < 200 || n > 699)) {
-		http_problem(r, 400, "INVALID_QUERY_PARAM", "cause is a SIP status, 200 to 699");
-		return;
-	}
-	if (snprintf(key, sizeof(key), "%u %.*s", n, STR_ARG(call_id)) >= (int)sizeof(key))
-		http_problem(r, 404, "RESOURCE_NOT_FOUND", "no such session");
-	else
-		stack_ask_all(s->stack, r, str_from_c(key), end_here);
 }

@@ -172,6 +172,10 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 	assert_identity(in, c);
 	border_service(sw, in);
 	s = session_new(sw, in, SIDE_ORIGINATING, str_from_c(c->id->aor));
+	if (s && in->token) {
+		s->from_phone = true;
+		legs_add(sw, in->m, c->view->id, SIDE_ORIGINATING);
+	}
 	if (s)
 		services_run(s, in, c->view, c->id, has_contact(c->view) ? CASE_ORIGINATING : CASE_ORIGINATING_UNREGISTERED, 0);
 }

@@ -38,6 +38,7 @@ struct binding {			/* its texts never change, and views share them */
 	uint8_t event;			/* enum reginfo_event: what happened to it last */
 	bool gruu : 1;			/* its REGISTER said that the phone knows them */
 	bool home : 1;			/* it came by a P-CSCF of the home network: P-Visited-Network-ID */
+	bool moved : 1;			/* it went because its phone registered another address: its sessions go on */
 	uint32_t impu_hash;		/* of the identity that was registered, canonical */
 	uint64_t expires_ms;		/* on the wheel: a wall clock that is set cannot expire it (reliability row F14) */
 };

@@ -111,10 +111,11 @@ int scscf_worker_new(void *u, struct worker *w, void **ret_role)
 	sw->s = s;
 	sw->w = w;
 	list_init(&sw->fetches);
+	list_init(&sw->invites);
 	ending_watch(sw);
 	sw->registrar = registrar_new(sw);
 	sw->subscriptions = subscriptions_new(sw);
-	return sw->registrar && sw->subscriptions ? 0 : -ENOMEM;
+	return sw->registrar && sw->subscriptions ? legs_new(sw) : -ENOMEM;
 }
 
 void scscf_worker_free(struct worker *w, void *role)
@@ -125,5 +126,6 @@ void scscf_worker_free(struct worker *w, void *role)
 	unregistered_free(sw);
 	subscriptions_free(sw->subscriptions);
 	registrar_free(sw->registrar);
+	legs_free(sw);
 	free(sw);
 }

@@ -48,6 +48,8 @@ struct scscf_worker {			/* worker.role */
 	struct worker *w;
 	struct registrar *registrar;
 	struct list fetches;		/* unregistered.c: requests that wait for the HSS */
+	struct list invites;		/* session.c: those in progress */
+	struct legs *legs;		/* legs.c: sessions of our users' phones */
 	struct subscriptions *subscriptions;
 };
 static inline struct scscf_worker *scscf_of(struct worker *w)

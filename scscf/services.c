@@ -172,6 +172,10 @@ static void onward(struct session *s, struct session_in *in)
 		refuse(s, in, status, why);
 		return;
 	}
+	if (s->side == SIDE_TERMINATING) {
+		s->at_phones = true;
+		legs_add(s->sw, in->m, s->user_id, SIDE_TERMINATING);
+	}
 	for (struct session_target *t = s->side == SIDE_ORIGINATING ? targets : NULL; t; t = t->next) {
 		if (!border_may_leave(t, in->m)) {
 			refuse(s, in, 500, "the privacy that is critical cannot be given");

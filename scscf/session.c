@@ -273,6 +273,15 @@ static void on_deadline(struct timer *t)
 	log_correlation(STR_NONE);
 }
 
+void session_give_up(struct session *s, unsigned status, const char *why)
+{
+	s->given_up = true;
+	log_correlation(sip_unquote(s->charging.icid));
+	log_final(s, status, true);
+	proxy_reject(s->p, &(const struct refusal){ .status = status, .why = why, .quiet = true, .side = fe_side(s) });
+	log_correlation(STR_NONE);
+}
+
 static void deadline_start(struct session *s)
 {
 	const struct session_config *c = s->sw->s->sessions;
@@ -288,6 +297,7 @@ static void on_gone(void *user, struct proxy *p)
 
 	(void)p;
 	timer_stop(&s->deadline);
+	list_del(&s->invite);
 	translate_gone(s);
 	services_gone(s);
 }
@@ -333,6 +343,7 @@ struct session *session_new(struct scscf_worker *sw, struct session_in *in, enum
 	s->served_uri = s->served;
 	s->called = arena_dup(in->m->arena, in->ruri.text);
 	timer_init(&s->deadline, on_deadline);
+	list_init(&s->invite);
 	if (side != SIDE_DIALOG)
 		s->record = makes_dialog(in->m);
 	charging_begin(s, in);
@@ -361,6 +372,8 @@ static bool open_proxy(struct session *s, struct session_in *in)
 	}
 	metric_add(&m_requests, side_name(s->side), "forwarded", 1);
 	sip_out_copy(proxy_out(s->p), &in->out);
+	if (s->method == SIP_INVITE && s->side != SIDE_DIALOG)
+		list_add_tail(&s->sw->invites, &s->invite);
 	return true;
 }
 

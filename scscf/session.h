@@ -52,6 +52,7 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
 	uint32_t as_wait_ms, as_hold_s, max_session_s, max_per_user;
+	bool end_with_contact;
 	struct session_budget *budgets;
 	size_t n_budgets;
 };
@@ -101,6 +102,9 @@ struct session {
 	struct str pcfa;		/* the served user's charging functions; empty: none are known */
 	bool record;			/* we stay on the route */
 	bool answered;
+	bool from_phone, at_phones;	/* it comes from a phone of ours; it went to the contacts of one */
+	bool given_up;			/* session_give_up() */
+	struct list invite;		/* INVITE: in scscf_worker.invites */
 	struct session_target *next;	/* SESSION_IN_TURN: what is left */
 	struct timer deadline;		/* non-INVITE: sessions.non_invite_wait_ms */
 	struct proxy *p;
@@ -131,6 +135,9 @@ bool session_hold(struct session *s, struct session_in *in);
 struct session_in *session_in_keep(const struct session_in *in);
 /* From branch_failed, or held: more targets for a session that was started. */
 void session_more(struct session *s, struct session_target *first, enum session_mode mode);
+
+/* An INVITE that nobody has answered ends: CANCEL goes on, the status back. */
+void session_give_up(struct session *s, unsigned status, const char *why);
 
 /* ---- charging.c: P-Charging-Vector, P-Charging-Function-Addresses, Relayed-Charge ---- */
 void charging_begin(struct session *s, const struct session_in *in);
@@ -213,9 +220,30 @@ const struct profile_identity *wildcard_find(const struct profile *p, struct str
 
 /* ---- ending.c: sessions ended by the network, TS 24.229 §5.4.5 ---- */
 void ending_watch(struct scscf_worker *sw);			/* keeps what it takes; sessions.max_session_s */
-/* Ends every confirmed session of a Call-ID.  reason: value of Reason (RFC 3326).  Returns how many. */
-unsigned ending_call(struct scscf_worker *sw, struct str call_id, struct str reason);
-void ending_route(void *u, struct http_req *r);			/* DELETE /api/v1/dialogs/{callId} */
+/* Ends every session of a Call-ID: a confirmed one by BYEs with that value of Reason (RFC 3326), one that rings by CANCEL and that status.
+ * Returns how many. */
+unsigned ending_call(struct scscf_worker *sw, struct str call_id, struct str reason, unsigned status);
+bool ending_dialog(struct scscf_worker *sw, struct str call_id, uint64_t id, struct str reason, const char *by);
+void ending_route(void *u, struct http_req *r);			/* ending_rest.c: DELETE /api/v1/dialogs/{callId} */
+
+/* ---- legs.c: sessions end with the contact that they are of, TS 24.229 §5.4.1.4.1, §5.4.1.5, §5.4.5.1 ---- */
+/* This INVITE comes from, or goes to, phones of that registration. */
+void legs_add(struct scscf_worker *sw, const struct sip_msg *invite, uint64_t id, enum session_side side);
+int legs_new(struct scscf_worker *sw);
+void legs_free(struct scscf_worker *sw);
+bool legs_maybe(const struct scscf_worker *sw, uint64_t id);	/* from any thread: may that worker have some? */
+struct legs_gone {			/* contacts of a registration that ended; a reference of the arena for each worker that hears of it */
+	struct arena *arena;
+	const struct token_key *key;
+	uint64_t id;
+	unsigned n;
+	struct reg_contact_view *contact;	/* uri, params, call_id */
+};
+void legs_gone_here(struct worker *w, void *gone);	/* on each worker */
+static inline bool legs_wanted(const struct scscf *s)	/* sessions.end_with_contact */
+{
+	return !s->sessions || s->sessions->end_with_contact;
+}
 
 /* ---- limits.c: sessions.max_per_user ---- */
 /* A place for an INVITE of that registration.  false: there is none left, it was refused. */

@@ -40,6 +40,8 @@ const struct cfg_row scscf_session_schema[] = {
 	  "A session that has lasted so long is ended by BYEs to both ends (TS 24.229 §5.4.5); 0: none is." },
 	{ "sessions.max_per_user", CFG_INT, 0, 10000, "0", NULL, 0, NULL,
 	  "Sessions that a registration may have at a time, both ways; one more gets 403, or 486 when it is called; 0: any number." },
+	{ "sessions.end_with_contact", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
+	  "Sessions of a phone end when its contact does: de-registration by the phone or the network, expiry (TS 24.229 §5.4.1.4, §5.4.1.5)." },
 	{ "sessions.as_wait_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms",
 	  "An application server that says nothing for so long has failed: default handling (TS 24.229 §5.4.3.2)." },
 	{ "sessions.as_budgets", CFG_LIST, .help = "Application servers that get another time than as_wait_ms." },
@@ -181,6 +183,7 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	if (!s)
 		return -ENOMEM;
 	s->root = r;
+	s->end_with_contact = cfg_bool(r, "sessions.end_with_contact");
 	s->country_code = cfg_str(r, "sessions.country_code");
 	s->national_prefix = cfg_str(r, "sessions.national_prefix");
 	s->area_code = cfg_str(r, "sessions.area_code");

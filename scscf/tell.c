@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "scscf/registration.h"
+#include "scscf/session.h"
 #include "scscf/subscription.h"
 
 static struct str copy(struct arena *a, const char *text)
@@ -59,12 +60,80 @@ static void ended_free(struct registration *g)
 	}
 }
 
+/* ---- their sessions: legs.c ---- */
+
+static char *text(struct arena *a, const char *s)
+{
+	return (char *)(uintptr_t)arena_dup(a, str_from_c(s)).p;
+}
+
+static struct legs_gone *gone_new(const struct registration *g)
+{
+	struct arena *a = arena_new(512);
+	struct legs_gone *c = a ? arena_zalloc(a, sizeof(*c)) : NULL;
+	struct reg_contact_view *v;
+	unsigned n = 0;
+	struct list *i;
+
+	list_for_each(i, &g->r->ended)
+		n++;
+	if (c)
+		c->contact = arena_zalloc(a, (n + 1) * sizeof(*c->contact));
+	if (!c || !c->contact) {
+		arena_unref(a);
+		return NULL;
+	}
+	c->arena = a;
+	c->id = g->id;
+	c->key = stack_token_key(registration_scscf(g)->stack);
+	list_for_each(i, &g->r->ended) {
+		const struct binding *b = list_entry(i, const struct binding, link);
+
+		if (b->moved)
+			continue;
+		v = &c->contact[c->n];
+		v->uri = text(a, b->uri);
+		v->params = text(a, b->params);
+		v->call_id = text(a, b->call_id);
+		if (v->uri && v->params && v->call_id)
+			c->n++;
+	}
+	return c;
+}
+
+static void end_sessions(struct registration *g)
+{
+	struct stack *stack = registration_scscf(g)->stack;
+	struct legs_gone *c;
+	bool some = false;
+
+	for (unsigned i = 0; i < stack_n_workers(stack); i++)
+		some = some || legs_maybe(scscf_of(stack_worker(stack, i)), g->id);
+	if (!some || g->emergency || list_empty(&g->r->ended) || !legs_wanted(registration_scscf(g)))
+		return;
+	c = gone_new(g);
+	for (unsigned i = 0; c && c->n && i < stack_n_workers(stack); i++) {
+		if (!legs_maybe(scscf_of(stack_worker(stack, i)), g->id))
+			continue;
+		arena_ref(c->arena);
+		if (worker_post(stack_worker(stack, i), legs_gone_here, c) < 0) {	/* by post: the answer to the REGISTER goes first */
+			log_warn(LOG_SESS, "a worker takes nothing: its sessions of contacts that ended go on", LOG_C("impi", g->impi), LOG_U("worker", i));
+			arena_unref(c->arena);
+		}
+	}
+	if (c)
+		arena_unref(c->arena);
+	else
+		log_warn(LOG_SESS, "out of memory: sessions of contacts that ended go on", LOG_C("impi", g->impi));
+}
+
 void registration_tell(struct registration *g, const struct profile *p)
 {
 	struct stack *stack = registration_scscf(g)->stack;
 	uint64_t workers = g->emergency ? 0 : watch_index_who(registration_scscf(g)->watch, p);
 	struct reg_change *c = workers ? change_new(g, p) : NULL;
 
+	end_sessions(g);
 	ended_free(g);
 	if (workers && !c)
 		log_error(LOG_REG, "out of memory: subscribers are not told", LOG_C("impi", g->impi));

@@ -75,8 +75,13 @@ int dialog_table_release(struct dialog_table *t, struct str call_id, uint64_t id
 /* fn hears of each dialog that has been confirmed for limit_s; 0: of none. */
 typedef void (*dialog_limit_fn)(void *arg, struct str call_id, uint64_t id);
 void dialog_table_limit(struct dialog_table *t, uint32_t limit_s, dialog_limit_fn fn, void *arg);
-/* Keeps a reference of o for as long as this INVITE, or a dialog that it made, is watched.  which: 0 or 1, one of each. */
+#define DIALOG_MAX_ATTACHED 4u
+/* Keeps a reference of o for as long as this INVITE, or a dialog that it made, is watched.  which: below DIALOG_MAX_ATTACHED, one of each. */
 void dialog_table_attach(struct dialog_table *t, const struct sip_msg *invite, unsigned which, struct obj *o);
+/* The next confirmed dialog of that Call-ID behind `after` that keeps o; 0: none.  ret_contact: URI of its end (0 the caller, 1 the callee),
+ * borrowed until the table changes; empty: not known. */
+uint64_t dialog_table_holding(const struct dialog_table *t, struct str call_id, const struct obj *o, uint64_t after, unsigned end,
+			      struct str *ret_contact);
 void dialog_table_watch(struct dialog_table *t, dialog_watch_fn fn, void *arg);	/* fn hears of every call; NULL: nobody */
 uint32_t dialog_table_count(const struct dialog_table *t);
 /* In order of id, those above after_id, at most max. */

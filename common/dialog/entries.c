@@ -57,8 +57,8 @@ static void entry_texts_free(struct entry *e)
 	free(e->to_uri);
 	free(e->icid);
 	dialog_ends_free(e->ends);
-	obj_unref(e->held[0]);
-	obj_unref(e->held[1]);
+	for (unsigned i = 0; i < DIALOG_MAX_ATTACHED; i++)
+		obj_unref(e->held[i]);
 	free(e);
 }
 

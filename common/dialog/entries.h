@@ -34,7 +34,7 @@ struct entry {
 	struct dialog_ends *ends;	/* NULL: not kept */
 	struct timer limit;
 	bool rang, told_end;		/* what the watcher has heard */
-	struct obj *held[2];		/* dialog_table_attach() */
+	struct obj *held[DIALOG_MAX_ATTACHED];		/* dialog_table_attach() */
 };
 
 struct dialog_table {

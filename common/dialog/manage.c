@@ -43,6 +43,35 @@ uint64_t dialog_table_of_call(const struct dialog_table *t, struct str call_id, 
 	return id;
 }
 
+static bool holds(const struct entry *e, const struct obj *o)
+{
+	for (unsigned i = 0; i < DIALOG_MAX_ATTACHED; i++)
+		if (e->held[i] == o)
+			return true;
+	return false;
+}
+
+uint64_t dialog_table_holding(const struct dialog_table *t, struct str call_id, const struct obj *o, uint64_t after, unsigned end,
+			      struct str *ret_contact)
+{
+	struct call *c = dialog_call_find(t, call_id);
+	uint64_t id = 0;
+	struct list *i;
+
+	*ret_contact = STR_NONE;
+	if (!c)
+		return 0;
+	list_for_each(i, &c->entries) {
+		const struct entry *e = list_entry(i, const struct entry, in_call);
+
+		if (e->state != ENTRY_CONFIRMED || e->id <= after || (id && e->id > id) || !holds(e, o))
+			continue;
+		id = e->id;
+		*ret_contact = str_from_c(e->ends ? e->ends->contact[end] : NULL);
+	}
+	return id;
+}
+
 static struct entry *find_confirmed(const struct dialog_table *t, struct str call_id, uint64_t id)
 {
 	struct call *c = dialog_call_find(t, call_id);

@@ -133,8 +133,8 @@ static struct entry *entry_for(struct dialog_table *t, struct call *c, const str
 	e->started_wall_us = sibling->started_wall_us;
 	e->branch = hash_str(m->via.branch);
 	e->ends = dialog_ends_copy(sibling->ends);
-	e->held[0] = obj_ref(sibling->held[0]);
-	e->held[1] = obj_ref(sibling->held[1]);
+	for (unsigned i = 0; i < DIALOG_MAX_ATTACHED; i++)
+		e->held[i] = obj_ref(sibling->held[i]);
 	if (dialog_entry_is_attempt(sibling) && !sibling->has_dialogs) {
 		sibling->has_dialogs = true;
 		t->hidden++;

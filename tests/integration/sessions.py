@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+import urllib.parse
 
 from cases import BUSY_S, Cases, check, equal, wait_for
 from core import Core, host, IP6, Sub
@@ -123,6 +124,57 @@ class Sessions:
         equal(len(self.core.registered("scscf", A)), 1, "registrations after the restart")
         self.dial(self.core.number(B))
 
+    def bye(self, phone, text):
+        """It hears a BYE of the network's."""
+        seen = phone.incoming("BYE")
+        check(text in seen.get("Reason"), f"Reason is {seen.get('Reason')!r}")
+        phone.reply(seen, 200)
+
+    def none_left(self):
+        wait_for(lambda: not self.core.rest("scscf").items("/api/v1/dialogs"), 5, "the end of the dialogs")
+
+    def leaver_called(self):
+        """T18, TS 24.229 §5.4.1.4.1: who de-registers has no calls any more, and the far end hears of it."""
+        call(self.a, self.b, self.core.number(B))
+        self.b.must_register(expires=0)
+        self.bye(self.a, "not registered")
+        self.none_left()
+        self.b.must_register()
+
+    def ended_by_rest(self):
+        """T18, §5.4.1.5: the network ends the registration of the one who called."""
+        call(self.a, self.b, self.core.number(B))
+        self.core.rest("scscf").send("DELETE", "/api/v1/registrations/" + urllib.parse.quote(self.core.impi(A), safe=""))
+        self.bye(self.b, "not registered")
+        self.none_left()
+        self.a.must_register()
+
+    def rings(self):
+        inv = self.a.invite(self.core.number(B))
+        seen = self.b.incoming("INVITE")
+        self.b.reply(seen, 180, "Ringing")
+        self.a.provisional(inv, 180)
+        return inv, seen
+
+    def cancelled(self, inv, seen, status):
+        self.b.reply(self.b.incoming("CANCEL"), 200, "OK")
+        self.b.reply(seen, 487, "Request Terminated")
+        equal(self.a.final(inv).status, status, "answer to the caller")
+        self.none_left()
+
+    def ringing_by_rest(self):
+        """T18, §5.4.5.1.1: CANCEL one way, the status the other."""
+        inv, seen = self.rings()
+        self.core.rest("scscf").send("DELETE", f"/api/v1/dialogs/{urllib.parse.quote(inv.get('Call-ID'), safe='')}?cause=486")
+        self.cancelled(inv, seen, 486)
+
+    def ringing_leaver(self):
+        """T18: the caller's registration ends while it rings."""
+        inv, seen = self.rings()
+        self.core.rest("scscf").send("DELETE", "/api/v1/registrations/" + urllib.parse.quote(self.core.impi(A), safe=""))
+        self.cancelled(inv, seen, 480)
+        self.a.must_register()
+
     def leave(self):
         self.a.must_register(expires=0)
         self.b.must_register(expires=0)
@@ -134,6 +186,8 @@ class Sessions:
             ("a number that nobody has: 404", self.unknown_number), ("a number outside: the gateway of its prefix", self.breakout),
             ("outside of the trust domain no identity, no charging", self.border), ("who speaks to the S-CSCF itself", self.direct),
             ("a silent phone: 480 in time", self.silence), ("a call outlives a S-CSCF that was killed", self.killed),
+            ("T18 a phone that leaves ends its call", self.leaver_called), ("T18 a caller whom the network de-registers", self.ended_by_rest),
+            ("T18 a ringing call ended over REST", self.ringing_by_rest), ("T18 a caller who is de-registered while it rings", self.ringing_leaver),
             ("two phones de-register", self.leave),
         ]
 

@@ -287,6 +287,8 @@ void rig_init(struct rig *r, const char *sessions)
 				.as_calls = cmap_new() };
 	ck_assert_ptr_nonnull(r->s.dir);
 	r->sw = (struct scscf_worker){ .s = &r->s, .w = &r->w };
+	list_init(&r->sw.invites);
+	ck_assert_int_eq(legs_new(&r->sw), 0);
 	r->w.role = &r->sw;
 	r->reg = (struct reg_config){ .subscription_min_s = 60, .subscription_max_s = 7200, .notify_refresh = true };
 	r->s.reg = &r->reg;
@@ -312,6 +314,7 @@ void rig_fini(struct rig *r)
 	proxy_layer_free(r->w.proxy);
 	tx_layer_free(r->w.tx);
 	dialog_table_free(r->w.dialogs);
+	legs_free(&r->sw);
 	ck_assert_uint_eq(cmap_count(r->s.session_counts), 0);		/* every place was given back */
 	cmap_free(r->s.session_counts);
 	subscriptions_free(r->sw.subscriptions);
