@@ -139,9 +139,9 @@ static void replay(struct agw_session *s, struct agw_held *h)
 
 	if (!h->initial || h->m->request || h->m->status / 100 != 2 || !f || !f->sdp || last->op == AGW_NOTHING || strcmp(last->tag, h->tag) == 0)
 		return;
-	h->replay = true;
-	h->op = AGW_ANSWER;
-	h->sdp = str_make(f->sdp, f->l);
+	h->sdp = arena_dup(h->m->arena, str_make(f->sdp, f->l));	/* the fork's goes when all is said */
+	h->replay = h->sdp.l > 0;
+	h->op = h->replay ? AGW_ANSWER : AGW_NOTHING;
 }
 
 static void put_body(struct agw_held *h, struct str sdp)
@@ -441,7 +441,8 @@ static void note(struct agw_session *s, struct agw_held *h, struct str out)
 		said_forget(&s->said[!h->from_phone]);
 	said_put(&s->said[!!h->from_phone], h, out);
 	if (f && !h->replay) {
-		f->late = h->op == AGW_OFFER && !h->m->request;
+		if (h->m->method != SIP_ACK || !h->m->request)		/* that comes again with each 2xx, and is the answer each time */
+			f->late = h->op == AGW_OFFER && !h->m->request;
 		if (by_callee(s, h) && s->c->state == CALL_EARLY && !s->final_tag[0])
 			fork_put(f, h->sdp);
 	}

@@ -20,7 +20,7 @@ struct agw_held {
 	bool began;			/* the session began with it, at the relay that it is asked about */
 	bool replay;			/* sdp is what that fork said before: the message has none */
 	enum agw_op op;
-	struct str sdp;			/* in the message, or in the fork */
+	struct str sdp;			/* in the message, or in its arena */
 	char tag[64];			/* of the fork: the callee's; empty: not known yet */
 	uint32_t tried;			/* relays that failed for it, a bit each */
 	uint64_t since_us;

@@ -170,6 +170,13 @@ static void config_make(struct rig *r, const char *access)
 	memset(r->stack.token_key.k, 7, sizeof(r->stack.token_key.k));
 }
 
+static void (*the_media_send)(void *u, unsigned relay, struct str octets);
+
+void rig_use_media(void (*send)(void *u, unsigned relay, struct str octets))
+{
+	the_media_send = send;
+}
+
 void rig_use_store(struct store *s)
 {
 	the_store = s;
@@ -192,6 +199,7 @@ static void rig_make(struct rig *r, const char *access, unsigned n_workers, bool
 	if (ipsec)
 		r->p.test_port = &r->kernel.port;
 	r->p.test_policy = policy;
+	r->p.test_media_send = the_media_send;
 	for (unsigned i = 0; i < n_workers; i++)
 		worker_make(r, i);
 }

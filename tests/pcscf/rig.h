@@ -55,6 +55,8 @@ void rig_init_ipsec(struct rig *r, const char *ipsec, const char *access);
 /* The same with somebody to ask about bearers (policy.h); access may go on with other sections, "policy:" among them. */
 void rig_init_policy(struct rig *r, const char *access, unsigned n_workers, const struct policy_backend *policy);
 void rig_fini(struct rig *r);
+/* The media relays of rigs made from now on: what is sent to one; u is the struct pcscf.  NULL: none. */
+void rig_use_media(void (*send)(void *u, unsigned relay, struct str octets));
 void rig_use_store(struct store *s);			/* of rigs made from now on; NULL: none */
 void rig_run(struct rig *r, uint64_t ms);
 /* A message from `from` ("udp:10.9.0.1:5060", "tcp:...", and with a port of ours "udp:10.9.0.1:6000>10.0.0.10:5100"); LF becomes CRLF, an empty line and Content-Length are added. */
