@@ -15,14 +15,8 @@
 #include "pcscf/n5.h"
 
 #define CREATE_MS 30000u		/* so long a 201 is worth waiting for: without it nobody can end what it made */
-#define END_MS 5000u
-#define END_FIRST_RETRY_S 1u		/* doubled each time */
-#define END_MAX_RETRY_S 64u
-#define END_MAX_TRIES 12u		/* some ten minutes: then the PCF has forgotten by itself */
-#define SESSIONS_PATH "/npcf-policyauthorization/v1/app-sessions"
 
 static METRIC_DEF(m_sessions, "cscf_pcscf_n5_sessions", METRIC_GAUGE, "N5 application sessions that the PCF may have.", NULL, NULL);
-static METRIC_DEF(m_lost, "cscf_pcscf_n5_unended_total", METRIC_COUNTER, "N5 application sessions whose end no PCF has confirmed.", NULL, NULL);
 
 static bool is_number(const struct hnode *n, const void *key)
 {
@@ -36,7 +30,6 @@ struct n5_session *n5_session_find(struct n5_worker *n, uint64_t number)
 	return h ? container_of(h, struct n5_session, node) : NULL;
 }
 
-static void on_retry(struct timer *t);
 static void on_later(struct timer *t);
 
 void n5_session_renumber(struct n5_session *s, uint64_t number)
@@ -58,7 +51,7 @@ struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b)
 		return NULL;
 	s->pw = pw;
 	s->b = obj_ref(b);
-	timer_init(&s->retry, on_retry);
+	timer_init(&s->retry, n5_end_again);
 	timer_init(&s->later, on_later);
 	timer_init(&s->life, NULL);
 	n5_session_renumber(s, rand_u64());
@@ -76,12 +69,13 @@ static void *n5_open(struct pcscf_worker *pw, struct call *c)
 	return s;
 }
 
-static void session_free(struct n5_session *s)
+void n5_session_free(struct n5_session *s)
 {
 	timer_stop(&s->retry);
 	timer_stop(&s->later);
 	timer_stop(&s->life);
 	s->pw->n5->n_left -= s->left_call != NULL;
+	s->pw->n5->n_orphans -= s->orphan;
 	free(s->left_call);
 	if (s->signalling)
 		htab_del(&s->pw->n5->by_phone, &s->by_phone);
@@ -110,7 +104,7 @@ static bool send_json(struct n5_session *s, const char *method, struct str root,
 }
 
 /* Splits the resource's URI; suffix: of its path.  The root is that of the process: a prefix belongs to the path here. */
-static bool send_to_resource(struct n5_session *s, const char *method, const char *suffix, const char *type, cJSON *body, uint32_t deadline_ms, sbi_fn fn)
+bool n5_send_to_resource(struct n5_session *s, const char *method, const char *suffix, const char *type, cJSON *body, uint32_t deadline_ms, sbi_fn fn)
 {
 	char path[N5_RESOURCE_BYTES + 16];
 	struct sbi_uri u;
@@ -121,81 +115,6 @@ static bool send_to_resource(struct n5_session *s, const char *method, const cha
 	}
 	snprintf(path, sizeof(path), "%.*s%s", STR_ARG(u.path), suffix);
 	return send_json(s, method, u.root, str_from_c(path), type, body, deadline_ms, fn);
-}
-
-/* ---- the end ---- */
-
-static void on_ended(void *arg, const struct sbi_answer *a);
-
-static void wait_to_retry(struct n5_session *s)
-{
-	unsigned wait_s = END_FIRST_RETRY_S << (s->tries < 6 ? s->tries : 6);
-
-	timer_start(s->pw->w->wheel, &s->retry, (uint64_t)(wait_s < END_MAX_RETRY_S ? wait_s : END_MAX_RETRY_S) * 1000);
-}
-
-static void send_end(struct n5_session *s)
-{
-	s->busy = send_to_resource(s, "POST", "/delete", NULL, NULL, END_MS, on_ended);
-	if (!s->busy)
-		wait_to_retry(s);
-}
-
-static void on_retry(struct timer *t)
-{
-	send_end(container_of(t, struct n5_session, retry));
-}
-
-/* It is over there, or unknown there. */
-static bool has_ended(const struct sbi_answer *a)
-{
-	return a->err == 0 && a->status < 500 && a->status / 100 != 3 && a->status != 401 && a->status != 408 && a->status != 429;
-}
-
-static void on_ended(void *arg, const struct sbi_answer *a)
-{
-	struct n5_session *s = arg;
-
-	s->busy = false;
-	if (a->err == -ECANCELED)
-		return;
-	if (has_ended(a)) {
-		n5_forget(s);
-		log_debug(LOG_SESS, "N5 session ended", LOG_C("session", s->resource), LOG_U("status", a->status));
-		session_free(s);
-	} else if (++s->tries >= END_MAX_TRIES) {
-		n5_forget(s);
-		log_warn(LOG_SESS, "the PCF confirms no end of a session", LOG_C("session", s->resource));
-		metric_add(&m_lost, NULL, NULL, 1);
-		session_free(s);
-	} else {
-		wait_to_retry(s);
-	}
-}
-
-void n5_session_end(struct n5_session *s)
-{
-	bool first = !s->over;
-
-	s->over = true;
-	s->call = NULL;
-	if (first)
-		n5_keep(s);		/* as over: the next process ends it, should this one not come to it */
-	timer_stop(&s->life);
-	if (s->signalling)
-		htab_del(&s->pw->n5->by_phone, &s->by_phone);
-	s->signalling = false;
-	if (s->busy || timer_pending(&s->retry))	/* conclude() goes on */
-		return;
-	if (s->resource[0])
-		send_end(s);
-	else
-		session_free(s);
-}
-
-static void n5_end(void *session)
-{
-	n5_session_end(session);
 }
 
 /* ---- the end of a question ---- */
@@ -279,7 +198,7 @@ static void create(struct n5_session *s)
 	const struct n5_subject who = { &cfg->n5, s->b, s->call, s->notify_uri, cfg->location && s->call };
 	cJSON *media = cJSON_Duplicate(s->now.media, true), *body = media ? n5_create_body(&who, media, s->now.final) : NULL;
 
-	if (!body || !send_json(s, "POST", str_from_c(s->root), STR(SESSIONS_PATH), "application/json", body, CREATE_MS, on_created))
+	if (!body || !send_json(s, "POST", str_from_c(s->root), STR(N5_SESSIONS_PATH), "application/json", body, CREATE_MS, on_created))
 		fail_later(s, body ? -EBUSY : -ENOMEM);
 }
 
@@ -339,7 +258,7 @@ static void on_created(void *arg, const struct sbi_answer *a)
 		if (try_another(s, a))
 			return;
 		if (a->err == -ETIMEDOUT || a->err == -ECONNRESET)
-			metric_add(&m_lost, NULL, NULL, 1);		/* it may exist, under a name that we do not know */
+			n5_orphan(s);		/* it may exist, under a name that we do not know */
 		conclude_error(s, a->err);
 		return;
 	}
@@ -383,7 +302,7 @@ static void update(struct n5_session *s)
 	cJSON *body = media ? n5_update_body(media, s->now.final, s->now.several, s->told_several) : NULL;
 
 	s->told_several = s->now.several;
-	if (!body || !send_to_resource(s, "PATCH", "", "application/merge-patch+json", body, s->pw->p->cfg.policy.n5.timeout_ms, on_updated))
+	if (!body || !n5_send_to_resource(s, "PATCH", "", "application/merge-patch+json", body, s->pw->p->cfg.policy.n5.timeout_ms, on_updated))
 		fail_later(s, body ? -EBUSY : -ENOMEM);
 }
 
@@ -419,6 +338,11 @@ bool n5_session_ask(struct n5_session *s, cJSON *media, uint64_t number, bool fi
 static bool n5_ask(void *session, const struct policy_question *q)
 {
 	return n5_session_ask(session, n5_media(q->media), q->number, q->final, q->several);
+}
+
+static void n5_end(void *session)
+{
+	n5_session_end(session);
 }
 
 static void n5_leave(void *session)
@@ -474,7 +398,7 @@ static int n5_start(struct pcscf_worker *pw)
 	if (!n->finder || htab_init(&n->by_number, 64) < 0 || htab_init(&n->by_phone, 64) < 0)
 		return -ENOMEM;
 	metrics_register(&m_sessions);
-	metrics_register(&m_lost);
+	n5_end_register();
 	return 0;
 }
 
@@ -486,7 +410,7 @@ static void n5_stop(struct pcscf_worker *pw)
 		return;
 	sbi_free(n->sbi);
 	while (!list_empty(&n->all))
-		session_free(list_entry(n->all.next, struct n5_session, link));
+		n5_session_free(list_entry(n->all.next, struct n5_session, link));
 	n5_finder_free(n->finder);
 	htab_fini(&n->by_number);
 	htab_fini(&n->by_phone);

@@ -5,6 +5,8 @@
 #include "pcscf/policy.h"
 
 #define N5_RESOURCE_BYTES 512u
+#define N5_SESSIONS_PATH "/npcf-policyauthorization/v1/app-sessions"
+#define N5_MAX_ORPHANS 1000u		/* of a worker: n5_end.c; one more is only counted */
 #define N5_NOTIFY_BYTES 384u
 #define N5_NOTIFY_PATH "/npcf-notify/v1/"	/* then the worker, the session's number in hexadecimal, and what is notified */
 
@@ -21,6 +23,7 @@ struct n5_session {
 	struct binding *b;		/* a reference */
 	bool signalling, agreed, answered;	/* answered: the call's INVITE was */
 	bool over;			/* the end is under way */
+	bool orphan;			/* it may exist; only its notifications will name it */
 	bool busy;			/* a request has no answer yet */
 	bool told_several;
 	uint64_t number;		/* random: whoever knows it may notify */
@@ -43,7 +46,7 @@ struct n5_worker {
 	struct n5_finder *finder;
 	struct htab by_number, by_phone;
 	struct list all;
-	unsigned n_left;		/* left-overs among them */
+	unsigned n_left, n_orphans;	/* left-overs among them; orphans */
 };
 
 /* n5.c */
@@ -51,7 +54,18 @@ struct n5_session *n5_session_new(struct pcscf_worker *pw, struct binding *b);	/
 struct n5_session *n5_session_find(struct n5_worker *n, uint64_t number);
 /* media is taken over; what waits for its turn is put together.  false: out of memory. */
 bool n5_session_ask(struct n5_session *s, cJSON *media, uint64_t number, bool final, bool several);
-void n5_session_end(struct n5_session *s);
+void n5_session_free(struct n5_session *s);
+/* Splits the resource's URI; suffix: of its path.  body is taken over.  false: not sent. */
+bool n5_send_to_resource(struct n5_session *s, const char *method, const char *suffix, const char *type, cJSON *body, uint32_t deadline_ms, sbi_fn fn);
+
+/* n5_end.c */
+void n5_end_register(void);			/* its figures */
+void n5_session_end(struct n5_session *s);	/* told again and again until it is confirmed; s is gone then */
+void n5_end_again(struct timer *t);		/* of n5_session.retry */
+void n5_orphan(struct n5_session *s);		/* its create was sent, and nobody knows what became of it: s has another number from now on */
+bool n5_orphan_found(struct n5_session *s, const cJSON *notification);	/* true: it was one, and ends */
+
+/* n5.c */
 void n5_take_events(struct n5_session *s, const cJSON *notification);	/* place and charging, of an EventsNotification */
 
 void n5_session_renumber(struct n5_session *s, uint64_t number);	/* as it was before a restart */

@@ -152,7 +152,10 @@ static void on_worker(struct worker *w, void *arg)
 	k->body = NULL;
 	if (s && s->call)
 		log_correlation(s->call->icid);
-	k->status = !j ? 400 : !s || s->over ? 404 : k->what == NOTICE_TERMINATION ? terminate(s, j) : notify(s, j);
+	if (j && s && s->orphan)		/* 404 tells the PCF that nobody is here for it (§4.2.5.2); an orphan is ended, too */
+		k->status = n5_orphan_found(s, j) ? 204 : 400;
+	else
+		k->status = !j ? 400 : !s || s->over ? 404 : k->what == NOTICE_TERMINATION ? terminate(s, j) : notify(s, j);
 	log_correlation(STR_NONE);
 	cJSON_Delete(j);
 	if (loop_post(stack_main_loop(w->stack), job_done, k) < 0) {

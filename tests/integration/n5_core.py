@@ -57,6 +57,20 @@ class N5(Policy):
             equal(events.count(word), 1, word)
             self.fresh_call()
 
+    def orphan(self):
+        """Row Q4: a create that did its work and whose answer nobody heard.  Its notifications say its name: then it is ended."""
+        for how in ("reset", "hang_up"):
+            for notice, body in (("event", {"event": "ANI_REPORT"}), ("terminate", {})):
+                self.fresh()
+                self.behave([{"command": "create", "how": how, "made": True, "count": 1}])
+                da, db = self.call()
+                lost, kept = self.sessions(2)
+                hang_up(da, db)
+                wait_for(lambda: len(self.state()["sessions"]) == 1, 10, "the end of the one that is known")
+                equal([s["number"] for s in self.state()["sessions"]], [lost["number"]], f"after {how}, not {kept['number']}")
+                equal(self.tell(lost, notice, body), self.peer.done, notice)
+                self.none_left()
+
     def end_unheard(self):
         """An end that is not answered, or not now, is told again (row Q4)."""
         events = self.fresh_call([{"command": "delete", "how": "reset", "count": 1}, {"command": "delete", "status": 503, "count": 1}])
@@ -235,7 +249,7 @@ def main():
     cases = Cases()
     run(cases, build, net, workers, "a PCF", "timeout_ms: 1500", (
         ("Q10 a refused stream", "refused_stream"), ("Q10 GOAWAY", "goaway"), ("Q7 Q10 streams and connections that break", "broken"),
-        ("Q4 an end that is not heard", "end_unheard"), ("Q10 a redirect", "redirected"),
+        ("Q4 an end that is not heard", "end_unheard"), ("Q4 a create whose answer nobody heard", "orphan"), ("Q10 a redirect", "redirected"),
         ("Q4 H1 the P-CSCF ends within a call", "pcscf_gone"), ("Q4 H1 then the phones leave", "pcscf_gone_and_phone")))
     # One worker: each has lists and tokens of its own.
     run(cases, build, net, 1, "a NRF", 'nrf: "{root}", oauth2: true, nf_instance_id: 33333333-3333-4333-8333-333333333333', (

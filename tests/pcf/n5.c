@@ -175,6 +175,8 @@ static void create(struct pcf *p, struct h2_req *r, const cJSON *body)
 	note_media(p, w.session, "create", body);
 	check_type(p, r, w.session, "application/json");
 	pcf_check_create(body, on_wrong, &w);
+	if (rule && rule->how && rule->made)	/* it did what it was asked, and nobody hears of it */
+		pcf_session_new(p, body);
 	if (plays_dead(p, r, rule, w.session))
 		return;
 	if (is_refused(p, r, rule, w.session))

@@ -26,6 +26,7 @@ struct pcf_rule {			/* the first that fits counts */
 	uint32_t delay_ms, count, status;	/* status 0: the right one */
 	char cause[64], location[256];	/* of a refusal; of a redirect */
 	bool place;			/* ueLoc in the 201 */
+	bool made;			/* with `how`: the session is made all the same */
 };
 struct pcf {
 	struct loop *loop;

@@ -63,7 +63,8 @@ static bool read_rule(const cJSON *o, struct pcf_rule *ret)
 	if (cmd < 0 || how < 0)
 		return false;
 	*ret = (struct pcf_rule){ .command = (enum pcf_command)cmd, .delay_ms = number_at(o, "delayMs", 0), .count = number_at(o, "count", UINT32_MAX),
-				  .status = number_at(o, "status", 0), .place = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "place")) };
+				  .status = number_at(o, "status", 0), .place = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "place")),
+				  .made = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "made")) };
 	ret->how = how;
 	snprintf(ret->cause, sizeof(ret->cause), "%s", pcf_text(o, "cause"));
 	snprintf(ret->location, sizeof(ret->location), "%s", pcf_text(o, "location"));
@@ -81,7 +82,7 @@ static void put_behaviour(void *u, struct http_req *r)
 		return;
 	for (const cJSON *o = cJSON_IsArray(body) ? body->child : NULL; o; o = o->next) {
 		if (n == PCF_MAX_RULES || !read_rule(o, &rule[n])) {
-			http_problem(r, 400, "INVALID_BODY", "a list of {command, how, delayMs, count, status, cause, location, place}");
+			http_problem(r, 400, "INVALID_BODY", "a list of {command, how, delayMs, count, status, cause, location, place, made}");
 			return;
 		}
 		n++;
