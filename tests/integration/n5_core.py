@@ -1,10 +1,15 @@
 """n5_core.py BUILD NET WORKERS - what only N5 has: streams that break, redirects, and the ways to a PCF (NRF, BSF, SCP, tokens):
 TS 29.500 §6.10, TS 29.510, TS 29.521 §4.2.4; rows Q10 to Q13."""
 
+import shutil
 import signal
+import socket
+import ssl
 import sys
+import tempfile
 
-from cases import Cases, check, equal, wait_for
+from cases import Cases, Fail, check, equal, wait_for
+from certs import Certs
 from core import Core
 from phone import hang_up
 from policy import A, B, WAIT_MS, Policy
@@ -14,8 +19,9 @@ from policy_peer import N5Peer
 class N5(Policy):
     """Two phones, a P-CSCF that finds its PCF in some way, and labpcfd that plays all of the core."""
 
-    def __init__(self, core):
+    def __init__(self, core, certs=None):
         super().__init__(core, "", N5Peer)
+        self.certs = certs
 
     def core_is(self, **how):
         """What the other end is."""
@@ -165,6 +171,71 @@ class N5(Policy):
         """Then the PCF that is configured."""
         equal(len([e for e in self.fresh_call([{"command": "binding", "status": 500}]) if e.startswith("create")]), 2, "creates")
 
+    # ---- TLS: TS 33.501 §13.1 ----
+
+    def over_tls(self):
+        """Both ways, each with a certificate: create, a change that the PCF tells, the end by it; tokens and the NRF's list too."""
+        self.core_is(oauth2=True)
+        check(self.fresh_call().count("token") >= 1, "a token over TLS")
+        self.fresh()
+        da, db = self.call()
+        first, second = self.sessions(2)
+        check(first["notifUri"].startswith("https://"), f"notifications: {first}")
+        equal(self.tell(first, "event", {"event": "ANI_REPORT", "place": True}), self.peer.done, "a notification over TLS")
+        equal(self.tell(second, "terminate", {}), self.peer.done, "the end over TLS")
+        for d in (da, db):
+            d.phone.reply(d.phone.incoming("BYE"), 200)
+        self.none_left()
+
+    def pcf_with(self, cert):
+        """The PCF starts anew with that certificate, and a call is made; what the P-CSCF's log says since."""
+        shutil.copy(self.certs.path(cert), self.certs.path("pcf-now"))
+        shutil.copy(self.certs.path(cert, "key"), self.certs.path("pcf-now", "key"))
+        self.core.stop_node("pcf", signal.SIGTERM)
+        self.core.start_node("pcf")
+        self.core.wait_ready("pcf")
+        with open(self.core.doc["logs"]["pcscf"], encoding="utf-8") as f:
+            f.seek(0, 2)
+            hang_up(*self.call())
+            return f.read()
+
+    def stranger(self):
+        """A PCF of another authority, one with another's name: nothing is told to it, the call goes on unasked.  The right one again."""
+        for cert in ("pcf-other-ca", "pcf-other-name"):
+            log = self.pcf_with(cert)
+            # A worker without a token or a list asks the NRF first, which it is as well.
+            check(('cause="TLS refused"' in log or 'error="Permission denied"' in log) and "verdict=silent" in log, f"{cert} in the log: {log}")
+            equal(self.state()["events"], [], "what it has heard")
+        self.core_is()
+        self.pcf_with("pcf")
+        check([e for e in self.events() if e.startswith("create")], "asked again")
+        self.none_left()
+
+    def listener(self):
+        """Whoever has no certificate of ours, or speaks no HTTP/2, says nothing to the P-CSCF."""
+        def refused(context, what):
+            with socket.create_connection((self.core.ip(10), 7777), timeout=5) as s:
+                try:
+                    with context.wrap_socket(s, server_hostname=self.core.ip(10)) as t:
+                        t.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+                        while t.recv(4096):
+                            pass
+                except (ssl.SSLError, ConnectionError):
+                    return
+            raise Fail(f"{what}: not refused")
+
+        for name, what, alpn in ((None, "no certificate", "h2"), ("pcf-other-ca", "another authority", "h2"), ("pcf", "HTTP/1.1", "http/1.1")):
+            context = self.certs.client(name)
+            context.set_alpn_protocols([alpn])
+            refused(context, what)
+        with socket.create_connection((self.core.ip(10), 7777), timeout=5) as s:
+            s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            try:
+                check(s.recv(4096)[3:4] != b"\4", "clear text is not served")
+            except ConnectionError:
+                pass
+        self.fresh_call()
+
     # ---- the mode by the BSF's answer ----
 
     def at_pcrf(self):
@@ -243,6 +314,34 @@ def run(cases, build, net, workers, name, policy, rows, mode="n5", more=""):		# 
     core.finish(cases)
 
 
+def run_tls(cases, build, net, workers):
+    """HTTP/2 over TLS throughout."""
+    folder = tempfile.mkdtemp(prefix="cscf-certs-")
+    certs = Certs(folder)
+    pcf, pcscf = f"{net}.46", f"{net}.10"
+    certs.make("pcf", ips=[pcf])
+    certs.make("pcf-now", ips=[pcf])
+    certs.make("pcscf", ips=[pcscf])
+    certs.make("pcf-other-ca", ips=[pcf], ca="other-ca")
+    certs.make("pcf-other-name", ips=[f"{net}.47"])
+    tls = "tls: {{cert_file: {}, key_file: {}, ca_file: {}}}"
+    root = f"https://{pcf}:7777"
+    extra = {"pcscf": f'policy: {{wait_ms: {WAIT_MS}, n5: {{pcf: "{root}", nrf: "{root}", oauth2: true, '
+                      f'nf_instance_id: 33333333-3333-4333-8333-333333333333, '
+                      f'{tls.format(certs.path("pcscf"), certs.path("pcscf", "key"), certs.path("ca"))}}}}}\n',
+             "pcf": f'sbi: {{{tls.format(certs.path("pcf-now"), certs.path("pcf-now", "key"), certs.path("ca"))}}}\n'}
+    try:
+        with Core(build, net, [A, B], workers, extra=extra, policy="n5") as core:
+            n5 = N5(core, certs)
+            cases.run("TLS: registered", n5.register)
+            for text, row in (("Q10 Q11 Q13 requests, tokens and notifications over TLS", "over_tls"),
+                              ("Q10 a PCF with another certificate", "stranger"), ("Q11 the listener, without a certificate", "listener")):
+                cases.run(text, lambda row=row: getattr(n5, row)())
+        core.finish(cases)
+    finally:
+        shutil.rmtree(folder)
+
+
 def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -262,6 +361,7 @@ def main():
     run(cases, build, net, 1, "remembered", "dnn: ims", (
         ("Q12 H1 each phone its own, for a while", "mode_each"), ("Q12 a binding that is stale", "mode_stale")), "bsf")
     run(cases, build, net, workers, "a SCP", 'scp: "{root}"', (("Q13 through a SCP", "by_scp"),))
+    run_tls(cases, build, net, workers)
     cases.end()
 
 

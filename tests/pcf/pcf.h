@@ -32,6 +32,7 @@ struct pcf {
 	struct loop *loop;
 	struct h2_server *server;
 	struct h2_client *client;
+	struct h2_tls *server_tls, *client_tls;	/* NULL: clear text */
 	struct http_server *http;
 	char root[128];			/* "http://127.0.77.46:7777" */
 	bool oauth2;			/* PCF and BSF want a token */

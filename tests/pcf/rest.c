@@ -137,7 +137,8 @@ static void push(struct pcf *p, struct http_req *r, unsigned session, const char
 	ssize_t slash;
 
 	cJSON_Delete(body);
-	rest = str_from(rest, str_starts(rest, STR("http://")) ? 7 : 0);
+	q.tls = str_starts(rest, STR("https://"));
+	rest = str_from(rest, q.tls ? 8 : str_starts(rest, STR("http://")) ? 7 : 0);
 	slash = str_chr(rest, '/');
 	authority = str_head(rest, slash < 0 ? rest.l : (size_t)slash);
 	q.authority = authority;
@@ -145,7 +146,7 @@ static void push(struct pcf *p, struct http_req *r, unsigned session, const char
 	q.body = str_from_c(text);
 	*w = (struct pushed){ p, r, session };
 	history_note(&p->history, session, false, "%s", suffix);
-	if (addr_parse_hostport(authority, 80, &q.to) == 0 && h2_send(p->client, &q, on_answer, w)) {
+	if (addr_parse_hostport(authority, q.tls ? 443 : 80, &q.to) == 0 && h2_send(p->client, &q, on_answer, w)) {
 		http_suspend(r);
 	} else {
 		http_problem(r, 500, "NOT_SENT", "the notification cannot be sent");
