@@ -13,7 +13,7 @@
 	"Warning: 399 scscf.home:6060 \"secret\"\nPath: <sip:10.0.0.40;lr>\nService-Route: <sip:10.0.0.30:6060;lr>\n"
 
 /* Of the core and of the far end; what is hidden only by access.hide_topology comes last. */
-static const char *const planted[] = { "utran-cell", "00101cell", "0010100000", "imei", "icid-value", "visited", "10.0.0.90", "10.0.0.40",
+static const char *const planted[] = { "utran-cell", "00101cell", "0010100000", "gsma:imei", "icid-value", "visited", "10.0.0.90", "10.0.0.40",
 				       "P-Charging", "P-Served-User", "Cellular-Network-Info", NULL };
 static const char *const hidden[] = { "10.0.0.20", "10.0.0.3", "10.0.0.60", "scscf", "icscf", "Server:", "Warning:", NULL };
 
