@@ -25,5 +25,9 @@ const struct http_shape pcscf_shapes[] = {
 	{ "GET /api/v1/security-associations/{saSetId}", "SecurityAssociations" },
 	{ "DELETE /api/v1/security-associations/{saSetId}", "204" },
 	{ "GET /api/v1/algorithms", "{enabled:b policy:(off|prefer|require) offered:[{alg:s ealg:s preference:i}] nullEncryption:(allowed|refused)}" },
+	{ "GET /api/v1/media", "{mode:s relays:[{address:s state:(up|down) weight:i sessions:i questions:i failures:i lastAnswerMs:n}]}" },
+	{ "MediaSession", "{callId:s icid:s impu:s side:(orig|term) state:(asked|relayed|not relayed) relay?:s sessionId:s questions:i cause?:s held:i forks:i "
+			  "lastSaid:{phone:(nothing|offer|answer) core:(nothing|offer|answer)}}" },
+	{ "GET /api/v1/media-sessions", "[MediaSession]" },
 	{ NULL, NULL },
 };

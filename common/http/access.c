@@ -224,12 +224,11 @@ static struct http_bucket *bucket_of(const struct http_req *r)
 	struct http_server *s = r->l->s;
 	uint64_t key, now = clock_mono_ms();
 	struct http_bucket *b;
-	char text[ADDR_STRLEN];
 	struct addr a;
 
 	if (!address_of(r, &a))
 		return NULL;
-	key = hash_str(str_from_c(addr_fmt(&a, text)));
+	key = conns_source(&a.sa);
 	b = &s->bucket[key % HTTP_BUCKETS];
 	if (b->key != key)
 		*b = (struct http_bucket){ .key = key, .at_ms = now, .tokens_milli = s->requests_per_s * 1000, .bad_milli = HTTP_BAD_BURST * 1000 };

@@ -11,8 +11,6 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 
-#define HTTP_MAX_CONNECTIONS 128
-#define HTTP_MAX_PER_ADDRESS 64
 #define HTTP_IDLE_S 30
 #define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -83,7 +81,8 @@ static void on_completed(void *u, struct MHD_Connection *c, void **cls, enum MHD
 {
 	struct http_req *r = *cls;
 
-	(void)u, (void)c, (void)why;
+	(void)u, (void)why;
+	conns_next(c);
 	*cls = NULL;
 	if (r)
 		req_free(r);
@@ -92,6 +91,7 @@ static void on_completed(void *u, struct MHD_Connection *c, void **cls, enum MHD
 static enum MHD_Result req_queue(struct http_req *r)
 {
 	r->queued = true;
+	conns_answer(r);
 	return MHD_queue_response(r->c, r->status, r->response);
 }
 
@@ -100,6 +100,7 @@ static void req_dispatch(struct http_req *r)
 	bool known;
 
 	r->dispatched = true;
+	conns_request(r);
 	if (r->l->s->stopping) {		/* what it would ask may be gone, and nobody would answer it later */
 		http_problem(r, 503, "STOPPING", "the daemon stops");
 		return;
@@ -447,8 +448,8 @@ static int listener_start(struct http_server *s, struct http_listener *l, const 
 		{ MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, NULL },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, NULL },
 		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL },
-		{ fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		  fd >= 0 ? fd : HTTP_MAX_PER_ADDRESS, NULL },
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)conns_notify, l },
+		{ fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_CONNECTION_LIMIT, fd >= 0 ? fd : HTTP_MAX_CONNECTIONS, NULL },
 		{ a ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, a ? (void *)(uintptr_t)&a->sa : NULL },
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls_cert },
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls_key },
@@ -466,7 +467,7 @@ static int listener_start(struct http_server *s, struct http_listener *l, const 
 	if (a && a->sa.sa_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	errno = 0;
-	l->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_access, l, MHD_OPTION_ARRAY, opt, MHD_OPTION_END);
+	l->mhd = MHD_start_daemon(flags, 0, a ? conns_accept : NULL, l, on_access, l, MHD_OPTION_ARRAY, opt, MHD_OPTION_END);
 	if (!l->mhd)
 		return errno ? -errno : -EIO;
 	info = MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -509,6 +510,8 @@ int http_server_new(struct http_server **ret, struct loop *l, const struct http_
 	list_init(&s->streams);
 	timer_init(&s->run, on_run_timer);
 	metrics_register(&m_requests);
+	conns_init();
+	s->request_ms = c->request_ms;
 	s->nf = strdup(c->nf);
 	s->unix_path = c->unix_socket ? strdup(c->unix_socket) : NULL;
 	if (!s->nf || (c->unix_socket && !s->unix_path) || access_init(s, c) < 0 || cors_init(s, c) < 0)

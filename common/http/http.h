@@ -49,7 +49,8 @@ struct http_config {
 	const char *token;		/* bearer token of every role; neither it nor tokens: only HTTP_OPEN over TCP */
 	const struct http_token *tokens;	/* copied */
 	size_t n_tokens;
-	unsigned requests_per_s;	/* of one address over TCP; 0: no limit.  More get 429 */
+	unsigned requests_per_s;	/* of one IPv4 address or IPv6 /64 over TCP; 0: no limit.  More get 429 */
+	uint32_t request_ms;		/* how long a whole request may take to come; 0: 40 s */
 	const char *tls_cert, *tls_key;	/* PEM texts; NULL: clear text */
 	const char *tls_client_ca;	/* PEM: who shows a certificate of it has client_role; NULL: none is asked for */
 	enum http_role client_role;

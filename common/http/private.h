@@ -28,6 +28,12 @@ struct http_audit_ring {
 	uint64_t n;			/* ever written */
 };
 
+#define HTTP_MAX_CONNECTIONS 128	/* of all; half of them of one source */
+struct http_source {			/* an IPv4 address, an IPv6 /64 */
+	uint64_t key;
+	unsigned n;			/* its connections */
+};
+
 struct http_table {
 	const struct http_route *routes;
 	void *u;
@@ -57,6 +63,9 @@ struct http_server {
 	unsigned n_tables;
 	const struct http_shape *shapes[HTTP_MAX_TABLES];
 	unsigned n_shapes;
+	struct http_source source[HTTP_MAX_CONNECTIONS];
+	unsigned n_sources;
+	uint32_t request_ms;		/* 0: connections.c says */
 	char *origin[HTTP_MAX_ORIGINS];
 	size_t n_origins;
 	struct list suspended;
@@ -100,6 +109,14 @@ struct http_req {
 	struct http_stream *stream;		/* NULL: an answer with an end */
 };
 
+/* connections.c */
+void conns_init(void);
+uint64_t conns_source(const struct sockaddr *sa);		/* who that is for limits: never 0 */
+enum MHD_Result conns_accept(void *listener, const struct sockaddr *sa, socklen_t l);
+void conns_notify(void *listener, struct MHD_Connection *c, void **ctx, enum MHD_ConnectionNotificationCode what);
+void conns_request(struct http_req *r);		/* it is here as a whole */
+void conns_answer(struct http_req *r);		/* its answer is on its way */
+void conns_next(struct MHD_Connection *c);	/* and was taken: the next one may come */
 /* shape.c */
 cJSON *shape_schema(const char *text, bool closed);		/* closed: objects have no other members.  NULL: not in the notation */
 cJSON *shape_example(const cJSON *schema, const cJSON *all);	/* all: components/schemas */

@@ -1,6 +1,9 @@
 /* tests/http/test_access.c - who may not, though he could, and what is kept of who may not. */
+#include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include "common/http/private.h"
 #include "tests/http/connection.h"
 
 static void change(void *u, struct http_req *r)
@@ -94,4 +97,107 @@ START_TEST(test_cross_site)
 }
 END_TEST
 
-TEST_MAIN("access", TEST_ROWS(test_cross_site, sites), TEST_ROWS(test_audit_flood, flood))
+/* One source has half of the connections at most, and others are served meanwhile; an IPv6 /64 is one source. */
+static int dial_from(const char *from)
+{
+	struct addr a;
+	int fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(addr_parse(str_from_c(from), 0, &a), 0);
+	ck_assert_int_eq(bind(fd, &a.sa, addr_len(&a)), 0);
+	ck_assert_int_eq(connect(fd, &to.sa, addr_len(&to)), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	loop_run_for(l, 1);
+	return fd;
+}
+
+static bool is_cut(int fd)
+{
+	char c;
+	ssize_t n = read(fd, &c, 1);
+
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+START_TEST(test_share_of_a_source)
+{
+	enum { MOST = 128 };
+	int fd[MOST], other;
+	unsigned left = 0;
+	char text[4096];
+
+	serve(routes, (struct http_config){ .token = TOKEN });
+	for (unsigned i = 0; i < MOST; i++)
+		fd[i] = dial_from("127.0.103.7");
+	loop_run_for(l, 50);
+	for (unsigned i = 0; i < MOST; i++)
+		left += !is_cut(fd[i]);
+	ck_assert_uint_eq(left, MOST / 2);
+	other = dial_from("127.0.103.8");
+	request(other, "GET /things", WITH_TOKEN);
+	await(other, text, " 204 ");
+	close(fd[0]);					/* a place of its own is free again */
+	loop_run_for(l, 50);
+	close(other);
+	other = dial_from("127.0.103.7");
+	request(other, "GET /things", WITH_TOKEN);
+	await(other, text, " 204 ");
+	close(other);
+	for (unsigned i = 1; i < MOST; i++)
+		close(fd[i]);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
+static const struct { const char *name, *a, *b; bool same; } neighbours[] = {
+	{ "two addresses", "192.0.2.1", "192.0.2.2", false },
+	{ "one address", "192.0.2.1", "192.0.2.1", true },
+	{ "a /64", "2001:db8::1", "2001:db8::ffff:0:1", true },
+	{ "two /64", "2001:db8::1", "2001:db8:0:1::1", false },
+};
+
+START_TEST(test_source_is)
+{
+	struct addr a, b;
+
+	ck_assert_int_eq(addr_parse(str_from_c(neighbours[_i].a), 1, &a), 0);
+	ck_assert_int_eq(addr_parse(str_from_c(neighbours[_i].b), 2, &b), 0);
+	ck_assert_msg((conns_source(&a.sa) == conns_source(&b.sa)) == neighbours[_i].same, "%s", neighbours[_i].name);
+}
+END_TEST
+
+/* Slowloris: an octet now and then keeps no request alive; a request that is there in time may be followed by others. */
+static const char *const slow[] = { "GET /things HTTP/1.1\r\nHost: x\r\nX-Slow: ", "POST /things HTTP/1.1\r\nHost: x\r\n" WITH_TOKEN "Content-Length: 100000\r\n\r\n" };
+START_TEST(test_slowloris)
+{
+	enum { DEADLINE_MS = 300 };
+	int fd, well;
+	bool over = false;
+	unsigned i;
+	char text[4096];
+
+	serve(routes, (struct http_config){ .token = TOKEN, .request_ms = DEADLINE_MS });
+	fd = dial();
+	well = dial();
+	ck_assert_int_eq(write(fd, slow[_i], strlen(slow[_i])), (ssize_t)strlen(slow[_i]));
+	for (i = 0; i < 100 && !over; i++) {
+		loop_run_for(l, 20);
+		over = write(fd, "a", 1) < 0 || is_cut(fd);
+		if (i % 10 == 0) {
+			request(well, "GET /things", WITH_TOKEN);
+			await(well, text, " 204 ");
+		}
+	}
+	ck_assert_msg(over, "still there after %u ms", i * 20);
+	ck_assert_uint_ge(i * 20, DEADLINE_MS / 2);
+	request(well, "GET /things", WITH_TOKEN);
+	await(well, text, " 204 ");
+	close(fd);
+	close(well);
+	http_server_free(s);
+	loop_free(l);
+}
+END_TEST
+
+TEST_MAIN("access", TEST_ONE(test_share_of_a_source), TEST_ROWS(test_source_is, neighbours), TEST_ROWS(test_slowloris, slow), TEST_ROWS(test_cross_site, sites), TEST_ROWS(test_audit_flood, flood))

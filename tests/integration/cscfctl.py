@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import urllib.parse
 
 import pcapng
@@ -61,6 +62,41 @@ class Ctl:
         check(isinstance(self.json("transactions")["items"], list), "transactions")
         equal(self.json("raw", "GET", "/api/v1/info", "--node", "scscf")["nf"], "scscf", "raw")
         equal(self.json("registrations", "show", self.core.impu(A))["impi"], self.core.impi(A), "show")
+
+    def operators(self):
+        """What operators do besides: each verb, as a table and as JSON."""
+        equal({r["adminState"] for r in self.json("peers")["items"]}, {"enabled"}, "peers")
+        peer = self.json("peers", "--node", "scscf")["items"][0]["identity"]
+        self.run("peers", "drain", peer, "--node", "scscf")
+        check("draining" in self.run("peers", "--node", "scscf"), "drain")
+        self.run("peers", "use", peer)
+        self.run("peers", "drain", "nobody", wanted=4)
+        self.run("peers", "drain", wanted=2)
+        check(isinstance(self.json("requests")["items"], list), "requests")
+        rows = self.json("ping", f"sip:{self.core.where('icscf')}")["items"]
+        equal([(r["node"], r["status"]) for r in rows], [(n, 200) for n in ("pcscf", "icscf", "scscf")], "ping")
+        check("200" in self.run("ping", f"sip:{self.core.where('scscf')}", "--node", "pcscf"), "ping as a table")
+        self.run("ping", f"sip:{self.core.in_uri(198)}:5999;transport=tcp", "--timeout", "500", "--node", "icscf", wanted=1)
+        check(isinstance(self.json("connections")["items"], list) and "REMOTE" in self.run("connections"), "connections")
+        self.run("connections", "close", "9-9-9", wanted=4)
+        check("NAME" in self.run("dns") and "forgotten" in self.run("dns", "flush", "--node", "icscf"), "dns")
+        equal(self.json("certificates", "--days", "30")["items"], [], "certificates")
+        check(self.json("trust", "--node", "pcscf")["items"], "trust")
+        equal(self.json("security")["items"], [], "security")
+        check("policy" in self.run("security", "algorithms"), "algorithms")
+        self.run("security", "show", "00000000", wanted=4)
+        check(any(r["impu"] == self.core.impu(A) for r in self.json("subscriptions", "--node", "scscf")["items"]), "subscriptions")
+        check(self.core.impu(B) in self.run("profile", "show", self.core.impu(B)), "profile")
+        self.run("profile", "put", self.core.impu(B), "/nowhere", wanted=2)
+        self.run("profile", "check", self.core.doc["configs"]["scscf"], wanted=1)
+        check(isinstance(self.json("servers")["items"], list), "servers")
+        check("kept out for 60 s" in self.run("bans", "add", "192.0.2.9", "--seconds", "60", "--node", "pcscf"), "bans add")
+        self.run("bans", "delete", "192.0.2.9", "--node", "pcscf")
+        path = os.path.join(self.core.dir, "bundle.tar.gz")
+        self.run("bundle", path)
+        with tarfile.open(path) as tar:
+            names = tar.getnames()
+        check({f"cscf-bundle/{n}/{f}" for n in ("pcscf", "icscf", "scscf") for f in ("log.txt", "config.json", "flows.json", "metrics.txt")} <= set(names), names)
 
     def ladder(self):
         key = self.invite.get("Call-ID")
@@ -364,7 +400,7 @@ class Ctl:
 
     def rows(self):
         """In order."""
-        return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists),
+        return [("two phones and a call", self.call_up), ("status", self.status), ("lists (O1)", self.lists), ("what operators do (O2, U12)", self.operators),
                 ("flow: the ladder of the call (U6, O7)", self.ladder), ("flows: how they ended (O7)", self.flows),
                 ("configuration, log levels, alarms, audit (O2, O3)", self.settings), ("resolve (RFC 3263)", self.resolve), ("console (O9)", self.console), ("exit status", self.refusals), ("T14 route: where a number goes", self.route), ("D15 cx: UAR, LIR, SAR, MAR in words", self.cx), ("select: S-CSCF, UAR, LIR (I3)", self.select), ("--watch", self.watch),
                 ("events --follow", self.events), ("trace: pcapng, HEP3 (O6)", self.traces),

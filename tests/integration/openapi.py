@@ -1,4 +1,4 @@
-"""openapi.py BUILD NET - the API document of each daemon by two linters, and each operation, role and error shape that it names.  Row U7."""
+"""openapi.py BUILD NET - the API document of each daemon by two linters, and each operation, role and error shape that it names.  Rows U7, S15."""
 
 import http.client
 import json
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from cases import Cases, Skip, check, equal, wait_for
 from core import MCC, MNC, SANITIZER, Rest, sanitized
@@ -130,13 +131,17 @@ class Strangers:
     def __init__(self, d):
         self.d, self.n = d, 0
 
-    def ask(self, method, at, body):
+    def ask(self, method, at, body, token=None):
         """Status, headers, JSON."""
-        source = f"{sys.argv[2]}.{100 + self.n // 8}"
         self.n += 1
-        c = http.client.HTTPConnection(self.d.ip, 8080, timeout=10, source_address=(source, 0))
+        return self.one(self.d, f"{sys.argv[2]}.{100 + (self.n - 1) // 8}", method, at, body, token)
+
+    @staticmethod
+    def one(d, source, method, at, body, token):
+        """The same from an address."""
+        c = http.client.HTTPConnection(d.ip, 8080, timeout=10, source_address=(source, 0))
         try:
-            c.request(method, at, body=None if body is None else json.dumps(body))
+            c.request(method, at, body=None if body is None else json.dumps(body), headers={"Authorization": f"Bearer {token}"} if token else {})
             r = c.getresponse()
             text = r.read()
         finally:
@@ -144,24 +149,48 @@ class Strangers:
         return r.status, r.headers, json.loads(text) if r.status >= 400 else None
 
 
+def who_may(op):
+    """Of no token, a bad one, and each role's: the code that x-role promises; None: whatever the operation says itself."""
+    need = RANK.index(op["x-role"])
+    return {"none": 401 if need else None, "bad": 401 if need else None, **{r: 403 if RANK.index(r) < need else None for r in TOKENS}}
+
+
 def every_role(d):
-    """Each operation with each token: refused below its role, and with its own not refused for it; every error has the shape."""
-    seen, strangers = set(), Strangers(d)
+    """S15: each operation of x-role x (no token, a bad one, view, operate, admin); every error has the shape.  Returns how many codes."""
+    seen, strangers, n = set(), Strangers(d), 0
     for method, path, at, op in operations(d.document()):
-        for role in ["open"] + list(TOKENS):
-            if RANK.index(role) >= RANK.index(op["x-role"]) and (method, path) in APART:
+        for who, wanted in who_may(op).items():
+            if wanted is None and (method, path) in APART:
                 continue
             body = {} if method in ("POST", "PATCH", "PUT") else None
-            code, headers, doc = strangers.ask(method, at, body) if role == "open" else d.rest(role).exchange(method, at, body)
-            what = f"{role}: {method} {at}"
-            if RANK.index(role) < RANK.index(op["x-role"]):
-                equal(code, 401 if role == "open" else 403, what)
+            if who in TOKENS:
+                code, headers, doc = d.rest(who).exchange(method, at, body)
+            else:
+                code, headers, doc = strangers.ask(method, at, body, "b" * 32 if who == "bad" else None)
+            what = f"{who}: {method} {at}"
+            if wanted:
+                equal(code, wanted, what)
             else:
                 check(code not in (401, 403, 405, 500), f"{what}: {code} {doc}")
             if code >= 400 and at != "/readyz":
                 problem(code, headers, doc, what)
                 seen.add(code)
+            n += 1
     check({400, 401, 403, 404, 422} <= seen, f"errors that were seen: {seen}")
+    return n
+
+
+def guessing(d):
+    """S15: who guesses is locked out, and delays nobody else who has a right token; a second later he is looked at again."""
+    codes = [Strangers.one(d, f"{sys.argv[2]}.99", "GET", "/api/v1/info", None, f"guess {i}")[0] for i in range(40)]
+    check(set(codes) == {401, 429} and codes[-1] == 429 and codes.index(429) >= 5, codes)
+    began = time.monotonic()
+    for _ in range(20):
+        equal(d.rest("view").call("GET", "/api/v1/info")[0], 200, "a right token from elsewhere")
+        equal(Strangers.one(d, f"{sys.argv[2]}.99", "GET", "/api/v1/info", None, "guess")[0], 429, "the next guess")
+    equal(Rest(f"unix:{d.dir}/sock").call("GET", "/api/v1/info")[0], 200, "the unix socket")
+    check(time.monotonic() - began < 5, f"{time.monotonic() - began:.1f} s for 41 requests")
+    wait_for(lambda: Strangers.one(d, f"{sys.argv[2]}.99", "GET", "/api/v1/info", None, TOKENS["view"])[0] == 200, 10, "to be looked at again")
 
 
 def other_errors(d):
@@ -184,14 +213,15 @@ def other_errors(d):
 def main():
     """The script."""
     cases, folder = Cases(), tempfile.mkdtemp(prefix="cscf-openapi-")
-    daemons = []
+    daemons, codes = [], []
     try:
         for i, node in enumerate(NODES):
             daemons.append(Daemon(sys.argv[1], folder, node, f"{sys.argv[2]}.{10 + i}"))
         for d in daemons:
             d.started()
         for d in daemons:
-            cases.run(f"{d.node}: every operation, every role, every error a problem", every_role, d)
+            cases.run(f"S15 {d.node}: every operation, every role, every error a problem", lambda d=d: codes.append(every_role(d)))
+            cases.run(f"S15 {d.node}: guessing", guessing, d)
             cases.run(f"{d.node}: errors of no operation", other_errors, d)
             cases.run(f"{d.node}: every operation has a shape, every example fits", shapes, d)
             for tool in ("redocly", "spectral"):
@@ -200,6 +230,7 @@ def main():
         ended = [d.stop() for d in daemons]
         said = "".join(d.said() for d in daemons)
         shutil.rmtree(folder, ignore_errors=True)
+    print(f"   {sum(codes)} codes of operations x (none, bad, view, operate, admin)")
     cases.run("they end in order", equal, ended, [0] * len(NODES), "exit status")
     cases.run("no sanitizer report", lambda: check(not SANITIZER.search(said), said[-3000:]))
     cases.end()
