@@ -27,6 +27,8 @@ _cscfctl() {
 if [[ "$funcstack[1]" == _cscfctl ]]; then _cscfctl "$@"; else compdef _cscfctl cscfctl; fi
 """
 LIVE = {("registrations", "id"): ("/api/v1/registrations", "impu"), ("bans", "id"): ("/api/v1/bans", "source"),
+        ("peers", "id"): ("/api/v1/diameter/peers", "identity"), ("connections", "id"): ("/api/v1/sip/connections", "id"),
+        ("security", "id"): ("/api/v1/security-associations", "id"), ("dns", "id"): ("/api/v1/dns/cache", "name"),
         ("flow", "id"): ("/api/v1/flows", "callId"), ("flows", "who"): ("/api/v1/registrations", "impu"),
         ("explain", "who"): ("/api/v1/registrations", "impu"), ("cx", "impu"): ("/api/v1/registrations", "impu"),
         ("route", "caller"): ("/api/v1/registrations", "impu")}

@@ -9,6 +9,7 @@ import ctlcomplete
 import ctlconfig
 import ctldry
 import ctlevents
+import ctlmanage
 import ctloperations
 import ctltraces
 import ctlverbs
@@ -26,14 +27,41 @@ VERBS = {
     "status": (ctlverbs.status, "is each daemon there and ready?", []),
     "registrations": (ctlverbs.registrations, "who is registered; end or re-authenticate a registration", [
         ("action", {"nargs": "?", "default": "list", "choices": ("list", "show", "delete", "reauthenticate")}),
-        ("id", {"nargs": "?", "metavar": "IDENTITY", "help": "public or private identity; for list: text that must be in it"})]),
+        ("id", {"nargs": "?", "metavar": "IDENTITY", "help": "public or private identity; for list: text that must be in it"}),
+        ("contact", {"nargs": "?", "metavar": "CONTACT", "help": "delete: only this contact, by its id (S-CSCF)"})]),
     "dialogs": (ctlverbs.dialogs, "calls and other dialogs", []),
     "transactions": (ctlverbs.transactions, "SIP transactions in progress", []),
-    "peers": (ctlverbs.peers, "Diameter peers and why one is not open", []),
+    "peers": (ctlmanage.peers, "Diameter peers, how they answer, why one is not open; set one aside", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "drain", "use")}),
+        ("id", {"nargs": "?", "metavar": "PEER"})]),
+    "requests": (ctlmanage.requests, "Diameter requests that have no answer yet", []),
+    "connections": (ctlmanage.connections, "open TCP and TLS connections", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "close")}),
+        ("id", {"nargs": "?", "metavar": "ID"})]),
+    "ping": (ctlmanage.ping, "OPTIONS to a next hop from each daemon", [
+        ("uri", {"metavar": "URI"}),
+        ("--timeout", {"type": int, "metavar": "MS", "help": "how long to wait (default 4000)"})]),
+    "dns": (ctlmanage.dns, "what the daemons know of DNS", [
+        ("action", {"nargs": "?", "default": "show", "choices": ("show", "flush")}),
+        ("id", {"nargs": "?", "metavar": "NAME"})]),
+    "certificates": (ctlmanage.certificates, "certificates and when they end", [
+        ("--days", {"type": int, "default": 0, "metavar": "N", "help": "exit status 1 when one ends within N days"})]),
+    "trust": (ctlmanage.trust, "whom each daemon believes", []),
+    "security": (ctlmanage.security, "IPsec associations with phones, and what they are offered", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "show", "delete", "algorithms")}),
+        ("id", {"nargs": "?", "metavar": "ID"})]),
+    "subscriptions": (ctlmanage.subscriptions, "subscriptions to registration state", []),
+    "profile": (ctlmanage.profile, "what the HSS said of a user; put something in its place, or check it", [
+        ("action", {"choices": ("show", "put", "check")}),
+        ("words", {"nargs": "*", "metavar": "ARGUMENT", "help": "show IMPU; put IMPU FILE; check FILE"})]),
+    "servers": (ctlmanage.servers, "application servers that filter criteria name", []),
+    "bundle": (ctlmanage.bundle, "one archive of all daemons for a report about a fault", [
+        ("file", {"nargs": "?", "metavar": "FILE", "help": "default: cscf-bundle-TIME.tar.gz here"})]),
     "scscfs": (ctlverbs.scscfs, "the S-CSCFs that the I-CSCF chooses from", []),
-    "bans": (ctlverbs.bans, "sources that are kept out", [
-        ("action", {"nargs": "?", "default": "list", "choices": ("list", "delete")}),
-        ("id", {"nargs": "?", "metavar": "SOURCE"})]),
+    "bans": (ctlmanage.bans, "sources that are kept out", [
+        ("action", {"nargs": "?", "default": "list", "choices": ("list", "add", "delete")}),
+        ("id", {"nargs": "?", "metavar": "SOURCE"}),
+        ("--seconds", {"type": int, "metavar": "S", "help": "add: for so long (default sip.sources.ban_s)"})]),
     "flows": (ctlverbs.flows, "recent calls, registrations and other flows, with how they ended", [
         ("who", {"nargs": "?", "metavar": "WHO", "help": "identity, IMSI, number, Call-ID or ICID"}),
         ("--outcome", {"choices": ("running", "success", "challenge", "cancelled", "failure")}),

@@ -66,15 +66,22 @@ def status(nodes, out, _args):
             code, ready = rest.call("GET", "/readyz")
             doc.update(ready=code == 200, reason=ready.get("reason", "") if isinstance(ready, dict) else str(ready))
             doc.update(rest.get("/api/v1/info"))
+            doc.update({k: v for k, v in rest.get("/api/v1/status").items() if k not in ("ready", "reason")})
         except RestError as e:
             doc.setdefault("reason", "")
             doc["reason"] = doc["reason"] or str(e)
             nodes.failed.setdefault(node, e)
         doc["state"] = "ready" if doc["ready"] else "unreachable" if "pid" not in doc else "NOT READY"
         rows.append((node, doc))
-    out.rows(rows, ("node", "state", "version", "pid", "workers", "since", "reason"),
-             lambda n, d: (n, d["state"], d.get("version"), d.get("pid"), d.get("workers"), short_time(d.get("startedAt")), d.get("reason")))
+    out.rows(rows, ("node", "state", "version", "pid", "workers", "since", "registered", "dialogs", "alarms", "load", "reason"),
+             lambda n, d: (n, d["state"], d.get("version"), d.get("pid"), d.get("workers"), short_time(d.get("startedAt")), count(d, "registrations"),
+                           count(d, "dialogs"), count(d, "alarmsRaised"), d.get("overloadLevel"), d.get("reason")))
     return finish(nodes) or (EXIT_OK if all(d["ready"] for _, d in rows) else EXIT_FAILED)
+
+
+def count(doc, name):
+    """A figure, empty when there is none."""
+    return int(doc[name]) if name in doc else ""
 
 
 # ---- registrations ----
@@ -99,6 +106,9 @@ def registrations(nodes, out, args):
     path = "/api/v1/registrations/" + segment(args.id)
     if args.action == "show":
         out.json({"node": node, **rest.get(path)})
+    elif args.action == "delete" and args.contact:
+        rest.send("DELETE", path + "/contacts/" + segment(args.contact))
+        said(out, node, f"{args.id} has one contact less")
     elif args.action == "delete":
         rest.send("DELETE", path)
         said(out, node, f"{args.id} is not registered any more")
@@ -131,30 +141,6 @@ def transactions(nodes, out, _args):
     docs = flatten(nodes.each(lambda r: r.items("/api/v1/transactions")))
     out.rows(docs, ("node", "side", "method", "state", "age_ms", "call-id"),
              lambda n, d: (n, d["side"], d["method"], d["state"], int(d["ageMs"]), d["callId"]))
-    return finish(nodes)
-
-
-def peers(nodes, out, _args):
-    """Diameter peers; exit 1 when a daemon that has some has none open."""
-    pairs = nodes.each(lambda r: r.items("/api/v1/diameter/peers"))
-    out.rows(flatten(pairs), ("node", "peer", "state", "for_s", "why"),
-             lambda n, d: (n, d["identity"], d["state"], int(d["inStateMs"]) // 1000, d.get("reason")))
-    dead = any(docs and not any(d["open"] for d in docs) for _, docs in pairs)
-    return finish(nodes) or (EXIT_FAILED if dead else EXIT_OK)
-
-
-def bans(nodes, out, args):
-    """list, delete SOURCE."""
-    if args.action == "delete":
-        if not args.id:
-            raise UsageError("bans delete needs the source")
-        node, rest = nodes.one(("pcscf", "icscf", "scscf"))
-        rest.send("DELETE", "/api/v1/bans/" + segment(args.id))
-        said(out, node, f"{args.id} is let in again")
-        return EXIT_OK
-    docs = flatten(nodes.each(lambda r: r.items("/api/v1/bans")))
-    out.rows(docs, ("node", "source", "reason", "since", "left_s", "dropped"),
-             lambda n, d: (n, d["source"], d["reason"], short_time(d["since"]), int(d["expiresInS"]), int(d["dropped"])))
     return finish(nodes)
 
 
