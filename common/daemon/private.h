@@ -107,7 +107,7 @@ extern const struct http_route console_routes[];	/* u is struct stack */
 /* rest_open.c: a file as text on the heap; ret_open_to_all (may be NULL): others can read it.  0, -errno, -EFBIG. */
 int rest_slurp(const char *path, char **ret, bool *ret_open_to_all);
 extern const struct http_route config_routes[];		/* config_rest.c; u is struct stack */
-extern const struct http_route config_change_routes[];	/* config_change.c; u is struct stack */
+extern const struct http_route config_change_routes[], config_revisions_routes[];	/* u is struct stack */
 cJSON *config_json(const struct stack *s);		/* as GET /api/v1/config shows it */
 cJSON *config_findings(const struct buf *errors);	/* mistakes, a line each, as objects */
 void config_was_read(struct stack *s);			/* a text of the file that was found good becomes a revision */

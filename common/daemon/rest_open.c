@@ -243,7 +243,7 @@ void rest_tokens_use(struct stack *s, const struct cfg *c)
 
 static const struct http_route *const tables[] = {
 	stack_routes, status_routes, events_routes, operations_routes, drain_routes, traces_routes, bans_routes, explain_routes, sip_rest_routes,
-	connections_routes, ping_routes, dns_routes, tls_routes, peers_routes, bundle_routes, console_routes, config_routes, config_change_routes,
+	connections_routes, ping_routes, dns_routes, tls_routes, peers_routes, bundle_routes, console_routes, config_routes, config_change_routes, config_revisions_routes,
 	alarms_routes,
 };
 
