@@ -4,4 +4,4 @@
 case $(basename "$(realpath "$1")") in *san) echo "not with a sanitizer's allocator"; exit 77 ;; esac
 here=$(dirname "$0")
 python3 -B "$here/../oom/sweep.py" "$1" --seconds "${OOM_SECONDS:-30}" || exit
-exec timeout -k 10 240 python3 -B "$here/oom.py" "$1" 127.0.92
+exec timeout -k 10 600 python3 -B "$here/oom.py" "$1" 127.0.92

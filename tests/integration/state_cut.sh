@@ -12,7 +12,7 @@ trap 'rm -rf "$TMPDIR"' EXIT
 k=0 pids=
 while [ $k -lt "$lanes" ]; do
 	# A multiplier, since Check stops a test after a minute; what tests/run gives a script is the limit.
-	CK_TIMEOUT_MULTIPLIER=9 CSCF_TEST_EVERY_BYTE=$((k * every))/$((lanes * every)) "$test" >"$TMPDIR/$k.log" 2>/dev/null &
+	CK_TIMEOUT_MULTIPLIER=15 CSCF_TEST_EVERY_BYTE=$((k * every))/$((lanes * every)) "$test" >"$TMPDIR/$k.log" 2>/dev/null &
 	pids="$pids $!" k=$((k + 1))
 done
 bad=0
