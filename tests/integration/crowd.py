@@ -24,7 +24,6 @@ import traceback
 
 T1_S, T2_S = 0.5, 4.0
 GIVE_UP_S = 32.0		# timers B and F
-CHANGE_S = 3.0			# a re-INVITE without one is cancelled and made again
 TRIES = 10
 SOCKETS = 16
 SDP = "v=0\r\no=- {n} {n} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
@@ -363,13 +362,13 @@ class Yard:
         end.changing = self.now if end.tries == 1 else end.changing
         t = self.within(end, "INVITE", lambda status, data: self.changed(end, t, status, data), SDP.format(n=end.tries + 1, ip=self.ip))
         cseq = end.cseq
-        self.at(self.now + CHANGE_S, self.change_again, end, t, cseq)
+        self.at(self.now + self.patience_s / 2, self.change_again, end, t, cseq)
 
     def change_again(self, end, t, _cseq):
         """No answer in time, but somebody said 100: its transaction died with a process.  Nobody must wait for timer C."""
         if t.over or not t.proceeding:
             if not t.over:
-                self.at(self.now + CHANGE_S, self.change_again, end, t, _cseq)
+                self.at(self.now + self.patience_s / 2, self.change_again, end, t, _cseq)
             return
         self.cancel(t)
         self.drop(t)
@@ -628,7 +627,8 @@ class Crowd:
     def __init__(self, core, subs, registrations_per_s, calls_per_s, messages_per_s=0, hold_s=4.0, lines=None, last=200, proxy=None,
                  loss=0.0, twice=0.0, late_s=0.0, patience_s=GIVE_UP_S):
         """loss, twice: parts of the datagrams, each way and outwards; late_s: a quarter of them comes up to that much later.
-        patience_s: a caller without an answer hangs up.  Less than the time for which a 2xx is sent again is for who kills daemons."""
+        patience_s: a caller without an answer hangs up; after half of it a re-INVITE without one is cancelled and made again.  Less than the time
+        for which a 2xx is sent again is for who kills daemons."""
         self.pipe, theirs = multiprocessing.Pipe()
         self.patience_s = patience_s
         facts = {"ip": core.ip(last), "domain": core.domain, "proxy": proxy or core.addr("pcscf"), "hold_s": hold_s,

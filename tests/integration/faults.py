@@ -8,12 +8,13 @@ import threading
 import time
 
 from cases import Cases, check, equal, wait_for
-from core import Core, Sub
+from core import Core, Sub, sanitized
 from crowd import Crowd
 
 NODES = ("pcscf", "icscf", "scscf")
-RATES = (30, 10)
-ROUGH_RATES, CALLS, PHONES = (15, 5), 80, 120	# three crowds at a time
+RATES, RATES_SLOW = (30, 10), (10, 3)		# registrations and calls that begin in a second; of a build with sanitizers
+ROUGH_RATES, CALLS, PHONES = (15, 5), 80, 120	# of each of three crowds at a time
+ROUGH_RATES_SLOW, CALLS_SLOW, PHONES_SLOW = (5, 2), 30, 45
 RELOADS, APART_S, RELOAD_PHONES = 340, 0.03, 360	# of each daemon
 # Lost each way, doubled, reordered by up to 200 ms; set-ups that may stay without an answer, losses (calls whose end nobody confirmed).
 #
@@ -32,7 +33,9 @@ TIMERS = "sip: {ue_timers: {t1_ms: 500, t2_ms: 4000}}\n"	# as the crowd's: 32 s 
 class Faults:
     """The cases; each takes phones that have not registered yet."""
 
-    def __init__(self, core):
+    def __init__(self, core, slow):
+        self.rates, self.rough_rates = (RATES_SLOW, ROUGH_RATES_SLOW) if slow else (RATES, ROUGH_RATES)
+        self.calls, self.phones = (CALLS_SLOW, PHONES_SLOW) if slow else (CALLS, PHONES)
         self.core, self.next, self.lock = core, 1, threading.Lock()
         self.heard, self.unheard = 0, 0		# 200 to a phone's first REGISTER; phones that gave up, or had not ended
 
@@ -48,9 +51,9 @@ class Faults:
 
     def rough(self, last, loss, twice, late_s, most_silent, most_lost):
         """Retransmissions carry it; nothing is done twice."""
-        crowd = self.crowd(PHONES, ROUGH_RATES, last=last, loss=loss, twice=twice, late_s=late_s)
+        crowd = self.crowd(self.phones, self.rough_rates, last=last, loss=loss, twice=twice, late_s=late_s)
         try:
-            wait_for(lambda: crowd.report()["count"].get("calls", 0) >= CALLS, 10 * CALLS / ROUGH_RATES[1], "the calls")
+            wait_for(lambda: crowd.report()["count"].get("calls", 0) >= self.calls, 10 * self.calls / self.rough_rates[1], "the calls")
             r = crowd.finish()
         finally:
             crowd.close()
@@ -61,7 +64,7 @@ class Faults:
         check(silent <= most_silent, f"{silent} set-ups without an answer: {c}")
         check(len(r["lost"]) <= most_lost, f"{len(r['lost'])} lost: {r['lost'][:5]}")
         check(c["calls up"] + silent + c.get("set-ups refused", 0) + r["open"][1] >= c["calls"], f"there are calls of which nobody knows: {c}")
-        check(c["calls up"] > CALLS // 8, f"calls: {c}")
+        check(c["calls up"] > self.calls // 8, f"calls: {c}")
         if not most_lost:
             equal(r["open"], [0, 0], "registrations and calls that never ended")
         with self.lock:
@@ -79,9 +82,9 @@ class Faults:
         for n in NODES:
             with open(self.core.doc["configs"][n], encoding="utf-8") as f:
                 texts[n] = f.read()
-        crowd = self.crowd(RELOAD_PHONES, RATES)
+        crowd = self.crowd(RELOAD_PHONES, self.rates)
         try:
-            wait_for(lambda: crowd.report()["count"].get("calls up", 0) > RATES[1], 30, "a crowd that talks")
+            wait_for(lambda: crowd.report()["count"].get("calls up", 0) > self.rates[1], 60, "a crowd that talks")
             for i in range(RELOADS):
                 for n in NODES:
                     with open(self.core.doc["configs"][n] + ".new", "w", encoding="utf-8") as f:
@@ -112,7 +115,7 @@ def main():
     cases = Cases()
     with Core(build, net, [Sub(n, password="crowd") for n in range(1, total + 1)], workers, {"pcscf": TIMERS},
               ("nonsense", "configuration")) as core:
-        script = Faults(core)
+        script = Faults(core, sanitized(build))
         cases.side_by_side([[(f"F16 {row[0]:.0%} of the datagrams are lost, others doubled and late", script.rough, 200 + i, *row)]
                             for i, row in enumerate(ROUGH)])
         cases.run("F16 no registration is made twice", script.made_once)

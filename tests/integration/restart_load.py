@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from cases import BUSY_S, Cases, check, equal
+from cases import BUSY_S, Cases, check, equal, wait_for
 from core import Core, Sub, sanitized, settle
 from crowd import Crowd, back_after, percentile
 
@@ -33,9 +33,8 @@ class Killing:
 
     def begins(self):
         """Calls are up before anything dies."""
-        settle(WARM_S)
+        wait_for(lambda: self.crowd.report()["count"].get("calls up", 0) > 2 * self.rates[1], WARM_S, "a crowd that talks")
         report = self.crowd.report()
-        check(report["count"].get("calls up", 0) > self.rates[1], f"the crowd talks: {report['count']}")
         equal(report["lost"], [], "lost before anything happened")
 
     def ends(self, nodes):
