@@ -1,5 +1,7 @@
 /* scscf/scscf.c - the S-CSCF's parts put together: one struct for the daemon, one per worker. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "scscf/registrar.h"
@@ -26,6 +28,18 @@ static int load_shared(struct scscf *s, const struct cfg *c)
 	if (rc < 0)
 		log_error(LOG_CONF, "the shared filter criteria cannot be used", LOG_C("file", file), LOG_C("why", why));
 	return rc;
+}
+
+/* A table that is one shared set: it follows when that set is changed. */
+static int load_fallback(struct scscf *s, const struct cfg *c)
+{
+	int64_t set = cfg_int(cfg_root(c), "sessions.fallback_ifc_set");
+	char text[64];
+
+	if (set < 0)
+		return 0;
+	snprintf(text, sizeof(text), "<SharedIFCSetID>%" PRId64 "</SharedIFCSetID>", set);
+	return criteria_get(s->criteria, str_from_c(text), &s->fallback);
 }
 
 int scscf_new(struct scscf **ret, const struct cfg *c)
@@ -57,7 +71,7 @@ int scscf_new(struct scscf **ret, const struct cfg *c)
 		return -ENOMEM;
 	}
 	s->sessions = sessions;
-	return 0;
+	return load_fallback(s, c);
 }
 
 void scscf_free(struct scscf *s)
@@ -70,6 +84,7 @@ void scscf_free(struct scscf *s)
 	cmap_free(s->shared_criteria);
 	cmap_free(s->as_calls);
 	cmap_free(s->session_counts);
+	obj_unref(s->fallback);
 	criteria_store_free(s->criteria);
 	watch_index_free(s->watch);
 	session_config_free((struct session_config *)(uintptr_t)s->sessions);

@@ -27,6 +27,7 @@ struct scscf {
 	struct stack *stack;
 	struct reg_directory *dir;	/* published registrations, all workers */
 	struct criteria_store *criteria;	/* filter criteria that users share; NULL: nobody shares */
+	struct criteria *fallback;	/* sessions.fallback_ifc_set: for who has none that fits; NULL: none */
 	struct cmap *shared_criteria;	/* share.c: by digest, all workers; NULL: nothing is shared */
 	struct store *shared;		/* NULL: nothing is shared */
 	struct cmap *as_calls;		/* services.c: what application servers have in hand, all workers */

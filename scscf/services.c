@@ -1,5 +1,5 @@
 /* scscf/services.c - initial filter criteria at work: application servers one after the other.  TS 24.229 §5.4.3.2, §5.4.3.3;
- * TS 23.218 §5.2, §6; RFC 5502, RFC 8498; rows T1-T4, T7, T8, S19.
+ * TS 23.218 §5.2, §6; RFC 5502, RFC 8498; rows T1-T4, T6-T8, S19.
  *
  * Both sides of a call come by here after their checks.  To an application server goes the request as it is, with two Routes:
  * the server and ourselves, whose user part is the original dialog identifier.  It is a token that says all that is needed when the
@@ -15,6 +15,8 @@
 
 static METRIC_DEF(m_as, "cscf_scscf_as_requests_total", METRIC_COUNTER,
 		  "Requests for application servers, by session case and what became of them.", "case", "outcome");
+
+#define ODI_FALLBACK 0x80u	/* in the flags of an original dialog identifier, beside the session case: the place is in the fallback table */
 
 struct as_mark {
 	struct obj o;
@@ -103,7 +105,7 @@ static void mark_set(struct scscf *s, const struct sip_uri *odi)
 
 static struct str odi_route(const struct session *s, const struct as_call *c, struct arena *a)
 {
-	const struct token t = { .kind = TOKEN_ODI, .flags = (uint8_t)s->scase, .aux = (uint16_t)(c->at << 8 | s->user_identity),
+	const struct token t = { .kind = TOKEN_ODI, .flags = (uint8_t)(s->scase | (s->fallback ? ODI_FALLBACK : 0)), .aux = (uint16_t)(c->at << 8 | s->user_identity),
 				 .id = s->user_id };
 	char text[TOKEN_STRLEN], call[2 * sizeof(c->key) + 1];
 
@@ -192,6 +194,33 @@ static void log_server(const struct session *s, const struct session_in *in, con
 		 LOG_S("served", s->served), LOG_S("method", in->m->method_name), LOG_S("call_id", in->m->call_id));
 }
 
+static bool is_dummy(const struct session *s, const struct criterion *k)
+{
+	const struct session_config *c = s->sw->s->sessions;
+
+	return c && c->dummy_server.l && str_ieq(c->dummy_server, k->server);
+}
+
+static void next(struct session *s, struct session_in *in, unsigned from);
+
+/* Row T6: nothing of the user's own wants the request.  Not for who is diverted to: its services had their turn. */
+static void without_service(struct session *s, struct session_in *in)
+{
+	const struct session_config *c = s->sw->s->sessions;
+
+	if (s->scase != CASE_ORIGINATING_CDIV && !s->fallback && s->sw->s->fallback) {
+		obj_unref(s->criteria);
+		s->criteria = criteria_current(s->sw->s->fallback);
+		s->fallback = true;
+		next(s, in, 0);
+	} else if (s->scase != CASE_ORIGINATING_CDIV && c && c->refuse_without_service) {
+		count(s, "no_service");
+		refuse(s, in, 403, "no filter criterion of this user wants such a request");
+	} else {
+		onward(s, in);
+	}
+}
+
 static void next(struct session *s, struct session_in *in, unsigned from)
 {
 	const struct criteria_query q = { .m = in->m, .ruri = in->ruri.text, .service = in->service, .scase = s->scase,
@@ -199,9 +228,13 @@ static void next(struct session *s, struct session_in *in, unsigned from)
 	unsigned at = criteria_next(s->criteria, from, &q);
 	const struct criterion *k;
 	struct session_target *t;
+	bool wanted = from > 0;
 
 	for (; at != CRITERIA_NONE; at = criteria_next(s->criteria, at + 1, &q)) {
 		k = &s->criteria->v[at];
+		wanted = true;
+		if (is_dummy(s, k))
+			continue;
 		if (!held_is(s->sw, k->route))
 			break;
 		count(s, "held");
@@ -213,7 +246,10 @@ static void next(struct session *s, struct session_in *in, unsigned from)
 		log_server(s, in, k, "application server failed just now: passed over");
 	}
 	if (at == CRITERIA_NONE) {
-		onward(s, in);
+		if (wanted)
+			onward(s, in);
+		else
+			without_service(s, in);
 		return;
 	}
 	t = server_target(s, in, at);
@@ -234,8 +270,8 @@ void services_run(struct session *s, struct session_in *in, const struct reg_vie
 	s->user_identity = (uint8_t)(id - v->profile->identity);
 	s->user_registered = v->n_contacts > 0;
 	charging_user(s, in->m->arena, v);
-	s->criteria = profile_criteria(v->profile, id->service);
-	if (s->criteria && !(s->in = session_in_keep(in))) {
+	s->criteria = s->fallback ? criteria_current(s->sw->s->fallback) : profile_criteria(v->profile, id->service);
+	if ((s->criteria || s->sw->s->fallback) && !(s->in = session_in_keep(in))) {
 		refuse(s, in, 500, "out of memory");
 		return;
 	}
@@ -252,7 +288,8 @@ void services_return(struct scscf_worker *sw, struct session_in *in)
 	const struct profile_identity *id, *named;
 	unsigned identity = t->aux & 0xff, from = (t->aux >> 8) + 1u;
 	struct reg_view *v = reg_directory_id(sw->s->dir, t->id);
-	enum session_case c = t->flags;
+	enum session_case c = t->flags & ~ODI_FALLBACK;
+	bool fallback = t->flags & ODI_FALLBACK;
 	struct session *s = NULL;
 
 	mark_set(sw->s, &in->own[t - in->own_token].uri);
@@ -269,14 +306,17 @@ void services_return(struct scscf_worker *sw, struct session_in *in)
 			 LOG_S("call_id", in->m->call_id));
 		c = CASE_ORIGINATING_CDIV;
 		from = 0;
+		fallback = false;
 	}
 	s = session_new(sw, in, services_term(c) ? SIDE_TERMINATING : SIDE_ORIGINATING, str_from_c(id->aor));
 	if (s && services_term(c) && wildcard_is(id))
 		s->served_uri = s->called;
 	if (s && services_term(c))
 		sip_out_drop(&in->out, SIP_H_ROUTE);
-	if (s)
+	if (s) {
+		s->fallback = fallback;
 		services_run(s, in, v, id, c, from);
+	}
 	obj_unref(v);
 }
 

@@ -53,6 +53,8 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	uint32_t non_invite_wait_ms;
 	uint32_t as_wait_ms, as_hold_s, max_session_s, max_per_user;
 	bool end_with_contact;
+	struct str dummy_server;	/* criteria that name it want no server, but count; empty: none */
+	bool refuse_without_service;	/* 403 when no criterion wants a request */
 	struct session_budget *budgets;
 	size_t n_budgets;
 };
@@ -118,6 +120,7 @@ struct session {
 	uint64_t user_id;		/* registration of the served user */
 	uint8_t user_identity;		/* index in its profile */
 	bool user_registered;
+	bool fallback;			/* criteria is that of scscf.fallback */
 	enum session_case scase;
 };
 

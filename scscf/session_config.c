@@ -53,6 +53,12 @@ const struct cfg_row scscf_session_schema[] = {
 	  "So long a server that did not answer is not asked again." },
 	{ "sessions.shared_ifc_file", CFG_STR, 1, 4096, NULL, NULL, 0, NULL,
 	  "XML file with the shared sets of filter criteria that profiles name by SharedIFCSetID." },
+	{ "sessions.fallback_ifc_set", CFG_INT, -1, 2147483647, "-1", NULL, 0, NULL,
+	  "The shared set of filter criteria (SharedIFCSetID) for requests that none of the user's own wants; -1: none." },
+	{ "sessions.dummy_server", CFG_STR, 5, 253, NULL, NULL, 0, NULL,
+	  "ServerName of criteria that count as wanting a request, but have no server: the request goes on to the next." },
+	{ "sessions.refuse_without_service", CFG_BOOL, 0, 0, "false", NULL, 0, NULL,
+	  "Refuse requests of and for users that no criterion wants, the fallback set included, with 403: a user without services is a mistake." },
 	{ "sessions.trusted_domains", CFG_STR_LIST, 1, 253, NULL, "@hostip", 0, NULL,
 	  "Other domains inside the trust domain (TS 24.229 §4.4)." },
 	{ "sessions.services", CFG_STR_LIST, 5, 253, NULL, NULL, 0, NULL,
@@ -193,6 +199,8 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 	s->international_prefix = cfg_str(r, "sessions.international_prefix");
 	s->non_invite_wait_ms = (uint32_t)cfg_int(r, "sessions.non_invite_wait_ms");
 	s->as_wait_ms = (uint32_t)cfg_int(r, "sessions.as_wait_ms");
+	s->dummy_server = cfg_str(r, "sessions.dummy_server");
+	s->refuse_without_service = cfg_bool(r, "sessions.refuse_without_service");
 	s->as_hold_s = (uint32_t)cfg_int(r, "sessions.as_hold_s");
 	s->max_per_user = (uint32_t)cfg_int(r, "sessions.max_per_user");
 	s->max_session_s = (uint32_t)cfg_int(r, "sessions.max_session_s");

@@ -51,6 +51,74 @@ START_TEST(test_asserted_service)	/* RFC 6050, row T11: criteria see the service
 }
 END_TEST
 
+/* ---- row T6: what becomes of a request that no criterion of the user's own wants ---- */
+
+#define MESSAGES(n) IFC("1", METHOD("MESSAGE"), AS(n, ""))
+#define DUMMY IFC("1", METHOD("INVITE"), "<ApplicationServer><ServerName>sip:dummy.home</ServerName></ApplicationServer>")
+static const struct { const char *name, *own, *set; bool refuse, terminating; const char *down; unsigned status; } withouts[] = {
+	{ "as ever: it goes on", MESSAGES("1"), NULL, false, false, "INVITE@10.0.0.20", 0 },
+	{ "the fallback set wants it", MESSAGES("1"), IFC("1", METHOD("INVITE"), AS("9", "")), false, false, "INVITE@10.0.0.69", 0 },
+	{ "no criteria at all: the fallback set", "", IFC("1", METHOD("INVITE"), AS("9", "")), true, false, "INVITE@10.0.0.69", 0 },
+	{ "the fallback set does not want it either", MESSAGES("1"), MESSAGES("9"), false, false, "INVITE@10.0.0.20", 0 },
+	{ "refused", MESSAGES("1"), NULL, true, false, "", 403 },
+	{ "refused, with a set that does not fit", MESSAGES("1"), MESSAGES("9"), true, false, "", 403 },
+	{ "one's own comes first", IFC("1", METHOD("INVITE"), AS("1", "")), IFC("1", METHOD("INVITE"), AS("9", "")), true, false, "INVITE@10.0.0.61", 0 },
+	{ "a dummy counts", DUMMY, IFC("1", METHOD("INVITE"), AS("9", "")), true, false, "INVITE@10.0.0.20", 0 },
+	{ "a dummy before a server", DUMMY IFC("2", METHOD("INVITE"), AS("1", "")), NULL, true, false, "INVITE@10.0.0.61", 0 },
+	{ "terminating", MESSAGES("1"), IFC("1", CASE("1"), AS("9", "")), true, true, "INVITE@10.0.0.69", 0 },
+	{ "terminating, refused", MESSAGES("1"), NULL, true, true, "", 403 },
+};
+
+static void begin_without(struct rig *r, const char *own, const char *set, bool refuse)
+{
+	char service[4096];
+
+	rig_init(r, refuse ? "{dummy_server: \"sip:dummy.home\", refuse_without_service: true}" : "{dummy_server: \"sip:dummy.home\"}");
+	rig_users(r);
+	if (set) {
+		ck_assert_int_eq(criteria_store_add(r->s.criteria, 7, str_from_c(set)), 0);
+		ck_assert_int_eq(criteria_get(r->s.criteria, STR("<SharedIFCSetID>7</SharedIFCSetID>"), &r->s.fallback), 0);
+	}
+	snprintf(service, sizeof(service), IVAN "%s", own);
+	rig_user(r, ID_IVAN, service, CONTACT);
+}
+
+static void end_without(struct rig *r)
+{
+	obj_unref(r->s.fallback);
+	rig_fini(r);
+}
+
+START_TEST(test_without_service_row_T6)
+{
+	struct rig r;
+
+	begin_without(&r, withouts[_i].own, withouts[_i].set, withouts[_i].refuse);
+	if (withouts[_i].terminating)
+		rig_request(&r, "INVITE", "sip:ivan@home.example", NULL, "Route: <sip:scscf.home.example:6060;lr>\n");
+	else
+		originate(&r, "INVITE", "sip:bob@home.example", "");
+	ck_assert_msg(strcmp(rig_down(&r), withouts[_i].down) == 0, "%s: %s", withouts[_i].name, rig_down(&r));
+	ck_assert_msg(rig_status(&r) == withouts[_i].status, "%s: %u", withouts[_i].name, rig_status(&r));
+	end_without(&r);
+}
+END_TEST
+
+/* The place in the fallback set travels in the original dialog identifier: its second server follows, then the callee. */
+START_TEST(test_fallback_chain_T6)
+{
+	struct rig r;
+
+	begin_without(&r, MESSAGES("1"), IFC("1", METHOD("INVITE"), AS("8", "")) IFC("2", METHOD("INVITE"), AS("9", "")), true);
+	originate(&r, "INVITE", "sip:bob@home.example", "");
+	rig_return(&r, rig_req(&r, "INVITE", 0), NULL, NULL);
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.68 INVITE@10.0.0.69");
+	rig_return(&r, rig_req(&r, "INVITE", 1), NULL, "another@b2bua");
+	ck_assert_str_eq(rig_down(&r), "INVITE@10.0.0.68 INVITE@10.0.0.69 INVITE@10.0.0.20");
+	end_without(&r);
+}
+END_TEST
+
 /* ---- public service identities: TS 23.228 §5.7, RFC 5002; rows I7, T10 ---- */
 
 #define PSI(type, uri, more) "<PublicIdentity><Identity>" uri "</Identity><Extension><IdentityType>" type "</IdentityType>" more \
@@ -496,7 +564,7 @@ START_TEST(test_unknown_users)
 }
 END_TEST
 
-TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
+TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_without_service_row_T6, withouts), TEST_ONE(test_fallback_chain_T6), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
 	  TEST_ONE(test_wildcarded_psi), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
