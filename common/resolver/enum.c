@@ -163,9 +163,17 @@ static int by_order(const void *x, const void *y)
 	return a->prio != b->prio ? a->prio - b->prio : a->weight - b->weight;
 }
 
+/* Points to other records: no flag, and a domain in place of an expression. */
+static bool is_referral(const struct rec *rec)
+{
+	return !rec->flag && rec->name[0] && rec->name[strspn(rec->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
+}
+
 /* NULL, or why the record is passed over. */
 static const char *read_record(const struct rec *rec, struct str number, struct enum_uri *u)
 {
+	if (is_referral(rec))
+		return "points to other records";
 	if ((rec->flag | 0x20) != 'u')
 		return "no flag u";
 	if (!enum_service(rec->service, &u->pstn))
@@ -175,7 +183,8 @@ static const char *read_record(const struct rec *rec, struct str number, struct 
 	return is_uri(u) ? NULL : "what comes of it is no URI for this";
 }
 
-static void read_records(const struct resolver_query *q, const struct answer *a, struct enum_result *ret)
+static void read_records(const struct resolver_query *q, const struct answer *a, struct enum_result *ret,
+			 char next[DNS_NAME_MAX])
 {
 	struct str number = str_from_c(q->number);
 	struct rec rec[DNS_MAX_RECS];
@@ -185,6 +194,8 @@ static void read_records(const struct resolver_query *q, const struct answer *a,
 	for (unsigned i = 0; i < a->n && ret->n < ENUM_MAX_URIS; i++)
 		if (!read_record(&rec[i], number, &ret->uri[ret->n]))
 			ret->n++;
+		else if (is_referral(&rec[i]) && !*next)
+			snprintf(next, DNS_NAME_MAX, "%s", rec[i].name);
 	step_dns(q, DNS_NAPTR, q->host, 0, a, rec, NULL);
 }
 
@@ -212,10 +223,17 @@ void enum_step(struct resolver_query *q)
 	struct enum_result *res = calloc(1, sizeof(*res)), none = { .err = -ENOMEM, .why = "out of memory" };
 	struct answer *a = NULL;
 	int rc = res ? cache_get(q, DNS_NAPTR, q->host, &a) : -ENOMEM;
+	char next[DNS_NAME_MAX] = "";
 
-	if (rc == 0 && a->n)
-		read_records(q, a, res);
-	else if (res && rc != -EINPROGRESS)
+	if (rc == 0 && a->n) {
+		read_records(q, a, res, next);
+		if (res->n == 0 && *next && q->referrals++ < ENUM_MAX_REFERRALS) {	/* a loop ends here, too */
+			free(res);
+			memcpy(q->host, next, sizeof(q->host));
+			enum_step(q);
+			return;
+		}
+	} else if (res && rc != -EINPROGRESS)
 		step_dns(q, DNS_NAPTR, q->host, rc, a, NULL, NULL);
 	if (rc == 0 && res->n == 0)
 		rc = -ENOENT;

@@ -9,6 +9,7 @@
 #define ENUM_MAX_URIS 4u
 #define ENUM_MAX_DIGITS 32u		/* E.164 has 15 */
 #define ENUM_URI_MAX 256u
+#define ENUM_MAX_REFERRALS 4u		/* records without flag that point to other records, one behind the other: RFC 6116 */
 
 struct enum_result {
 	int err;			/* 0; -ENOENT (no usable record), -ETIMEDOUT, -ECONNREFUSED, -EINVAL, -ENOMEM, -ECANCELED */

@@ -66,6 +66,7 @@ struct resolver_query {
 	uint64_t started_ms;		/* what was learned since is good enough, however short its life */
 	uint64_t seed;			/* keeps the weighted order over the rounds */
 	unsigned rounds;
+	uint8_t referrals;		/* enum_fn: records that pointed to other records */
 	bool sips;
 	bool *done;			/* of resolver_lookup() while it runs, else NULL */
 	uint16_t port;

@@ -64,8 +64,8 @@ static void put_data(struct packet *p, const struct fake_dns_row *r)
 		ck_assert_int_eq(sscanf(r->data, "%u %u %7s %31s %127s", &a, &b, flag, service, target), 5);
 		put16(p, a);
 		put16(p, b);
-		put_text(p, flag);
-		put_text(p, service);
+		put_text(p, strcmp(flag, "-") ? flag : "");			/* "-": empty */
+		put_text(p, strcmp(service, "-") ? service : "");
 		put_text(p, target[0] == '!' ? target : "");		/* an expression instead of a name */
 		put_name(p, target[0] == '!' ? "" : target);
 	}

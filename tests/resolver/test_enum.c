@@ -76,6 +76,15 @@ static const struct fake_dns_row rows[] = {
 	{ "1.9.4.e164.test", 35, 60, "10 10 u E2U+web:http !^.*$!http://x.example!" },
 	{ "2.9.4.e164.test", 35, 60, "10 10 u E2U+sip !^.*$!mailto:x@x.example!" },
 	{ "3.9.4.e164.test", 35, 60, "10 10 u E2U+sip !^.*$!tel:+493!" },
+	{ "5.9.4.e164.test", 35, 60, "20 10 - E2U+sip second.test" },
+	{ "5.9.4.e164.test", 35, 60, "10 10 - - first.test" },
+	{ "first.test", 35, 60, "10 10 - - third.test" },
+	{ "third.test", 35, 60, "10 10 u E2U+sip !^(.*)$!sip:\\1@third.example!" },
+	{ "6.9.4.e164.test", 35, 60, "10 10 - - first.test" },
+	{ "6.9.4.e164.test", 35, 60, "50 10 u E2U+sip !^.*$!sip:here@x.example!" },
+	{ "7.9.4.e164.test", 35, 60, "10 10 - - loop.test" },
+	{ "loop.test", 35, 60, "10 10 - - loop.test" },
+	{ "9.9.4.e164.test", 35, 60, "10 10 - - nothing.test" },
 	{ "4.9.4.e164.test", 35, 60, "10 10 s E2U+sip _sip._udp.x.example" },
 };
 
@@ -151,6 +160,20 @@ START_TEST(test_cached)
 }
 END_TEST
 
+/* RFC 6116, RFC 3402 §3: records without a flag point to others, in turn; who has a URI of his own needs them not.  A loop ends. */
+START_TEST(test_referrals_T14)
+{
+	begin();
+	look("+495", 0, 1);
+	ck_assert_str_eq(got.uri[0].text, "sip:+495@third.example");
+	look("+496", 0, 1);
+	ck_assert_str_eq(got.uri[0].text, "sip:here@x.example");
+	look("+497", -ENOENT, 0);
+	look("+499", -ENOENT, 0);
+	end();
+}
+END_TEST
+
 START_TEST(test_unusable)		/* other schemes, tel where only sip may be, records that go on elsewhere */
 {
 	static const char *const numbers[] = { "+492", "+493", "+494" };
@@ -207,5 +230,5 @@ START_TEST(test_cancel)
 END_TEST
 
 TEST_MAIN("enum", TEST_ROWS(test_rewrite_row, rewrite_rows), TEST_ONE(test_rewrite_long), TEST_ROWS(test_service_row, service_rows),
-	  TEST_ONE(test_order), TEST_ONE(test_cached), TEST_ONE(test_unusable), TEST_ONE(test_no_number), TEST_ONE(test_down),
+	  TEST_ONE(test_order), TEST_ONE(test_cached), TEST_ONE(test_referrals_T14), TEST_ONE(test_unusable), TEST_ONE(test_no_number), TEST_ONE(test_down),
 	  TEST_ONE(test_cancel))
