@@ -56,7 +56,9 @@ void share_begin(struct scscf *s, struct stack *stack, struct store *store);
 void share_criteria(struct scscf *s, struct str digest, struct criteria *c);	/* they are here; nothing when nothing is shared */
 /* The time of one that another instance wrote is over: it ends, or has been refreshed there, or the timer starts again as long as nobody knows. */
 void share_ended(struct registration *g);
+#define SHARE_LOOK_MS 2000u		/* so long it waits for the store; half of 4 s, when the P-CSCF's retransmissions are slowest (T2) */
 void share_look(struct worker *owner, struct reg_job *job);	/* what others have of this user comes first; then registrar_job_here() */
+void share_stop(struct registrar *r);	/* those that wait are dropped */
 
 /* ---- keep_subs.c ---- */
 struct subscription;

@@ -477,6 +477,7 @@ struct registrar *registrar_new(struct scscf_worker *sw)
 	roll_init(&r->all);
 	list_init(&r->reporting.link);
 	list_init(&r->ended);
+	list_init(&r->looks);
 	if (htab_init(&r->by_impi, 64) < 0) {
 		free(r);
 		return NULL;
@@ -502,6 +503,7 @@ void registrar_free(struct registrar *r)
 
 	if (!r)
 		return;
+	share_stop(r);
 	list_for_each_safe(pos, next, &r->all.all) {
 		struct registration *g = list_entry(pos, struct registration, at.link);
 

@@ -53,6 +53,7 @@ struct registrar {
 	struct htab by_impi;
 	struct roll all;		/* as they came */
 	struct reg_work reporting;	/* the current work of those of whom the HSS is told while nobody waits for it */
+	struct list looks;		/* share.c: REGISTERs that wait for the shared store */
 	/* Between a change of one registration and its publication, which tells subscribers: */
 	struct list ended;		/* bindings that went */
 	bool restoring;			/* what is put back needs not be kept anew: keep.c */

@@ -7,8 +7,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/metrics/metrics.h"
 #include "common/util/rand.h"
 #include "scscf/keep.h"
+
+static METRIC_DEF(m_late, "cscf_scscf_share_looks_late_total", METRIC_COUNTER,
+		  "REGISTERs that went on without a look at the shared store, which did not answer within its time.", NULL, NULL);
 
 #define MAX_TRIES 5u			/* filter criteria that come later than who refers to them */
 
@@ -309,6 +313,7 @@ void share_begin(struct scscf *s, struct stack *stack, struct store *store)
 {
 	static const struct store_shared_ops ops = { .tables = 1u << STORE_REGISTRATION | 1u << STORE_CRITERIA, .changed = changed };
 
+	metrics_register(&m_late);
 	s->stack = stack;
 	s->shared = store;
 	store_share(store, &ops, s);
@@ -316,28 +321,91 @@ void share_begin(struct scscf *s, struct stack *stack, struct store *store)
 
 /* ---- a REGISTER comes ---- */
 
+/* The answer and the time-out each have a reference; who is first takes the job. */
 struct look {
+	struct list link;		/* registrar.looks, while the timer runs */
+	struct timer deadline;		/* of the owner */
 	struct worker *owner;
 	struct reg_job *job;
+	atomic_bool taken;
+	atomic_uint refs;
 };
+
+static void look_unref(struct look *l)
+{
+	if (atomic_fetch_sub(&l->refs, 1) == 1)
+		free(l);
+}
+
+static void look_timer_end(struct look *l)
+{
+	timer_stop(&l->deadline);
+	list_del(&l->link);
+	look_unref(l);
+}
+
+/* The writer's thread may wait for a disk: what is known here has to do. */
+static void on_late(struct timer *t)
+{
+	struct look *l = container_of(t, struct look, deadline);
+
+	if (!atomic_exchange(&l->taken, true)) {
+		metric_add(&m_late, NULL, NULL, 1);
+		log_warn(LOG_REG, "the shared store says nothing of a registration in time", LOG_S("impi", l->job->impi));
+		registrar_job_here(l->owner, l->job);
+	}
+	look_timer_end(l);
+}
+
+static void look_done(struct worker *owner, void *arg)
+{
+	struct look *l = arg;
+
+	registrar_job_here(owner, l->job);
+	if (timer_pending(&l->deadline))
+		look_timer_end(l);
+	look_unref(l);
+}
 
 static void on_looked(void *arg, int rc)
 {
 	struct look *l = arg;
 
-	if (rc == -ESHUTDOWN || worker_post(l->owner, registrar_job_here, l->job) < 0)
+	if (!atomic_exchange(&l->taken, true)) {
+		if (rc != -ESHUTDOWN && worker_post(l->owner, look_done, l) == 0)
+			return;
 		reg_job_free(l->job);
-	free(l);
+	}
+	look_unref(l);
 }
 
 void share_look(struct worker *owner, struct reg_job *job)
 {
-	struct look *l = malloc(sizeof(*l));
+	struct look *l = calloc(1, sizeof(*l));
 
-	if (l)
-		*l = (struct look){ owner, job };
-	if (l && store_fetch(store_of(owner->store), STORE_REGISTRATION, job->impi, on_looked, l) == 0)
-		return;
-	free(l);
+	if (l) {
+		l->owner = owner;
+		l->job = job;
+		atomic_init(&l->refs, 2);
+		timer_init(&l->deadline, on_late);
+		timer_start(owner->wheel, &l->deadline, SHARE_LOOK_MS);
+		list_add_tail(&scscf_of(owner)->registrar->looks, &l->link);
+		if (store_fetch(store_of(owner->store), STORE_REGISTRATION, job->impi, on_looked, l) == 0)
+			return;
+		timer_stop(&l->deadline);
+		list_del(&l->link);
+		free(l);
+	}
 	registrar_job_here(owner, job);
+}
+
+void share_stop(struct registrar *r)
+{
+	while (!list_empty(&r->looks)) {
+		struct look *l = list_entry(r->looks.next, struct look, link);
+
+		if (!atomic_exchange(&l->taken, true))
+			reg_job_free(l->job);
+		look_timer_end(l);
+	}
 }

@@ -103,6 +103,7 @@ int shared_fetch(struct shared *sh, unsigned table, struct str key, store_fetch_
 bool shared_is_up(const struct shared *sh);			/* any thread, the next ones too */
 bool shared_looked(const struct shared *sh);
 unsigned shared_waiting(const struct shared *sh);
+unsigned shared_keys(const struct shared *sh);		/* of which it knows: those that are there, and those of our own */
 void shared_why(struct shared *sh, struct buf *out);
 
 /* ---- store.c, writer.c ---- */

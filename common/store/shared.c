@@ -25,6 +25,7 @@
 #define KEEP_BEHIND_MS 86400000u	/* a record whose owner is gone goes a day after its end */
 #define SCAN_COUNT "500"
 #define KEY_TEXT 1024u
+#define SWEEP_MIN 1024u
 
 METRIC_DEF(store_m_shared_up, "cscf_store_shared_up", METRIC_GAUGE, "1 while the shared store (Redis) answers.  An alarm when it does not.", NULL, NULL);
 METRIC_DEF(store_m_shared_waiting, "cscf_store_shared_waiting", METRIC_GAUGE, "Changes that wait for the shared store.", NULL, NULL);
@@ -52,8 +53,10 @@ struct shared_key {
 	uint64_t local_sum;		/* of the record in our own file at the start; 0: none */
 	unsigned seen;			/* the look in which it was there */
 	uint8_t table;
+	unsigned reads;			/* under way, which look at it when they end */
 	bool mine, writing, dirty;	/* dirty: ours is to be written at the end of the look */
 	bool forget;			/* we have deleted it before a restart */
+	bool gone;			/* as far as is known it was deleted */
 	size_t l;
 	char key[];
 };
@@ -65,6 +68,7 @@ struct shared {
 	void *u;
 	char *space, *instance, *channel;
 	struct htab keys;
+	size_t sweep_at;		/* so many keys: those that nothing hangs on go */
 	struct pending waiting;
 	bool up, seen;			/* seen: since then all of it was looked at */
 	unsigned writing;		/* changes under way */
@@ -72,7 +76,7 @@ struct shared {
 	unsigned table, master;		/* where it is */
 	char cursor[24];
 	atomic_bool is_up, looked;	/* for other threads */
-	atomic_uint n_waiting;
+	atomic_uint n_waiting, n_keys;
 	char why[160];
 	pthread_mutex_t lock;		/* of why */
 };
@@ -159,22 +163,48 @@ static struct shared_key *key_find(struct shared *sh, unsigned table, struct str
 	return n ? container_of(n, struct shared_key, node) : NULL;
 }
 
+static struct str key_text(const struct shared_key *k)
+{
+	return str_make(k->key, k->l);
+}
+
+static void sweep_one(struct hnode *n, void *arg)
+{
+	struct shared_key *k = container_of(n, struct shared_key, node);
+	struct shared *sh = arg;
+	bool known = (k->version || k->offered) && !k->gone;
+
+	if (known || k->mine || k->writing || k->forget || k->reads || pending_find(&sh->waiting, k->table, key_text(k)))
+		return;
+	htab_del(&sh->keys, n);
+	free(k);
+}
+
+/* Nobody makes the table grow by asking for what is not there, nor by coming and going: there are at most twice as many keys as records that
+ * are there, or SWEEP_MIN.  Whose deletion is forgotten costs a conflict when it is put again. */
+static void sweep(struct shared *sh)
+{
+	htab_each(&sh->keys, sweep_one, sh);
+	sh->sweep_at = sh->keys.n * 2 > SWEEP_MIN ? sh->keys.n * 2 : SWEEP_MIN;
+}
+
 static struct shared_key *key_get(struct shared *sh, unsigned table, struct str key)
 {
 	struct shared_key *k = key_find(sh, table, key);
 
-	if (k || !(k = calloc(1, sizeof(*k) + key.l)))
+	if (k)
 		return k;
+	if (sh->keys.n >= sh->sweep_at)
+		sweep(sh);
+	k = calloc(1, sizeof(*k) + key.l);
+	if (!k)
+		return NULL;
 	k->table = (uint8_t)table;
 	k->l = key.l;
 	memcpy(k->key, key.p, key.l);
 	htab_add(&sh->keys, &k->node, hash_mix(hash_str(key), table));
+	atomic_store(&sh->n_keys, (unsigned)sh->keys.n);
 	return k;
-}
-
-static struct str key_text(const struct shared_key *k)
-{
-	return str_make(k->key, k->l);
 }
 
 static bool is_shared(const struct shared *sh, unsigned table)
@@ -226,6 +256,7 @@ static void deliver(struct shared *sh, struct shared_key *k, const struct remote
 		out.expires_ms = r.expires_ms;
 	}
 	out.version = k->offered = m->version;
+	k->gone = out.gone;
 	k->dirty = false;
 	if (k->table == STORE_CRITERIA) {	/* never anybody's alone: our registrations need them still */
 		k->version = m->version;
@@ -309,6 +340,7 @@ static void on_written(void *arg, const redisReply *reply)
 			redis_good(sh->redis);
 		k->version = number(reply->element[1]);
 		k->mine = in_flight(f)->op == JOURNAL_PUT;
+		k->gone = !k->mine;
 		metric_add(&store_m_shared, "written", store_table_name(k->table), 1);
 	} else if (read_remote(reply, &m)) {
 		on_conflict(f, &m);
@@ -434,7 +466,7 @@ static void take(struct shared *sh, struct shared_key *k, const struct remote *m
 			   XXH3_64bits(r.value.p, r.value.l) != k->local_sum;
 		return;
 	}
-	if (!ours)
+	if (!ours || m->data.l)		/* ours, and not in our file, which was lost: as if somebody else had written it */
 		deliver(sh, k, m, false);
 }
 
@@ -454,6 +486,7 @@ static void on_read(void *arg, const redisReply *reply)
 		redis_failed(sh->redis, reply->str);
 	else if (reply && read_remote(reply, &m))
 		take(sh, r->k, &m);
+	r->k->reads--;
 	if (r->fetch)
 		fetch_end(r->fetch, reply && reply->type != REDIS_REPLY_ERROR ? 0 : -ENOTCONN);
 	if (r->of_look && --sh->reads == 0 && reply)
@@ -477,8 +510,10 @@ static struct read *read_key(struct shared *sh, unsigned table, struct str key, 
 		rc = !r->k || b.failed ? -ENOMEM : redis_send(sh->redis, argv[3], 4, argv, on_read, r);
 	}
 	buf_fini(&b);
-	if (rc == 0)
+	if (rc == 0) {
+		r->k->reads++;
 		return r;
+	}
 	free(r);
 	return NULL;
 }
@@ -721,6 +756,11 @@ bool shared_looked(const struct shared *sh)
 	return atomic_load(&sh->looked);
 }
 
+unsigned shared_keys(const struct shared *sh)
+{
+	return atomic_load(&sh->n_keys);
+}
+
 unsigned shared_waiting(const struct shared *sh)
 {
 	return atomic_load(&sh->n_waiting);
@@ -799,6 +839,7 @@ int shared_new(struct shared **ret, struct store *s, const struct store_redis_co
 	metrics_register(&store_m_shared);
 	pthread_mutex_init(&sh->lock, NULL);
 	sh->s = s;
+	sh->sweep_at = SWEEP_MIN;
 	snprintf(sh->why, sizeof(sh->why), "not connected yet");
 	buf_init(&b, 1024);
 	buf_printf(&b, "cscf:%s:", c->space);

@@ -20,7 +20,9 @@ static char written[8192];		/* our last record */
 static size_t written_l;
 static unsigned n_written, n_fetched;
 static uint64_t version;
-static enum { FETCH_NOT_BEGUN, FETCH_AWAY, FETCH_NOTHING_NEWER, FETCH_REFRESHED } fetch;
+static enum { FETCH_NOT_BEGUN, FETCH_AWAY, FETCH_NOTHING_NEWER, FETCH_REFRESHED, FETCH_SILENT } fetch;
+static store_fetch_fn silent_fn;		/* FETCH_SILENT: whom to tell, later */
+static void *silent_arg;
 
 bool __wrap_store_is_shared(const struct store *s);
 void __wrap_store_share(struct store *s, const struct store_shared_ops *ops, void *u);
@@ -86,6 +88,10 @@ int __wrap_store_fetch(struct store *s, enum store_table table, struct str key, 
 		return -ENOMEM;
 	ck_assert(table == STORE_REGISTRATION && str_eq(key, STR(RIG_IMPI)));
 	n_fetched++;
+	silent_fn = fn;
+	silent_arg = arg;
+	if (fetch == FETCH_SILENT)
+		return 0;
 	if (fetch == FETCH_REFRESHED)
 		peer_writes((struct theirs){ .expires_s = 600, .later = 2 });
 	fn(arg, fetch == FETCH_AWAY ? -ENOTCONN : 0);
@@ -279,4 +285,55 @@ START_TEST(test_conflict)
 }
 END_TEST
 
-TEST_MAIN("share", TEST_ONE(test_not_ended_unasked), TEST_ONE(test_cseq_to_servers), TEST_ROWS(test_conflict, conflicts))
+/* The writer's thread waits for a disk, or for whatever: a REGISTER does not. */
+START_TEST(test_look_has_a_deadline)
+{
+	unsigned before;
+
+	begin();
+	fetch = FETCH_SILENT;
+	before = r.n_responses;
+	phone_begin(&p);
+	phone_send(&r, &p);
+	rig_run(&r, SHARE_LOOK_MS - 200);
+	ck_assert_uint_eq(r.n_responses, before);
+	rig_run(&r, 400);
+	ck_assert_uint_eq(r.n_responses, before + 1);
+	silent_fn(silent_arg, 0);		/* too late */
+	rig_serve(&r);
+	ck_assert_uint_eq(r.n_responses, before + 1);
+	end();
+}
+END_TEST
+
+START_TEST(test_look_in_time)
+{
+	unsigned before;
+
+	begin();
+	fetch = FETCH_SILENT;
+	before = r.n_responses;
+	phone_begin(&p);
+	phone_send(&r, &p);
+	silent_fn(silent_arg, 0);
+	rig_serve(&r);
+	ck_assert_uint_eq(r.n_responses, before + 1);
+	rig_run(&r, 3 * SHARE_LOOK_MS);		/* the deadline finds nothing to do */
+	ck_assert_uint_eq(r.n_responses, before + 1);
+	end();
+}
+END_TEST
+
+START_TEST(test_look_when_we_stop)
+{
+	begin();
+	fetch = FETCH_SILENT;
+	phone_begin(&p);
+	phone_send(&r, &p);
+	end();
+	silent_fn(silent_arg, -ESHUTDOWN);
+}
+END_TEST
+
+TEST_MAIN("share", TEST_ONE(test_not_ended_unasked), TEST_ONE(test_cseq_to_servers), TEST_ROWS(test_conflict, conflicts), TEST_ONE(test_look_has_a_deadline),
+	  TEST_ONE(test_look_in_time), TEST_ONE(test_look_when_we_stop))

@@ -438,6 +438,59 @@ START_TEST(test_fetch)
 }
 END_TEST
 
+/* Our own file is lost, Redis has what we wrote: it is ours to serve, as another one's would be. */
+START_TEST(test_own_file_lost)
+{
+	setup();
+	set(&a, "alice", "one");
+	set(&a, "bob", "two");
+	unset(&a, "bob");
+	until_nothing_waits(&a);
+	until(&b, &b.n_gone, 1, "deletions");
+	close_instance(&a);
+	remove_instance(&a);
+	a = (struct instance){ .n = 0 };
+	open_instance(&a, "a");
+	until(&a, &a.n_looks, 1, "looks");
+	until_told(&a, "alice", "one");
+	ck_assert_uint_eq(a.n, 1);
+	ck_assert_uint_eq(a.n_gone, 0);
+	set(&a, "alice", "again");		/* and goes on from there */
+	until_told(&b, "alice", "again");
+	teardown();
+}
+END_TEST
+
+/* Whoever asks for users that are not there, or registers and goes, makes nothing grow for ever. */
+START_TEST(test_keys_bounded)
+{
+	char key[32];
+
+	setup();
+	set(&a, "alice", "one");
+	until_nothing_waits(&a);
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(key, sizeof(key), "nobody%u", i);
+		ck_assert_int_eq(fetch(&a, key), 0);
+	}
+	ck_assert_uint_le(shared_keys(a.s->shared), 1025);
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(key, sizeof(key), "guest%u", i);
+		set(&a, key, "here");
+		unset(&a, key);
+		if (i % 100 == 0)
+			until_nothing_waits(&a);
+	}
+	until_nothing_waits(&a);
+	ck_assert_uint_le(shared_keys(a.s->shared), 1025 + 200);
+	set(&a, "guest7", "again");		/* deleted, and forgotten */
+	until_told(&b, "guest7", "again");
+	set(&a, "alice", "two");		/* not forgotten */
+	until_told(&b, "alice", "two");
+	teardown();
+}
+END_TEST
+
 START_TEST(test_password)
 {
 	struct buf why;
@@ -489,4 +542,4 @@ END_TEST
 
 TEST_MAIN_NEEDS("shared", SERVER, "package redis-tools", TEST_ONE(test_told), TEST_ONE(test_restart), TEST_ONE(test_criteria_stay), TEST_ROWS(test_conflict, given_up),
 		TEST_ONE(test_wiped), TEST_ONE(test_versions_begin_again), TEST_ONE(test_same_version_again),
-		TEST_ONE(test_refuses_writes), TEST_ONE(test_fetch), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
+		TEST_ONE(test_refuses_writes), TEST_ONE(test_fetch), TEST_ONE(test_own_file_lost), TEST_ONE(test_keys_bounded), TEST_ONE(test_password), TEST_ONE(test_many), TEST_ROWS(test_slot, slots))
