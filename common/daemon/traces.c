@@ -148,13 +148,14 @@ static void filters_free(struct obj *o)
 	free(container_of(o, struct filters, o));
 }
 
-/* What runs, to every worker.  One that takes no message now goes on with the old: a trace that is gone drops what comes. */
-static void publish(struct traces *t)
+/* What runs, to every worker.  One that takes no message now goes on with the old (a trace that is gone drops what comes): false. */
+static bool publish(struct traces *t)
 {
 	struct filters *f = calloc(1, sizeof(*f));
+	bool all = true;
 
 	if (!f)
-		return;
+		return false;
 	obj_init(&f->o, filters_free);
 	for (unsigned i = 0; i < MAX_TRACES; i++) {
 		if (!t->v[i].number || t->v[i].state != RUNNING)
@@ -165,10 +166,14 @@ static void publish(struct traces *t)
 	for (unsigned i = 0; i < t->s->n_workers; i++) {
 		struct filters *mine = f->n ? obj_ref(f) : NULL;
 
-		if (worker_post(&t->s->workers[i].w, take_filters, mine) < 0 && mine)
+		if (worker_post(&t->s->workers[i].w, take_filters, mine) == 0)
+			continue;
+		all = false;
+		if (mine)
 			obj_unref(&mine->o);
 	}
 	obj_unref(&f->o);
+	return all;
 }
 
 static void stop(struct one_trace *o, enum state how)
@@ -389,6 +394,65 @@ static void get_trace(void *u, struct http_req *r)
 		http_reply_json(r, 200, trace_json(o));
 }
 
+static void trace_clear(struct one_trace *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		free(o->shot[i]);
+	free(o->shot);
+	timer_stop(&o->end);
+	*o = (struct one_trace){ 0 };
+}
+
+/* 201 is said when every worker looks: what is sent after it is in the trace. */
+struct begun {
+	struct traces *t;
+	struct http_req *r;
+	uint64_t number;
+	atomic_uint left;		/* workers that have not said that they do */
+};
+
+static void begun_everywhere(void *arg)
+{
+	struct begun *b = arg;
+	const struct one_trace *o = NULL;
+
+	for (unsigned i = 0; i < MAX_TRACES; i++)
+		if (b->t->v[i].number == b->number)
+			o = &b->t->v[i];
+	if (o)
+		http_reply_json(b->r, 201, trace_json(o));
+	else
+		http_problem(b->r, 404, "RESOURCE_NOT_FOUND", "the trace was deleted before it began");
+	free(b);
+}
+
+static void begun_here(struct worker *w, void *arg)
+{
+	struct begun *b = arg;
+
+	if (atomic_fetch_sub(&b->left, 1) == 1)
+		loop_post(w->stack->main_loop, begun_everywhere, b);
+}
+
+/* Behind take_filters() in each mailbox. */
+static void wait_for_workers(struct traces *t, uint64_t number, struct http_req *r)
+{
+	struct begun *b = calloc(1, sizeof(*b));
+	unsigned missed = 0;
+
+	if (!b) {
+		http_problem(r, 503, "BUSY", "out of memory");
+		return;
+	}
+	*b = (struct begun){ .t = t, .r = r, .number = number };
+	atomic_init(&b->left, t->s->n_workers + 1);
+	http_suspend(r);
+	for (unsigned i = 0; i < t->s->n_workers; i++)
+		missed += worker_post(&t->s->workers[i].w, begun_here, b) < 0;
+	if (atomic_fetch_sub(&b->left, missed + 1) == missed + 1)
+		begun_everywhere(b);
+}
+
 static void begin(struct traces *t, struct one_trace *o, const struct one_trace *asked, struct http_req *r)
 {
 	char location[64];
@@ -400,11 +464,16 @@ static void begin(struct traces *t, struct one_trace *o, const struct one_trace 
 	snprintf(o->by, sizeof(o->by), "%s", http_who(r));
 	timer_init(&o->end, on_end);
 	timer_start(loop_wheel(t->s->main_loop), &o->end, (uint64_t)o->max_s * 1000);
-	publish(t);
+	if (!publish(t)) {
+		trace_clear(o);
+		publish(t);
+		http_problem(r, 503, "BUSY", "a worker takes no questions now");
+		return;
+	}
 	log_info(LOG_REST, "trace begins", LOG_U("trace", o->number), LOG_C("by", o->by));
 	snprintf(location, sizeof(location), "/api/v1/traces/%llu", (unsigned long long)o->number);
 	http_set_header(r, "Location", location);
-	http_reply_json(r, 201, trace_json(o));
+	wait_for_workers(t, o->number, r);
 }
 
 static void post_trace(void *u, struct http_req *r)
@@ -431,15 +500,6 @@ static void post_trace(void *u, struct http_req *r)
 		return;
 	}
 	http_problem(r, 409, "TOO_MANY_TRACES", "there are %u already: delete one", MAX_TRACES);
-}
-
-static void trace_clear(struct one_trace *o)
-{
-	for (size_t i = 0; i < o->n; i++)
-		free(o->shot[i]);
-	free(o->shot);
-	timer_stop(&o->end);
-	*o = (struct one_trace){ 0 };
 }
 
 static void delete_trace(void *u, struct http_req *r)
