@@ -19,7 +19,7 @@ from labproc import start_time		# noqa: E402  pylint: disable=wrong-import-posit
 from labrest import Rest, RestError	# noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
 
 LAB = os.path.join(TOP, "deploy", "lab", "lab")
-UP_S = 60
+UP_S = 150
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Sanitizer:|assertion failed|Assertion")
 
 # K and OP of every AKA subscriber here.  Sixteen printable characters, since Twinkle takes K no other way and SIPp
@@ -61,7 +61,7 @@ def _in_sip(text, key, value):
     if f"{key}:" in text:
         return text
     text, n = re.subn(r"(?m)^sip:( \{|\n  )", lambda m: m.group(0) + f"{key}: {value}" + (", " if "{" in m.group(1) else "\n  "), text)
-    return text if n else text + f"sip: {{{key}: {value}}}\n"
+    return text if n else text + f"sip:\n  {key}: {value}\n"
 
 
 class Core:

@@ -270,6 +270,7 @@ class NextHop:
     def dry_resolve(self):
         """Each step of RFC 3263: records by weight, how old they are, who did not answer; nothing is sent there."""
         rest, uri = self.core.rest("scscf"), "sip:x@two.example"
+        rest.call("POST", "/api/v1/sip/resolve", {"uri": uri})
         doc = rest.call("POST", "/api/v1/sip/resolve", {"uri": uri})[1]
         equal([(s["type"], s["query"]) for s in doc["steps"]],
               [("NAPTR", "two.example"), ("SRV", "_sip._udp.two.example"), ("A", "dead.example"), ("AAAA", "dead.example"), ("A", "far.example"),
