@@ -1,5 +1,6 @@
 """management.py BUILD NET - operations over REST on a core with phones and a call.  Rows O1, O2, D15, S17; U7."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -142,7 +143,8 @@ class Management:
         with open(conf, encoding="utf-8") as f:
             text = f.read()
         with open(conf, "w", encoding="utf-8") as f:
-            f.write(text.replace("sip:\n", f"sip:\n  tls: {{cert_file: {d}/cert, key_file: {d}/key}}\n", 1))
+            tls = f"tls: {{cert_file: {d}/cert, key_file: {d}/key}}"		# beside what stands there, in braces or in lines
+            f.write(re.sub(r"(?m)^sip:( \{|\n  )", lambda m: m.group(0) + tls + (", " if "{" in m.group(1) else "\n  "), text, count=1))
         self.s.send("POST", "/api/v1/config/reload")
         one = self.s.items("/api/v1/tls/certificates")
         equal([(c["use"], c["subject"], c["names"]) for c in one], [("sip.tls.cert_file", "CN=scscf", "DNS:scscf.example")], str(one))
