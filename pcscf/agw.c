@@ -56,11 +56,6 @@ static void said_put(struct agw_said *d, const struct agw_held *h, struct str ou
 	memcpy(d->tag, h->tag, sizeof(d->tag));
 }
 
-static bool was_said(const struct agw_said *d, const struct agw_held *h)
-{
-	return d->op == h->op && strcmp(d->tag, h->tag) == 0 && str_eq(str_make(d->in, d->in_l), h->sdp);
-}
-
 static struct agw_fork *fork_of(struct agw_session *s, const char *tag, bool make)
 {
 	for (unsigned i = 0; i < s->n_forks; i++)
@@ -92,6 +87,14 @@ static void forks_forget(struct agw_session *s)
 static bool by_callee(const struct agw_session *s, const struct agw_held *h)
 {
 	return h->from_phone == s->c->ue_called;
+}
+
+/* What the caller says it says to every fork. */
+static bool was_said(const struct agw_session *s, const struct agw_held *h)
+{
+	const struct agw_said *d = &s->said[!!h->from_phone];
+
+	return d->op == h->op && (!by_callee(s, h) || strcmp(d->tag, h->tag) == 0) && str_eq(str_make(d->in, d->in_l), h->sdp);
 }
 
 static enum agw_op op_of_request(struct agw_session *s, const struct agw_held *h)
@@ -186,7 +189,7 @@ static bool examine(struct agw_session *s, struct agw_held *h)
 		return false;
 	if (!s->opened && (h->op == AGW_ANSWER || !agw_wants(config_of(s), s->c->b, h->sdp, h->from_phone, &h->m->flow.remote, &nat)))
 		return false;
-	if (!was_said(last, h))
+	if (!was_said(s, h))
 		return true;
 	put_last(h, last);
 	return false;

@@ -294,7 +294,10 @@ static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
 	c = call_of(f, r->m);
 	if (c && r->m->method == SIP_BYE && call_bye(c, r->m)) {
 		agw_bye(c);
-		policy_bye(c);
+		c = call_of(f, r->m);		/* what was held may have been the end of the call */
+		if (c)
+			policy_bye(c);
+		c = call_of(f, r->m);
 	}
 	return c && (agw_request(c, p, r->m, NULL, f->to_phone, NULL) || policy_request(c, p, r->m, proxy_out(p), f->to_phone));
 }
@@ -362,11 +365,10 @@ void pcscf_forward_to_core(struct pcscf_req *r, bool dialog, bool learn)
 	const struct forward what = { .pw = r->pw, .dialog = dialog, .learn = learn, .emergency = r->emergency, .icid = r->icid };
 	const struct proxy_target t = { .side = TX_CORE };
 
-	if (r->st) {
+	if (r->st)
 		forward(r, &what, &t);
-	} else {
+	else
 		forward_ack(r, false, NULL);
-	}
 }
 
 void pcscf_forward_to_phone(struct pcscf_req *r, bool dialog)

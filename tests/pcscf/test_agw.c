@@ -398,6 +398,115 @@ START_TEST(test_no_answer)	/* the answer cannot be had: CANCEL and 503; in the 2
 }
 END_TEST
 
+/* Answered, with two questions. */
+static void confirmed(struct rig *r, const char *config)
+{
+	char ack[1024];
+
+	begin(r, config);
+	answer(r, 200, "T", ANSWER);
+	ok("10.0.0.81", 30000);
+	rig_expect_status(r, 200, ALICE);
+	snprintf(ack, sizeof(ack), "Route: %s\nRoute: <sip:s@10.0.0.30:6060;lr>\n", rig_hdr(invite, "Record-Route"));
+	rig_request_body(r, ALICE, "ACK", "sip:bob@10.46.0.9", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "c1", ack, NOTHING);
+	rig_expect(r, "ACK", SCSCF);
+	ck_assert_uint_eq(net.asked, 2);
+}
+
+static void within(struct rig *r, const char *method, const char *type, const char *body)
+{
+	char route[1024];
+
+	snprintf(route, sizeof(route), "Contact: <sip:alice@10.9.0.1:5060>\nRoute: %s\nRoute: <sip:s@10.0.0.30:6060;lr>\n", rig_hdr(invite, "Record-Route"));
+	rig_request_body(r, ALICE, method, "sip:bob@10.46.0.9", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "c1", route, type, body);
+}
+
+START_TEST(test_refresh)	/* the same offer again, the same answer again: nobody is asked */
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	confirmed(&r, MEDIA("always", ""));
+	within(&r, "UPDATE", OFFER);
+	s = rig_expect(&r, "UPDATE", SCSCF);
+	ck_assert(tells(s, "10.0.0.80"));
+	rig_reply_body(&r, s, 200, "T", "Contact: <sip:bob@10.46.0.9>\n", ANSWER);
+	ck_assert(tells(rig_expect_status(&r, 200, ALICE), "10.0.0.81"));
+	ck_assert_uint_eq(net.asked, 2);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_change_refused)	/* 503 to the change alone: the call and its session go on */
+{
+	struct rig r;
+
+	confirmed(&r, MEDIA("always", ""));
+	within(&r, "UPDATE", SDP("10.9.0.1", "5002"));
+	wants(3, "offer", "phone", "10.9.0.1");
+	says("d6:result5:error12:error-reason4:fulle");
+	ck_assert_str_eq(rig_hdr(rig_expect_status(&r, 503, ALICE), "Reason"), "SIP;cause=503;text=\"Media relay: full\"");
+	settle(&r);
+	rig_none(&r);
+	ck_assert_uint_eq(net.deleted, 0);
+	ck_assert_uint_eq(atomic_load(&r.p.relay[net.relay].sessions), 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_moves)		/* its relay is down: the next offer begins the session at the other one */
+{
+	struct rig r;
+	unsigned first;
+
+	confirmed(&r, MEDIA("always", ""));
+	first = net.relay;
+	atomic_store(&r.p.relay[first].up, false);
+	within(&r, "UPDATE", SDP("10.9.0.1", "5002"));
+	wants(3, "offer", "phone", "10.9.0.1");
+	ck_assert_uint_ne(net.relay, first);
+	ok("10.0.0.90", 20000);
+	ck_assert(tells(rig_expect(&r, "UPDATE", SCSCF), "10.0.0.90"));
+	ck_assert_uint_eq(net.deleted, 1);		/* the first one may have it still */
+	ck_assert_uint_eq(atomic_load(&r.p.relay[first].sessions), 0);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_bye)		/* one that waits behind a question overtakes nothing, and ends the session */
+{
+	struct rig r;
+	struct rig_sent *s;
+
+	confirmed(&r, MEDIA("always", ""));
+	within(&r, "UPDATE", SDP("10.9.0.1", "5002"));
+	rig_none(&r);
+	within(&r, "BYE", NOTHING);
+	rig_expect(&r, "UPDATE", SCSCF);
+	s = rig_expect(&r, "BYE", SCSCF);
+	rig_reply(&r, s, 200, "");
+	rig_expect_status(&r, 200, ALICE);
+	settle(&r);
+	ck_assert_uint_eq(net.deleted, 1);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_emergency)	/* goes on whatever the relays say: TS 24.229 §5.2.10 */
+{
+	struct rig r;
+
+	start(&r, "  emergency: {ecscf: \"sip:10.0.0.70\"}\n" MEDIA("always", ""));
+	rig_request_body(&r, ALICE, "INVITE", "urn:service:sos", "From: <sip:alice@home>;tag=A\nTo: <urn:service:sos>\n", "c1",
+			 "Contact: <sip:alice@10.9.0.1:5060>\n", OFFER);
+	wants(1, "offer", "phone", "10.9.0.1");
+	says("d6:result5:error12:error-reason4:fulle");
+	says("d6:result5:error12:error-reason4:fulle");
+	ck_assert(tells(rig_expect(&r, "INVITE", "udp:10.0.0.70:5060"), "10.9.0.1"));
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_silent_delete)	/* again and again, for five minutes; then it is given up */
 {
 	struct rig r;
@@ -493,4 +602,5 @@ END_TEST
 
 TEST_MAIN("agw", TEST_ONE(test_flags), TEST_ONE(test_order), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_multipart),
 	  TEST_ROWS(test_failure, ends), { &(test_cancel_while_asked), 2 }, TEST_ONE(test_silent), TEST_ONE(test_goes_on), { &(test_no_answer), 2 },
-	  TEST_ONE(test_silent_delete), { &(test_off), 2 }, TEST_ROWS(test_wants, wanted), TEST_ONE(test_nat))
+	  TEST_ONE(test_refresh), TEST_ONE(test_change_refused), TEST_ONE(test_moves),
+	  TEST_ONE(test_bye), TEST_ONE(test_emergency), TEST_ONE(test_silent_delete), { &(test_off), 2 }, TEST_ROWS(test_wants, wanted), TEST_ONE(test_nat))
