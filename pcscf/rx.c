@@ -358,7 +358,7 @@ static void take_charging(struct rx_session *s, struct str address)
 	} else if (address.l == 18 && p[0] == 0 && p[1] == 2) {
 		inet_ntop(AF_INET6, p + 2, ip + 1, sizeof(ip) - 2);
 		ip[0] = '[';
-		strcat(ip, "]");
+		memcpy(ip + strlen(ip), "]", 2);
 	}
 	said = charging_access(kind, str_from_c(ip), str_from_c(s->charging_id), text);
 	if (said.l && s->call)

@@ -122,7 +122,7 @@ class Files(unittest.TestCase):
             configs = write_all(net, labdir, "subs", 1, False)
             self.assertEqual(net.daemons(), ["hss", "pcrf", "scscf", "icscf", "pcscf"])
             self.assertIn('listen: "127.0.78.45:', read(configs["pcrf"]))
-            self.assertIn("policy: {mode: rx}\n", read(configs["pcscf"]))
+            self.assertIn("policy:\n  mode: rx\n", read(configs["pcscf"]))
             self.assertNotIn("policy:", cscf_part(LabNet("127.0.78"), labdir, "pcscf"))
 
     def test_policy_control_over_n5_needs_a_pcf(self):
