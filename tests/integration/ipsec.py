@@ -909,10 +909,10 @@ def groups():
 
 
 def main():
-    """All but what ipsec_nat.sh and ipsec_handsets.sh run, or the cases with that in their name."""
+    """All but what ipsec_nat.sh, ipsec_handsets.sh and ipsec_pairs.sh run, or the cases with that in their name."""
     c, part = Cases(), sys.argv[2] if len(sys.argv) > 2 else None
     for ipsec, workers, cases, *scscf in groups():
-        chosen = [one for one in cases if (part in one[0] if part else not one[0].startswith(("P23 ", "handset ")))]
+        chosen = [one for one in cases if (part in one[0] if part else not one[0].startswith(("P23 ", "handset ", "pair ")))]
         if chosen:
             with Core(ipsec, workers, *scscf) as core:
                 for name, fn, *args in chosen:
