@@ -74,11 +74,20 @@ struct h2_server_config {
 	uint32_t max_connections;	/* the one beyond is closed at once */
 	uint32_t max_streams;		/* of one connection, SETTINGS_MAX_CONCURRENT_STREAMS */
 	uint32_t idle_ms;		/* a connection on which nothing comes is closed; the preface has at most H2_PREFACE_MS */
+	/* What a request that is not whole yet may take; 0: the value below.  Beyond it the stream is reset; a header block that does not
+	 * end, and the H2_MAX_STRIKES-th such stream, end the connection. */
+	uint32_t stream_ms;		/* from its first octet to its last: H2_STREAM_MS */
+	uint32_t max_connection_bytes;	/* of one connection's: H2_CONNECTION_BYTES */
+	uint32_t max_unfinished_bytes;	/* of all: H2_UNFINISHED_BYTES */
 	/* A request is whole.  It is answered once, now or later, on this loop. */
 	void (*request)(void *u, struct h2_req *r);
 	void *u;
 };
 #define H2_PREFACE_MS 5000u
+#define H2_STREAM_MS 10000u
+#define H2_CONNECTION_BYTES (1u << 20)
+#define H2_UNFINISHED_BYTES (8u << 20)
+#define H2_MAX_STRIKES 16u
 struct h2_server;
 int h2_server_new(struct h2_server **ret, struct loop *l, const struct h2_server_config *c);	/* 0 or -errno */
 void h2_server_free(struct h2_server *s);		/* not from its callback; requests that wait must not be answered any more */

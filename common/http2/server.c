@@ -26,30 +26,69 @@ struct h2_server {
 	struct timer again;
 	struct list conns, orphans;
 	uint32_t n_conns, n_waiting;
+	size_t unfinished_bytes;
 };
 struct sconn {
 	struct h2_io io;
 	struct list link;
 	struct h2_server *s;
 	struct addr from;
-	struct list reqs, ready;
-	struct timer idle;
+	struct list open, ready, reqs;	/* not whole yet, oldest first; whole; all others */
+	struct timer idle, slow;	/* slow: the oldest of `open` has had its time */
+	size_t unfinished_bytes;
+	unsigned strikes;		/* streams that took too much of something */
 };
 struct h2_req {
 	struct h2_body body;		/* first: message.c */
-	struct list link;		/* conn->reqs, conn->ready, server->orphans */
+	struct list link;		/* conn->open, ready, reqs, server->orphans */
 	struct h2_server *s;
 	struct sconn *conn;		/* NULL: gone */
 	struct addr from;
 	int32_t stream;
 	struct h2_message in;
-	bool bad, handed, answered;
+	bool bad, handed, answered, headers_done;
+	uint64_t began_ms;
+	size_t unfinished_bytes;	/* counted for the connection and the server; 0 once it is whole, or bad */
 };
+
+/* ---- what is not whole yet: h2_server_config.stream_ms and the like ---- */
+
+static void give_back(struct h2_req *r)
+{
+	if (r->conn)
+		r->conn->unfinished_bytes -= r->unfinished_bytes;
+	r->s->unfinished_bytes -= r->unfinished_bytes;
+	r->unfinished_bytes = 0;
+}
+
+/* false: that is more than it may. */
+static bool charge(struct h2_req *r, size_t octets)
+{
+	const struct h2_server_config *c = &r->s->cfg;
+
+	r->unfinished_bytes += octets;
+	r->conn->unfinished_bytes += octets;
+	r->s->unfinished_bytes += octets;
+	return r->conn->unfinished_bytes <= c->max_connection_bytes && r->s->unfinished_bytes <= c->max_unfinished_bytes;
+}
+
+/* It waits for its stream's end, which nghttp2 tells once the frame is written. */
+static void spoil(struct h2_req *r, const char *why, uint32_t code)
+{
+	r->bad = true;
+	give_back(r);
+	list_del(&r->link);
+	list_add_tail(&r->conn->reqs, &r->link);
+	r->conn->strikes++;
+	metric_add(&m_served, why, NULL, 1);
+	nghttp2_submit_rst_stream(r->conn->io.ng, NGHTTP2_FLAG_NONE, r->stream, code);
+}
 
 /* ---- streams ---- */
 
 static void req_free(struct h2_req *r)
 {
+	give_back(r);
 	if (r->handed && !r->answered)
 		r->s->n_waiting--;
 	list_del(&r->link);
@@ -63,6 +102,7 @@ static void req_gone(struct h2_req *r)
 		req_free(r);
 		return;
 	}
+	give_back(r);
 	r->conn = NULL;
 	list_del(&r->link);
 	list_add_tail(&r->s->orphans, &r->link);
@@ -84,16 +124,14 @@ static int on_begin(nghttp2_session *ng, const nghttp2_frame *f, void *u)
 	r->conn = n;
 	r->from = n->from;
 	r->stream = f->hd.stream_id;
-	list_add_tail(&n->reqs, &r->link);
+	r->began_ms = loop_now_ms(n->s->loop);
+	if (list_empty(&n->open))
+		timer_start(loop_wheel(n->s->loop), &n->slow, n->s->cfg.stream_ms);
+	list_add_tail(&n->open, &r->link);
 	nghttp2_session_set_stream_user_data(ng, r->stream, r);
+	if (!charge(r, sizeof(*r)))
+		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
 	return 0;
-}
-
-static void spoil(nghttp2_session *ng, struct h2_req *r)
-{
-	r->bad = true;
-	metric_add(&m_served, "too large", NULL, 1);
-	nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, r->stream, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static int on_header(nghttp2_session *ng, const nghttp2_frame *f, const uint8_t *name, size_t name_l, const uint8_t *value, size_t value_l,
@@ -103,8 +141,12 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *f, const uint8_t 
 
 	(void)flags;
 	(void)u;
-	if (r && !r->bad && h2_message_header(&r->in, str_make((const char *)name, name_l), str_make((const char *)value, value_l)) < 0)
-		spoil(ng, r);
+	if (!r || r->bad || r->handed)
+		return 0;
+	if (h2_message_header(&r->in, str_make((const char *)name, name_l), str_make((const char *)value, value_l)) < 0)
+		spoil(r, "too large", NGHTTP2_ENHANCE_YOUR_CALM);
+	else if (!charge(r, name_l + value_l))
+		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
 	return 0;
 }
 
@@ -114,8 +156,12 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t stream, const uin
 
 	(void)flags;
 	(void)u;
-	if (r && !r->bad && h2_message_data(&r->in, str_make((const char *)p, l)) < 0)
-		spoil(ng, r);
+	if (!r || r->bad || r->handed)
+		return 0;
+	if (h2_message_data(&r->in, str_make((const char *)p, l)) < 0)
+		spoil(r, "too large", NGHTTP2_ENHANCE_YOUR_CALM);
+	else if (!charge(r, l))
+		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
 	return 0;
 }
 
@@ -125,11 +171,15 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *u)
 	struct h2_req *r;
 
 	timer_start(loop_wheel(n->s->loop), &n->idle, n->s->cfg.idle_ms);
-	if ((f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) || !(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
+	if (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA)
 		return 0;
 	r = nghttp2_session_get_stream_user_data(ng, f->hd.stream_id);
 	if (!r || r->bad || r->handed)
 		return 0;
+	r->headers_done = true;
+	if (!(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	give_back(r);
 	list_del(&r->link);
 	list_add_tail(&n->ready, &r->link);
 	return 0;
@@ -151,7 +201,10 @@ static int on_close(nghttp2_session *ng, int32_t stream, uint32_t code, void *u)
 static void sconn_free(struct sconn *n)
 {
 	timer_stop(&n->idle);
+	timer_stop(&n->slow);
 	h2_io_stop(&n->io);
+	while (!list_empty(&n->open))
+		req_gone(list_entry(n->open.next, struct h2_req, link));
 	while (!list_empty(&n->ready))
 		req_gone(list_entry(n->ready.next, struct h2_req, link));
 	while (!list_empty(&n->reqs))
@@ -170,6 +223,31 @@ static void on_closed(struct h2_io *io, int err)
 static void on_idle(struct timer *t)
 {
 	sconn_free(container_of(t, struct sconn, idle));
+}
+
+static void on_slow(struct timer *t)
+{
+	struct sconn *n = container_of(t, struct sconn, slow);
+	uint64_t now = loop_now_ms(n->s->loop);
+
+	while (!list_empty(&n->open)) {
+		struct h2_req *r = list_entry(n->open.next, struct h2_req, link);
+
+		if (r->began_ms + n->s->cfg.stream_ms > now) {
+			timer_start(loop_wheel(n->s->loop), &n->slow, r->began_ms + n->s->cfg.stream_ms - now);
+			break;
+		}
+		if (!r->headers_done) {		/* nothing else can be said on the connection */
+			metric_add(&m_served, "unfinished", NULL, 1);
+			sconn_free(n);
+			return;
+		}
+		spoil(r, "unfinished", NGHTTP2_CANCEL);
+	}
+	if (n->strikes >= H2_MAX_STRIKES)
+		sconn_free(n);
+	else
+		h2_io_kick(&n->io);
 }
 
 static void on_opened(struct h2_io *io)
@@ -199,6 +277,8 @@ static void on_turn(struct h2_io *io)
 
 	while (!list_empty(&n->ready))
 		hand_over(n->s, list_entry(n->ready.next, struct h2_req, link));
+	if (n->strikes >= H2_MAX_STRIKES)
+		timer_start(loop_wheel(n->s->loop), &n->slow, 0);	/* not from inside */
 }
 
 static nghttp2_session *session_new(struct sconn *n)
@@ -239,9 +319,11 @@ static void take(struct h2_server *s, int fd, const struct addr *from)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	n->s = s;
 	n->from = *from;
+	list_init(&n->open);
 	list_init(&n->reqs);
 	list_init(&n->ready);
 	timer_init(&n->idle, on_idle);
+	timer_init(&n->slow, on_slow);
 	n->io.opened = on_opened;
 	n->io.turn = on_turn;
 	n->io.closed = on_closed;
@@ -385,6 +467,9 @@ int h2_server_new(struct h2_server **ret, struct loop *l, const struct h2_server
 	}
 	s->loop = l;
 	s->cfg = *c;
+	s->cfg.stream_ms = c->stream_ms ? c->stream_ms : H2_STREAM_MS;
+	s->cfg.max_connection_bytes = c->max_connection_bytes ? c->max_connection_bytes : H2_CONNECTION_BYTES;
+	s->cfg.max_unfinished_bytes = c->max_unfinished_bytes ? c->max_unfinished_bytes : H2_UNFINISHED_BYTES;
 	s->fd = (struct loop_fd){ .fd = fd, .events = EPOLLIN, .fn = on_accept };
 	list_init(&s->conns);
 	list_init(&s->orphans);

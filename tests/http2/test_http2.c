@@ -72,9 +72,12 @@ static void on_answer(void *arg, const struct h2_response *r)
 	str_copy(h2_response_header(r, "location"), a->header, sizeof(a->header));
 }
 
+static uint32_t stream_ms, max_connection_bytes, max_unfinished_bytes;	/* of the next server; 0: what it has by itself */
+
 static void serve(struct h2_tls *tls, uint32_t idle_ms)
 {
-	struct h2_server_config c = { .tls = tls, .max_connections = 4, .max_streams = 10, .idle_ms = idle_ms, .request = on_request };
+	struct h2_server_config c = { .tls = tls, .max_connections = 4, .max_streams = 10, .idle_ms = idle_ms, .request = on_request,
+				      .stream_ms = stream_ms, .max_connection_bytes = max_connection_bytes, .max_unfinished_bytes = max_unfinished_bytes };
 
 	addr_parse(STR("127.0.0.1"), 0, &c.listen);
 	ck_assert_int_eq(h2_server_new(&server, l, &c), 0);
@@ -364,6 +367,136 @@ START_TEST(test_strangers)	/* no preface; nonsense; more connections than there 
 }
 END_TEST
 
+/* ---- requests that are never finished: frames by hand ---- */
+
+struct raw {
+	int fd;
+	unsigned resets, code, served;	/* RST_STREAM, and the code of the last; HEADERS */
+	bool gone;
+};
+
+static void raw_send(struct raw *c, uint8_t type, uint8_t flags, uint32_t stream, const void *p, size_t n)
+{
+	uint8_t f[9 + 16384] = { (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n, type, flags, 0, 0, (uint8_t)(stream >> 8), (uint8_t)stream };
+
+	if (n)
+		memcpy(f + 9, p, n);
+	ck_assert_int_eq(send(c->fd, f, 9 + n, MSG_NOSIGNAL), (ssize_t)(9 + n));
+}
+
+static void raw_open(struct raw *c)
+{
+	*c = (struct raw){ .fd = dial(h2_server_port(server)) };
+	loop_run_for(l, 20);
+	ck_assert_int_eq(send(c->fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24, MSG_NOSIGNAL), 24);
+	raw_send(c, 4, 0, 0, NULL, 0);
+}
+
+/* HEADERS of a POST: indices of RFC 7541 appendix A. */
+static void raw_post(struct raw *c, uint32_t stream, uint8_t flags)
+{
+	raw_send(c, 1, flags, stream, "\x83\x86\x84\1\1x", 6);
+}
+
+static void raw_data(struct raw *c, uint32_t stream, size_t n)
+{
+	static const uint8_t zero[16384];
+
+	for (; n; n -= n < sizeof(zero) ? n : sizeof(zero))
+		raw_send(c, 0, 0, stream, zero, n < sizeof(zero) ? n : sizeof(zero));
+}
+
+static void raw_read(struct raw *c)
+{
+	static uint8_t in[65536];
+	ssize_t n = recv(c->fd, in, sizeof(in), 0);
+
+	c->gone = c->gone || n == 0 || (n < 0 && errno == ECONNRESET);
+	for (ssize_t at = 0; at + 9 <= n; at += 9 + (in[at] << 16 | in[at + 1] << 8 | in[at + 2])) {
+		c->served += in[at + 3] == 1;
+		c->resets += in[at + 3] == 3;
+		if (in[at + 3] == 3)
+			c->code = in[at + 12];
+	}
+}
+
+static bool raw_has(struct raw *c, unsigned resets, unsigned served)
+{
+	raw_read(c);
+	return c->resets >= resets && c->served >= served;
+}
+
+static bool raw_gone(struct raw *c)
+{
+	raw_read(c);
+	return c->gone;
+}
+
+enum { END_STREAM = 1, END_HEADERS = 4, CANCEL = 8, CALM = 11 };
+
+START_TEST(test_unfinished)		/* a body that never ends: reset at its time; the connection serves on.  A header block: the connection ends */
+{
+	struct raw c, d;
+
+	stream_ms = 150;
+	setup();
+	raw_open(&c);
+	raw_post(&c, 1, END_HEADERS);
+	raw_data(&c, 1, 10);
+	raw_open(&d);
+	raw_post(&d, 1, 0);
+	until(raw_has(&c, 1, 0));
+	ck_assert_uint_eq(c.code, CANCEL);
+	until(raw_gone(&d));
+	raw_post(&c, 3, END_HEADERS | END_STREAM);
+	until(raw_has(&c, 1, 1));
+	ck_assert(srv.n == 1 && !c.gone);
+	for (unsigned i = 1; i < H2_MAX_STRIKES; i++) {		/* no more than ten at a time */
+		raw_post(&c, 3 + 2 * i, END_HEADERS);
+		until(raw_has(&c, 1 + i, 1) || c.gone);
+	}
+	until(raw_gone(&c));
+	close(c.fd);
+	close(d.fd);
+	teardown();
+	stream_ms = 0;
+}
+END_TEST
+
+START_TEST(test_budget)			/* what is not whole yet: of one connection, of all; who finishes in time gives it back */
+{
+	struct raw c, d;
+
+	max_connection_bytes = 48 * 1024;
+	max_unfinished_bytes = 70 * 1024;
+	setup();
+	raw_open(&c);
+	raw_post(&c, 1, END_HEADERS);
+	raw_data(&c, 1, 30000);
+	raw_post(&c, 3, END_HEADERS);
+	raw_data(&c, 3, 20000);
+	until(raw_has(&c, 1, 0));
+	ck_assert_uint_eq(c.code, CALM);
+	raw_open(&d);
+	raw_post(&d, 1, END_HEADERS);
+	raw_data(&d, 1, 40000);
+	until(raw_has(&d, 1, 0));
+	ck_assert_uint_eq(d.code, CALM);
+	raw_send(&c, 0, END_STREAM, 1, "x", 1);
+	until(raw_has(&c, 1, 1));
+	ck_assert_uint_eq(srv.n, 1);
+	raw_post(&d, 3, END_HEADERS);
+	raw_data(&d, 3, 10000);
+	raw_send(&d, 0, END_STREAM, 3, "x", 1);
+	until(raw_has(&d, 1, 1));
+	ck_assert(c.resets == 1 && d.resets == 1 && !c.gone && !d.gone);
+	close(c.fd);
+	close(d.fd);
+	teardown();
+	max_connection_bytes = max_unfinished_bytes = 0;
+}
+END_TEST
+
 static const struct { const char *name, *authority; bool trusted, client_cert, plain_server; int err; } tls_rows[] = {
 	{ "the right name, both certificates", "pcf.example:7777", true, true, false, 0 },
 	{ "the address", "127.0.0.1:7777", true, true, false, 0 },
@@ -428,4 +561,4 @@ END_TEST
 
 TEST_MAIN("http2", TEST_ONE(test_ask), TEST_ONE(test_many), TEST_ONE(test_silent), TEST_ONE(test_cancel), TEST_ONE(test_nobody),
 	  TEST_ONE(test_goaway), TEST_ROWS(test_fault, faults), TEST_ONE(test_large), TEST_ONE(test_idle), TEST_ONE(test_dead_peer),
-	  TEST_ONE(test_strangers), TEST_ROWS(test_tls, tls_rows), TEST_ONE(test_tls_not_configured), TEST_ONE(test_freed_with_work))
+	  TEST_ONE(test_strangers), TEST_ONE(test_unfinished), TEST_ONE(test_budget), TEST_ROWS(test_tls, tls_rows), TEST_ONE(test_tls_not_configured), TEST_ONE(test_freed_with_work))
