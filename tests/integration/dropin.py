@@ -176,6 +176,20 @@ class DropIn:
         doc = Rest(f"http://{NODES[node]}:8080", "a-test-token").items("/api/v1/registrations")
         return len([r for r in doc if r.get("state") != "unregistered"])
 
+    def image(self):
+        """The image's packages are those whose libraries the daemons are linked with: no one is missing, none is for nothing."""
+        needed = set()
+        for node in NODES:
+            out = subprocess.run(["readelf", "-d", os.path.join(self.build, node, node + "d")], stdout=subprocess.PIPE, text=True, check=True).stdout
+            needed |= set(re.findall(r"\(NEEDED\).*\[(.+)\]", out))
+        packages = set()
+        for soname in needed - {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "libgcc_s.so.1"}:
+            out = subprocess.run(["dpkg", "-S", "*/" + soname], stdout=subprocess.PIPE, text=True, check=True).stdout
+            packages.add(out.split(":")[0])
+        with open(os.path.join(TOP, "deploy", "docker", "Dockerfile"), encoding="utf-8") as f:
+            runtime = f.read().split("FROM debian:12-slim\nRUN", 1)[1].split("rm -rf", 1)[0]
+        equal(sorted(p for p in re.findall(r"\blib[a-z0-9.+-]+", runtime)), sorted(packages), "packages of the image")
+
     def stop(self):
         """SIGTERM, as `docker stop` does it: status 0, nothing bad in the logs."""
         for p in reversed(self.processes):
@@ -202,6 +216,7 @@ def main():
     try:
         for node in NODES:
             cases.run(f"S18 {node}.service", d.units, node)
+        cases.run("Y4 the packages of the image", d.image)
         cases.run("Y4 the entry point's configurations", d.entry)
         cases.run("Y4 the pages' configurations", d.pages)
         if cases.run("Y4 the three containers come up by docker_open5gs' .env", d.up):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import xml.etree.ElementTree as ET
 from cases import Cases, Fail, check, equal, wait_for
 from core import Core, K, OPC, TOP, Sub, settle
 
-A, B, C, D = (Sub(n) for n in range(1, 5))
+A, B, C, D, E = (Sub(n) for n in range(1, 6))
 NS = "{urn:ietf:params:xml:ns:reginfo}"
 SCHEMA = os.path.join(TOP, "tests", "sip", "reginfo", "reginfo.xsd")
 
@@ -152,6 +153,24 @@ class RegEvent:
             a.say("deregister")
             a.wait("deregistered")
 
+    def orderly_stop(self):
+        """An orderly stop ends no subscription: nobody hears "terminated", and after the start both hear what happens."""
+        with Ue(self.core, E, 105) as a:
+            a.register()
+            heard = len(a.events("notify"))
+            for node in ("scscf", "pcscf"):
+                self.core.stop_node(node, signal.SIGTERM)
+                self.core.start_node(node)
+                self.core.wait_ready(node)
+            wait_for(lambda: self.core.registered("pcscf", E), 5, "the binding")
+            check(not [e for e in a.events("notify")[heard:] if e["state"].startswith("terminated")], f"no end: {a.events('notify')}")
+            self.core.rest("scscf").send("DELETE", "/api/v1/registrations/" + self.core.impi(E))
+            a.wait("registration-ended")
+            self.ended(E, "deactivated")
+            a.wait("registered", 2)
+            a.say("deregister")
+            a.wait("deregistered")
+
     def rows(self):
         """What runs, each with a phone of its own."""
         return [
@@ -166,8 +185,10 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [A, B, C, D], workers, extra={"scscf": "registrar: {reauth_expires_s: 4, min_expires_s: 1}\n"}) as core:
-        cases.side_by_side([[row] for row in RegEvent(core).rows()])
+    with Core(build, net, [A, B, C, D, E], workers, extra={"scscf": "registrar: {reauth_expires_s: 4, min_expires_s: 1}\n"}) as core:
+        reg_event = RegEvent(core)
+        cases.side_by_side([[row] for row in reg_event.rows()])
+        cases.run("S14 P8 H1 an orderly stop with subscriptions", reg_event.orderly_stop)
     core.finish(cases)
     cases.end()
 
