@@ -148,14 +148,14 @@ class One:
         check(status not in (0, EXIT_CONFIG) and "usage:" in out, out)
 
     @contextlib.contextmanager
-    def notifying(self, **env):
+    def notifying(self, log=None, **env):
         """The daemon with a NOTIFY_SOCKET as systemd gives it: (process, socket)."""
         path = os.path.join(self.dir, self.node + ".sock")
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         s.bind(path)
         s.settimeout(15)
-        with open(self.log, "ab") as log:
-            p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        with open(log or self.log, "ab") as log_file:
+            p = subprocess.Popen([self.program, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file,
                                  env={**os.environ, "NOTIFY_SOCKET": path, **env})
         try:
             yield p, s
@@ -190,6 +190,30 @@ class One:
         with open(self.log, encoding="utf-8", errors="replace") as f:
             text = f.read()
         check(not SANITIZER.search(text), text[-4000:])
+
+    def log_full(self):
+        """F13: what it says finds no room; it starts, serves, reloads and ends all the same."""
+        self.write(self.text())
+        with self.notifying("/dev/full") as (p, s):
+            self.awaited(s, "READY=1")
+            equal(self.rest.call("GET", "/healthz")[0], 200, "/healthz with a log that takes nothing")
+            self.write(self.text().replace("level: info", "level: debug"))
+            p.send_signal(signal.SIGHUP)
+            self.awaited(s, "RELOADING=1")
+            self.awaited(s, "READY=1")
+            equal(self.rest.call("GET", "/healthz")[0], 200, "/healthz after a reload")
+            p.send_signal(signal.SIGTERM)
+            equal(p.wait(STOP_S + PATIENCE_S), 0, "exit status after SIGTERM")
+
+    def dies_at_start(self):
+        """F26: a state folder that is none ends each of five starts at once, never ready, and the reason names it."""
+        wrong = os.path.join(self.dir, self.node + ".no-folder")
+        with open(wrong, "w", encoding="ascii"):
+            pass
+        self.write(self.text().replace(f"{self.node}.state", os.path.basename(wrong)))
+        for _ in range(5):
+            status, out = self.run("-c", self.conf)
+            check(status != 0 and wrong in out and " ready" not in out, f"{status}: {out}")
 
     def watchdog(self):
         """H-row: the service manager hears WATCHDOG=1 as long as every worker turns, and not while one is stuck."""
@@ -278,6 +302,7 @@ class One:
         if self.port:
             rows.insert(2, ("--doctor (Y2)", self.doctor))
             rows.insert(2, ("-s prints a sample that -t reads", self.sample))
+            rows += [("F13 the log's disk is full", self.log_full), ("F26 it dies at each start", self.dies_at_start)]
         if self.node == "scscf":
             rows.append(("WATCHDOG=1 while all workers turn", self.watchdog))
         return [(f"{self.node}: {name}", fn) for name, fn in rows]

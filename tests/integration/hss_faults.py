@@ -237,7 +237,7 @@ class Faults:
             ("F6 HSS silent on LIR: 5xx in time", self.silent_lir), ("F7 HSS slow: served, others not held up", self.slow),
             ("F7 HSS overloaded: registrations are held back, calls are not", self.overloaded),
             ("F7 HSS too late: refused in time", self.late), ("F9 HSS talks nonsense", self.nonsense),
-            ("D1 no descriptors left for a peer that connects", self.out_of_descriptors),
+            ("F12 D1 no descriptors left for a peer that connects", self.out_of_descriptors),
             ("F5 HSS down: daemons stay up, /readyz says why", self.down), ("F5 HSS down: REGISTER gets 5xx with Retry-After", self.down_register),
             ("F5 HSS down: INVITE gets 5xx", self.down_call), ("F5 HSS down: OPTIONS is answered", self.alive),
             ("F5 HSS back: recovered by itself", self.back), ("started without a HSS, served when it comes", self.scscf_restart),

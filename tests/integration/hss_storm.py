@@ -190,8 +190,8 @@ def main():
     build, net, workers = os.path.abspath(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     cases = Cases()
     rows = [(cases, build, f"127.{i}.{net.rpartition('.')[2]}", workers, *row)
-            for i, row in enumerate((("HSS paused", paused, False), ("HSS killed", killed, False), ("HSS killed, another there", killed_for_good, True),
-                                     ("HSS paused, another there", paused, True))) if len(sys.argv) < 5 or sys.argv[4] in row[0]]
+            for i, row in enumerate((("F6 HSS paused", paused, False), ("F5 HSS killed", killed, False), ("F8 HSS killed, another there", killed_for_good, True),
+                                     ("F8 HSS paused, another there", paused, True))) if len(sys.argv) < 5 or sys.argv[4] in row[0]]
     if sanitized(build):		# so few that most of the time nobody does anything
         cases.side_by_side([[(f"{row[4]}: the core", one_of_four, *row)] for row in rows])
     else:

@@ -865,7 +865,7 @@ def groups():
         ("require: 421 without an agreement", in_clear, 421),
         ("privileges", no_privilege),
         ("no key in a log", no_keys_in_log),
-        ("helper killed", helper_killed)]
+        ("F20 helper killed", helper_killed)]
     yield f"policy: prefer, allow_null: true, algorithms: {EVERY}", 2, [
         ("prefer: without an agreement", in_clear, 200),
         ("prefer: with one", protected_works),

@@ -317,15 +317,15 @@ class NextHop:
     def rows(self):
         """Every case in its order."""
         return [
-            ("a phone registers", self.register), ("a silent address: the next one, and it is remembered", self.silent),
+            ("a phone registers", self.register), ("F10 C12 a silent address: the next one, and it is remembered", self.silent),
             ("a closed port: the next one at once", self.closed), ("several addresses of one name", self.addresses), ("other final responses are answers", self.other_answers),
             ("equal targets share", self.shared), ("503: the next one, and it is remembered", self.unavailable),
             ("TCP refused: the next one at once", self.refused), ("no address works: 5xx at once", self.all_dead),
             ("thin DNS: A records only", self.thin), ("large: UDP where TCP is refused", self.large_refused), ("large: TCP", self.large),
             ("a number by ENUM", self.enum), ("a ported number by its routing number", self.ported), ("trunks, and their headers", self.trunks),
             ("RFC 3263 shown step by step (O1)", self.dry_resolve), ("T14 number routing shown step by step", self.dry_number),
-            ("DNS down: stale answers, and failures in time", self.dns_down), ("DNS down: shown (O1)", self.dry_stale),
-            ("no such name", self.no_name),
+            ("F10 DNS down: stale answers, and failures in time", self.dns_down), ("DNS down: shown (O1)", self.dry_stale),
+            ("F10 no such name", self.no_name),
             ("the phone de-registers", self.leave),
         ]
 

@@ -447,10 +447,10 @@ class Policy:
             ("Q3 a fork", self.fork),
             ("Q4 CANCEL at each stage", self.cancelled),
             ("P18 580", self.failures),
-            ("Q7 the peer refuses", self.no),
-            ("Q7 the peer is silent", self.silence),
+            ("F19 Q7 the peer refuses", self.no),
+            ("F19 Q7 the peer is silent", self.silence),
             ("Q4 Q7 the PCRF says yes too late", self.late_yes),
-            ("Q5 Q6 revoked", self.revoked),
+            ("F19 Q5 Q6 revoked", self.revoked),
             ("Q6 the video's bearer is lost", self.video_lost),
             ("G4 call records", self.records),
         ] + ([          # sessions of N5 are not kept
@@ -459,7 +459,7 @@ class Policy:
         ] if self.peer.mode == "rx" else []) + [
             ("Q5 the end of nobody's session", self.unknown),
             ("Q4 a phone that is gone", self.phone_gone),
-            ("Q4 Q7 the peer is killed and comes back", self.peer_gone),
+            ("F19 Q4 Q7 the peer is killed and comes back", self.peer_gone),
         ]
 
 

@@ -137,8 +137,8 @@ def main():
     cases = Cases()
     with Core(build, net, USERS + [CALLER], WORKERS, quiet_errors=()) as core:
         storm = Storm(core)
-        cases.run(f"{2 * len(USERS)} phones of {len(USERS)} users, REST and HSS against each other for {SECONDS} s", storm.rage)
-        cases.run("calm afterwards", storm.calm)
+        cases.run(f"F24 F25 {2 * len(USERS)} phones of {len(USERS)} users, REST and HSS against each other for {SECONDS} s", storm.rage)
+        cases.run("F24 F25 calm afterwards", storm.calm)
     core.finish(cases)
     cases.end()
 

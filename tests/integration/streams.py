@@ -247,12 +247,12 @@ class Streams:
 
     def run(self):
         """In order."""
-        for name, fn in (("a message in single octets", self.octets), ("a message in 60,000 segments", self.segments), ("200 resets in mid-message", self.resets),
-                         ("a peer that never reads", self.never_reads), ("thousands of idle connections", self.idle),
-                         ("200 slow senders", self.slow_senders), ("conflicting and overflowing Content-Length", self.lengths),
+        for name, fn in (("F17 a message in single octets", self.octets), ("F17 a message in 60,000 segments", self.segments), ("F17 200 resets in mid-message", self.resets),
+                         ("F17 a peer that never reads", self.never_reads), ("F12 F17 thousands of idle connections", self.idle),
+                         ("F17 200 slow senders", self.slow_senders), ("conflicting and overflowing Content-Length", self.lengths),
                          ("1000 requests in one write", self.many_at_once), ("noise", self.noise)):
             self.cases.run(name, self.witnessed, fn)
-        self.cases.run("a call afterwards", self.serves)
+        self.cases.run("F12 F17 a call afterwards", self.serves)
 
 
 def main():

@@ -341,7 +341,7 @@ class Tls:
             ("annex O a phone with Digest", self.annex_o, DIGEST),
             ("annex O a connection that closes", self.annex_o_closed),
             ("annex O a certificate that is not the P-CSCF's", self.annex_o_liar),
-            ("C9 certificates change by SIGHUP, no transaction is lost", self.reload),
+            ("F22 C9 certificates change by SIGHUP, no transaction is lost", self.reload),
             ("C9 a bad certificate changes nothing", self.reload_bad),
             ("SEC-15 no certificate, a stranger's, TLS 1.1", self.strangers),
             ("SEC-15 RFC 5922 a certificate of another domain", self.wrong_domain),
