@@ -13,8 +13,10 @@ import starts
 SETTLE_S, QUIET_S = 180, 1.0
 ADDRESS, PORT = "127.0.75.10", 5060
 PAGES, LIMIT = 20, 100
-POLLS_PER_S, PINGS_PER_S = 100, 200
-WINDOW_S, WINDOWS = 2.0, 6
+TWIN = "127.0.75.20"
+POLLS_PER_S, PINGS_PER_S = 100, 400
+WINDOW_S, PAIRS = 1.0, 40
+POLLED_RECORDS = 10000			# a page costs the same; a P-CSCF that was alone too long asks about each of them again
 POLLED = ("/metrics", "/api/v1/registrations?limit=100", "/api/v1/flows?limit=100", "/api/v1/transactions", "/api/v1/info")
 
 
@@ -40,10 +42,10 @@ class Local(http.client.HTTPConnection):
 class Daemon:
     """with Daemon(build, node, top): one that is ready, on the store that is in top/node."""
 
-    def __init__(self, build, node, top):
+    def __init__(self, build, node, top, address=ADDRESS):
         self.sock, notify, config = os.path.join(top, "rest"), os.path.join(top, "notify"), os.path.join(top, "rest.yaml")
         with open(config, "w", encoding="ascii") as f:
-            f.write(f'plmn: {{mcc: "001", mnc: "01"}}\nworkers: 1\nsip: {{listen: ["udp:{ADDRESS}:{PORT}"]}}\n' + starts.CONFIG[node].format() +
+            f.write(f'plmn: {{mcc: "001", mnc: "01"}}\nworkers: 1\nsip: {{listen: ["udp:{address}:{PORT}"], sources: {{exempt: ["127.0.75.11"]}}}}\n' + starts.CONFIG[node].format() +
                     f"state: {{dir: {os.path.join(top, node)}}}\nlog: {{level: error}}\nrest: {{unix_socket: {self.sock}}}\n")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(notify)
@@ -70,12 +72,12 @@ class Daemon:
         self.p.wait()
 
 
-def fill(build, node, top):
-    """100,000 registrations in its store."""
+def fill(build, node, top, records=starts.RECORDS):
+    """Registrations in its store."""
     program = os.path.join(build, "tests", "bench", "bench_store_" + node)
     if not os.access(program, os.X_OK):
         raise RuntimeError("%s is missing: make tests/bench/bench_store_%s" % (program, node))
-    p = subprocess.run([program, os.path.join(top, node), str(starts.RECORDS)], capture_output=True, text=True, check=False)
+    p = subprocess.run([program, os.path.join(top, node), str(records)], capture_output=True, text=True, check=False)
     if p.returncode:
         raise RuntimeError(program + ": " + p.stderr.strip())
 
@@ -129,26 +131,72 @@ def percentile(values, p):
     return values[min(len(values) - 1, int(len(values) * p))]
 
 
-def polled(sock):
-    """Latency in windows without and with polling, by turns."""
-    quiet, busy, number = [], [], int(time.time() * 1000)
+def worker(pid):
+    """Of a daemon of one worker: {thread: ns of processor time}, as the scheduler counts."""
+    found = {}
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as f:
+            found[tid] = int(f.read().split()[0])
+    return found
+
+
+def busiest(before, after):
+    """The SIP worker, in a window without polling: the thread that worked most."""
+    return max(after, key=lambda t: after[t] - before.get(t, 0))
+
+
+def window(s, pid, sock, number):
+    """Latencies, and ns of each thread, while `sock` is polled."""
+    stop = multiprocessing.Event()
+    p = multiprocessing.Process(target=poll, args=(sock, stop))
+    p.start()
+    try:
+        before = worker(pid)
+        found = latencies(s, number)
+        after = worker(pid)
+    finally:
+        stop.set()
+        p.join()
+    return found, before, after
+
+
+def median(values):
+    return percentile(values, 0.5)
+
+
+def polled(d, twin):
+    """Latency of d in pairs of windows, in one of which d is polled and in the other its twin: whatever else runs here and what the polling
+    client itself costs weighs on both alike.  The p99 of each window, and what is compared are their medians; the quarters of the pairs say
+    how far the figure is to be believed."""
+    rows, ns, number, tid = {"quiet": [], "polled": []}, {"quiet": [], "polled": []}, int(time.time() * 1000), None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.75.11", 5099))
         s.settimeout(5)
-        for _ in range(WINDOWS):
-            quiet += latencies(s, number)
-            stop = multiprocessing.Event()
-            p = multiprocessing.Process(target=poll, args=(sock, stop))
-            p.start()
-            busy += latencies(s, number + 100000)
-            stop.set()
-            p.join()
-            number += 200000
-    row = {"samples": len(quiet)}
+        for i in range(PAIRS):
+            for name in ("quiet", "polled") if i % 2 else ("polled", "quiet"):
+                found, before, after = window(s, d.p.pid, d.sock if name == "polled" else twin.sock, number)
+                number += 100000
+                tid = tid or (busiest(before, after) if name == "quiet" else None)
+                rows[name].append(found)
+                if tid:
+                    ns[name].append((after[tid] - before[tid]) / len(found))
+    row = {"windows": PAIRS, "samples": sum(map(len, rows["quiet"])),
+           "worker_ns_per_request": {k: median(v) for k, v in ns.items()}}
     for name, p in (("p50", 0.5), ("p99", 0.99)):
-        a, b = percentile(quiet, p), percentile(busy, p)
-        row[name] = {"quiet_us": a, "polled_us": b, "more_percent": (b / a - 1) * 100}
+        each = {k: [percentile(w, p) for w in v] for k, v in rows.items()}
+        more = [(b / a - 1) * 100 for a, b in zip(each["quiet"], each["polled"])]
+        a, b = median(each["quiet"]), median(each["polled"])
+        row[name] = {"quiet_us": a, "polled_us": b, "more_percent": (b / a - 1) * 100, "pairs_percent": [percentile(more, q) for q in (0.25, 0.5, 0.75)]}
     return row
+
+
+def beside_twin(build):
+    """A P-CSCF, and the same with the same table once more, which gets no SIP."""
+    with tempfile.TemporaryDirectory(prefix="bench-rest-") as one, tempfile.TemporaryDirectory(prefix="bench-rest-") as other:
+        for top in (one, other):
+            fill(build, "pcscf", top, POLLED_RECORDS)
+        with Daemon(build, "pcscf", one) as d, Daemon(build, "pcscf", other, TWIN) as twin:
+            return polled(d, twin)
 
 
 def measure(build, say):
@@ -161,9 +209,10 @@ def measure(build, say):
                 row = result["pages"][node] = pages(d.sock)
                 say("rest %s: a page of %d of %d registrations: " % (node, LIMIT, starts.RECORDS) + ", ".join(
                     "%s %.1f ms (worst %.1f)" % (k, v["median_ms"], v["worst_ms"]) for k, v in row.items()))
-                if node == "pcscf":
-                    row = result["polling"] = polled(d.sock)
-    say("rest: OPTIONS at the P-CSCF, %d polls a second or none: p50 %.0f and %.0f us (%+.1f %%), p99 %.0f and %.0f us (%+.1f %%)" % (
-        POLLS_PER_S, row["p50"]["polled_us"], row["p50"]["quiet_us"], row["p50"]["more_percent"], row["p99"]["polled_us"],
-        row["p99"]["quiet_us"], row["p99"]["more_percent"]))
+    row = result["polling"] = beside_twin(build)
+    say("rest: OPTIONS at the P-CSCF, %d polls a second of it or of its twin, medians of %d windows: p50 %.0f and %.0f us (%+.1f %%), p99 %.0f "
+        "and %.0f us (%+.1f %%; quarters of the pairs %+.1f, %+.1f, %+.1f %%); processor time of its worker %.0f and %.0f us for a request" % (
+            POLLS_PER_S, PAIRS, row["p50"]["polled_us"], row["p50"]["quiet_us"], row["p50"]["more_percent"], row["p99"]["polled_us"],
+            row["p99"]["quiet_us"], row["p99"]["more_percent"], *row["p99"]["pairs_percent"], row["worker_ns_per_request"]["polled"] / 1000,
+            row["worker_ns_per_request"]["quiet"] / 1000))
     return result
