@@ -168,11 +168,16 @@ static void read_profile(const struct registration *g, const struct cx_saa *a, s
 	r->why = "the profile that the HSS sent cannot be used";
 }
 
-/* The HSS that answered before is away: any other one of the realm may.  true: it is asked. */
+bool hss_is_away(const struct dia_result *r)
+{
+	return r->err == -ENOTCONN || (r->err == 0 && !r->experimental && (r->code == DIA_UNABLE_TO_DELIVER || r->code == DIA_TOO_BUSY));
+}
+
+/* true: another one is asked. */
 static bool asked_by_realm(struct registration *g, const struct cx_saa *a)
 {
 	char *impu = g->asking.impu;
-	bool away = impu && (a->result.err == -ENOTCONN || (a->result.err == 0 && !a->result.experimental && a->result.code == DIA_UNABLE_TO_DELIVER));
+	bool away = impu && hss_is_away(&a->result);
 
 	g->asking.impu = NULL;
 	if (away) {

@@ -243,12 +243,6 @@ static void ask_again(struct reg_job *job);
 static void by_address(struct reg_job *job);
 static void without_address(struct reg_job *job);
 
-/* The HSS that answered before is away: any other one of the realm may. */
-static bool is_away(const struct registration *g, const struct dia_result *r)
-{
-	return g->hss && (r->err == -ENOTCONN || (r->err == 0 && !r->experimental && r->code == DIA_UNABLE_TO_DELIVER));
-}
-
 static void on_maa(void *arg, const struct cx_maa *m)
 {
 	struct reg_job *job = arg;
@@ -256,7 +250,7 @@ static void on_maa(void *arg, const struct cx_maa *m)
 	struct cx_verdict v = cx_judge(&m->result, registration_scscf(g)->hss);
 	struct challenge *c;
 
-	if (is_away(g, &m->result) && !job->resync) {
+	if (g->hss && hss_is_away(&m->result) && !job->resync) {
 		g->hss = 0;
 		ask_again(job);
 		return;

@@ -226,6 +226,8 @@ void assign_send(struct registration *g, enum cx_sar_type t, struct str impu, as
 /* Destination-Host, TS 29.228 §6.1: who answered for the user before is asked again; empty: the realm is.  hss_learn: what an answer said. */
 struct str hss_host(const struct registration *g);
 void hss_learn(struct registration *g, struct str host);
+/* The HSS that was asked by its name is away, or has too much to do (RFC 6733 §7.1.3): any other one of the realm may. */
+bool hss_is_away(const struct dia_result *r);
 void hss_hear(struct registration *g, const struct sip_msg *m);	/* what an I-CSCF says of it: P-User-Database, RFC 4457; nothing when we know */
 /* The SAR of a REGISTER that is about to bind its contacts. */
 void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn);

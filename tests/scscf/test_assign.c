@@ -270,6 +270,8 @@ START_TEST(test_user_database_row_I8)
 END_TEST
 
 /* D12, TS 29.228 §6.1: who answered is asked again, by its name; when it is away, the realm is. */
+static const char *const aways[] = { "away", "busy" };
+
 START_TEST(test_destination_host_is_learned_D12)
 {
 	struct reg_rig hss;
@@ -292,15 +294,15 @@ START_TEST(test_destination_host_is_learned_D12)
 	phone.expires = 0;
 	phone_begin(&phone);
 	phone_send(&hss, &phone);
-	hss.maa = (struct dia_result){ -ENOTCONN, 0, false };
-	rig_answer(&hss);					/* away: by realm */
+	hss.maa = _i ? (struct dia_result){ 0, DIA_TOO_BUSY, false } : (struct dia_result){ -ENOTCONN, 0, false };
+	rig_answer(&hss);					/* away, or busy (RFC 6733 §7.1.3): by realm */
 	hss.maa = (struct dia_result){ 0, DIA_SUCCESS, false };
 	rig_answer(&hss);
 	ck_assert_uint_eq(hss.status, 401);
 	ck_assert_str_eq(hss.hosts, "hss2.test - ");
 	ck_assert_int_eq(phone_solve(&hss, &phone), 0);
 	phone_send(&hss, &phone);
-	hss.saa = (struct dia_result){ 0, DIA_UNABLE_TO_DELIVER, false };
+	hss.saa = (struct dia_result){ 0, _i ? DIA_TOO_BUSY : DIA_UNABLE_TO_DELIVER, false };
 	rig_answer(&hss);
 	hss.saa = (struct dia_result){ 0, DIA_SUCCESS, false };
 	rig_answer(&hss);
@@ -312,15 +314,15 @@ START_TEST(test_destination_host_is_learned_D12)
 	phone_init(&phone);
 	hss.hss = "hss1.test";
 	phone_send(&hss, &phone);
-	hss.saa = (struct dia_result){ -ENOTCONN, 0, false };
+	hss.saa = _i ? (struct dia_result){ 0, DIA_TOO_BUSY, false } : (struct dia_result){ -ENOTCONN, 0, false };
 	ck_assert_int_eq(phone_solve(&hss, &phone), 0);
-	ck_assert_uint_eq(phone_send(&hss, &phone), 504);
+	ck_assert_uint_eq(phone_send(&hss, &phone), _i ? 503 : 504);
 	ck_assert_str_eq(hss.hosts, "- hss1.test - ");
 	rig_fini(&hss);
 }
 END_TEST
 
-TEST_MAIN("assign", TEST_ROWS(test_user_database_row_I8, databases), TEST_ONE(test_destination_host_is_learned_D12), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
+TEST_MAIN("assign", TEST_ROWS(test_user_database_row_I8, databases), TEST_ROWS(test_destination_host_is_learned_D12, aways), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
 	  TEST_ROWS(test_profile_row_S8_S10, profiles), TEST_ONE(test_too_much_data_S7), TEST_ROWS(test_charging_row_S10, charging), TEST_ONE(test_charging_vector_G1),
 	  TEST_ROWS(test_types_row_S7, bear), TEST_ONE(test_refresh_without_change_costs_nothing),
 	  TEST_ONE(test_answer_after_the_phone_gave_up), TEST_ONE(test_stop_while_waiting))
