@@ -115,19 +115,39 @@ static bool is_on_path(const struct aor_view *set, const struct sip_uri *u)
 	return false;
 }
 
+/* A server's URI without a user stands for all that it calls itself. */
+static bool is_server(struct str server, const struct sip_uri *u)
+{
+	struct sip_uri named;
+
+	return sip_uri_parse(server, &named, NULL) == 0 && (named.user.l ? sip_uri_equal(&named, u) : names_host(u, server));
+}
+
 /* registrar.reg_event_subscribers: URIs of application servers. */
 static bool is_named(const struct scscf *s, const struct sip_uri *u)
 {
 	const struct reg_config *c = s->reg;
-	struct sip_uri named;
 
-	for (size_t i = 0; c->root && i < cfg_list_len(c->root, "registrar.reg_event_subscribers"); i++) {
-		struct str one = cfg_strs_at(c->root, "registrar.reg_event_subscribers", i);
-
-		if (sip_uri_parse(one, &named, NULL) == 0 && (named.user.l ? sip_uri_equal(&named, u) : names_host(u, one)))
+	for (size_t i = 0; c->root && i < cfg_list_len(c->root, "registrar.reg_event_subscribers"); i++)
+		if (is_server(cfg_strs_at(c->root, "registrar.reg_event_subscribers", i), u))
 			return true;
-	}
 	return false;
+}
+
+/* §5.4.2.1.1: an application server of the user's filter criteria. */
+static bool serves(const struct aor_view *set, const struct sip_uri *u)
+{
+	bool yes = false;
+
+	for (unsigned i = 0; i < set->n; i++)
+		for (unsigned k = 0; k < set->v[i]->profile->n_services && !yes; k++) {
+			struct criteria *c = profile_criteria(set->v[i]->profile, k);
+
+			for (unsigned n = 0; c && n < c->n && !yes; n++)
+				yes = is_server(c->v[n].server, u);
+			obj_unref(c);
+		}
+	return yes;
 }
 
 /* NULL: may not.  Else who it is, for the log. */
@@ -147,7 +167,7 @@ static const char *authorized(const struct scscf_worker *sw, const struct sessio
 			return "user";
 		if (is_on_path(set, &na.uri))
 			return "p-cscf";
-		if (is_named(sw->s, &na.uri))
+		if (serves(set, &na.uri) || is_named(sw->s, &na.uri))
 			return AS_WATCHES;
 	}
 	return !by && session_config_is_as(sw->s->sessions, &in->m->flow) ? AS_WATCHES : NULL;

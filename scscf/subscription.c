@@ -271,18 +271,20 @@ static int send_notify(struct subscription *s, struct aor_view *now)
 	return s->notify ? 0 : -ENOBUFS;
 }
 
+/* A registration for emergencies is none that is told of (§5.4.8). */
+static bool has_contacts(const struct aor_view *set)
+{
+	for (unsigned i = 0; set && i < set->n; i++)
+		if (set->v[i]->n_contacts && !set->v[i]->emergency)
+			return true;
+	return false;
+}
+
 /* Nothing is registered any more, under no identity of the set: the subscription ends with it (TS 24.229 §5.4.2.1.2).
  * One to a user that was not registered when it began waits. */
 static bool is_over(const struct subscription *s, const struct aor_view *now)
 {
-	bool had = false;
-
-	for (unsigned i = 0; now && i < now->n; i++)
-		if (now->v[i]->n_contacts)
-			return false;
-	for (unsigned i = 0; s->told && i < s->told->n; i++)
-		had = had || s->told->v[i]->n_contacts;
-	return had || !now;
+	return !has_contacts(now) && (has_contacts(s->told) || !now);
 }
 
 void subscription_tell(struct subscription *s)

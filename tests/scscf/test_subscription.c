@@ -61,6 +61,36 @@ START_TEST(test_who_row)
 }
 END_TEST
 
+/* S15, TS 24.229 §5.4.2.1.1: who has services for the user may watch his registration; nobody else's servers may. */
+static const struct { const char *name, *by; unsigned status; } servers[] = {
+	{ "S15 a server of his criteria", "sip:as1.home.example:5070", 200 },
+	{ "S15 what it calls itself", "sip:presence@as1.home.example:5070", 200 },
+	{ "S15 named with a user", "sip:mmtel@as2.home.example", 200 },
+	{ "S15 another user of that host", "sip:other@as2.home.example", 403 },
+	{ "S15 another port", "sip:as1.home.example", 403 },
+	{ "S15 another server", "sip:as3.home.example", 403 },
+};
+
+START_TEST(test_server_of_criteria_row)
+{
+	static const char ifc[] = "<InitialFilterCriteria><Priority>%u</Priority><ApplicationServer><ServerName>%s</ServerName></ApplicationServer>"
+				  "</InitialFilterCriteria>";
+	char service[1024], by[256];
+	struct rig r;
+	int n;
+
+	rig_init(&r, NULL);
+	n = snprintf(service, sizeof(service), "<PublicIdentity><Identity>sip:hugo@home.example</Identity></PublicIdentity>");
+	n += snprintf(service + n, sizeof(service) - (size_t)n, ifc, 1u, "sip:as1.home.example:5070");
+	snprintf(service + n, sizeof(service) - (size_t)n, ifc, 2u, "sip:mmtel@as2.home.example");
+	rig_user(&r, 0x77, service, "sip:hugo@10.8.0.9");
+	snprintf(by, sizeof(by), "P-Asserted-Identity: <%s>\n" CONTACT, servers[_i].by);
+	subscribe(&r, "sip:hugo@home.example", NULL, by);
+	ck_assert_msg(rig_status(&r) == servers[_i].status, "%s: %u", servers[_i].name, rig_status(&r));
+	rig_fini(&r);
+}
+END_TEST
+
 static const struct { const char *name, *from_ip, *by, *type; } watchers[] = {
 	{ "the P-CSCF", NULL, BY("sip:p1.home.example"), "Type 1" }, { "the user", NULL, BY("sip:alice@home.example"), "Type 1" },
 	{ "an application server", "10.9.9.9", BY("sip:as.home.example"), "Type 3" },
@@ -266,6 +296,21 @@ START_TEST(test_gone)			/* nothing is registered any more: the subscription ends
 	rig_reply(&r, rig_req(&r, "NOTIFY", 1), 200, "");
 	subscribe(&r, "sip:" RIG_NAME, tag_of(&r), CONTACT "Expires: 0\n");	/* clients.md 8 */
 	ck_assert_uint_eq(rig_status(&r), 481);
+	end(&r);
+}
+END_TEST
+
+START_TEST(test_gone_but_for_emergencies_S20)	/* what stands beside it is not told of: it is over all the same */
+{
+	struct rig r;
+
+	begin(&r);
+	rig_reply(&r, rig_req(&r, "NOTIFY", 0), 200, "");
+	r.emergency = true;
+	rig_user(&r, 0x77, "<PublicIdentity><Identity>sip:alice@home.example</Identity></PublicIdentity>", "sip:alice@10.9.0.9;sos");
+	change(&r, 0, NULL, phone1, REGINFO_UNREGISTERED);
+	ck_assert_str_eq(rig_hdr(notify(&r, 1), SIP_H_SUBSCRIPTION_STATE), "terminated;reason=noresource");
+	ck_assert(!rig_has(notify(&r, 1), "sos"));
 	end(&r);
 }
 END_TEST
@@ -502,7 +547,7 @@ START_TEST(test_gruus_are_told_S13_RFC_5628)
 END_TEST
 
 TEST_MAIN("subscription", TEST_ONE(test_gruus_are_told_S13_RFC_5628), TEST_ROWS(test_who_row, rows), TEST_ROWS(test_charging_row_G1, watchers), TEST_ONE(test_by_service_route), TEST_ONE(test_dialog),
-	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone),
+	  TEST_ONE(test_one_at_a_time), TEST_ONE(test_implicit), TEST_ONE(test_partial), TEST_ONE(test_gone), TEST_ONE(test_gone_but_for_emergencies_S20), TEST_ROWS(test_server_of_criteria_row, servers),
 	  TEST_ONE(test_refresh_and_end), TEST_ONE(test_fetch), TEST_ONE(test_expires), TEST_ROWS(test_failure_row, failures), TEST_ONE(test_every_status_reg_20), TEST_ONE(test_every_provisional_reg_20),
 	  TEST_ONE(test_comes_again_S14_RFC_6665_4_2_2), TEST_ONE(test_the_pause_does_not_outlive_it_S14),
 	  TEST_ONE(test_unregistered), TEST_ONE(test_comes_late), TEST_ONE(test_makes_room))
