@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/util/clock.h"
+#include "common/util/rand.h"
 #include "scscf/gruu.h"
 #include "scscf/keep.h"
 #include "scscf/registration.h"
@@ -168,6 +169,20 @@ static void for_emergencies(struct binding_plan *p, const struct reg_config *c)
 			p->change[i].expires_s = c->emergency_max_expires_s;
 }
 
+/* Row S21: those who came at once, after an outage, do not come back at once.  A phone gets at most what it asked for. */
+static void spread(struct binding_plan *p, const struct reg_config *c)
+{
+	for (unsigned i = 0; i < p->n && !p->emergency; i++) {
+		uint32_t *s = &p->change[i].expires_s, most = (uint32_t)((uint64_t)*s * c->expires_spread_percent / 100);
+
+		if (*s <= c->min_expires_s || most == 0)
+			continue;
+		if (most > *s - c->min_expires_s)
+			most = *s - c->min_expires_s;
+		*s -= rand_below(most + 1);
+	}
+}
+
 int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct binding_plan *ret, const char **reterr)
 {
 	unsigned n = sip_values_count(m, SIP_H_CONTACT);
@@ -200,6 +215,7 @@ int binding_plan_make(struct sip_msg *m, const struct reg_config *c, struct bind
 			ret->n++;
 	}
 	for_emergencies(ret, c);
+	spread(ret, c);
 	if (!stars)
 		return read_outbound(m, c, ret, reterr);
 	/* RFC 3261 §10.3 step 6: "*" stands alone, with Expires: 0. */

@@ -18,6 +18,9 @@ static const struct cfg_row rows[] = {
 	{ "registrar.max_expires_s", CFG_INT, 1, 31536000, "7200", NULL, CFG_RELOAD, "s", "Longer is shortened to this." },
 	{ "registrar.emergency_max_expires_s", CFG_INT, 60, 31536000, "3600", NULL, CFG_RELOAD, "s",
 	  "The same for registrations for emergencies, which have no least time (TS 24.229 §5.4.8.2)." },
+	{ "registrar.expires_spread_percent", CFG_INT, 0, 50, "0", NULL, CFG_RELOAD, NULL,
+	  "Each registration gets up to so much less time than it could, by chance, but not less than min_expires_s: phones that came at once do not "
+	  "come back at once; 0: exact times." },
 	{ "registrar.max_contacts", CFG_INT, 1, REG_MAX_CONTACTS, "10", NULL, CFG_RELOAD, NULL,
 	  "Contacts of one private identity; one more takes the place of the one refreshed longest ago." },
 	{ "registrar.await_auth_s", CFG_INT, 1, 3600, "240", NULL, CFG_RELOAD, "s", "Timer reg-await-auth (TS 24.229 §7.8)." },
@@ -171,6 +174,7 @@ struct reg_config *reg_config_new(const struct cfg *c)
 		.min_expires_s = (uint32_t)cfg_int(r, "registrar.min_expires_s"),
 		.max_expires_s = (uint32_t)cfg_int(r, "registrar.max_expires_s"),
 		.emergency_max_expires_s = (uint32_t)cfg_int(r, "registrar.emergency_max_expires_s"),
+		.expires_spread_percent = (uint32_t)cfg_int(r, "registrar.expires_spread_percent"),
 		.max_contacts = (uint32_t)cfg_int(r, "registrar.max_contacts"),
 		.await_auth_s = (uint32_t)cfg_int(r, "registrar.await_auth_s"),
 		.vectors = (uint32_t)cfg_int(r, "registrar.vectors"),

@@ -11,6 +11,7 @@ enum reg_qop { REG_QOP_NONE, REG_QOP_AUTH, REG_QOP_AUTH_INT, REG_QOP_BOTH };
 struct reg_config {			/* registrar.*; names as in the configuration */
 	uint32_t default_expires_s, min_expires_s, max_expires_s;
 	uint32_t emergency_max_expires_s;	/* of a registration for emergencies */
+	uint32_t expires_spread_percent;	/* taken off at random */
 	uint32_t max_contacts;		/* per registration */
 	uint32_t await_auth_s;		/* reg-await-auth, TS 24.229 §7.8: 240 */
 	uint32_t vectors;		/* asked for in one MAR: 1..CX_MAX_VECTORS */

@@ -282,6 +282,48 @@ START_TEST(test_gruu_row_S13)
 }
 END_TEST
 
-TEST_MAIN("binding", TEST_ROWS(test_outbound_row, flow_rows), TEST_ROWS(test_gruu_row_S13, gruus), TEST_ROWS(test_binding_row_S11_S12, rows), TEST_ONE(test_order_of_requests), TEST_ROWS(test_instance_row_S12, instances),
+/* S21: downwards, by chance, never below the least time. */
+static const struct { const char *name; uint32_t percent, asked, least; bool sos; } spreads[] = {
+	{ "S21 exact", 0, 600, 600, false }, { "S21 a tenth", 10, 600, 540, false }, { "S21 not below the least", 50, 80, 60, false },
+	{ "S21 the least itself", 50, 60, 60, false }, { "S21 not for emergencies", 50, 600, 600, true },
+};
+
+static uint32_t granted(void)		/* expires of the Contact in the 200 */
+{
+	struct str v = sip_msg_value(r.m, SIP_H_CONTACT);
+	struct sip_nameaddr n;
+	uint32_t s = 0;
+
+	ck_assert_int_eq(sip_nameaddr_parse(v, &n), 0);
+	ck_assert(sip_nameaddr_param(&n, "expires", &v) && str_to_u32(v, &s) == 0);
+	return s;
+}
+
+START_TEST(test_spread_row)
+{
+	uint32_t low = UINT32_MAX, high = 0;
+
+	for (unsigned n = 0; n < 60; n++) {
+		uint32_t s;
+
+		rig_init(&r);
+		r.cfg->min_expires_s = 60;
+		r.cfg->expires_spread_percent = spreads[_i].percent;
+		phone_init(&p);
+		p.integrity = "yes";
+		p.expires = (int)spreads[_i].asked;
+		p.contact = spreads[_i].sos ? "<sip:a@10.0.0.1;sos>" : NULL;
+		ck_assert_msg(phone_register(&r, &p) == 200, "%s: %u", spreads[_i].name, r.status);
+		s = granted();
+		low = s < low ? s : low;
+		high = s > high ? s : high;
+		rig_fini(&r);
+	}
+	ck_assert_msg(low >= spreads[_i].least && high <= spreads[_i].asked, "%s: %u to %u", spreads[_i].name, low, high);
+	ck_assert_msg((low == high) == (spreads[_i].least == spreads[_i].asked), "%s: %u to %u", spreads[_i].name, low, high);
+}
+END_TEST
+
+TEST_MAIN("binding", TEST_ROWS(test_spread_row, spreads), TEST_ROWS(test_outbound_row, flow_rows), TEST_ROWS(test_gruu_row_S13, gruus), TEST_ROWS(test_binding_row_S11_S12, rows), TEST_ONE(test_order_of_requests), TEST_ROWS(test_instance_row_S12, instances),
 	  TEST_ONE(test_the_oldest_makes_room_S12), TEST_ONE(test_path_is_kept_with_its_contact), TEST_ROWS(test_header_row, headers),
 	  TEST_ROWS(test_identity_row, identities))
