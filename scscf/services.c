@@ -132,6 +132,7 @@ static struct session_target *server_target(struct session *s, struct session_in
 	t->route[1] = odi_route(s, c, in->m->arena);
 	t->n_routes = 2;
 	t->wait_ms = session_config_as_wait(s->sw->s->sessions, c->k->server);
+	t->progress_ms = s->sw->s->sessions ? s->sw->s->sessions->as_progress_ms : SESSION_AS_PROGRESS_MS;
 	t->id = s->user_id;
 	t->trusted = true;			/* TS 24.229 §4.4: application servers of the network are inside */
 	t->abroad = sip_uri_parse(c->k->server, &u, NULL) == 0 && sip_uri_host_addr(&u, &literal) < 0 &&
@@ -344,7 +345,8 @@ void services_response(struct session *s, struct as_call *c, const struct sip_ms
 	}
 }
 
-/* A request that is not an INVITE gets no 1xx: when it came back to us the server is well, and somebody else is slow. */
+/* A request that is not an INVITE gets no 1xx: when it came back to us the server is well, and somebody else is slow.  So for an INVITE
+ * behind its 100 (§5.4.3.2: a 1xx above 100 is what counts). */
 bool services_waited(struct session *s, struct as_call *c)
 {
 	(void)s;

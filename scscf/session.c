@@ -165,7 +165,7 @@ static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_
 static int target_add(struct session *s, struct session_target *t)
 {
 	struct proxy_target pt = { .ruri = t->ruri, .n_routes = t->n_routes, .q = t->q, .side = TX_CORE, .tag = t,
-				   .wait_ms = t->wait_ms };
+				   .wait_ms = t->wait_ms, .progress_ms = t->progress_ms };
 
 	for (unsigned i = 0; i < t->n_routes; i++)
 		pt.route[i] = t->route[i];

@@ -22,6 +22,7 @@ enum session_side { SIDE_DIALOG = 0, SIDE_ORIGINATING = 1, SIDE_TERMINATING = 2 
 #define SESSION_NON_INVITE_WAIT_MS 28000u	/* below 64*T1, so that an answer of ours is heard: RFC 4320 §4.2 */
 #define SESSION_OUTER_WAIT_MS 2000u	/* so much longer waits the side that is nearer to the caller */
 #define SESSION_AS_WAIT_MS 5000u	/* sessions.as_wait_ms, as_hold_s when there is no configuration */
+#define SESSION_AS_PROGRESS_MS 20000u	/* sessions.as_progress_ms likewise */
 #define SESSION_AS_HOLD_S 10u
 #define SESSION_MAX_CONTACTS (REG_MAX_CONTACTS * REG_MAX_SHARED)	/* of one address of record */
 #define NUMBER_MAX_DIGITS 64u		/* E.164 has 15; local numbers may be longer; more: 484 */
@@ -51,7 +52,7 @@ struct session_config {			/* sessions.*; texts borrowed from the configuration *
 	struct session_route *routes;
 	size_t n_routes;
 	uint32_t non_invite_wait_ms;
-	uint32_t as_wait_ms, as_hold_s, max_session_s, max_per_user;
+	uint32_t as_wait_ms, as_progress_ms, as_hold_s, max_session_s, max_per_user;
 	bool end_with_contact;
 	struct str dummy_server;	/* criteria that name it want no server, but count; empty: none */
 	bool refuse_without_service;	/* 403 when no criterion wants a request */
@@ -77,6 +78,7 @@ struct session_target {
 	struct str route[4];		/* pushed, [0] topmost */
 	unsigned n_routes, q;
 	uint32_t wait_ms;		/* for any answer at all; 0: no limit */
+	uint32_t progress_ms;		/* INVITE: for more than 100; 0: no limit */
 	bool trusted;			/* inside the trust domain (TS 24.229 §4.4) */
 	bool abroad;			/* not of the home network */
 	uint64_t id;			/* registration whose side our Record-Route stands for */

@@ -44,6 +44,8 @@ const struct cfg_row scscf_session_schema[] = {
 	  "Sessions of a phone end when its contact does: de-registration by the phone or the network, expiry (TS 24.229 §5.4.1.4, §5.4.1.5)." },
 	{ "sessions.as_wait_ms", CFG_INT, 100, 60000, "5000", NULL, 0, "ms",
 	  "An application server that says nothing for so long has failed: default handling (TS 24.229 §5.4.3.2)." },
+	{ "sessions.as_progress_ms", CFG_INT, 0, 170000, "20000", NULL, 0, "ms",
+	  "One that took an INVITE with 100, and then neither sends another 1xx nor the request back for so long, has failed, too; 0: until timer C." },
 	{ "sessions.as_budgets", CFG_LIST, .help = "Application servers that get another time than as_wait_ms." },
 	{ "sessions.as_budgets[].server", CFG_STR, 5, 253, NULL, NULL, CFG_REQUIRED, NULL,
 	  "SIP URI that is equal (RFC 3261 §19.1.4) to the ServerName of the filter criteria." },
@@ -190,6 +192,7 @@ int session_config_new(const struct cfg *c, struct session_config **ret)
 		return -ENOMEM;
 	s->root = r;
 	s->end_with_contact = cfg_bool(r, "sessions.end_with_contact");
+	s->as_progress_ms = (uint32_t)cfg_int(r, "sessions.as_progress_ms");
 	s->country_code = cfg_str(r, "sessions.country_code");
 	s->national_prefix = cfg_str(r, "sessions.national_prefix");
 	s->area_code = cfg_str(r, "sessions.area_code");

@@ -421,13 +421,13 @@ static void on_timer_c(struct timer *t)
 	proxy_leave(p);
 }
 
-/* The user's own limit for any answer at all (proxy_target.wait_ms). */
+/* The user's own limit for any answer at all (proxy_target.wait_ms), and behind a 100 for more than that (progress_ms). */
 static void on_timer_wait(struct timer *t)
 {
 	struct proxy_branch *b = container_of(t, struct proxy_branch, timer_wait);
 	struct proxy *p = b->p;
 
-	if (b->state != BRANCH_CALLING && b->state != BRANCH_RESOLVING)
+	if (b->state != BRANCH_CALLING && b->state != BRANCH_RESOLVING && !(b->state == BRANCH_PROCEEDING && b->progress_ms))
 		return;
 	if (p->ops->waited && !p->ops->waited(p->user, p, b))
 		return;

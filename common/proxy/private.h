@@ -53,7 +53,7 @@ struct proxy_branch {
 	uint8_t n_routes, n_early, n_early_kept;
 	uint8_t side;				/* enum tx_side */
 	unsigned q;
-	uint32_t wait_ms;
+	uint32_t wait_ms, progress_ms;
 	struct str ruri, *route;		/* in the arena of the request, as is the flow */
 	const struct sip_flow *flow;		/* NULL: by resolution */
 	void *tag;

@@ -184,6 +184,7 @@ int proxy_target_add(struct proxy *p, const struct proxy_target *t)
 	b->side = (uint8_t)t->side;
 	b->tag = t->tag;
 	b->wait_ms = t->wait_ms;
+	b->progress_ms = t->progress_ms;
 	b->urgent = p->in_failed;
 	b->res = &proxy_unresolved;
 	branch_timers_init(b);

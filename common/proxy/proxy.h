@@ -65,7 +65,7 @@ struct proxy_ops {
 	/* A branch ended without 2xx; status 408 (timer), 503 (unreachable), else the response's.  New targets may be added
 	 * here (next S-CSCF, default handling): they start at once.  m is NULL for our own.  May be NULL. */
 	void (*branch_failed)(void *user, struct proxy *p, struct proxy_branch *b, unsigned status, struct sip_msg *m);
-	/* proxy_target.wait_ms is over: false lets the branch go on without a limit of its own.  NULL: it fails with 408. */
+	/* proxy_target.wait_ms or progress_ms is over: false lets the branch go on without a limit of its own.  NULL: it fails with 408. */
 	bool (*waited)(void *user, struct proxy *p, struct proxy_branch *b);
 	/* No branch is left and none was added: the final response about to go upstream, m NULL when it is our own
 	 * (status).  The user may answer by itself through tx_server_reply() and return true.  May be NULL. */
@@ -93,6 +93,7 @@ struct proxy_target {
 	enum tx_side side;
 	void *tag;			/* the user's own */
 	uint32_t wait_ms;		/* no final or provisional so long: the branch fails with 408 (I5); 0: no limit of its own */
+	uint32_t progress_ms;		/* INVITE: nothing but 100 so long behind the first one: CANCEL, and it fails with 408; 0: timer C only */
 };
 int proxy_target_add(struct proxy *p, const struct proxy_target *t);	/* texts copied; 0, -ENOMEM, -ENOSPC (max_breadth) */
 void proxy_start(struct proxy *p);

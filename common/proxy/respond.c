@@ -264,7 +264,10 @@ static void heard_provisional(struct proxy_branch *b, unsigned status)
 {
 	struct proxy *p = b->p;
 
-	timer_stop(&b->timer_wait);
+	if (status > 100 || b->state == BRANCH_CALLING)
+		timer_stop(&b->timer_wait);
+	if (status == 100 && b->state == BRANCH_CALLING && b->progress_ms && proxy_is_invite(p))
+		timer_start(p->layer->env.wheel, &b->timer_wait, b->progress_ms);	/* it took the request: what does it do with it? */
 	timer_stop(&b->timer_answer);
 	if (b->state == BRANCH_CALLING)
 		b->state = BRANCH_PROCEEDING;

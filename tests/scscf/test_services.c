@@ -373,6 +373,45 @@ START_TEST(test_budget_row)		/* TS 24.229 §5.4.3.2: default handling when the t
 }
 END_TEST
 
+/* §5.4.3.2: 100 says nothing of what the server does. */
+static const struct { const char *name, *sessions, *as; unsigned then; bool back; uint32_t ms; bool fails; unsigned up; } hangs[] = {
+	{ "T8 nothing behind 100", "{as_progress_ms: 3000}", AS("1", ""), 0, false, 3000, true, 0 },
+	{ "T8 by default", NULL, AS("1", ""), 0, false, 20000, true, 0 },
+	{ "T8 nothing behind 100, terminated", "{as_progress_ms: 3000}", AS("1", END_IT), 0, false, 3000, true, 408 },
+	{ "T8 another 100 does not prolong it", "{as_progress_ms: 3000}", AS("1", ""), 100, false, 3000, true, 0 },
+	{ "T8 a 183 is progress", "{as_progress_ms: 3000}", AS("1", ""), 183, false, 3000, false, 0 },
+	{ "T8 it sent the request back", "{as_progress_ms: 3000}", AS("1", ""), 0, true, 3000, false, 0 },
+	{ "T8 no limit", "{as_progress_ms: 0}", AS("1", ""), 0, false, 60000, false, 0 },
+};
+
+START_TEST(test_hangs_row)
+{
+	char service[2048];
+	struct rig r;
+	unsigned n;
+
+	rig_init(&r, hangs[_i].sessions);
+	rig_users(&r);
+	snprintf(service, sizeof(service), IVAN IFC("1", CASE("0"), "%s"), hangs[_i].as);
+	rig_user(&r, ID_IVAN, service, CONTACT);
+	originate(&r, "INVITE", "sip:bob@home.example", "");
+	rig_reply(&r, rig_req(&r, "INVITE", 0), 100, "");
+	rig_run(&r, 1000);
+	if (hangs[_i].then)
+		rig_reply(&r, rig_req(&r, "INVITE", 0), hangs[_i].then, "");
+	if (hangs[_i].back)
+		rig_return(&r, rig_req(&r, "INVITE", 0), NULL, NULL);
+	n = 1 + hangs[_i].back;
+	rig_run(&r, hangs[_i].ms - 1100);
+	ck_assert_msg(!rig_req(&r, "CANCEL", 0) && !rig_req(&r, "INVITE", n), "%s: too early: %s", hangs[_i].name, rig_down(&r));
+	rig_run(&r, 300);
+	ck_assert_msg((rig_req(&r, "CANCEL", 0) != NULL) == hangs[_i].fails, "%s: %s", hangs[_i].name, rig_down(&r));
+	ck_assert_msg((rig_req(&r, "INVITE", n) != NULL) == (hangs[_i].fails && !hangs[_i].up), "%s: %s", hangs[_i].name, rig_down(&r));
+	ck_assert_msg(!hangs[_i].up || rig_status(&r) == hangs[_i].up, "%s: %u", hangs[_i].name, rig_status(&r));
+	rig_fini(&r);
+}
+END_TEST
+
 enum how { STATUS, SILENT, NOWHERE, PROGRESS, PASSED_ON };
 static const struct { const char *name, *method; const char *as; enum how how; unsigned status; bool goes_on; unsigned up; } failures[] = {
 	{ "500, continued", "INVITE", AS("1", ""), STATUS, 500, true, 0 },
@@ -564,7 +603,7 @@ START_TEST(test_unknown_users)
 }
 END_TEST
 
-TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_without_service_row_T6, withouts), TEST_ONE(test_fallback_chain_T6), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
+TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_without_service_row_T6, withouts), TEST_ONE(test_fallback_chain_T6), TEST_ROWS(test_hangs_row, hangs), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
 	  TEST_ONE(test_wildcarded_psi), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
