@@ -9,6 +9,7 @@ struct caller {
 	struct reg_view *view;
 	const struct profile_identity *id;	/* asserted, or the default one */
 	struct str display;			/* as the P-CSCF wrote it */
+	struct str meant;			/* a wildcarded identity: the one of them that calls (TS 23.003 §13.4A) */
 };
 
 /* TS 24.229 §5.4.3.2, TS 23.380 §4.4: the registration behind a good token is gone, with the phone not knowing.  It is told to
@@ -35,12 +36,14 @@ static bool has_contact(const struct reg_view *v)
 /* An identity of the profile that the value of a header names. */
 static const struct profile_identity *identity_of(const struct profile *p, struct str value, struct sip_nameaddr *ret)
 {
+	const struct profile_identity *id;
 	char text[512];
 	struct str aor;
 
 	if (sip_nameaddr_parse(value, ret) < 0 || sip_uri_aor(&ret->uri, text, sizeof(text), &aor) < 0)
 		return NULL;
-	return profile_find(p, aor);
+	id = profile_find(p, aor);
+	return id ? id : wildcard_find(p, aor);
 }
 
 /* The asserted identity, of P-Asserted-Identity's two values the first that is the user's. */
@@ -54,6 +57,8 @@ static void asserted(const struct session_in *in, struct caller *c)
 		c->id = identity_of(c->view->profile, value, &n);
 		if (c->id)
 			c->display = n.display;
+		if (c->id && wildcard_is(c->id))
+			c->meant = n.uri.text;
 	}
 }
 
@@ -121,7 +126,7 @@ static bool caller_by_header(struct scscf_worker *sw, struct session_in *in, str
 	return c->id != NULL;
 }
 
-static void put_name(struct buf *b, const struct profile_identity *id, struct str display)
+static void put_name(struct buf *b, const struct profile_identity *id, struct str uri, struct str display)
 {
 	struct str name = id->display ? str_from_c(id->display) : STR_NONE;
 
@@ -139,21 +144,21 @@ static void put_name(struct buf *b, const struct profile_identity *id, struct st
 		buf_putc(b, ' ');
 	}
 	buf_putc(b, '<');
-	buf_puts(b, id->uri);
+	buf_put(b, uri);
 	buf_putc(b, '>');
 }
 
 /* §5.4.3.2: one sip and one tel form, so that every network can show a number. */
 static void assert_identity(struct session_in *in, const struct caller *c)
 {
-	const struct profile_identity *other = profile_other_form(c->view->profile, c->id);
+	const struct profile_identity *other = c->meant.l ? NULL : profile_other_form(c->view->profile, c->id);
 	struct buf b;
 
 	buf_init(&b, 2048);
-	put_name(&b, c->id, c->display);
+	put_name(&b, c->id, c->meant.l ? c->meant : str_from_c(c->id->uri), c->display);
 	if (other) {
 		buf_puts(&b, ", ");
-		put_name(&b, other, c->display);
+		put_name(&b, other, str_from_c(other->uri), c->display);
 	}
 	if (b.failed)
 		in->out.failed = true;
@@ -172,6 +177,8 @@ static void proceed(struct scscf_worker *sw, struct session_in *in, const struct
 	assert_identity(in, c);
 	border_service(sw, in);
 	s = session_new(sw, in, SIDE_ORIGINATING, str_from_c(c->id->aor));
+	if (s && c->meant.l)
+		s->served_uri = arena_dup(in->m->arena, c->meant);
 	if (s && in->token) {
 		s->from_phone = true;
 		legs_add(sw, in->m, c->view->id, SIDE_ORIGINATING);

@@ -283,6 +283,21 @@ void services_run(struct session *s, struct session_in *in, const struct reg_vie
 
 /* ---- back from an application server ---- */
 
+/* The one of a wildcarded identity that calls; the wildcard when the server asserts another one. */
+static struct str asserted_of(const struct sip_msg *m, const struct profile_identity *id)
+{
+	struct sip_values it = sip_values(m, SIP_H_PAI);
+	struct sip_nameaddr n;
+	struct str value, aor;
+	char text[512];
+
+	while (sip_values_next(&it, &value))
+		if (sip_nameaddr_parse(value, &n) == 0 && sip_uri_aor(&n.uri, text, sizeof(text), &aor) == 0 &&
+		    wildcard_fits(str_from_c(id->aor), aor))
+			return arena_dup(m->arena, n.uri.text);
+	return arena_dup(m->arena, str_from_c(id->aor));
+}
+
 void services_return(struct scscf_worker *sw, struct session_in *in)
 {
 	const struct token *t = in->token;
@@ -312,6 +327,8 @@ void services_return(struct scscf_worker *sw, struct session_in *in)
 	s = session_new(sw, in, services_term(c) ? SIDE_TERMINATING : SIDE_ORIGINATING, str_from_c(id->aor));
 	if (s && services_term(c) && wildcard_is(id))
 		s->served_uri = s->called;
+	if (s && !services_term(c) && wildcard_is(id))
+		s->served_uri = asserted_of(in->m, id);
 	if (s && services_term(c))
 		sip_out_drop(&in->out, SIP_H_ROUTE);
 	if (s) {

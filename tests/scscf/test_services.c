@@ -173,6 +173,37 @@ START_TEST(test_wildcarded_psi)		/* found by the I-CSCF's P-Profile-Key; two ser
 }
 END_TEST
 
+/* S9, TS 23.003 §13.4A: numbers of a PBX.  The one that calls is asserted, and what the server hears of. */
+static const struct { const char *name, *asserted, *pai, *served; } pbx[] = {
+	{ "S9 one of them", "\"Desk\" <sip:desk12@home.example>", "\"Desk\" <sip:desk12@home.example>", "<sip:desk12@home.example>;sescase=orig;regstate=reg" },
+	{ "S9 none of them", "<sip:deskX@home.example>", "<sip:pbx@home.example>", "<sip:pbx@home.example>;sescase=orig;regstate=reg" },
+	{ "S9 an identity of its own", "<sip:pbx@home.example>", "<sip:pbx@home.example>", "<sip:pbx@home.example>;sescase=orig;regstate=reg" },
+};
+
+START_TEST(test_wildcarded_caller_row)
+{
+	char extra[512];
+	struct rig r;
+
+	rig_init(&r, NULL);
+	rig_user(&r, 0x81, "<PublicIdentity><Identity>sip:pbx@home.example</Identity></PublicIdentity>"
+		 PSI("4", "sip:desk1@home.example", "<Extension><Extension><Extension><WildcardedIMPU>sip:desk![0-9]+!@home.example</WildcardedIMPU>"
+		     "</Extension></Extension></Extension>") IFC("1", CASE("0"), AS("1", "")) IFC("2", CASE("0"), AS("2", "")), CONTACT);
+	snprintf(extra, sizeof(extra), "Route: %s\nP-Asserted-Identity: %s\n", rig_route(&r, TOKEN_SERVICE_ROUTE, 0, 0x81), pbx[_i].asserted);
+	rig_request(&r, "INVITE", "sip:bob@home.example", NULL, extra);
+	ck_assert_msg(rig_req(&r, "INVITE", 0) != NULL, "%s: %u", pbx[_i].name, rig_status(&r));
+	ck_assert_msg(strcmp(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PAI), pbx[_i].pai) == 0, "%s: %s", pbx[_i].name,
+		      rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PAI));
+	ck_assert_msg(strcmp(rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PSERVED_USER), pbx[_i].served) == 0, "%s: %s", pbx[_i].name,
+		      rig_hdr(SENT(&r, "INVITE", 0), SIP_H_PSERVED_USER));
+	rig_return(&r, rig_req(&r, "INVITE", 0), NULL, NULL);			/* and the next one */
+	ck_assert_ptr_nonnull(rig_req(&r, "INVITE", 1));
+	ck_assert_msg(strcmp(rig_hdr(SENT(&r, "INVITE", 1), SIP_H_PSERVED_USER), pbx[_i].served) == 0, "%s: %s", pbx[_i].name,
+		      rig_hdr(SENT(&r, "INVITE", 1), SIP_H_PSERVED_USER));
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_wildcard_retargeted)	/* another identity than one of the wildcard's */
 {
 	struct rig r;
@@ -604,7 +635,7 @@ START_TEST(test_unknown_users)
 END_TEST
 
 TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_without_service_row_T6, withouts), TEST_ONE(test_fallback_chain_T6), TEST_ROWS(test_hangs_row, hangs), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
-	  TEST_ONE(test_wildcarded_psi), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
+	  TEST_ONE(test_wildcarded_psi), TEST_ROWS(test_wildcarded_caller_row, pbx), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
 	  TEST_ONE(test_slow_callee_is_not_the_servers_fault), TEST_ONE(test_cancelled_while_a_server_has_it), TEST_ONE(test_unregistered), TEST_ONE(test_unknown_users))
