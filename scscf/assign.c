@@ -256,7 +256,7 @@ void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn)
 	struct arena *a = NULL;
 
 	if (restoration_wanted(job->s)) {
-		sar.features[sar.n_features++] = cx_features_make(CX_FEATURE_SIFC | CX_FEATURE_ALIAS | CX_FEATURE_RESTORATION);
+		sar.features[sar.n_features++] = cx_features_make(CX_FEATURES_OURS);
 		a = arena_new(1024);
 	}
 	if (a)

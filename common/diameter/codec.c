@@ -85,6 +85,16 @@ int codec_add_application(struct msg *m, enum dia_application app)
 	return rc < 0 ? rc : codec_add_u32(m, 277, DIA_BASE, AUTH_SESSION_NO_STATE);
 }
 
+static int demand(struct avp *group)
+{
+	struct avp_hdr *h;
+	int rc = -fd_msg_avp_hdr(group, &h);
+
+	if (rc == 0)
+		h->avp_flags |= AVP_FLAG_MANDATORY;
+	return rc;
+}
+
 /* A group is written when something is in it, or when its struct says that it is there. */
 static int write_group(msg_or_avp *parent, const struct dia_row *r, const char *base, bool there)
 {
@@ -95,6 +105,8 @@ static int write_group(msg_or_avp *parent, const struct dia_row *r, const char *
 	if (rc < 0)
 		return rc;
 	rc = codec_write(group, r->sub, base);
+	if (rc == 0 && r->kind == DIA_K_ITEMS_M && *(const bool *)base)
+		rc = demand(group);
 	if (rc == 0 && !there && (fd_msg_browse(group, MSG_BRW_FIRST_CHILD, &first, NULL) != 0 || !first)) {
 		fd_msg_free(group);
 		return 0;
@@ -146,6 +158,7 @@ static int write_row(msg_or_avp *parent, const struct dia_row *r, const char *in
 	case DIA_K_GROUP_IF:
 		return *(const bool *)(in + r->n_off) ? write_group(parent, r, p, true) : 0;
 	case DIA_K_ITEMS:
+	case DIA_K_ITEMS_M:
 		for (unsigned i = 0; i < *(const unsigned *)(in + r->n_off) && i < r->item_max && rc == 0; i++)
 			rc = write_item(parent, r, (const char *)p + i * r->item_size);
 		return rc;
@@ -215,12 +228,14 @@ static int read_row(msg_or_avp *avp, const struct avp_hdr *h, const struct dia_r
 			*(bool *)(out + r->n_off) = true;
 		return codec_read(avp, r->sub, p, a);
 	}
-	if (r->kind == DIA_K_ITEMS) {
+	if (r->kind == DIA_K_ITEMS || r->kind == DIA_K_ITEMS_M) {
 		n = (unsigned *)(out + r->n_off);
 		if (*n == r->item_max)
 			return 0;
 		p = (char *)p + *n * r->item_size;
 		(*n)++;
+		if (r->kind == DIA_K_ITEMS_M)
+			*(bool *)p = h->avp_flags & AVP_FLAG_MANDATORY;
 		if (r->sub)
 			return codec_read(avp, r->sub, p, a);
 	}

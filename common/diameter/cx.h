@@ -100,12 +100,14 @@ struct cx_maa {
 #define CX_FEATURE_SIFC 1u		/* bits of list 1, §7.1.1: shared filter criteria */
 #define CX_FEATURE_ALIAS 2u
 #define CX_FEATURE_RESTORATION 4u	/* SCSCF-Restoration-Info is stored and given back: TS 23.380 */
+#define CX_FEATURES_OURS (CX_FEATURE_SIFC | CX_FEATURE_ALIAS | CX_FEATURE_RESTORATION)
 struct cx_features {
+	bool mandatory;			/* M: who cannot do all of it refuses with 5011 */
 	uint32_t vendor, list, bits;
 };
 static inline struct cx_features cx_features_make(uint32_t bits)
 {
-	return (struct cx_features){ 10415, 1, bits };
+	return (struct cx_features){ false, 10415, 1, bits };
 }
 /* SCSCF-Restoration-Info, §6.3.46 to §6.3.52: what an S-CSCF needs to serve a user whom it has forgotten. */
 #define CX_MAX_RESTORED 8
@@ -151,6 +153,8 @@ struct cx_rtr {
 	struct cx_strs associated_impis, impus;
 	uint32_t reason_code;			/* 0 permanent, 1 new server, 2 server change, 3 remove S-CSCF */
 	struct str reason_info;
+	unsigned n_features;
+	struct cx_features features[CX_MAX_FEATURES];
 	struct str dest_host;			/* when sending */
 	struct str origin_host;			/* when received */
 };
@@ -162,15 +166,21 @@ struct cx_rta {
 	struct cx_strs associated_impis;
 	unsigned n_emergency;
 	struct cx_pair emergency[CX_MAX_LIST + 1];	/* what stays, since it is registered for emergencies */
+	unsigned n_features;
+	struct cx_features features[CX_MAX_FEATURES];
 };
 struct cx_ppr {
 	struct str impi;
 	struct str user_data;			/* empty: none */
 	struct str primary_ccf, secondary_ccf, primary_ecf, secondary_ecf;
+	unsigned n_features;
+	struct cx_features features[CX_MAX_FEATURES];
 	struct str dest_host, origin_host;
 };
 struct cx_ppa {
 	struct dia_result result;
+	unsigned n_features;
+	struct cx_features features[CX_MAX_FEATURES];
 };
 
 /* Client: the callback runs once on the client's loop - never from inside the call.  Returns a request id for
@@ -190,7 +200,8 @@ uint64_t cx_ppr_send(struct dia_client *c, const struct cx_ppr *r, cx_ppa_fn fn,
 /* Where requests go: realm (dia_config.realm unless set) and host (none unless set). */
 void cx_set_destination(const char *realm, const char *host);		/* before the first request */
 
-/* Server: what a peer asks of us, delivered on `l`.  Each request must be answered once, later if need be; an
+/* Server: what a peer asks of us, delivered on `l`.  A RTR or PPR that demands features which an S-CSCF of ours has not is answered 5011 and
+ * does not come (TS 29.229 §7.2).  Each request must be answered once, later if need be; an
  * unanswered one is answered UNABLE_TO_COMPLY after the request timeout. */
 struct cx_server_ops {
 	void (*rtr)(void *u, struct dia_peer_request *q, const struct cx_rtr *r);

@@ -109,7 +109,7 @@ const struct dia_row cx_sar_rows[] = {
 	DIA_ROW(602, 3GPP, STR, cx_sar, server_name),
 	DIA_ROW(614, 3GPP, U32, cx_sar, type),
 	DIA_ROW(624, 3GPP, BOOL, cx_sar, user_data_available),
-	DIA_ROW_ITEMS(628, 3GPP, cx_sar, features, n_features, features_rows),
+	DIA_ROW_ITEMS_M(628, 3GPP, cx_sar, features, n_features, features_rows),
 	DIA_ROW_ITEMS(639, 3GPP, cx_sar, restoration, n_restorations, restoration_rows),
 	{ 0 },
 };
@@ -127,7 +127,7 @@ const struct dia_row cx_saa_rows[] = {
 	DIA_ROW(606, 3GPP, STR, cx_saa, user_data),
 	{ 618, DIA_3GPP, DIA_K_GROUP, 0, saa_charging, 0, 0, 0 },
 	{ 632, DIA_3GPP, DIA_K_GROUP, 0, saa_impis, 0, 0, 0 },
-	DIA_ROW_ITEMS(628, 3GPP, cx_saa, features, n_features, features_rows),
+	DIA_ROW_ITEMS_M(628, 3GPP, cx_saa, features, n_features, features_rows),
 	DIA_ROW_ITEMS(639, 3GPP, cx_saa, restoration, n_restorations, restoration_rows),
 	{ 0 },
 };
@@ -137,6 +137,7 @@ static const struct dia_row reason_rows[] = {
 	{ 0 },
 };
 const struct dia_row cx_rtr_rows[] = {
+	DIA_ROW_ITEMS_M(628, 3GPP, cx_rtr, features, n_features, features_rows),
 	DIA_ROW(264, BASE, STR, cx_rtr, origin_host),
 	DIA_ROW(293, BASE, STR, cx_rtr, dest_host),
 	DIA_ROW(1, BASE, STR, cx_rtr, impi),
@@ -148,10 +149,12 @@ const struct dia_row cx_rtr_rows[] = {
 static const struct dia_row pair_rows[] = { DIA_ROW(1, BASE, STR, cx_pair, impi), DIA_ROW(601, 3GPP, STR, cx_pair, impu), { 0 } };
 const struct dia_row cx_rta_rows[] = {
 	{ 632, DIA_3GPP, DIA_K_GROUP, 0, rta_impis, 0, 0, 0 },
+	DIA_ROW_ITEMS_M(628, 3GPP, cx_rta, features, n_features, features_rows),
 	DIA_ROW_ITEMS(651, 3GPP, cx_rta, emergency, n_emergency, pair_rows),
 	{ 0 },
 };
 const struct dia_row cx_ppr_rows[] = {
+	DIA_ROW_ITEMS_M(628, 3GPP, cx_ppr, features, n_features, features_rows),
 	DIA_ROW(264, BASE, STR, cx_ppr, origin_host),
 	DIA_ROW(293, BASE, STR, cx_ppr, dest_host),
 	DIA_ROW(1, BASE, STR, cx_ppr, impi),
@@ -159,7 +162,7 @@ const struct dia_row cx_ppr_rows[] = {
 	{ 618, DIA_3GPP, DIA_K_GROUP, 0, ppr_charging, 0, 0, 0 },
 	{ 0 },
 };
-const struct dia_row cx_ppa_rows[] = { { 0 } };
+const struct dia_row cx_ppa_rows[] = { DIA_ROW_ITEMS_M(628, 3GPP, cx_ppa, features, n_features, features_rows), { 0 } };
 
 const struct dia_avp_def cx_avps[] = {	/* TS 29.229 table 6.3.1 */
 	{ 600, "Visited-Network-Identifier", DIA_AVP_OCTETS, true }, { 601, "Public-Identity", DIA_AVP_OCTETS, true },

@@ -245,6 +245,35 @@ static int post(struct dia_peer_request *q)
 	return rc;
 }
 
+/* TS 29.229 §7.2: the HSS demands what we cannot do. */
+static bool demands_too_much(unsigned n, const struct cx_features *f)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (f[i].mandatory && (f[i].vendor == 10415 && f[i].list == 1 ? f[i].bits & ~CX_FEATURES_OURS : f[i].bits))
+			return true;
+	return false;
+}
+
+/* true: answered with what we can do. */
+static bool refused(const struct dia_peer_request *q)
+{
+	const struct dia_result result = { 0, CX_FEATURE_UNSUPPORTED, true };
+	const struct cx_rtr *rtr = q->request;
+	const struct cx_ppr *ppr = q->request;
+
+	if (q->cmd == CX_RT && demands_too_much(rtr->n_features, rtr->features))
+		answer_message(q->cmd, q->msg, &(const struct cx_rta){ .result = result, .n_features = 1,
+			       .features = { cx_features_make(CX_FEATURES_OURS) } }, NULL, NULL);
+	else if (q->cmd == CX_PP && demands_too_much(ppr->n_features, ppr->features))
+		answer_message(q->cmd, q->msg, &(const struct cx_ppa){ .result = result, .n_features = 1,
+			       .features = { cx_features_make(CX_FEATURES_OURS) } }, NULL, NULL);
+	else
+		return false;
+	log_warn(LOG_DIA, "the HSS demands a feature that is not supported here", LOG_C("command", dia_commands[q->cmd].request_name));
+	arena_unref(q->a);
+	return true;
+}
+
 static void take(enum dia_command_id cmd, struct msg *m)
 {
 	struct arena *a = arena_new(REQUEST_ARENA_BYTES);
@@ -259,6 +288,8 @@ static void take(enum dia_command_id cmd, struct msg *m)
 		q->cmd = cmd;
 		rc = codec_read(m, dia_commands[cmd].request, q->request, a);
 	}
+	if (rc == 0 && refused(q))
+		return;
 	if (rc == 0)
 		rc = post(q);
 	if (rc == 0)

@@ -16,7 +16,8 @@ enum dia_kind {
 	DIA_K_STRS, DIA_K_U32S,
 	DIA_K_GROUP,			/* sent when something is in it, or when the bool at n_off says so */
 	DIA_K_GROUP_IF,			/* sent when the bool at n_off says so, and only then */
-	DIA_K_ITEMS			/* without rows: of struct str */
+	DIA_K_ITEMS,			/* without rows: of struct str */
+	DIA_K_ITEMS_M			/* with rows; an item begins with a bool: the M flag of its group */
 };
 #define DIA_NONE (UINT32_MAX - 1)
 enum dia_vendor { DIA_3GPP, DIA_BASE, DIA_ETSI, DIA_N_VENDORS };	/* 10415; 0, the base protocol and IETF applications; 13019 */
@@ -33,6 +34,9 @@ struct dia_row {
 #define DIA_ROW(code, vendor, kind, T, m) { (code), DIA_##vendor, DIA_K_##kind, offsetof(struct T, m), NULL, 0, 0, 0 }
 #define DIA_ROW_ITEMS(code, vendor, T, m, n, sub) \
 	{ (code), DIA_##vendor, DIA_K_ITEMS, offsetof(struct T, m), (sub), offsetof(struct T, n), sizeof(((struct T *)0)->m[0]), \
+	  sizeof(((struct T *)0)->m) / sizeof(((struct T *)0)->m[0]) }
+#define DIA_ROW_ITEMS_M(code, vendor, T, m, n, sub) \
+	{ (code), DIA_##vendor, DIA_K_ITEMS_M, offsetof(struct T, m), (sub), offsetof(struct T, n), sizeof(((struct T *)0)->m[0]), \
 	  sizeof(((struct T *)0)->m) / sizeof(((struct T *)0)->m[0]) }
 /* A group whose rows count from the same struct. */
 #define DIA_ROW_GROUP(code, vendor, sub) { (code), DIA_##vendor, DIA_K_GROUP, 0, (sub), 0, 0, 0 }

@@ -7,7 +7,7 @@
  * with the T flag), "elsewhere" is redirected to hss2.test by hss.test (both to remember; "now": not to), "nowhere" to one that is no peer,
  * "round" by each to the other one, "leave" makes it
  * disconnect (DPR) and end without an answer, "unknown" gets 5001, "busy" 3004, "push" makes it send RTR and PPR
- * before it answers. */
+ * before it answers, "demand" the same with features that nobody has. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ static unsigned pushes;
 static struct loop *loop;
 static struct timer push_again;
 static bool mute;			/* "one" */
+static bool demands;			/* "demand" */
 
 static bool unusual(struct str id, struct dia_result *r)
 {
@@ -78,9 +79,17 @@ static void on_uar(void *u, struct dia_peer_request *q, const struct cx_uar *r)
 	cx_uaa_send(q, &a);
 }
 
+/* TS 29.229 §7.2: what the asked one can do comes along. */
+static bool is_unsupported(const struct dia_result *r, unsigned n, const struct cx_features *f)
+{
+	return r->err == 0 && r->experimental && r->code == CX_FEATURE_UNSUPPORTED && n == 1 && cx_features(n, f) == CX_FEATURES_OURS && !f[0].mandatory;
+}
+
 static void on_rta(void *arg, const struct cx_rta *a)
 {
 	(void)arg;
+	if (demands && is_unsupported(&a->result, a->n_features, a->features))
+		pushes++;
 	if (a->result.err == 0 && a->result.code == DIA_SUCCESS && a->associated_impis.n == 1 && a->n_emergency == 2 &&
 	    str_eq(a->emergency[1].impi, STR("other")) && str_eq(a->emergency[1].impu, STR("sip:o")))
 		pushes++;
@@ -91,7 +100,8 @@ static void on_ppa(void *arg, const struct cx_ppa *a)
 	struct cx_lia lia = { .result = { 0, DIA_SUCCESS, false }, .server_name = STR("sip:pushed") };
 
 	(void)arg;
-	if (a->result.err == 0 && a->result.code == CX_TOO_MUCH_DATA && a->result.experimental && pushes == 1 && waiting)
+	if ((demands ? is_unsupported(&a->result, a->n_features, a->features) :
+		       a->result.err == 0 && a->result.code == CX_TOO_MUCH_DATA && a->result.experimental) && pushes == 1 && waiting)
 		cx_lia_send(waiting, &lia);
 	waiting = NULL;
 }
@@ -106,12 +116,17 @@ static void on_push_again(struct timer *t)
 
 static void push(struct dia_peer_request *q)
 {
-	static const struct cx_rtr rtr = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } },
+	/* What is demanded and can be done, and what cannot and is not demanded, are both fine. */
+	static struct cx_rtr rtr = { .impi = STR("me"), .impus = { 2, { STR("sip:a"), STR("tel:+1") } },
 					   .associated_impis = { 1, { STR("other") } }, .reason_code = 2,
 					   .reason_info = STR("moved"), .dest_host = STR("client.test") };
-	static const struct cx_ppr ppr = { .impi = STR("me"), .user_data = STR("<x/>"), .primary_ccf = STR("aaa://c1"),
+	static struct cx_ppr ppr = { .impi = STR("me"), .user_data = STR("<x/>"), .primary_ccf = STR("aaa://c1"),
 					   .secondary_ecf = STR("aaa://e2"), .dest_host = STR("client.test") };
 
+	rtr.n_features = ppr.n_features = 2;
+	rtr.features[0] = (struct cx_features){ true, 10415, 1, CX_FEATURE_ALIAS | (demands ? 32 : 0) };
+	rtr.features[1] = ppr.features[0] = (struct cx_features){ false, 10415, 1, 64 };
+	ppr.features[1] = (struct cx_features){ true, 10415, demands ? 2 : 1, 1 };
 	waiting = q;
 	if (!dia_any_open()) {		/* the asker may see the connection open before this side does */
 		timer_start(loop_wheel(loop), &push_again, 10);
@@ -131,7 +146,8 @@ static void on_lir(void *u, struct dia_peer_request *q, const struct cx_lir *r)
 		return;
 	if (str_eq(r->impu, STR("silent")))
 		return;
-	if (str_eq(r->impu, STR("push"))) {
+	if (str_eq(r->impu, STR("push")) || str_eq(r->impu, STR("demand"))) {
+		demands = str_eq(r->impu, STR("demand"));
 		push(q);
 		return;
 	}

@@ -18,7 +18,7 @@ static size_t width(enum dia_kind k)
 	static const size_t w[] = { [DIA_K_STR] = sizeof(struct str), [DIA_K_U32] = 4, [DIA_K_U32_OPT] = 4, [DIA_K_U32_OR_MAX] = 4,
 				    [DIA_K_U32_OR_NONE] = 4, [DIA_K_BOOL] = sizeof(bool), [DIA_K_PRESENT] = sizeof(bool),
 				    [DIA_K_STRS] = sizeof(struct cx_strs), [DIA_K_U32S] = sizeof(struct cx_u32s), [DIA_K_GROUP] = 0,
-				    [DIA_K_ITEMS] = 0 };
+				    [DIA_K_ITEMS] = 0, [DIA_K_ITEMS_M] = 0 };
 
 	return w[k];
 }
@@ -27,7 +27,7 @@ static void check_rows(const struct dia_row *rows, size_t size, const char *name
 {
 	for (const struct dia_row *r = rows; r->code; r++) {
 		const struct dia_avp_def *d = def_of(r);
-		bool group = r->kind == DIA_K_GROUP || (r->kind == DIA_K_ITEMS && r->sub);
+		bool group = r->kind == DIA_K_GROUP || r->kind == DIA_K_ITEMS_M || (r->kind == DIA_K_ITEMS && r->sub);
 		bool number = r->kind == DIA_K_U32 || r->kind == DIA_K_U32_OPT || r->kind == DIA_K_BOOL || r->kind == DIA_K_U32S ||
 			      r->kind == DIA_K_U32_OR_MAX || r->kind == DIA_K_U32_OR_NONE || r->kind == DIA_K_PRESENT;
 
@@ -36,7 +36,7 @@ static void check_rows(const struct dia_row *rows, size_t size, const char *name
 		if (r->vendor != DIA_BASE)
 			ck_assert_msg(group == (d->type == DIA_AVP_GROUP) && number == (d->type == DIA_AVP_U32), "%s: kind of AVP %u", name, r->code);
 		ck_assert_msg(group == (r->sub != NULL), "%s: rows below AVP %u", name, r->code);
-		if (r->kind == DIA_K_ITEMS && r->sub)
+		if ((r->kind == DIA_K_ITEMS || r->kind == DIA_K_ITEMS_M) && r->sub)
 			check_rows(r->sub, r->item_size, name);
 		if (r->kind == DIA_K_GROUP)
 			check_rows(r->sub, r->off ? sizeof(struct cx_auth_item) : size, name);

@@ -32,7 +32,7 @@ static void check_list(const struct dia_row *rows, const char *out)
 			MUST(((const struct cx_strs *)(const void *)(out + r->off))->n <= CX_MAX_LIST);
 		if (r->kind == DIA_K_U32S)
 			MUST(((const struct cx_u32s *)(const void *)(out + r->off))->n <= CX_MAX_LIST);
-		if (r->kind == DIA_K_ITEMS)
+		if (r->kind == DIA_K_ITEMS || r->kind == DIA_K_ITEMS_M)
 			MUST(*(const unsigned *)(const void *)(out + r->n_off) <= r->item_max);
 	}
 }
