@@ -137,10 +137,10 @@ void scscf_worker_free(struct worker *w, void *role)
 {
 	struct scscf_worker *sw = role;
 
-	(void)w;
 	unregistered_free(sw);
 	subscriptions_free(sw->subscriptions);
 	registrar_free(sw->registrar);
 	legs_free(sw);
+	w->role = NULL;			/* the registrars of those that are freed later look at every worker */
 	free(sw);
 }

@@ -108,12 +108,12 @@ static void end_sessions(struct registration *g)
 	bool some = false;
 
 	for (unsigned i = 0; i < stack_n_workers(stack); i++)
-		some = some || legs_maybe(scscf_of(stack_worker(stack, i)), g->id);
+		some = some || (scscf_of(stack_worker(stack, i)) && legs_maybe(scscf_of(stack_worker(stack, i)), g->id));
 	if (!some || g->emergency || list_empty(&g->r->ended) || !legs_wanted(registration_scscf(g)))
 		return;
 	c = gone_new(g);
 	for (unsigned i = 0; c && c->n && i < stack_n_workers(stack); i++) {
-		if (!legs_maybe(scscf_of(stack_worker(stack, i)), g->id))
+		if (!scscf_of(stack_worker(stack, i)) || !legs_maybe(scscf_of(stack_worker(stack, i)), g->id))
 			continue;
 		arena_ref(c->arena);
 		if (worker_post(stack_worker(stack, i), legs_gone_here, c) < 0) {	/* by post: the answer to the REGISTER goes first */
