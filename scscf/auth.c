@@ -58,7 +58,7 @@ static struct verdict judge_rejected_in_clear(const struct registration *g, cons
 		return (struct verdict){ .step = RESYNC, .cause = "resync", .c = c };
 	}
 	if (++c->refused >= MAX_REFUSED_IN_CLEAR)
-		return (struct verdict){ REFUSE, false, false, "network_refused", "somebody in clear does not trust our challenge", NULL };
+		return (struct verdict){ REFUSE, false, false, "network_refused", "the phone did not trust our challenge (MAC failure), or somebody in its name, in clear", NULL };
 	return (struct verdict){ .step = CHALLENGE, .cause = "refused_in_clear" };
 }
 
