@@ -450,7 +450,7 @@ static void wait_for_workers(struct traces *t, uint64_t number, struct http_req 
 	for (unsigned i = 0; i < t->s->n_workers; i++)
 		missed += worker_post(&t->s->workers[i].w, begun_here, b) < 0;
 	if (atomic_fetch_sub(&b->left, missed + 1) == missed + 1)
-		begun_everywhere(b);
+		loop_post(t->s->main_loop, begun_everywhere, b);	/* not from here: the request has only just been suspended */
 }
 
 static void begin(struct traces *t, struct one_trace *o, const struct one_trace *asked, struct http_req *r)
