@@ -50,15 +50,17 @@ static struct verdict judge_rejected_in_clear(const struct registration *g, cons
 	uint8_t auts[AUTS_BYTES];
 	size_t n = 0;
 
-	if (p->auts.l && (base64_decode(p->auts, false, auts, sizeof(auts), &n) < 0 || n != sizeof(auts)))
+	if (p->auts.l == 0)
+		return (struct verdict){ REFUSE, false, false, "network_refused", "the phone did not trust our challenge (MAC failure)", NULL };
+	if (base64_decode(p->auts, false, auts, sizeof(auts), &n) < 0 || n != sizeof(auts))
 		return (struct verdict){ REFUSE, false, false, "bad_auts", "AUTS is not 14 octets in base64", NULL };
-	if (p->auts.l && !c->resynced) {
+	if (!c->resynced) {
 		if (g->auth->resyncs >= registration_scscf(g)->reg->max_resyncs)
 			return (struct verdict){ REFUSE, false, false, "resync_loop", "the sequence numbers of phone and HSS do not come together", NULL };
 		return (struct verdict){ .step = RESYNC, .cause = "resync", .c = c };
 	}
 	if (++c->refused >= MAX_REFUSED_IN_CLEAR)
-		return (struct verdict){ REFUSE, false, false, "network_refused", "the phone did not trust our challenge (MAC failure), or somebody in its name, in clear", NULL };
+		return (struct verdict){ REFUSE, false, false, "resync_loop", "the sequence numbers of phone and HSS do not come together", NULL };
 	return (struct verdict){ .step = CHALLENGE, .cause = "refused_in_clear" };
 }
 

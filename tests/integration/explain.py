@@ -67,8 +67,8 @@ class Explain:
             nonce = r.get("WWW-Authenticate").split('nonce="')[1].split('"')[0]
             empty = (f'Digest username="{self.core.impi(NO_MAC)}", realm="{self.core.domain}", nonce="{nonce}", '
                      f'uri="sip:{self.core.domain}", algorithm=AKAv1-MD5, response=""')
-            # in clear it may be anybody: the challenge stands for two of them
-            equal([p.register_once(empty).status for _ in range(3)], [401, 401, 403], "REGISTER")
+            # in clear it may be anybody: the challenge stands all the same
+            equal(p.register_once(empty).status, 403, "REGISTER")
         self.says(self.core.impu(NO_MAC), "key_mismatch", "MAC check failed", "K or OPc")
 
     def sqn(self):
