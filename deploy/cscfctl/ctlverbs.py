@@ -203,8 +203,8 @@ def best(answers):
 
 def newest_failure(nodes):
     """Call-ID of the last flow that a daemon saw fail, or None."""
-    newest = [d["items"][0] for _, d in nodes.each(lambda r: r.get("/api/v1/flows?outcome=failure&limit=1")) if d["items"]]
-    return max(newest, key=lambda f: f["startedAt"])["callId"] if newest else None
+    failed = [f for _, f in flatten(nodes.each(lambda r: r.items("/api/v1/flows", outcome="failure")))]		# newest first, of each worker
+    return max(failed, key=lambda f: f["startedAt"])["callId"] if failed else None
 
 
 def explain(nodes, out, args):

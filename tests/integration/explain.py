@@ -14,7 +14,7 @@ from aka import Usim
 from cases import Cases, check, equal, wait_for
 from core import OPC, TOP, Core, K, Sub
 from phone import Phone, token
-from services import ifc, case
+from services import case, ifc, method
 
 CTL = os.path.join(TOP, "deploy", "cscfctl", "cscfctl")
 LIMIT_S = 0.1
@@ -255,7 +255,7 @@ class Explain:
 def main():
     """The script."""
     cases, net = Cases(), sys.argv[2]
-    AS_DEAD.more = {"ifc": [ifc(1, f"{net}.63", [case(0)], handling=1)]}
+    AS_DEAD.more = {"ifc": [ifc(1, f"{net}.63", [method("INVITE"), case(0)], handling=1)]}
     known = [s for s in (A, B, ABSENT, WRONG_KEY, NO_MAC, SQN, SILENT, ROAMER, LOST, BROKEN, AS_DEAD, AWAY, MIXED, OTHER)]
     with Core(sys.argv[1], net, known, 2, {"scscf": "sessions: {as_wait_ms: 300}\n"}, quiet_errors=("diameter", "hss", "dia ")) as core:
         for one in Explain(core).rows():
