@@ -281,6 +281,7 @@ class Ctl:
         self.run("trace", "start", "bad", "imsi=1", wanted=2)
         one, other, invite = call(self.a, self.b, self.core.number(B))
         hang_up(one, other)
+        hang_up(self.one, self.other)		# the network would end it with the registration: TS 24.229 §5.4.1.4.1
         self.a.must_register(expires=0)
         self.a.must_register()			# challenged: digests and keys are on the way
         self.b.must_register()			# somebody else's
@@ -345,7 +346,6 @@ class Ctl:
 
     def drain(self):
         """New work goes elsewhere while a call goes on; the operation ends with the call, or is cancelled."""
-        hang_up(self.one, self.other)
         one, other, _ = call(self.a, self.b, self.core.number(B))
         doc = self.json("drain", "start", "--no-wait", "--node", "pcscf")["items"][0]
         equal((doc["kind"], doc["state"]), ("drain", "running"), "begun")
