@@ -34,6 +34,41 @@ def run(*argv):
     return p.returncode, p.stdout, p.stderr
 
 
+def documented():
+    """[(file, command)]: what the pages tell people to type, in blocks and in code spans."""
+    found = []
+    for where in ("", "pcscf", "icscf", "scscf", "common", "deploy", "deploy/open5gs"):
+        path = os.path.join(TOP, where, "README.md")
+        pages = [path] + [os.path.join(TOP, where, f) for f in sorted(os.listdir(os.path.join(TOP, where))) if f.endswith(".md") and f != "README.md"]
+        for page in pages:
+            with open(page, encoding="utf-8") as f:
+                text = f.read()
+            for code in re.findall(r"`([^`\n]+)`", text) + re.findall(r"(?m)^(?: {4}|\t)(.*)$", text):
+                for part in re.split(r";|&&|\|", code.split("  #")[0]):
+                    if part.strip().startswith("cscfctl ") and re.match(r"cscfctl [-a-z]", part.strip()):
+                        found.append((os.path.relpath(page, TOP), part.strip()))
+    return found
+
+
+class Pages(unittest.TestCase):
+    """Goal U10: what the pages tell people to type is what the program takes."""
+
+    def test_commands(self):
+        """Each is parsed; words in capitals stand for what people put in, brackets for what they may leave out."""
+        commands = documented()
+        self.assertGreater(len(commands), 15)
+        for page, command in commands:
+            words = re.sub(r"[\[\]]", "", command).split()[1:]
+            with self.subTest(page=page, command=command), contextlib.redirect_stderr(io.StringIO()) as err:
+                if len(words) == 1:			# a verb that is spoken of
+                    self.assertIn(words[0], ctlmain.VERBS)
+                    continue
+                try:
+                    ctlmain.parser().parse_args(words)
+                except SystemExit:
+                    self.fail(err.getvalue())
+
+
 class CommandLine(unittest.TestCase):
     """Verbs, exit status, where the daemons are."""
 
