@@ -426,18 +426,44 @@ void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_
 	(void)publish_anew(o, b);
 }
 
-/* The arena is shared with copies that others read; only the owner adds to it. */
+/* With texts of its own and no identities: a subscriber's identities may change as often as they like. */
+static struct binding *clone_of(const struct binding *of)
+{
+	struct binding *b = copy_of(of);
+	struct str *texts[6];
+	bool failed;
+
+	if (!b)
+		return NULL;
+	memcpy(texts, (struct str *[]){ &b->key, &b->impi, &b->contact, &b->contact_aor, &b->user_agent, &b->access }, sizeof(texts));
+	arena_unref(b->arena);
+	b->arena = arena_new(1024);
+	failed = !b->arena;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && !failed; i++) {
+		*texts[i] = arena_dup(b->arena, *texts[i]);
+		failed = !texts[i]->p;
+	}
+	for (unsigned i = 0; i < b->n_routes && !failed; i++) {
+		b->route[i] = arena_dup(b->arena, b->route[i]);
+		failed = !b->route[i].p;
+	}
+	b->identity = NULL;
+	b->n_identities = 0;
+	if (!failed)
+		return b;
+	obj_unref(b);
+	return NULL;
+}
+
 int bindings_identities(struct bindings *bs, struct str key, const bool *keep, const struct str *more, unsigned n_more)
 {
 	struct owned *o = owned_find(bs, key);
-	struct binding *b = o ? copy_of(o->b) : NULL;
+	struct binding *b = o ? clone_of(o->b) : NULL;
 	uint64_t now = bs->wheel->now_ms;
 	int rc = 0;
 
 	if (!b)
 		return o ? -ENOMEM : -ENOENT;
-	b->identity = NULL;
-	b->n_identities = 0;
 	for (unsigned i = 0; rc == 0 && i < o->b->n_identities; i++)
 		if (keep[i])
 			rc = binding_add_identity(b, o->b->identity[i].value);
@@ -445,6 +471,8 @@ int bindings_identities(struct bindings *bs, struct str key, const bool *keep, c
 		struct str value = arena_printf(b->arena, "<%.*s>", STR_ARG(more[i]));
 
 		rc = value.p ? binding_add_identity(b, value) : -ENOMEM;
+		if (rc == -ENOTSUP || rc == -EBADMSG)		/* none that a phone could name */
+			rc = 0;
 	}
 	if (rc < 0) {
 		obj_unref(b);

@@ -93,7 +93,7 @@ int bindings_restore(struct bindings *bs, struct binding *b, uint64_t left_ms);
 /* The connection `flow` of the binding with that key is gone: published anew without it. */
 void bindings_flow_closed(struct bindings *bs, struct str key, const struct sip_flow *flow);
 /* The binding with that key keeps those of its identities for which keep[i] holds, and gets `more` (URIs); published anew.  Other copies of
- * it stay as they are.  0; -ENOENT; -ENOMEM; -ENOTSUP (one of `more` has no address of record): nothing is changed. */
+ * it stay as they are; one of `more` that has no address of record is passed over.  0; -ENOENT; -ENOMEM: nothing is changed. */
 int bindings_identities(struct bindings *bs, struct str key, const bool *keep, const struct str *more, unsigned n_more);
 bool bindings_del(struct bindings *bs, struct str key, const char *why);		/* false: there was none */
 unsigned bindings_of_impi(struct bindings *bs, struct str impi);	/* how many phones */

@@ -36,7 +36,6 @@ void nat_keep_key(const struct sa_set *via, struct registration *what)
 	    str_ends(via->key, sos) != str_ends(what->key, sos))
 		return;
 	what->key = via->key;
-	what->key_of_set = true;
 }
 
 /* Without it phones behind a NAT are not offered it; that is no reason not to serve the others. */

@@ -2,6 +2,7 @@
  *
  * A Push-Profile gives a subscriber another identity, or takes one away, long before the phone's next REGISTER. */
 #include <string.h>
+#include "common/log/log.h"
 #include "common/sip/reginfo.h"
 #include "pcscf/reg_event.h"
 
@@ -59,6 +60,7 @@ unsigned reg_identities_apply(struct bindings *bs, const struct binding *b, cons
 	struct str more[BINDING_MAX_IDENTITIES];
 	struct sip_uri contact;
 	unsigned n_more = 0, gone = 0;
+	int rc;
 
 	if (sip_uri_parse(b->contact, &contact, NULL) < 0)
 		return 0;
@@ -71,5 +73,8 @@ unsigned reg_identities_apply(struct bindings *bs, const struct binding *b, cons
 			more[n_more++] = r->aor;
 	if (gone + n_more == 0 || (gone == b->n_identities && n_more == 0))	/* the binding itself ends: not for here */
 		return 0;
-	return bindings_identities(bs, b->key, keep, more, n_more) == 0 ? gone + n_more : 0;
+	rc = bindings_identities(bs, b->key, keep, more, n_more);
+	if (rc < 0)
+		log_warn(LOG_REG, "identities that the home network gave or took are not taken over", LOG_I("errno", -rc), LOG_S("impi", b->impi));
+	return rc == 0 ? gone + n_more : 0;
 }

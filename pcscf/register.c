@@ -50,7 +50,7 @@ struct publish {
 	struct binding *b;		/* PUT: the new one; else its key and impi tell which */
 	uint32_t expires_s;
 	int rc;
-	bool key_of_set;
+	bool by_instance;
 	bool away;			/* the owner is another worker */
 	struct worker_return back;
 };
@@ -76,7 +76,7 @@ static void use_current_set(struct pcscf_worker *pw, struct binding *b)
 	b->sa = s;
 }
 
-/* An earlier contact of a phone that has another one by now (registration.key_of_set): that one stays. */
+/* An earlier contact of a phone without an instance that has come back over its associations with another one: that one stays. */
 static bool is_another_contact(struct pcscf_worker *pw, const struct binding *gone)
 {
 	struct binding *b = phone_by_key(pw->p->phones, gone->key);
@@ -106,7 +106,7 @@ static void publish_run(struct worker *owner, void *arg)
 			policy_registered(pcscf_of(owner), j->b);
 		break;
 	case PUBLISH_DEL:
-		if (j->key_of_set && is_another_contact(pcscf_of(owner), j->b))
+		if (!j->by_instance && is_another_contact(pcscf_of(owner), j->b))
 			break;
 		bindings_del(bs, j->b->key, "de-registered");
 		if (pcscf_of(owner)->sets)		/* a pending one too */
@@ -148,7 +148,7 @@ static int publish(struct reg *g, struct binding *b, int what, uint32_t expires_
 		obj_unref(b);
 		return -ENOMEM;
 	}
-	*j = (struct publish){ .g = g, .from = self, .what = what, .b = b, .expires_s = expires_s, .key_of_set = g->what.key_of_set, .away = owner != self };
+	*j = (struct publish){ .g = g, .from = self, .what = what, .b = b, .expires_s = expires_s, .by_instance = g->what.by_instance, .away = owner != self };
 	if (j->away && worker_post(owner, publish_run, j) == 0) {
 		g->refs++;
 		return 1;

@@ -58,7 +58,8 @@ static int make_key(struct sip_msg *m, struct registration *reg)
 	const char *sos = is_sos(&reg->contact.uri) ? BINDING_KEY_SOS : "";
 	struct str instance, reg_id = STR_NONE, contact;
 
-	if (sip_nameaddr_param(&reg->contact, "+sip.instance", &instance) && instance.l) {
+	reg->by_instance = sip_nameaddr_param(&reg->contact, "+sip.instance", &instance) && instance.l;
+	if (reg->by_instance) {
 		reg->outbound = sip_nameaddr_param(&reg->contact, "reg-id", &reg_id) && reg_id.l &&
 				sip_msg_has_token(m, SIP_H_SUPPORTED, "outbound");
 		reg->key = arena_printf(m->arena, "%.*s|%.*s|%.*s%s", STR_ARG(reg->impi), STR_ARG(sip_unquote(instance)),

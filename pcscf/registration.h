@@ -6,7 +6,7 @@ struct registration {			/* read from the REGISTER; texts in its arena */
 	struct str impi;		/* of Authorization, else user@host of To (clients.md point 1) */
 	struct str key;			/* binding.key; empty: no contact (a query) */
 	bool star;			/* Contact: * */
-	bool key_of_set;		/* the key is that of the associations it came on: its contact is another */
+	bool by_instance;		/* the key is that of its instance: whatever its contact is */
 	bool zero;			/* asks for the end of its first contact */
 	bool outbound;			/* RFC 5626: it keeps this flow, and may have others */
 	struct sip_nameaddr contact;	/* the first one */

@@ -102,6 +102,20 @@ static bool is_for_us(struct pcscf_req *r)
 	       sip_out_top(&r->out, SIP_H_ROUTE, &route) == -ENOENT;
 }
 
+/* What a phone sends, but for emergency calls (budget.h).  A NOTIFY of the core to us has no token to show; reg_event.c knows whose it is. */
+static bool has_budget(struct pcscf_req *r)
+{
+	struct binding *sender;
+
+	if (r->core || (r->has_token && r->token.kind == TOKEN_RECORD_ROUTE && (r->token.flags & RECORD_ROUTE_SOS)))
+		return false;
+	if (r->m->method != SIP_NOTIFY || !is_for_us(r))
+		return true;
+	sender = phone_by_flow(r->pw->p->phones, &r->m->flow);
+	obj_unref(sender);
+	return sender != NULL;
+}
+
 const struct str pcscf_capabilities = {
 #define TEXT "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, SUBSCRIBE, NOTIFY, UPDATE, PRACK, PUBLISH, REFER\r\n" \
 	     "Accept: application/sdp\r\nSupported: path\r\n"
@@ -137,7 +151,7 @@ static void dispatch(struct pcscf_req *r)
 		pcscf_refuse(r, 403, "forged routing token", STR_NONE);
 		return;
 	}
-	status = r->core ? 0 : budget_of_request(&r->pw->p->cfg.budgets, r->m);
+	status = has_budget(r) ? budget_of_request(&r->pw->p->cfg.budgets, r->m) : 0;
 	if (status) {
 		pcscf_refuse(r, status, status == 413 ? "the body is larger than a phone's may be" : "the headers are larger than a phone's may be",
 			     STR_NONE);

@@ -110,4 +110,52 @@ START_TEST(test_budget_of_a_call)
 }
 END_TEST
 
-TEST_MAIN("budget", TEST_ROWS(test_budget_row, rows), TEST_ONE(test_budget_of_a_call))
+/* What the core tells us ourselves has no token; a phone that sends the like has a budget. */
+static const struct { const char *name, *from; unsigned status; } to_us[] = { { "the core", SCSCF, 481 }, { "a phone", ALICE, 413 } };
+
+START_TEST(test_to_ourselves)
+{
+	static char big[501];
+	struct rig r;
+
+	memset(big, 'x', sizeof(big) - 1);
+	rig_init(&r, "  budgets: [{method: NOTIFY, body_bytes: 400}]\n", 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_request_body(&r, to_us[_i].from, "NOTIFY", "sip:pcscf.home", "From: <sip:alice@home>;tag=T\nTo: <sip:pcscf.home>;tag=N\n", "n", "Event: reg\n",
+			 "Content-Type: text/plain\n", big);
+	{
+		struct rig_sent *s = rig_next(&r);
+
+		ck_assert_msg(s->m->status == to_us[_i].status, "%s: %.*s", to_us[_i].name, 60, s->wire->p);
+	}
+	rig_fini(&r);
+}
+END_TEST
+
+/* An emergency call has none, to its end. */
+START_TEST(test_within_an_emergency_call)
+{
+	char route[1024], answer[1024];
+	static char big[501];
+	struct rig_sent *s;
+	struct rig r;
+
+	memset(big, 'x', sizeof(big) - 1);
+	rig_init(&r, "  budgets: [{method: INFO, body_bytes: 10}]\n  emergency: {ecscf: \"sip:10.0.0.70\"}\n", 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	rig_request_as(&r, ALICE, "INVITE", "urn:service:sos", "From: <sip:alice@home>;tag=A\nTo: <urn:service:sos>\n", "c", "Contact: <sip:alice@10.9.0.1:5060>\n");
+	s = rig_next(&r);
+	ck_assert(s->m->request);
+	snprintf(route, sizeof(route), "Route: %s\n", rig_hdr(s, "Record-Route"));
+	snprintf(answer, sizeof(answer), "Contact: <sip:psap@10.0.0.70>\nRecord-Route: %s\n", rig_hdr(s, "Record-Route"));
+	rig_reply(&r, s, 200, answer);
+	ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+	rig_request_body(&r, ALICE, "INFO", "sip:psap@10.0.0.70", "From: <sip:alice@home>;tag=A\nTo: <urn:service:sos>;tag=T\n", "c", route,
+			 "Content-Type: text/plain\n", big);
+	s = rig_next(&r);
+	ck_assert_msg(s->m->request && s->m->method == SIP_INFO, "%.*s", 60, s->wire->p);
+	rig_fini(&r);
+}
+END_TEST
+
+TEST_MAIN("budget", TEST_ROWS(test_budget_row, rows), TEST_ONE(test_budget_of_a_call), TEST_ROWS(test_to_ourselves, to_us), TEST_ONE(test_within_an_emergency_call))

@@ -296,6 +296,9 @@ static const struct { const char *name, *first, *then, *as_work, *as_alice; } id
 	{ "given, partial", XML("partial", WORK("active", CONTACT("active", "created", OURS))), NULL, "<sip:work@home>", "<sip:alice@home>" },
 	{ "given to another phone", XML("partial", WORK("active", CONTACT("active", "created", "sip:alice@10.9.0.7"))), NULL, "<sip:alice@home>", "<sip:alice@home>" },
 	{ "not registered", XML("partial", WORK("init", "")), NULL, "<sip:alice@home>", "<sip:alice@home>" },
+	{ "one that nobody can name beside one that goes", XML("full", "<registration aor=\"pres:alice@home\" id=\"9\" state=\"active\">" CONTACT("active", "created", OURS)
+	  "</registration>" BOTH), SET("active", CONTACT("active", "registered", OURS)) "<registration aor=\"im:alice@home\" id=\"9\" state=\"active\">"
+	  CONTACT("active", "created", OURS) "</registration>" WORK("terminated", CONTACT("terminated", "deactivated", OURS)), "<sip:alice@home>", "<sip:alice@home>" },
 	{ "a wildcard", XML("partial", "<registration aor=\"sip:w!.*!@home\" id=\"3\" state=\"active\">" CONTACT("active", "created", OURS) "</registration>"),
 	  NULL, "<sip:alice@home>", "<sip:alice@home>" },
 	{ "given and taken", XML("full", BOTH), SET("active", CONTACT("active", "registered", OURS)) WORK("terminated", CONTACT("terminated", "deactivated", OURS)), "<sip:alice@home>", "<sip:alice@home>" },

@@ -891,13 +891,15 @@ START_TEST(test_another_contact)
 		ck_assert_uint_le(r.kernel.n, 2);
 		ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
 	}
-	/* It leaves an earlier Contact: what it has now stays. */
-	snprintf(text, sizeof(text), "Contact: <sip:alice@10.9.0.1:7101>;expires=0\n" EMPTY);
-	rig_request_as(&r, p.flow, "REGISTER", "sip:home", WHO, "reg", text);
-	rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 200, "Contact: <sip:alice@10.9.0.1:7104>;expires=600\nService-Route: <sip:orig@10.0.0.30:6060;lr>\n"
-		  "P-Associated-URI: <sip:alice@home>\n");
-	ck_assert_uint_eq(rig_next(&r)->m->status, 200);
-	ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	/* It leaves an earlier Contact, the first one too: what it has now stays. */
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "Contact: <sip:alice@10.9.0.1:%u>;expires=0\n" EMPTY, i ? 6001u : 7101u);
+		rig_request_as(&r, p.flow, "REGISTER", "sip:home", WHO, i ? "reg1" : "reg0", text);
+		rig_reply(&r, rig_expect(&r, "REGISTER", DOOR), 200, "Contact: <sip:alice@10.9.0.1:7104>;expires=600\n"
+			  "Service-Route: <sip:orig@10.0.0.30:6060;lr>\nP-Associated-URI: <sip:alice@home>\n");
+		ck_assert_uint_eq(rig_next(&r)->m->status, 200);
+		ck_assert_uint_eq(bindings_count(pcscf_of(&r.workers[0].w)->bindings), 1);
+	}
 	rig_run(&r, 200000);
 	ck_assert_uint_eq(r.kernel.n, 1);
 	rig_fini(&r);
