@@ -128,15 +128,21 @@ static void note(struct icscf_ask *a, unsigned status, bool answered)
 	icscf_attempt(uri, alive ? "answered" : answered ? "unavailable" : status == 408 ? "silent" : "unreachable");
 }
 
+/* What the one before us may not hear is left out, of every response that goes back: at once, and of the last one that is kept. */
+static void edit_response(const struct icscf_ask *a, const struct sip_msg *m, struct sip_out *o)
+{
+	icscf_charging_response(a, o);
+	if (a->outside)
+		icscf_trust_response(m, o);
+}
+
 static enum proxy_verdict on_response(void *user, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o)
 {
 	struct icscf_ask *a = user;
 
 	(void)p;
 	(void)b;
-	icscf_charging_response(a, o);
-	if (a->outside)
-		icscf_trust_response(m, o);
+	edit_response(a, m, o);
 	if (m->status < 200)
 		a->rings = true;
 	else if (m->status < 300 && icscf_ask_open(a))
@@ -186,6 +192,7 @@ static void pass_last(struct icscf_ask *a)
 
 	sip_out_init(&o, a->last);
 	sip_out_drop_first(&o, SIP_H_VIA);
+	edit_response(a, a->last, &o);
 	if (sip_out_write(&o, &wire) == 0)
 		tx_server_send(proxy_server(a->p), a->last_status, wire);
 	else

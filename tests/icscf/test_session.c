@@ -443,6 +443,36 @@ START_TEST(test_trust)
 }
 END_TEST
 
+/* What passes at once and what is kept until all attempts are over: neither tells one outside more than it may hear. */
+static const struct { const char *name; unsigned status; } told_rows[] = {
+	{ "I10 180", 180 }, { "I10 200", 200 }, { "I10 302", 302 }, { "I10 486", 486 }, { "I10 603", 603 },
+};
+
+START_TEST(test_trust_response_row)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_PCFA, SIP_H_PCV, SIP_H_PAANI, SIP_H_PAI };
+	static const char *const networks[] = { "trust: {networks: [\"10.0.0.0/8\"]}\n", "trust: {networks: [\"192.0.2.0/24\"]}\n" };
+	struct fixture f;
+	char yaml[256];
+
+	for (unsigned outside = 0; outside < 2; outside++) {
+		snprintf(yaml, sizeof(yaml), "%s%s", DEFAULT, networks[outside]);
+		fixture_init(&f, yaml);
+		rig_request(&f.r, "INVITE", "sip:bob@home", "");
+		fixture_lia(&f, 0, &located);
+		rig_reply(&f.r, rig_req(&f.r, "INVITE", 0), told_rows[_i].status, "B",
+			  "P-Charging-Function-Addresses: ccf=ccf.home\r\nP-Charging-Vector: icid-value=1\r\n"
+			  "P-Access-Network-Info: 3GPP-E-UTRAN-FDD\r\nP-Asserted-Identity: <sip:b@home>\r\n"
+			  "Privacy: id\r\nRelayed-Charge: 1\r\nX-Other: 1\r\n");
+		for (unsigned k = 0; k < sizeof(ids) / sizeof(ids[0]); k++)
+			ck_assert_msg((fixture_up_header(&f, ids[k]).l > 0) == !outside, "%s: outside %u, header %u", told_rows[_i].name, outside, k);
+		ck_assert_msg((str_find(rig_last_up(&f.r)->raw, STR("Relayed-Charge")) >= 0) == !outside, "%s", told_rows[_i].name);
+		ck_assert_msg(str_find(rig_last_up(&f.r)->raw, STR("X-Other: 1")) >= 0, "%s", told_rows[_i].name);
+		fixture_fini(&f);
+	}
+}
+END_TEST
+
 /* Rows I6, T9: whom an application server speaks for nobody else may; and the S-CSCF takes our word for it, so no `orig` passes by us. */
 static const struct { const char *name, *yaml, *method, *ruri, *extra, *up; unsigned asked; } orig_rows[] = {
 	{ "I6 an application server", SERVERS, "INVITE", "sip:bob@far", "Route: <sip:self;lr;orig>\nP-Served-User: <sip:alice@home>\n", "100", 1 },
@@ -568,4 +598,4 @@ TEST_MAIN("session", TEST_ROWS(test_lir_row, lir_rows), TEST_ROWS(test_priority_
 	  TEST_ROWS(test_lia_row, lia_rows), TEST_ROWS(test_form_row, form_rows),
 	  TEST_ROWS(test_plain_row, plain_rows), TEST_ONE(test_in_dialog), TEST_ONE(test_cancel_before_the_hss_answers),
 	  TEST_ONE(test_cancel_after_it), TEST_ROWS(test_fail_row, fail_rows), TEST_ONE(test_ringing_stays),
-	  TEST_ONE(test_user_database_I8), TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ROWS(test_hidden_row, hidden_rows), TEST_ONE(test_hidden_and_cancelled), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))
+	  TEST_ONE(test_user_database_I8), TEST_ONE(test_profile_key), TEST_ROWS(test_charging_row_G1, vectors), TEST_ONE(test_trust), TEST_ROWS(test_trust_response_row, told_rows), TEST_ROWS(test_hidden_row, hidden_rows), TEST_ONE(test_hidden_and_cancelled), TEST_ONE(test_trust_refused), TEST_ROWS(test_orig_row, orig_rows), TEST_ONE(test_psi_server))
