@@ -317,7 +317,7 @@ START_TEST(test_tls)
 	const char *servers[] = { s.address };
 	struct user me = { .l = loop_new() };
 	struct store_redis_tls tls;
-	struct store_redis_config c = { .server = servers, .n_servers = 1, .timeout_ms = 2000, .tls = &tls };
+	struct store_redis_config c = { .server = servers, .n_servers = 1, .timeout_ms = 10000, .tls = &tls };
 
 	make_certs();
 	tls = (struct store_redis_tls){ w->ca ? w->ca->cert : "/nowhere/ca.pem", w->show ? client_cert.cert : NULL,
