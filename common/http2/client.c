@@ -266,6 +266,12 @@ static void conn_free(struct conn *n)
 	free(n);
 }
 
+/* Nobody can have seen what never left: never a timeout, nor a reset, after which the peer may have served it. */
+static int unseen(int err)
+{
+	return err == -ECONNREFUSED || err == -EACCES || err == -ENOMEM ? err : -EHOSTUNREACH;
+}
+
 static void conn_over(struct conn *n, int err)
 {
 	bool stood = n->io.state == H2_OPEN;
@@ -277,9 +283,9 @@ static void conn_over(struct conn *n, int err)
 		struct call *k = list_entry(n->waiting.next, struct call, link);
 
 		if (stood)
-			anew(k, err);
+			anew(k, unseen(err));
 		else
-			call_done(k, err);
+			call_done(k, unseen(err));
 	}
 	conn_free(n);
 }
@@ -433,7 +439,7 @@ static void place(struct call *k)
 		rc = conn_new(k->c, &k->req, &n);
 	if (rc < 0) {
 		list_init(&k->link);
-		call_done(k, rc);
+		call_done(k, unseen(rc));
 		return;
 	}
 	k->conn = n;

@@ -45,8 +45,8 @@ struct h2_request {
 	uint32_t deadline_ms;
 };
 struct h2_response {
-	int err;			/* 0; -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH..., -ECONNRESET (may have been served), -EPROTO, -EMSGSIZE,
-					 * -EACCES (TLS) */
+	int err;			/* 0; -ETIMEDOUT, -ECONNRESET (both: may have been served), -ECONNREFUSED, -EHOSTUNREACH (both: nobody has
+					 * seen it; no connection stood in time, or it broke before), -EPROTO, -EMSGSIZE, -EACCES (TLS) */
 	unsigned status;
 	const struct h2_header *header;
 	unsigned n_headers;
@@ -75,7 +75,7 @@ struct h2_server_config {
 	uint32_t max_streams;		/* of one connection, SETTINGS_MAX_CONCURRENT_STREAMS */
 	uint32_t idle_ms;		/* a connection on which nothing comes is closed; the preface has at most H2_PREFACE_MS */
 	/* What a request that is not whole yet may take; 0: the value below.  Beyond it the stream is reset; a header block that does not
-	 * end, and the H2_MAX_STRIKES-th such stream, end the connection. */
+	 * end, and the H2_MAX_STRIKES-th such stream, end the connection; one that only found no room beside others' is no fault of it. */
 	uint32_t stream_ms;		/* from its first octet to its last: H2_STREAM_MS */
 	uint32_t max_connection_bytes;	/* of one connection's: H2_CONNECTION_BYTES */
 	uint32_t max_unfinished_bytes;	/* of all: H2_UNFINISHED_BYTES */

@@ -336,6 +336,35 @@ static int dial(uint16_t port)
 	return fd;
 }
 
+/* No connection stands in time, because nobody takes it (its queue is full) or nobody speaks TLS there: nobody has seen the request. */
+static const struct { const char *name; bool tls; } never[] = { { "nobody takes it", false }, { "nobody speaks TLS", true } };
+START_TEST(test_never_stood)
+{
+	struct h2_tls *ct = h2_tls_new(&(struct h2_tls_config){ .verify = false }, false, (char[H2_TLS_ERROR_BYTES]){ "" });
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), filler[4];
+	struct addr at;
+	socklen_t len = sizeof(at);
+
+	ck_assert_ptr_nonnull(ct);
+	setup_with(ct, NULL, 60000);
+	addr_parse(STR("127.0.0.1"), 0, &at);
+	ck_assert_int_eq(bind(fd, &at.sa, addr_len(&at)), 0);
+	ck_assert_int_eq(listen(fd, never[_i].tls ? 8 : 0), 0);
+	ck_assert_int_eq(getsockname(fd, &at.sa, &len), 0);
+	for (unsigned i = 0; i < 4 && !never[_i].tls; i++)
+		filler[i] = dial(addr_port(&at));
+	ask_at("127.0.0.1:1", addr_port(&at), never[_i].tls, STR("x"), 10 * DEADLINE_MS, &got);
+	until(got.n == 1);
+	ck_assert_msg(got.err == -EHOSTUNREACH, "%s: %d", never[_i].name, got.err);
+	ck_assert_uint_eq(h2_client_connections(client), 0);
+	for (unsigned i = 0; i < 4 && !never[_i].tls; i++)
+		close(filler[i]);
+	close(fd);
+	teardown();
+	h2_tls_free(ct);
+}
+END_TEST
+
 static bool closed(int fd)
 {
 	char c[256];
@@ -482,14 +511,20 @@ START_TEST(test_budget)			/* what is not whole yet: of one connection, of all; w
 	raw_data(&d, 1, 40000);
 	until(raw_has(&d, 1, 0));
 	ck_assert_uint_eq(d.code, CALM);
+	for (unsigned i = 1; i <= H2_MAX_STRIKES; i++) {	/* others left no room: its connection is not blamed */
+		raw_post(&d, 1 + 2 * i, END_HEADERS);
+		raw_data(&d, 1 + 2 * i, 40000);
+		until(raw_has(&d, 1 + i, 0) || d.gone);
+		ck_assert_msg(!d.gone, "blamed after %u", i);
+	}
 	raw_send(&c, 0, END_STREAM, 1, "x", 1);
 	until(raw_has(&c, 1, 1));
 	ck_assert_uint_eq(srv.n, 1);
-	raw_post(&d, 3, END_HEADERS);
-	raw_data(&d, 3, 10000);
-	raw_send(&d, 0, END_STREAM, 3, "x", 1);
-	until(raw_has(&d, 1, 1));
-	ck_assert(c.resets == 1 && d.resets == 1 && !c.gone && !d.gone);
+	raw_post(&d, 3 + 2 * H2_MAX_STRIKES, END_HEADERS);
+	raw_data(&d, 3 + 2 * H2_MAX_STRIKES, 10000);
+	raw_send(&d, 0, END_STREAM, 3 + 2 * H2_MAX_STRIKES, "x", 1);
+	until(raw_has(&d, 1 + H2_MAX_STRIKES, 1));
+	ck_assert(c.resets == 1 && d.resets == 1 + H2_MAX_STRIKES && !c.gone && !d.gone);
 	close(c.fd);
 	close(d.fd);
 	teardown();
@@ -560,5 +595,5 @@ START_TEST(test_freed_with_work)	/* requests, and answers that are owed */
 END_TEST
 
 TEST_MAIN("http2", TEST_ONE(test_ask), TEST_ONE(test_many), TEST_ONE(test_silent), TEST_ONE(test_cancel), TEST_ONE(test_nobody),
-	  TEST_ONE(test_goaway), TEST_ROWS(test_fault, faults), TEST_ONE(test_large), TEST_ONE(test_idle), TEST_ONE(test_dead_peer),
+	  TEST_ONE(test_goaway), TEST_ROWS(test_fault, faults), TEST_ONE(test_large), TEST_ONE(test_idle), TEST_ONE(test_dead_peer), TEST_ROWS(test_never_stood, never),
 	  TEST_ONE(test_strangers), TEST_ONE(test_unfinished), TEST_ONE(test_budget), TEST_ROWS(test_tls, tls_rows), TEST_ONE(test_tls_not_configured), TEST_ONE(test_freed_with_work))
