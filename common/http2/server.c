@@ -61,27 +61,36 @@ static void give_back(struct h2_req *r)
 	r->unfinished_bytes = 0;
 }
 
-/* false: that is more than it may. */
-static bool charge(struct h2_req *r, size_t octets)
+/* It waits for its stream's end, which nghttp2 tells once the frame is written. */
+static void reset(struct h2_req *r, const char *why, uint32_t code)
+{
+	r->bad = true;
+	give_back(r);
+	list_del(&r->link);
+	list_add_tail(&r->conn->reqs, &r->link);
+	metric_add(&m_served, why, NULL, 1);
+	nghttp2_submit_rst_stream(r->conn->io.ng, NGHTTP2_FLAG_NONE, r->stream, code);
+}
+
+/* By its sender's doing. */
+static void spoil(struct h2_req *r, const char *why, uint32_t code)
+{
+	r->conn->strikes++;
+	reset(r, why, code);
+}
+
+/* Beyond what the connection may have it is spoilt; without room beside what others sent it is only turned away. */
+static void charge(struct h2_req *r, size_t octets)
 {
 	const struct h2_server_config *c = &r->s->cfg;
 
 	r->unfinished_bytes += octets;
 	r->conn->unfinished_bytes += octets;
 	r->s->unfinished_bytes += octets;
-	return r->conn->unfinished_bytes <= c->max_connection_bytes && r->s->unfinished_bytes <= c->max_unfinished_bytes;
-}
-
-/* It waits for its stream's end, which nghttp2 tells once the frame is written. */
-static void spoil(struct h2_req *r, const char *why, uint32_t code)
-{
-	r->bad = true;
-	give_back(r);
-	list_del(&r->link);
-	list_add_tail(&r->conn->reqs, &r->link);
-	r->conn->strikes++;
-	metric_add(&m_served, why, NULL, 1);
-	nghttp2_submit_rst_stream(r->conn->io.ng, NGHTTP2_FLAG_NONE, r->stream, code);
+	if (r->conn->unfinished_bytes > c->max_connection_bytes)
+		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
+	else if (r->s->unfinished_bytes > c->max_unfinished_bytes)
+		reset(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* ---- streams ---- */
@@ -129,8 +138,7 @@ static int on_begin(nghttp2_session *ng, const nghttp2_frame *f, void *u)
 		timer_start(loop_wheel(n->s->loop), &n->slow, n->s->cfg.stream_ms);
 	list_add_tail(&n->open, &r->link);
 	nghttp2_session_set_stream_user_data(ng, r->stream, r);
-	if (!charge(r, sizeof(*r)))
-		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
+	charge(r, sizeof(*r));
 	return 0;
 }
 
@@ -145,8 +153,8 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *f, const uint8_t 
 		return 0;
 	if (h2_message_header(&r->in, str_make((const char *)name, name_l), str_make((const char *)value, value_l)) < 0)
 		spoil(r, "too large", NGHTTP2_ENHANCE_YOUR_CALM);
-	else if (!charge(r, name_l + value_l))
-		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
+	else
+		charge(r, name_l + value_l);
 	return 0;
 }
 
@@ -160,8 +168,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t stream, const uin
 		return 0;
 	if (h2_message_data(&r->in, str_make((const char *)p, l)) < 0)
 		spoil(r, "too large", NGHTTP2_ENHANCE_YOUR_CALM);
-	else if (!charge(r, l))
-		spoil(r, "over budget", NGHTTP2_ENHANCE_YOUR_CALM);
+	else
+		charge(r, l);
 	return 0;
 }
 
