@@ -38,6 +38,7 @@ struct ng {
 	uint64_t last_cookie;		/* begins anywhere: a relay remembers those of all its clients */
 	uint32_t ping_ms;
 	struct timer ping;
+	bool pinged[NG_MAX_RELAYS];	/* and it has not answered yet */
 };
 
 static void set_up(struct ng_relay *r, bool up)
@@ -110,9 +111,9 @@ static struct bytes *wire_of(uint64_t cookie, struct str dict)
 	return buf_take(&b);
 }
 
-static struct ng_query *ask(struct ng *g, unsigned relay, struct str dict, uint32_t timeout_ms,
-			    void (*fn)(void *arg, const struct ng_answer *a), void *arg)
+struct ng_query *ng_ask(struct ng *g, unsigned relay, struct str dict, void (*fn)(void *arg, const struct ng_answer *a), void *arg)
 {
+	uint32_t timeout_ms = g->env.timeout_ms;
 	struct ng_query *q = g->n < NG_MAX_OUTSTANDING ? calloc(1, sizeof(*q)) : NULL;
 
 	if (!q)
@@ -138,11 +139,6 @@ static struct ng_query *ask(struct ng *g, unsigned relay, struct str dict, uint3
 	timer_start(g->env.wheel, &q->timer, timeout_ms < FIRST_RESEND_MS ? timeout_ms : FIRST_RESEND_MS);
 	g->env.send(g->env.u, relay, bytes_str(q->wire));
 	return q;
-}
-
-struct ng_query *ng_ask(struct ng *g, unsigned relay, struct str dict, void (*fn)(void *arg, const struct ng_answer *a), void *arg)
-{
-	return ask(g, relay, dict, g->env.timeout_ms, fn, arg);
 }
 
 void ng_cancel(struct ng_query *q)
@@ -268,17 +264,19 @@ int ng_choose(const struct ng *g, uint32_t but)
 
 static void on_pong(void *arg, const struct ng_answer *a)
 {
-	(void)arg;
+	bool *pinged = arg;
+
 	(void)a;
+	*pinged = false;
 }
 
 static void on_ping(struct timer *t)
 {
 	struct ng *g = container_of(t, struct ng, ping);
-	uint32_t wait_ms = g->env.timeout_ms < g->ping_ms ? g->env.timeout_ms : g->ping_ms;
 
 	for (unsigned i = 0; i < g->env.n_relays; i++)
-		(void)ask(g, i, STR("d7:command4:pinge"), wait_ms, on_pong, NULL);
+		if (!g->pinged[i])
+			g->pinged[i] = ng_ask(g, i, STR("d7:command4:pinge"), on_pong, &g->pinged[i]) != NULL;
 	timer_start(g->env.wheel, &g->ping, g->ping_ms);
 }
 

@@ -50,7 +50,7 @@ struct ng_query *ng_ask(struct ng *g, unsigned relay, struct str dict, void (*fn
 void ng_cancel(struct ng_query *q);			/* fn is not called */
 /* A relay for a new session, by weight, of those that are up and not in the mask `but`; -1: there is none. */
 int ng_choose(const struct ng *g, uint32_t but);
-/* Pings every relay, from now on and forever; one worker does. */
+/* Pings every relay, from now on and forever, again when it has answered or its time is over; one worker does. */
 void ng_watch(struct ng *g, uint32_t ping_ms);
 unsigned ng_outstanding(const struct ng *g);
 

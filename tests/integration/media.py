@@ -391,7 +391,7 @@ def main():
         try:
             one.start()
             two.start()
-            extra = (f'media: {{mode: nat, core_family: ipv6, access_interface: access, core_interface: core, ping_ms: {PING_MS}, timeout_ms: 800,\n'
+            extra = (f'media: {{mode: nat, core_family: ipv6, access_interface: access, core_interface: core, ping_ms: {PING_MS}, timeout_ms: 5000,\n'
                      f'        rtpengine: [{{address: "{one.ip}:2223"}}, {{address: "{two.ip}:2223"}}]}}\nrecords: {{file: {records}}}\n')
             with Core(build, net, [A, B, C], 2, {"pcscf": extra}, ip6=prefix) as core:
                 media = Media(core, one, two, records)

@@ -244,5 +244,33 @@ START_TEST(test_health)		/* pings: down when unanswered, up again with an answer
 }
 END_TEST
 
+START_TEST(test_slow_pong)	/* pinged more often than it must answer: it has the time of every other question, and one ping at a time */
+{
+	char first[17];
+
+	begin(1);
+	ng_watch(t.g, 300);
+	run(1);
+	str_copy(str_make(t.last[0], 16), first, sizeof(first));
+	for (int i = 0; i < 19; i++)
+		run(100);
+	ck_assert(atomic_load(&t.relay[0].up));
+	ck_assert_uint_eq(ng_outstanding(t.g), 1);
+	ck_assert(strncmp(t.last[0], first, 16) == 0);
+	reply(0, "d6:result4:ponge");
+	run(300);
+	ck_assert(strncmp(t.last[0], first, 16) != 0);		/* the next one */
+	ck_assert_uint_eq(ng_outstanding(t.g), 1);
+	for (int i = 0; i < 21; i++)
+		run(100);
+	ck_assert(!atomic_load(&t.relay[0].up));
+	run(300);
+	ck_assert_uint_eq(ng_outstanding(t.g), 1);
+	reply(0, "d6:result4:ponge");
+	ck_assert(atomic_load(&t.relay[0].up));
+	ng_free(t.g);
+}
+END_TEST
+
 TEST_MAIN("ng", TEST_ROWS(test_reply, replies), TEST_ONE(test_resent), TEST_ONE(test_nonsense), TEST_ONE(test_refused), TEST_ONE(test_cancel),
-	  TEST_ONE(test_limit), TEST_ROWS(test_choose, choices), TEST_ONE(test_weights), TEST_ONE(test_health))
+	  TEST_ONE(test_limit), TEST_ROWS(test_choose, choices), TEST_ONE(test_weights), TEST_ONE(test_health), TEST_ONE(test_slow_pong))
