@@ -342,6 +342,16 @@ static bool put_question(struct agw_session *s, struct agw_held *h)
 	return h->asked;
 }
 
+/* Two phones of ours have the same Call-ID; and what a relay hears late of a session that was left is about no other one. */
+static void put_id(struct agw_session *s)
+{
+	struct str call_id = s->c->call_id;
+
+	if (call_id.l > AGW_ID_BYTES - 32)
+		call_id.l = AGW_ID_BYTES - 32;
+	snprintf(s->id, sizeof(s->id), "%.*s/%016llx/%u", STR_ARG(call_id), (unsigned long long)s->c->key, s->n_left);
+}
+
 /* The session is with no relay any more; the one that had it may still. */
 static void leave_relay(struct agw_session *s)
 {
@@ -352,6 +362,8 @@ static void leave_relay(struct agw_session *s)
 	atomic_fetch_sub_explicit(&relay_of(s)->sessions, 1, memory_order_relaxed);
 	agw_end_at(s->pw->agw, s->relay, s->id, s->kept, 0);
 	s->kept = false;
+	s->n_left++;
+	put_id(s);
 	said_forget(&s->said[0]);
 	said_forget(&s->said[1]);
 }
@@ -364,15 +376,24 @@ void agw_opened(struct agw_session *s, unsigned relay)
 	atomic_fetch_add_explicit(&relay_of(s)->sessions, 1, memory_order_relaxed);
 }
 
-/* An offer may begin the session anew, at another relay. */
+static bool goes_on(const struct agw_session *s)
+{
+	return s->c->emergency || config_of(s)->go_on;
+}
+
+/* An offer may begin the session anew, at another relay.  Without one a session that stood before the offer stays, for media may pass in it
+ * still; unless the offer goes on without a relay, and with it the media. */
 static const char *ask_head(struct agw_session *s, struct agw_held *h)
 {
+	bool offer = h->op == AGW_OFFER;
 	int i;
 
-	if (h->op == AGW_OFFER && s->opened && (h->tried & 1u << s->relay || !atomic_load_explicit(&relay_of(s)->up, memory_order_relaxed)))
-		leave_relay(s);
-	if (!s->opened) {
-		i = h->op == AGW_OFFER ? ng_choose(s->pw->agw->ng, h->tried) : -1;
+	if (!s->opened || (offer && (h->tried & 1u << s->relay || !atomic_load_explicit(&relay_of(s)->up, memory_order_relaxed)))) {
+		i = offer ? ng_choose(s->pw->agw->ng, h->tried | (s->opened ? 1u << s->relay : 0)) : -1;
+		if (s->opened && (i >= 0 || h->began || goes_on(s))) {
+			agw_keep_left(s);
+			leave_relay(s);
+		}
 		if (i < 0)
 			return s->cause[0] && h->tried ? s->cause : "no media relay is available";
 		agw_opened(s, (unsigned)i);
@@ -388,7 +409,7 @@ static void advance(struct agw_session *s);
 static void failed(struct agw_session *s, struct agw_held *h, const char *why)
 {
 	const struct pcscf_config *cfg = &s->pw->p->cfg;
-	bool go_on = s->c->emergency || cfg->agw.go_on, response = h->b || !h->p, first = h->initial;
+	bool go_on = goes_on(s), response = h->b || !h->p, first = h->initial;
 	struct proxy *p = h->p;
 	struct refusal r = { .status = 503, .why = "no media relay takes the call", .retry_after_s = cfg->retry_after_s };
 	char cause[NG_WHY_BYTES], reason[NG_WHY_BYTES + 64];
@@ -489,19 +510,19 @@ static void on_answer(void *arg, const struct ng_answer *a)
 
 /* ---- messages ---- */
 
-struct agw_session *agw_session_new(struct pcscf_worker *pw, struct call *c, const char *id)
+struct agw_session *agw_session_new(struct pcscf_worker *pw, struct call *c, const char *id, uint32_t n_left)
 {
 	struct agw_session *s = calloc(1, sizeof(*s));
-	size_t l = c->call_id.l < AGW_ID_BYTES - 32 ? c->call_id.l : AGW_ID_BYTES - 32;
 
 	if (!s)
 		return NULL;
 	s->c = c;
 	s->pw = pw;
+	s->n_left = n_left;
 	if (id)
 		str_copy(str_from_c(id), s->id, sizeof(s->id));
-	else		/* two phones of ours have the same Call-ID */
-		snprintf(s->id, sizeof(s->id), "%.*s/%016llx", (int)l, c->call_id.p, (unsigned long long)c->key);
+	else
+		put_id(s);
 	list_init(&s->held);
 	metrics_register(&m_asked);
 	metrics_register(&m_refused);
@@ -522,7 +543,7 @@ static struct agw_session *session_for(struct call *c, const struct sip_msg *m, 
 	sdp = sdp_of_message(m);
 	if (!sdp.l || !agw_wants(&pw->p->cfg.agw, c->b, sdp, from_phone, &m->flow.remote, NULL))
 		return NULL;
-	return agw_session_new(pw, c, NULL);
+	return agw_session_new(pw, c, NULL, 0);
 }
 
 static void note_tag(const struct call *c, struct agw_held *h)

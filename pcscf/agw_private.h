@@ -41,7 +41,8 @@ struct agw_said {
 struct agw_session {
 	struct call *c;
 	struct pcscf_worker *pw;
-	char id[AGW_ID_BYTES];
+	char id[AGW_ID_BYTES];		/* at the relay that has it, or at the next one: each opening has its own */
+	uint32_t n_left;		/* openings before this one */
 	bool opened;			/* the relay may know it */
 	bool kept;
 	unsigned relay;
@@ -78,7 +79,8 @@ struct agw_worker {
 };
 
 /* ---- agw.c ---- */
-struct agw_session *agw_session_new(struct pcscf_worker *pw, struct call *c, const char *id);	/* c->agw; NULL: out of memory */
+/* c->agw; NULL: out of memory.  id: of one that is restored, which had so many openings before; NULL: a new one. */
+struct agw_session *agw_session_new(struct pcscf_worker *pw, struct call *c, const char *id, uint32_t n_left);
 void agw_opened(struct agw_session *s, unsigned relay);		/* that relay has it from now on */
 /* ---- agw_end.c ---- */
 #define AGW_MAX_ENDS 20000u		/* of one worker; what is beyond ends by the relay's own timers */
@@ -87,4 +89,5 @@ void agw_end_at(struct agw_worker *aw, unsigned relay, const char *id, bool kept
 void agw_ends_free(struct agw_worker *aw);			/* their records stay */
 /* ---- agw_stored.c ---- */
 void agw_keep(struct agw_session *s);
+void agw_keep_left(struct agw_session *s);	/* the call is about to leave it for another one: after a restart it is only ended */
 void agw_forget(struct pcscf_worker *pw, const char *id);

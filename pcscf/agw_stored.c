@@ -13,8 +13,9 @@
 
 struct kept {
 	struct str relay, call_id, final_tag;
-	uint64_t binding_id, call_key;
+	uint64_t binding_id, call_key;	/* call_key 0: no call's any more */
 	uint8_t core_ip6, core_known;
+	uint32_t n_left;
 };
 static const struct field kept_fields[] = {
 	FIELD(1, FIELD_STR, struct kept, relay),
@@ -24,26 +25,40 @@ static const struct field kept_fields[] = {
 	FIELD(5, FIELD_U64, struct kept, call_key),
 	FIELD(6, FIELD_U8, struct kept, core_ip6),
 	FIELD(7, FIELD_U8, struct kept, core_known),
+	FIELD(8, FIELD_U32, struct kept, n_left),
 	{ 0 },
 };
 
-void agw_keep(struct agw_session *s)
+static bool keep(const struct agw_session *s, uint64_t call_key)
 {
 	struct store_port *port = s->pw->w->store;
 	const struct kept k = { .relay = str_from_c(s->pw->p->relay[s->relay].name), .call_id = s->c->call_id, .final_tag = str_from_c(s->final_tag),
-				.binding_id = s->c->b->id, .call_key = s->c->key, .core_ip6 = s->core_family == AF_INET6,
-				.core_known = s->core_family != 0 };
+				.binding_id = s->c->b->id, .call_key = call_key, .core_ip6 = s->core_family == AF_INET6,
+				.core_known = s->core_family != 0, .n_left = s->n_left };
 	uint64_t life_ms = ((uint64_t)s->pw->p->cfg.policy.max_call_s + KEPT_BEYOND_S) * 1000;
 	struct buf out;
+	bool kept;
 
 	if (!port)
-		return;
+		return false;
 	buf_init(&out, STORED_MAX_BYTES);
 	fields_write(kept_fields, &k, &out);
-	s->kept = !out.failed && store_put(port, STORE_MEDIA, str_from_c(s->id), buf_str(&out), store_now_ms(store_of(port)) + life_ms) == 0;
-	if (!s->kept)
+	kept = !out.failed && store_put(port, STORE_MEDIA, str_from_c(s->id), buf_str(&out), store_now_ms(store_of(port)) + life_ms) == 0;
+	if (!kept)
 		log_error(LOG_SESS, "a media session could not be kept", LOG_C("session", s->id));
 	buf_fini(&out);
+	return kept;
+}
+
+/* What was kept before is there all the same when this is not. */
+void agw_keep(struct agw_session *s)
+{
+	s->kept |= keep(s, s->c->key);
+}
+
+void agw_keep_left(struct agw_session *s)
+{
+	s->kept |= keep(s, 0);
 }
 
 void agw_forget(struct pcscf_worker *pw, const char *id)
@@ -86,8 +101,8 @@ static void on_session(void *arg, const struct store_record *rec)
 	}
 	pw = pcscf_of(stack_worker_of_call(r->p->stack, k.call_id));
 	c = pw->calls ? call_find(pw->calls, k.call_id, k.binding_id) : NULL;
-	if (c && c->key == k.call_key && !c->agw)
-		s = agw_session_new(pw, c, id);
+	if (c && k.call_key && c->key == k.call_key && !c->agw)
+		s = agw_session_new(pw, c, id, k.n_left);
 	if (!s) {
 		log_info(LOG_SESS, "a media session of before is to be ended", LOG_C("session", id));
 		agw_end_at(pw->agw, (unsigned)relay, id, true, END_AFTER_MS);

@@ -1,10 +1,14 @@
 /* tests/pcscf/test_agw.c - media through a relay that the test plays: TS 24.229 §6.7; RFC 3264, RFC 3261 §13.2.1, RFC 3262 §5; row P17. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "common/store/store.h"
 #include "common/util/bencode.h"
 #include "pcscf/agw.h"
 #include "pcscf/agw_private.h"
 #include "pcscf/policy.h"
+#include "pcscf/stored.h"
 #include "tests/pcscf/rig.h"
 
 #define MEDIA(mode, more) "  reg_event: false\nmedia: {mode: " mode ", rtpengine: [{address: \"10.0.0.80:2223\"}, {address: \"10.0.0.81:2223\"}]" more "}\n"
@@ -19,7 +23,12 @@
 static struct {
 	struct rig *r;
 	bool mute;			/* no answer by itself to deletes and pings either */
+	bool deaf;			/* to deletes alone */
 	unsigned asked, deleted, relay;
+	struct {
+		unsigned relay;
+		char id[AGW_ID_BYTES];
+	} end[64];			/* of the deletes */
 	char cookie[20];
 	char text[4096];		/* of the last question */
 	size_t l;
@@ -59,8 +68,11 @@ static void on_send(void *u, unsigned relay, struct str octets)
 	str_cut(octets, ' ', &cookie, &dict);
 	command = bencode_find_str(dict, "command");
 	if (str_eq_c(command, "ping") || str_eq_c(command, "delete")) {
-		net.deleted += str_eq_c(command, "delete");
-		if (!net.mute && n_later < 64) {
+		if (str_eq_c(command, "delete") && net.deleted < 64) {
+			net.end[net.deleted].relay = relay;
+			str_copy(bencode_find_str(dict, "call-id"), net.end[net.deleted++].id, sizeof(net.end[0].id));
+		}
+		if (!net.mute && n_later < 64 && !(net.deaf && str_eq_c(command, "delete"))) {
 			later[n_later].relay = relay;
 			later[n_later].ping = str_eq_c(command, "ping");
 			str_copy(cookie, later[n_later++].cookie, sizeof(later[0].cookie));
@@ -398,12 +410,15 @@ START_TEST(test_no_answer)	/* the answer cannot be had: CANCEL and 503; in the 2
 }
 END_TEST
 
+static char our_route[512];	/* outlives the rig */
+
 /* Answered, with two questions. */
 static void confirmed(struct rig *r, const char *config)
 {
 	char ack[1024];
 
 	begin(r, config);
+	str_copy(str_from_c(rig_hdr(invite, "Record-Route")), our_route, sizeof(our_route));
 	answer(r, 200, "T", ANSWER);
 	ok("10.0.0.81", 30000);
 	rig_expect_status(r, 200, ALICE);
@@ -417,7 +432,7 @@ static void within(struct rig *r, const char *method, const char *type, const ch
 {
 	char route[1024];
 
-	snprintf(route, sizeof(route), "Contact: <sip:alice@10.9.0.1:5060>\nRoute: %s\nRoute: <sip:s@10.0.0.30:6060;lr>\n", rig_hdr(invite, "Record-Route"));
+	snprintf(route, sizeof(route), "Contact: <sip:alice@10.9.0.1:5060>\nRoute: %s\nRoute: <sip:s@10.0.0.30:6060;lr>\n", our_route);
 	rig_request_body(r, ALICE, method, "sip:bob@10.46.0.9", "From: <sip:alice@home>;tag=A\nTo: <sip:bob@home>;tag=T\n", "c1", route, type, body);
 }
 
@@ -437,19 +452,62 @@ START_TEST(test_refresh)	/* the same offer again, the same answer again: nobody 
 }
 END_TEST
 
-START_TEST(test_change_refused)	/* 503 to the change alone: the call and its session go on */
+static const struct { const char *name, *cause; bool silent, down; } refusals[] = {
+	{ "it says no", "full", false, false },
+	{ "it is silent, and there is no other", "no answer in time", true, false },
+	{ "it is down, and there is no other", "no media relay is available", false, true },
+};
+
+START_TEST(test_change_refused)		/* 503 to the change alone: the call and its session go on */
+{
+	char reason[96], id[AGW_ID_BYTES];
+	struct rig r;
+	unsigned at;
+
+	confirmed(&r, MEDIA("always", ", timeout_ms: 1000"));
+	at = net.relay;
+	str_copy(said("call-id"), id, sizeof(id));
+	net.mute = true;
+	if (refusals[_i].silent || refusals[_i].down)
+		atomic_store(&r.p.relay[!at].up, false);
+	if (refusals[_i].down)
+		atomic_store(&r.p.relay[at].up, false);
+	within(&r, "UPDATE", SDP("10.9.0.1", "5002"));
+	if (!refusals[_i].down)
+		wants(3, "offer", "phone", "10.9.0.1");
+	for (int i = 0; i < 25 && refusals[_i].silent; i++)
+		rig_run(&r, 50);
+	if (!refusals[_i].silent && !refusals[_i].down)
+		says("d6:result5:error12:error-reason4:fulle");
+	snprintf(reason, sizeof(reason), "SIP;cause=503;text=\"Media relay: %s\"", refusals[_i].cause);
+	ck_assert_str_eq(rig_hdr(rig_expect_status(&r, 503, ALICE), "Reason"), reason);
+	rig_run(&r, 1);
+	rig_none(&r);
+	ck_assert_msg(net.deleted == 0, "%s: deleted", refusals[_i].name);
+	ck_assert_uint_eq(atomic_load(&r.p.relay[at].sessions), 1);
+	atomic_store(&r.p.relay[at].up, true);		/* asked about that session, once it answers again */
+	within(&r, "UPDATE", SDP("10.9.0.1", "5004"));
+	wants(refusals[_i].down ? 3 : 4, "offer", "phone", "10.9.0.1");
+	ck_assert(net.relay == at && str_eq_c(said("call-id"), id));
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_change_goes_on)		/* on_failure: go_on; nobody is asked about the answer to what no relay has heard */
 {
 	struct rig r;
+	struct rig_sent *s;
 
-	confirmed(&r, MEDIA("always", ""));
+	confirmed(&r, MEDIA("always", ", on_failure: go_on"));
+	atomic_store(&r.p.relay[0].up, false);
+	atomic_store(&r.p.relay[1].up, false);
 	within(&r, "UPDATE", SDP("10.9.0.1", "5002"));
-	wants(3, "offer", "phone", "10.9.0.1");
-	says("d6:result5:error12:error-reason4:fulle");
-	ck_assert_str_eq(rig_hdr(rig_expect_status(&r, 503, ALICE), "Reason"), "SIP;cause=503;text=\"Media relay: full\"");
-	settle(&r);
-	rig_none(&r);
-	ck_assert_uint_eq(net.deleted, 0);
-	ck_assert_uint_eq(atomic_load(&r.p.relay[net.relay].sessions), 1);
+	s = rig_expect(&r, "UPDATE", SCSCF);
+	ck_assert(tells(s, "10.9.0.1"));
+	rig_reply_body(&r, s, 200, "T", "Contact: <sip:bob@10.46.0.9>\n", ANSWER);
+	ck_assert(tells(rig_expect_status(&r, 200, ALICE), "10.46.0.9"));
+	ck_assert_uint_eq(net.asked, 2);
+	ck_assert_uint_eq(net.deleted, 1);
 	rig_fini(&r);
 }
 END_TEST
@@ -470,6 +528,115 @@ START_TEST(test_moves)		/* its relay is down: the next offer begins the session 
 	ck_assert_uint_eq(net.deleted, 1);		/* the first one may have it still */
 	ck_assert_uint_eq(atomic_load(&r.p.relay[first].sessions), 0);
 	rig_fini(&r);
+}
+END_TEST
+
+/* A change goes to the other relay, this one being down. */
+static void move(struct rig *r, const char *port, char id[AGW_ID_BYTES])
+{
+	char body[256];
+	struct rig_sent *s;
+	unsigned from = net.relay;
+
+	snprintf(body, sizeof(body), "v=0\no=- 1 1 IN IP4 10.9.0.1\ns=-\nc=IN IP4 10.9.0.1\nt=0 0\nm=audio %s RTP/AVP 0\n", port);
+	atomic_store(&r->p.relay[from].up, false);
+	atomic_store(&r->p.relay[!from].up, true);
+	within(r, "UPDATE", "Content-Type: application/sdp\n", body);
+	ck_assert_uint_ne(net.relay, from);
+	str_copy(said("call-id"), id, AGW_ID_BYTES);
+	ok("10.0.0.90", 20000);
+	s = rig_expect(r, "UPDATE", SCSCF);
+	rig_reply_body(r, s, 200, "T", "Contact: <sip:bob@10.46.0.9>\n", ANSWER);
+	ck_assert(str_eq_c(said("command"), "answer") && str_eq_c(said("call-id"), id));
+	ok("10.0.0.91", 30000);
+	rig_expect_status(r, 200, ALICE);
+}
+
+START_TEST(test_back)		/* to the other relay and back, before the first one has heard of the end: that ends nothing that lives */
+{
+	char id[3][AGW_ID_BYTES];
+	struct rig r;
+	unsigned first;
+
+	confirmed(&r, MEDIA("always", ""));
+	first = net.relay;
+	str_copy(said("call-id"), id[0], sizeof(id[0]));
+	net.deaf = true;
+	move(&r, "5002", id[1]);
+	move(&r, "5004", id[2]);
+	ck_assert_uint_eq(net.relay, first);
+	ck_assert_str_ne(id[0], id[1]);
+	ck_assert_str_ne(id[1], id[2]);
+	ck_assert_str_ne(id[0], id[2]);
+	for (int i = 0; i < 25; i++) {
+		rig_run(&r, 500);
+		settle(&r);
+	}
+	ck_assert_uint_gt(net.deleted, 3);		/* again and again */
+	for (unsigned i = 0; i < net.deleted; i++)
+		ck_assert_str_eq(net.end[i].id, id[net.end[i].relay != first]);
+	ck_assert_uint_eq(atomic_load(&r.p.relay[first].sessions), 1);
+	rig_fini(&r);
+}
+END_TEST
+
+static char dir[64];
+
+static struct store *open_store(void)
+{
+	const struct store_config c = { .dir = dir, .max_bytes = 64 << 20, .max_pending_bytes = 1 << 20, .journal_bytes = 65536, .commit_ms = 100 };
+	struct store *s;
+
+	ck_assert_int_eq(store_open(&s, &c, 2), 0);
+	rig_use_store(s);
+	return s;
+}
+
+static void on_call(void *arg, struct call *c)
+{
+	*(struct call **)arg = c;
+}
+
+/* The call has the session that lives, whether the other one's end was confirmed before the restart or is to be told again. */
+START_TEST(test_moved_and_restarted)
+{
+	char before[AGW_ID_BYTES], id[AGW_ID_BYTES], command[128];
+	struct store *store;
+	struct call *c = NULL;
+	unsigned first;
+	struct rig r;
+
+	snprintf(dir, sizeof(dir), "/tmp/cscf-agw-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	store = open_store();
+	confirmed(&r, MEDIA("always", ""));
+	first = net.relay;
+	str_copy(said("call-id"), before, sizeof(before));
+	net.deaf = _i;
+	move(&r, "5002", id);
+	settle(&r);
+	ck_assert(list_empty(&pcscf_of(&r.workers[0].w)->agw->ends) == !_i);
+	rig_fini(&r);
+	store_close(store);
+	store = open_store();
+	net.deleted = n_later = 0;
+	rig_init(&r, MEDIA("always", ""), 1);
+	ck_assert_int_eq(pcscf_ops.restore(&r.p, &r.stack, store), 0);
+	calls_each(pcscf_of(&r.workers[0].w)->calls, on_call, &c);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_msg(c->agw && strcmp(c->agw->id, id) == 0, "has %s", c->agw ? c->agw->id : "none");
+	ck_assert_uint_ne(c->agw->relay, first);
+	rig_run(&r, 1100);
+	ck_assert_uint_eq(net.deleted, _i);
+	if (_i)
+		ck_assert(net.end[0].relay == first && strcmp(net.end[0].id, before) == 0);
+	move(&r, "5004", id);				/* a name that no relay has heard */
+	ck_assert(strcmp(before, id) != 0 && strcmp(net.end[net.deleted - 1].id, id) != 0);
+	rig_fini(&r);
+	rig_use_store(NULL);
+	store_close(store);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
@@ -602,5 +769,6 @@ END_TEST
 
 TEST_MAIN("agw", TEST_ONE(test_flags), TEST_ONE(test_order), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_multipart),
 	  TEST_ROWS(test_failure, ends), { &(test_cancel_while_asked), 2 }, TEST_ONE(test_silent), TEST_ONE(test_goes_on), { &(test_no_answer), 2 },
-	  TEST_ONE(test_refresh), TEST_ONE(test_change_refused), TEST_ONE(test_moves),
+	  TEST_ONE(test_refresh), TEST_ROWS(test_change_refused, refusals), TEST_ONE(test_change_goes_on), TEST_ONE(test_moves), TEST_ONE(test_back),
+	  { &(test_moved_and_restarted), 2 },
 	  TEST_ONE(test_bye), TEST_ONE(test_emergency), TEST_ONE(test_silent_delete), { &(test_off), 2 }, TEST_ROWS(test_wants, wanted), TEST_ONE(test_nat))
