@@ -627,6 +627,23 @@ bool agw_request(struct call *c, struct proxy *p, struct sip_msg *m, struct sip_
 	return true;
 }
 
+/* One without an offer may get one that needs a relay. */
+bool agw_turn_away(const struct pcscf_req *r, struct proxy *p, bool to_phone)
+{
+	const struct pcscf_config *cfg = &r->pw->p->cfg;
+	bool go_on = r->emergency || cfg->agw.go_on;
+	struct str sdp = sdp_of_message(r->m);
+
+	if (!r->pw->agw || (sdp.l && !agw_wants(&cfg->agw, r->b, sdp, !to_phone, &r->m->flow.remote, NULL)))
+		return false;
+	metric_add(&m_refused, go_on ? "passed" : "refused", NULL, 1);
+	if (go_on)
+		return false;
+	proxy_reject(p, &(const struct refusal){ .status = 503, .why = "no media relay takes the call", .retry_after_s = cfg->retry_after_s,
+						 .extra = STR("Reason: SIP;cause=503;text=\"Media relay: too many calls\"\r\n") });
+	return true;
+}
+
 static void drop_provisional(struct agw_session *s, const struct proxy *p)
 {
 	struct list *i, *next;

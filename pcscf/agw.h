@@ -20,6 +20,8 @@ void agw_stop(struct pcscf_worker *pw);
 /* A request within the call, or the one that begins it.  p NULL: an ACK with its plan, which goes to `flow` (NULL: as the plan says).
  * true: it waits, and goes later, through policy control. */
 bool agw_request(struct call *c, struct proxy *p, struct sip_msg *m, struct sip_out *o, bool to_phone, const struct sip_flow *flow);
+/* The INVITE of a call that is not kept (call_begin()): no relay can have its media.  true: it is refused, and p may be gone. */
+bool agw_turn_away(const struct pcscf_req *r, struct proxy *p, bool to_phone);
 /* A response on its way upstream.  PROXY_HOLD: it goes later, through policy control. */
 enum proxy_verdict agw_response(struct call *c, struct proxy *p, struct proxy_branch *b, struct sip_msg *m, struct sip_out *o, bool to_phone);
 void agw_bye(struct call *c);			/* as policy_bye(), and before it */

@@ -10,9 +10,11 @@
 #include "pcscf/session.h"
 
 #define CALL_ARENA_BYTES 1024u
+#define WARN_EVERY_MS 60000u
 #define REFRESH_GRACE_S 32u		/* RFC 4028 §10: what may still be on its way when the interval is over */
 
-static METRIC_DEF(m_calls, "cscf_pcscf_calls", METRIC_GAUGE, "Parts of phones in calls that are kept for policy control.", NULL, NULL);
+static METRIC_DEF(m_calls, "cscf_pcscf_calls", METRIC_GAUGE, "Parts of phones in calls that are kept: for policy control, media relays, call records.", NULL, NULL);
+static METRIC_DEF(m_not_kept, "cscf_pcscf_calls_not_kept_total", METRIC_COUNTER, "The same that were not kept: more than policy.max_calls.", NULL, NULL);
 
 struct calls {
 	struct pcscf_worker *pw;
@@ -20,6 +22,7 @@ struct calls {
 	struct list all;
 	uint32_t n, max, max_age_s;
 	uint64_t last_id;
+	uint64_t warn_ms, n_not_kept;	/* no warning before that; how many since the last one */
 };
 
 struct call_key {
@@ -146,13 +149,32 @@ bool call_insert(struct calls *cs, struct call *c, uint64_t left_ms)
 	return true;
 }
 
-void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
+static bool not_kept(struct calls *cs, const char *why)
+{
+	uint64_t now = cs->pw->w->wheel->now_ms;
+
+	metric_add(&m_not_kept, NULL, NULL, 1);
+	cs->n_not_kept++;
+	if (now < cs->warn_ms)
+		return false;
+	log_warn(LOG_SESS, "calls pass that are not kept", LOG_C("why", why), LOG_U("calls", cs->n_not_kept), LOG_U("max_calls", cs->max));
+	cs->n_not_kept = 0;
+	cs->warn_ms = now + WARN_EVERY_MS;
+	return false;
+}
+
+bool call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
 {
 	struct calls *cs = r->pw->calls;
 	struct call *c;
 
-	if (!cs || !r->b || cs->n >= cs->max || call_find(cs, r->m->call_id, r->b->id) || !(c = call_new(r->b)))
-		return;
+	if (!cs || !r->b || call_find(cs, r->m->call_id, r->b->id))
+		return true;
+	if (cs->n >= cs->max)
+		return not_kept(cs, "there are too many");
+	c = call_new(r->b);
+	if (!c)
+		return not_kept(cs, "out of memory");
 	c->ue_called = to_phone;
 	c->invite = p;
 	c->call_id = arena_dup(c->a, r->m->call_id);
@@ -166,6 +188,7 @@ void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone)
 	c->started_wall_us = clock_wall_us();
 	if (call_insert(cs, c, (uint64_t)cs->max_age_s * 1000))
 		policy_call_begins(r->pw, c);
+	return true;
 }
 
 /* ---- what passes ---- */
@@ -271,6 +294,7 @@ struct calls *calls_new(struct pcscf_worker *pw, uint32_t max, uint32_t max_age_
 	cs->max = max;
 	cs->max_age_s = max_age_s;
 	metrics_register(&m_calls);
+	metrics_register(&m_not_kept);
 	return cs;
 }
 

@@ -50,8 +50,9 @@ void calls_each(struct calls *cs, void (*fn)(void *arg, struct call *c), void *a
 struct worker *call_worker(const struct call *c);
 void call_keep(const struct call *c);		/* call_stored.c: it, or what policy control has of it, has changed */
 
-/* From forward.c.  An INVITE that begins a call of r->b is about to go.  Nothing is kept when the table is full. */
-void call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone);
+/* From forward.c.  An INVITE that begins a call of r->b is about to go.  false: it ought to be kept, but the table is full or there is no
+ * memory; counted and logged. */
+bool call_begin(struct pcscf_req *r, struct proxy *p, bool to_phone);
 struct call *call_find(struct calls *cs, struct str call_id, uint64_t binding_id);	/* or NULL */
 /* A 2xx to INVITE or UPDATE passes.  false: its BYE has been here before it, the call is over and c gone. */
 bool call_answered(struct call *c, const struct sip_msg *req, const struct sip_msg *m);

@@ -68,7 +68,7 @@ void call_keep(const struct call *c)
 		field_write(POLICY, buf_str(&policy), &out);
 	if (out.failed || policy.failed ||
 	    store_put(w->store, STORE_CALL, key_of(c), buf_str(&out), store_now_ms(store_of(w->store)) + call_left_ms(c)) < 0)
-		log_error(LOG_SESS, "a call could not be kept for policy control", LOG_S("call_id", c->call_id));
+		log_error(LOG_SESS, "a call could not be kept", LOG_S("call_id", c->call_id));
 	buf_fini(&policy);
 	buf_fini(&out);
 }

@@ -279,7 +279,8 @@ static uint64_t phone_id(const struct pcscf_req *r)
 	return r->b ? r->b->id : r->has_token ? r->token.id : 0;
 }
 
-/* What passes within a call, or begins one.  true: the request waits for a media relay or policy control. */
+/* What passes within a call, or begins one.  true: the request waits for a media relay or policy control, or is
+ * answered. */
 static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
 {
 	struct call *c;
@@ -287,7 +288,8 @@ static bool watch_call(struct pcscf_req *r, struct forward *f, struct proxy *p)
 	if (!r->pw->calls)
 		return false;
 	if (r->m->method == SIP_INVITE && !r->m->to_tag.l) {
-		call_begin(r, p, f->to_phone);
+		if (!call_begin(r, p, f->to_phone) && agw_turn_away(r, p, f->to_phone))
+			return true;
 		c = call_of(f, r->m);
 		return c && c->invite == p && agw_request(c, p, r->m, NULL, f->to_phone, NULL);
 	}

@@ -640,6 +640,39 @@ START_TEST(test_moved_and_restarted)
 }
 END_TEST
 
+static const struct { const char *name, *config; bool emergency, passes; } crowds[] = {
+	{ "refused", MEDIA("always", "") "policy: {max_calls: 1}\n", false, false },
+	{ "goes on", MEDIA("always", ", on_failure: go_on") "policy: {max_calls: 1}\n", false, true },
+	{ "needs no relay", MEDIA("nat", "") "policy: {max_calls: 1}\n", false, true },
+	{ "an emergency", "  emergency: {ecscf: \"sip:10.0.0.70\"}\n" MEDIA("always", "") "policy: {max_calls: 1}\n", true, true },
+};
+
+START_TEST(test_too_many_calls)		/* policy.max_calls: a call more is counted; what needs a relay and cannot have one is refused */
+{
+	const char *to = crowds[_i].emergency ? "urn:service:sos" : "sip:bob@home";
+	char from_to[128];
+	int64_t before;
+	struct rig r;
+
+	start(&r, crowds[_i].config);
+	request(&r, ALICE, "INVITE", A_TO_B, "Contact: <sip:alice@10.9.0.1:5060>\n", OFFER);
+	if (net.asked)
+		ok("10.0.0.80", 20000);
+	invite = rig_expect(&r, "INVITE", SCSCF);
+	before = metrics_sum("cscf_pcscf_calls_not_kept_total");
+	snprintf(from_to, sizeof(from_to), "From: <sip:alice@home>;tag=A2\nTo: <%s>\n", to);
+	rig_request_body(&r, ALICE, "INVITE", to, from_to, "c2", "Contact: <sip:alice@10.9.0.1:5060>\n", OFFER);
+	if (crowds[_i].passes) {
+		ck_assert_msg(tells(rig_expect(&r, "INVITE", crowds[_i].emergency ? "udp:10.0.0.70:5060" : SCSCF), "10.9.0.1"), "%s", crowds[_i].name);
+	} else {
+		ck_assert_str_eq(rig_hdr(rig_expect_status(&r, 503, ALICE), "Reason"), "SIP;cause=503;text=\"Media relay: too many calls\"");
+		rig_none(&r);
+	}
+	ck_assert(metrics_sum("cscf_pcscf_calls_not_kept_total") == before + 1);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_bye)		/* one that waits behind a question overtakes nothing, and ends the session */
 {
 	struct rig r;
@@ -770,5 +803,5 @@ END_TEST
 TEST_MAIN("agw", TEST_ONE(test_flags), TEST_ONE(test_order), TEST_ONE(test_fork), TEST_ONE(test_late_offer), TEST_ONE(test_multipart),
 	  TEST_ROWS(test_failure, ends), { &(test_cancel_while_asked), 2 }, TEST_ONE(test_silent), TEST_ONE(test_goes_on), { &(test_no_answer), 2 },
 	  TEST_ONE(test_refresh), TEST_ROWS(test_change_refused, refusals), TEST_ONE(test_change_goes_on), TEST_ONE(test_moves), TEST_ONE(test_back),
-	  { &(test_moved_and_restarted), 2 },
+	  { &(test_moved_and_restarted), 2 }, TEST_ROWS(test_too_many_calls, crowds),
 	  TEST_ONE(test_bye), TEST_ONE(test_emergency), TEST_ONE(test_silent_delete), { &(test_off), 2 }, TEST_ROWS(test_wants, wanted), TEST_ONE(test_nat))
