@@ -237,12 +237,20 @@ bool binding_too_brief(const struct binding_plan *p, const struct reg_config *c)
 
 /* ---- what is there ---- */
 
-/* RFC 5626 §6: the same instance (and flow) is the same phone at a new address; else URIs are compared (RFC 3261 §19.1.4).
- * An instance that comes without reg-id is the whole phone: it replaces what it had, flow or not. */
+bool binding_has_flow(const struct binding *b, struct str instance, uint32_t reg_id)
+{
+	return *b->instance && b->reg_id && instance.l && reg_id;
+}
+
+/* RFC 5626 §6: instance and flow alone say what is the same, also of two flows with one URI.  Without a flow the same instance is the same
+ * phone at a new address; else URIs are compared (RFC 3261 §19.1.4).  An instance that comes without reg-id is the whole phone: it replaces
+ * what it had, flow or not. */
 bool binding_is_same(const struct binding *b, const struct binding_change *c)
 {
 	struct sip_uri u;
 
+	if (binding_has_flow(b, c->instance, c->reg_id))
+		return str_eq_c(c->instance, b->instance) && c->reg_id == b->reg_id;
 	if (c->instance.l && str_eq_c(c->instance, b->instance) && (c->reg_id == b->reg_id || c->reg_id == 0))
 		return true;
 	return sip_uri_parse(str_from_c(b->uri), &u, NULL) == 0 && sip_uri_equal(&u, &c->parsed);

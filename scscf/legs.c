@@ -11,6 +11,7 @@
 #include "common/dialog/dialog.h"
 #include "common/log/log.h"
 #include "scscf/gruu.h"
+#include "scscf/registration.h"
 #include "scscf/session.h"
 
 #define LEGS_BUSY 4096u
@@ -139,6 +140,63 @@ void legs_add(struct scscf_worker *sw, const struct sip_msg *invite, uint64_t id
 static bool same_place(const struct sip_uri *a, const struct sip_uri *b)
 {
 	return a->scheme == b->scheme && a->port == b->port && str_eq(a->user, b->user) && str_ieq(a->host, b->host);
+}
+
+static char *text(struct arena *a, const char *s)
+{
+	return (char *)(uintptr_t)arena_dup(a, str_from_c(s)).p;
+}
+
+/* The phone has another flow (RFC 5626 §3.2), or another contact has that address: its sessions go on by what is left. */
+static bool is_still_here(const struct registration *g, const struct binding *ended)
+{
+	struct sip_uri was, is;
+	struct list *i;
+	bool good = sip_uri_parse(str_from_c(ended->uri), &was, NULL) == 0;
+
+	list_for_each(i, &g->bindings) {
+		const struct binding *b = list_entry(i, const struct binding, link);
+
+		if (*ended->instance && strcmp(ended->instance, b->instance) == 0)
+			return true;
+		if (good && sip_uri_parse(str_from_c(b->uri), &is, NULL) == 0 && same_place(&was, &is))
+			return true;
+	}
+	return false;
+}
+
+struct legs_gone *legs_gone_new(const struct registration *g)
+{
+	struct arena *a = arena_new(512);
+	struct legs_gone *c = a ? arena_zalloc(a, sizeof(*c)) : NULL;
+	struct reg_contact_view *v;
+	unsigned n = 0;
+	struct list *i;
+
+	list_for_each(i, &g->r->ended)
+		n++;
+	if (c)
+		c->contact = arena_zalloc(a, (n + 1) * sizeof(*c->contact));
+	if (!c || !c->contact) {
+		arena_unref(a);
+		return NULL;
+	}
+	c->arena = a;
+	c->id = g->id;
+	c->key = stack_token_key(registration_scscf(g)->stack);
+	list_for_each(i, &g->r->ended) {
+		const struct binding *b = list_entry(i, const struct binding, link);
+
+		if (b->moved || is_still_here(g, b))
+			continue;
+		v = &c->contact[c->n];
+		v->uri = text(a, b->uri);
+		v->params = text(a, b->params);
+		v->call_id = text(a, b->call_id);
+		if (v->uri && v->params && v->call_id)
+			c->n++;
+	}
+	return c;
 }
 
 static bool is_gone(const struct legs_gone *c, struct str contact)

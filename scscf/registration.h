@@ -202,6 +202,8 @@ bool binding_known(const struct registration *g, const struct binding_plan *p);	
 bool binding_leaves_some(const struct registration *g, const struct binding_plan *p);
 int binding_apply(struct registration *g, const struct binding_plan *p, const struct sip_msg *m);	/* 0, -ENOMEM: nothing changed */
 bool binding_is_same(const struct binding *b, const struct binding_change *c);	/* of the same phone, or the same address */
+/* Both name an instance and a flow of it (RFC 5626): these alone are compared. */
+bool binding_has_flow(const struct binding *b, struct str instance, uint32_t reg_id);
 /* The same contacts with the same Path as there are: nothing to be told to the HSS. */
 bool binding_unchanged(const struct registration *g, const struct binding_plan *p);
 /* One contact as the HSS kept it.  0, -EBADMSG, -ENOMEM. */

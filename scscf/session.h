@@ -245,6 +245,9 @@ struct legs_gone {			/* contacts of a registration that ended; a reference of th
 	struct reg_contact_view *contact;	/* uri, params, call_id */
 };
 void legs_gone_here(struct worker *w, void *gone);	/* on each worker */
+struct registration;
+/* What has ended of g now, but for phones that are still here; on its owner.  A reference of its arena; NULL: out of memory. */
+struct legs_gone *legs_gone_new(const struct registration *g);
 static inline bool legs_wanted(const struct scscf *s)	/* sessions.end_with_contact */
 {
 	return !s->sessions || s->sessions->end_with_contact;

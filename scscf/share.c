@@ -31,6 +31,8 @@ static void again(void *arg, int rc);
 
 static bool is_that(const struct binding *b, const struct keep_contact *c)
 {
+	if (binding_has_flow(b, c->instance, c->reg_id))
+		return str_eq_c(c->instance, b->instance) && c->reg_id == b->reg_id;
 	return str_eq_c(c->uri, b->uri) || (c->instance.l && str_eq_c(c->instance, b->instance) && c->reg_id == b->reg_id);
 }
 

@@ -62,45 +62,6 @@ static void ended_free(struct registration *g)
 
 /* ---- their sessions: legs.c ---- */
 
-static char *text(struct arena *a, const char *s)
-{
-	return (char *)(uintptr_t)arena_dup(a, str_from_c(s)).p;
-}
-
-static struct legs_gone *gone_new(const struct registration *g)
-{
-	struct arena *a = arena_new(512);
-	struct legs_gone *c = a ? arena_zalloc(a, sizeof(*c)) : NULL;
-	struct reg_contact_view *v;
-	unsigned n = 0;
-	struct list *i;
-
-	list_for_each(i, &g->r->ended)
-		n++;
-	if (c)
-		c->contact = arena_zalloc(a, (n + 1) * sizeof(*c->contact));
-	if (!c || !c->contact) {
-		arena_unref(a);
-		return NULL;
-	}
-	c->arena = a;
-	c->id = g->id;
-	c->key = stack_token_key(registration_scscf(g)->stack);
-	list_for_each(i, &g->r->ended) {
-		const struct binding *b = list_entry(i, const struct binding, link);
-
-		if (b->moved)
-			continue;
-		v = &c->contact[c->n];
-		v->uri = text(a, b->uri);
-		v->params = text(a, b->params);
-		v->call_id = text(a, b->call_id);
-		if (v->uri && v->params && v->call_id)
-			c->n++;
-	}
-	return c;
-}
-
 static void end_sessions(struct registration *g)
 {
 	struct stack *stack = registration_scscf(g)->stack;
@@ -111,7 +72,7 @@ static void end_sessions(struct registration *g)
 		some = some || (scscf_of(stack_worker(stack, i)) && legs_maybe(scscf_of(stack_worker(stack, i)), g->id));
 	if (!some || g->emergency || list_empty(&g->r->ended) || !legs_wanted(registration_scscf(g)))
 		return;
-	c = gone_new(g);
+	c = legs_gone_new(g);
 	for (unsigned i = 0; c && c->n && i < stack_n_workers(stack); i++) {
 		if (!scscf_of(stack_worker(stack, i)) || !legs_maybe(scscf_of(stack_worker(stack, i)), g->id))
 			continue;

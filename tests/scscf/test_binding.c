@@ -160,6 +160,11 @@ static const struct { const char *name, *first, *second; unsigned left; } instan
 	  "<sip:a@10.0.0.9>;+sip.instance=\"<urn:1>\";reg-id=1", 2 },
 	{ "same instance, no flow any more", "<sip:a@10.0.0.1>;+sip.instance=\"<urn:1>\";reg-id=1",
 	  "<sip:a@10.0.0.9>;+sip.instance=\"<urn:1>\"", 2 },
+	{ "other flow, same URI", "<sip:a@10.0.0.1>;+sip.instance=\"<urn:1>\";reg-id=1",
+	  "<sip:a@10.0.0.1>;+sip.instance=\"<urn:1>\";reg-id=2", 3 },
+	{ "same flow, same URI", "<sip:a@10.0.0.1>;+sip.instance=\"<urn:1>\";reg-id=1",
+	  "<sip:a@10.0.0.1>;+sip.instance=\"<urn:1>\";reg-id=1", 2 },
+	{ "same URI, no flow any more", "<sip:a@10.0.0.1>;+sip.instance=\"<urn:1>\";reg-id=1", "<sip:a@10.0.0.1>", 2 },
 	{ "no instance", "<sip:a@10.0.0.1>", "<sip:a@10.0.0.9>", 3 },
 };
 

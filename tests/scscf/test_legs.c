@@ -1,6 +1,7 @@
 /* tests/scscf/test_legs.c - sessions that end with a contact: TS 24.229 §5.4.1.4.1, §5.4.1.5, §5.4.5.1; row T18. */
 #include <stdio.h>
 #include "common/dialog/dialog.h"
+#include "scscf/registration.h"
 #include "tests/scscf/rig.h"
 
 #define CALLER "sip:alice@10.1.1.1:5060"	/* the contact that alice has, rig.c */
@@ -90,6 +91,46 @@ START_TEST(test_ringing_row)
 }
 END_TEST
 
+/* A contact ends while others of the registration are left. */
+static const struct { const char *name, *instance, *left_uri, *left_instance; bool ends; } flows[] = {
+	{ "T18 another phone is left", "<urn:1>", "sip:alice@10.1.1.1:5062", "<urn:2>", true },
+	{ "T18 one flow of two, RFC 5626 §3.2", "<urn:1>", "sip:alice@10.1.1.1:5062", "<urn:1>", false },
+	{ "T18 one flow of two with one address", "<urn:1>", CALLER ";ob", "<urn:1>", false },
+	{ "T18 the same address without instance", "", CALLER, "", false },
+	{ "T18 neither has an instance", "", "sip:alice@10.1.1.1:5062", "", true },
+};
+
+START_TEST(test_flow_row)
+{
+	char ended_uri[] = CALLER, none[] = "", call_id[] = "c", ended_instance[32], left_uri[64], left_instance[32];
+	struct registrar all = { .sw = &r.sw };
+	struct registration g = { .r = &all, .id = ID_ALICE };
+	struct binding ended = { .uri = ended_uri, .params = none, .instance = ended_instance, .call_id = call_id };
+	struct binding left = { .uri = left_uri, .params = none, .instance = left_instance, .call_id = call_id };
+	struct legs_gone *gone;
+
+	strcpy(ended_instance, flows[_i].instance);
+	strcpy(left_uri, flows[_i].left_uri);
+	strcpy(left_instance, flows[_i].left_instance);
+	list_init(&all.ended);
+	list_init(&g.bindings);
+	list_add_tail(&all.ended, &ended.link);
+	list_add_tail(&g.bindings, &left.link);
+	call(NULL, CALLER);
+	answer("sip:bob@10.0.0.2");
+	gone = legs_gone_new(&g);
+	ck_assert_ptr_nonnull(gone);
+	legs_gone_here(&r.w, gone);
+	ck_assert_msg((rig_req(&r, "BYE", 0) != NULL) == flows[_i].ends, "%s", flows[_i].name);
+	list_del(&left.link);
+	gone = legs_gone_new(&g);		/* and when nothing is left */
+	ck_assert_ptr_nonnull(gone);
+	legs_gone_here(&r.w, gone);
+	ck_assert_msg(rig_req(&r, "BYE", 0) != NULL, "%s: the last one", flows[_i].name);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_callee_T18)
 {
 	called();
@@ -132,5 +173,5 @@ START_TEST(test_operator_T18)		/* REST ends a call that rings, with its status *
 }
 END_TEST
 
-TEST_MAIN("legs", TEST_ROWS(test_answered_row, callers), TEST_ROWS(test_ringing_row, callers), TEST_ONE(test_callee_T18), TEST_ONE(test_callee_rings_T18),
+TEST_MAIN("legs", TEST_ROWS(test_answered_row, callers), TEST_ROWS(test_ringing_row, callers), TEST_ROWS(test_flow_row, flows), TEST_ONE(test_callee_T18), TEST_ONE(test_callee_rings_T18),
 	  TEST_ONE(test_operator_T18))
