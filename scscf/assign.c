@@ -93,16 +93,16 @@ struct str hss_host(const struct registration *g)
 }
 
 /* <aaa://HOST:PORT;transport=...>: RFC 4457 §6, RFC 6733 §4.3.1.  When it is none of ours, the realm is asked after its 3002. */
-void hss_hear(struct registration *g, const struct sip_msg *m)
+struct str hss_named(const struct sip_msg *m)
 {
 	struct str uri = sip_msg_value(m, SIP_H_PUSER_DATABASE), scheme, host, rest;
 
-	if (g->hss || !str_cut(uri, '<', &rest, &uri) || !str_cut(uri, '>', &uri, &rest) || !str_cut(uri, '/', &scheme, &host) ||
+	if (!str_cut(uri, '<', &rest, &uri) || !str_cut(uri, '>', &uri, &rest) || !str_cut(uri, '/', &scheme, &host) ||
 	    !str_starts(host, STR("/")) || (!str_ieq_c(scheme, "aaa:") && !str_ieq_c(scheme, "aaas:")))
-		return;
+		return STR_NONE;
 	str_cut(str_from(host, 1), ';', &host, &rest);
 	str_cut(host, ':', &host, &rest);
-	hss_learn(g, host);
+	return host;
 }
 
 /* A name once learned stays: all workers read it. */

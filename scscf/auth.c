@@ -252,8 +252,9 @@ static void on_maa(void *arg, const struct cx_maa *m)
 	struct cx_verdict v = cx_judge(&m->result, registration_scscf(g)->hss);
 	struct challenge *c;
 
-	if (g->hss && hss_is_away(&m->result) && !job->resync) {
+	if ((g->hss || job->hss.l) && hss_is_away(&m->result) && !job->resync) {
 		g->hss = 0;
+		job->hss = STR_NONE;
 		ask_again(job);
 		return;
 	}
@@ -308,7 +309,7 @@ static void ask(struct reg_job *job, const struct verdict *v)
 	struct scscf *s = registration_scscf(job->g);
 	uint8_t rand_auts[16 + AUTS_BYTES];
 	struct cx_mar mar = { .impi = job->impi, .impu = job->impu, .server_name = s->server_name, .n_items = job->giba == GIBA_ASKED ? 1 : s->reg->vectors,
-			      .item = { .scheme = scheme_of(job) }, .dest_host = hss_host(job->g),
+			      .item = { .scheme = scheme_of(job) }, .dest_host = job->g->hss ? hss_host(job->g) : job->hss,
 			      .vital = job->g->emergency };
 	size_t n;
 

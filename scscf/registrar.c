@@ -425,7 +425,7 @@ static void run_job(struct registration *g, struct reg_work *w)
 
 	job->g = g;
 	job->kind = kind_of(job);
-	hss_hear(g, job->m);
+	job->hss = hss_named(job->m);
 	log_correlation(job->correlation);
 	auth_run(job);
 	log_correlation(STR_NONE);

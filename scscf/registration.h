@@ -183,6 +183,7 @@ struct reg_job {
 	bool resync;			/* auth.c: the HSS was asked with AUTS */
 	bool scheme_refused;		/* auth.c: the HSS does not know AKAv2 by name */
 	enum { GIBA_NOT, GIBA_ASKED, GIBA_REFUSED } giba;	/* auth.c: the HSS was asked for the phone's address; it has none */
+	struct str hss;			/* which HSS is to be asked while none has answered for the user; in m */
 	struct addr source;		/* auth.c: where it came from, when a trusted node says so; else not set */
 	char *auth_info;		/* line of the 200: what the server proves; NULL: none */
 	const char *reason;
@@ -230,7 +231,8 @@ struct str hss_host(const struct registration *g);
 void hss_learn(struct registration *g, struct str host);
 /* The HSS that was asked by its name is away, or has too much to do (RFC 6733 §7.1.3): any other one of the realm may. */
 bool hss_is_away(const struct dia_result *r);
-void hss_hear(struct registration *g, const struct sip_msg *m);	/* what an I-CSCF says of it: P-User-Database, RFC 4457; nothing when we know */
+/* What an I-CSCF says of it: P-User-Database, RFC 4457.  Anybody can: it serves for that one REGISTER, and is not learned. */
+struct str hss_named(const struct sip_msg *m);
 /* The SAR of a REGISTER that is about to bind its contacts. */
 void assign_register(struct reg_job *job, enum cx_sar_type t, assign_fn fn);
 /* Value of P-Charging-Function-Addresses (RFC 7315 §4.5) from primary and secondary CCF, ECF.  malloc'd; NULL: none. */

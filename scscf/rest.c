@@ -48,7 +48,7 @@ static void add_features(cJSON *o, const char *params)
 #define CONTACT_ID_STRLEN 17
 static void contact_id(const struct binding *b, char dst[CONTACT_ID_STRLEN])
 {
-	snprintf(dst, CONTACT_ID_STRLEN, "%016llx", (unsigned long long)hash_str(str_from_c(b->uri)));
+	snprintf(dst, CONTACT_ID_STRLEN, "%016llx", (unsigned long long)hash_mix(hash_str(str_from_c(b->uri)), b->reg_id));
 }
 
 static cJSON *contact_json(const struct binding *b)

@@ -269,6 +269,35 @@ START_TEST(test_user_database_row_I8)
 }
 END_TEST
 
+/* Whoever can send a REGISTER can say any name: it takes no place from a HSS that answers. */
+START_TEST(test_user_database_is_not_learned_I8)
+{
+	struct reg_rig hss;
+	struct rig_phone phone;
+	char extra[128];
+
+	rig_init(&hss);
+	phone_init(&phone);
+	hss.maa = (struct dia_result){ 0, CX_USER_UNKNOWN, true };
+	for (unsigned i = 0; i < 2 * SCSCF_MAX_HSS; i++) {
+		snprintf(extra, sizeof(extra), "P-User-Database: <aaa://x%u.test>\r\n", i);
+		phone.extra = extra;
+		hss.hosts[0] = '\0';
+		ck_assert_uint_eq(phone_send(&hss, &phone), 403);
+		snprintf(extra, sizeof(extra), "x%u.test ", i);
+		ck_assert_str_eq(hss.hosts, extra);
+	}
+	ck_assert_ptr_null(atomic_load(&hss.s->hss_name[0]));
+	hss.maa = (struct dia_result){ 0, DIA_SUCCESS, false };
+	hss.hss = "hss2.test";
+	phone.extra = "";
+	hss.hosts[0] = '\0';
+	ck_assert_uint_eq(phone_register(&hss, &phone), 200);
+	ck_assert_str_eq(hss.hosts, "- hss2.test ");
+	rig_fini(&hss);
+}
+END_TEST
+
 /* D12, TS 29.228 §6.1: who answered is asked again, by its name; when it is away, the realm is. */
 static const char *const aways[] = { "away", "busy" };
 
@@ -322,7 +351,7 @@ START_TEST(test_destination_host_is_learned_D12)
 }
 END_TEST
 
-TEST_MAIN("assign", TEST_ROWS(test_user_database_row_I8, databases), TEST_ROWS(test_destination_host_is_learned_D12, aways), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
+TEST_MAIN("assign", TEST_ROWS(test_user_database_row_I8, databases), TEST_ONE(test_user_database_is_not_learned_I8), TEST_ROWS(test_destination_host_is_learned_D12, aways), TEST_ROWS(test_maa_row, rows), TEST_ROWS(test_saa_row, rows), TEST_ROWS(test_saa_row_of_a_refresh, rows),
 	  TEST_ROWS(test_profile_row_S8_S10, profiles), TEST_ONE(test_too_much_data_S7), TEST_ROWS(test_charging_row_S10, charging), TEST_ONE(test_charging_vector_G1),
 	  TEST_ROWS(test_types_row_S7, bear), TEST_ONE(test_refresh_without_change_costs_nothing),
 	  TEST_ONE(test_answer_after_the_phone_gave_up), TEST_ONE(test_stop_while_waiting))
