@@ -153,6 +153,12 @@ static bool proof_is_due(const struct registration *g)
 	       (cfg->challenge_after_s && registration_now_ms(g) - g->proven_ms >= (uint64_t)cfg->challenge_after_s * 1000);
 }
 
+/* The HSS was asked for the phone's address a moment ago, and let nobody in: SEC-10. */
+static bool address_asked_lately(const struct registration *g)
+{
+	return g->auth && registration_now_ms(g) < g->auth->giba_until_ms;
+}
+
 /* A phone that says nothing of credentials, from an address that a trusted node vouches for: the HSS may know it by that. */
 static bool goes_by_address(struct reg_job *job)
 {
@@ -160,6 +166,8 @@ static bool goes_by_address(struct reg_job *job)
 	int rc;
 
 	if (!cfg->giba || job->giba == GIBA_REFUSED || sip_msg_hdr(job->m, SIP_H_AUTHORIZATION))
+		return false;
+	if (address_asked_lately(job->g) && !addr_is_set(&job->g->auth->giba_refused))
 		return false;
 	rc = giba_source(job->m, cfg->giba_trusted, &job->source);
 	if (rc < 0)
@@ -244,6 +252,7 @@ static void send_challenge(struct reg_job *job, struct challenge *c, bool stale,
 static void ask_again(struct reg_job *job);
 static void by_address(struct reg_job *job);
 static void without_address(struct reg_job *job);
+static void note_address(struct registration *g, const struct addr *refused);
 
 static void on_maa(void *arg, const struct cx_maa *m)
 {
@@ -281,6 +290,8 @@ static void on_maa(void *arg, const struct cx_maa *m)
 	} else if (!(c = challenge_make(g))) {
 		refuse_broken(job, 503, "failed", "out of memory");
 	} else {
+		if (job->giba == GIBA_ASKED)
+			note_address(g, NULL);
 		g->auth->asked = true;
 		free(g->auth->impu);
 		g->auth->impu = str_dup(job->impu);
@@ -456,6 +467,20 @@ static void pass(struct reg_job *job, struct challenge *c)
 
 /* ---- GIBA: TS 24.229 §5.4.1.2.1E ---- */
 
+/* refused: where somebody was whom the HSS's address does not fit; NULL: it gave none.  Until challenge_reuse_s is over that is known. */
+static void note_address(struct registration *g, const struct addr *refused)
+{
+	uint64_t ms = (uint64_t)registration_scscf(g)->reg->challenge_reuse_s * 1000;
+	struct auth *a = auth_get(g);
+
+	if (!a || ms == 0)
+		return;
+	a->giba_until_ms = registration_now_ms(g) + ms;
+	a->giba_refused = refused ? *refused : (struct addr){ 0 };
+	if (!timer_pending(&a->await))		/* it lasts as long, even when nobody is registered */
+		timer_start(g->r->sw->w->wheel, &a->await, ms);
+}
+
 /* The address that is kept serves until the phone comes from another one: then the HSS is asked again. */
 static void by_address(struct reg_job *job)
 {
@@ -469,7 +494,12 @@ static void by_address(struct reg_job *job)
 		g->auth->asked = false;
 		accept_run(job);
 	} else if (job->giba == GIBA_ASKED) {
+		note_address(g, &job->source);
 		refuse(job, &other);
+	} else if (address_asked_lately(g) && addr_host_eq(&g->auth->giba_refused, &job->source)) {
+		refuse(job, &other);
+	} else if (address_asked_lately(g)) {	/* perhaps the phone itself, with a new address */
+		refuse_broken(job, 503, "wrong_address", "the HSS had another address for this phone a moment ago");
 	} else {
 		job->giba = GIBA_ASKED;
 		ask(job, &first);
@@ -480,6 +510,7 @@ static void by_address(struct reg_job *job)
 static void without_address(struct reg_job *job)
 {
 	job->giba = GIBA_REFUSED;
+	note_address(job->g, NULL);
 	if (job->g->auth)
 		job->g->auth->giba = (struct giba_address){ 0 };
 	auth_run(job);
@@ -522,6 +553,11 @@ void auth_await_run(struct registration *g, struct reg_work *w)
 	struct challenge *c;
 
 	(void)w;
+	if (a && !a->asked && !challenge_outstanding(g)) {	/* nobody was challenged: note_address() */
+		a->resyncs = 0;
+		registration_done(g);
+		return;
+	}
 	while ((c = challenge_outstanding(g)))
 		challenge_drop(a, c);
 	if (a) {

@@ -36,6 +36,8 @@ struct auth {
 	bool asked;			/* the HSS was asked and not told yet how it ended */
 	char *impu;			/* for which identity */
 	struct giba_address giba;	/* nothing set: the HSS gave none */
+	uint64_t giba_until_ms;		/* what the HSS said did not let the phone in: it is not asked for the address before that */
+	struct addr giba_refused;	/* where that phone was; not set: the HSS gave none */
 };
 
 struct auth *auth_get(struct registration *g);		/* made when missing; NULL: out of memory */

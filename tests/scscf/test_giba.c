@@ -214,6 +214,74 @@ START_TEST(test_hss_gives_vectors_all_the_same_S5)
 }
 END_TEST
 
+static unsigned n_mars(void)
+{
+	unsigned n = 0;
+
+	for (const char *s = r.cx; (s = strstr(s, "MAR")); s++)
+		n++;
+	return n;
+}
+
+/* SEC-10: a flood of REGISTERs costs the HSS one question, whatever it says. */
+START_TEST(test_asked_once_no_address_S5)
+{
+	begin(NULL);
+	trust("127.0.31.10");
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert_uint_eq(phone_send(&r, &p), 401);
+		ck_assert_str_eq(r.cx, "MAR MAR ");
+	}
+	rig_run(&r, r.cfg->challenge_reuse_s * 1000 + 1);
+	ck_assert_uint_eq(phone_send(&r, &p), 401);
+	ck_assert_uint_gt(n_mars(), 2);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_asked_once_vectors_S5)
+{
+	begin("10.1.2.3");
+	trust("127.0.31.10");
+	r.hold = true;
+	phone_send(&r, &p);
+	snprintf(r.scheme, sizeof(r.scheme), "other");
+	r.hold = false;
+	rig_run(&r, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert_uint_eq(phone_send(&r, &p), 401);
+		ck_assert_str_eq(r.cx, "MAR ");
+	}
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(test_asked_once_another_address_S5)
+{
+	begin("10.1.2.3");
+	trust("127.0.31.10");
+	p.extra = "Via: SIP/2.0/UDP 10.6.6.6:5066;branch=z9hG4bKp\r\n";
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert_uint_eq(phone_send(&r, &p), 403);
+		ck_assert_str_eq(r.cx, "MAR SAR9 ");
+	}
+	p.extra = "Via: SIP/2.0/UDP 10.7.7.7:5066;branch=z9hG4bKp\r\n";	/* it may be true a moment later */
+	ck_assert_uint_eq(phone_send(&r, &p), 503);
+	ck_assert(rig_has(&r, "Retry-After: "));
+	ck_assert_str_eq(r.cx, "MAR SAR9 ");
+	rig_run(&r, r.cfg->challenge_reuse_s * 1000 + 1);
+	ck_assert(!rig_registration(&r));			/* nothing is kept longer */
+	ck_assert_uint_eq(phone_send(&r, &p), 403);
+	ck_assert_str_eq(r.cx, "MAR SAR9 MAR SAR9 ");
+	p.extra = PHONE;
+	ck_assert_uint_eq(phone_send(&r, &p), 200);		/* what the HSS said counts */
+	ck_assert_str_eq(r.cx, "MAR SAR9 MAR SAR9 SAR1 ");
+	rig_run(&r, r.cfg->challenge_reuse_s * 1000 + 1);
+	ck_assert_uint_eq(rig_registration(&r)->n_bindings, 1);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(test_the_hss_is_silent_S5)
 {
 	begin("10.1.2.3");
@@ -227,4 +295,5 @@ END_TEST
 
 TEST_MAIN("giba", TEST_ROWS(test_source_row, sources), TEST_ROWS(test_address_row, addresses), TEST_ONE(test_registers_by_its_address_S5),
 	  TEST_ONE(test_another_address_is_refused_S5), TEST_ROWS(test_challenged_row, challenged),
-	  TEST_ONE(test_hss_gives_vectors_all_the_same_S5), TEST_ONE(test_the_hss_is_silent_S5))
+	  TEST_ONE(test_hss_gives_vectors_all_the_same_S5), TEST_ONE(test_the_hss_is_silent_S5),
+	  TEST_ONE(test_asked_once_no_address_S5), TEST_ONE(test_asked_once_vectors_S5), TEST_ONE(test_asked_once_another_address_S5))
