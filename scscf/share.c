@@ -323,7 +323,7 @@ void share_begin(struct scscf *s, struct stack *stack, struct store *store)
 
 /* ---- a REGISTER comes ---- */
 
-/* The answer and the time-out each have a reference; who is first takes the job. */
+/* The answer and the time-out each have a reference; who is first takes the job, both on the owner's thread. */
 struct look {
 	struct list link;		/* registrar.looks, while the timer runs */
 	struct timer deadline;		/* of the owner */
@@ -363,22 +363,20 @@ static void look_done(struct worker *owner, void *arg)
 {
 	struct look *l = arg;
 
-	registrar_job_here(owner, l->job);
+	if (!atomic_exchange(&l->taken, true))
+		registrar_job_here(owner, l->job);
 	if (timer_pending(&l->deadline))
 		look_timer_end(l);
 	look_unref(l);
 }
 
+/* Of any thread.  When the owner takes nothing now, its timer sees to the job; share_stop() does when all ends. */
 static void on_looked(void *arg, int rc)
 {
 	struct look *l = arg;
 
-	if (!atomic_exchange(&l->taken, true)) {
-		if (rc != -ESHUTDOWN && worker_post(l->owner, look_done, l) == 0)
-			return;
-		reg_job_free(l->job);
-	}
-	look_unref(l);
+	if (rc == -ESHUTDOWN || atomic_load(&l->taken) || worker_post(l->owner, look_done, l) < 0)
+		look_unref(l);
 }
 
 void share_look(struct worker *owner, struct reg_job *job)

@@ -324,6 +324,34 @@ START_TEST(test_look_in_time)
 }
 END_TEST
 
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* The store has answered, and the owner's mailbox is full: the REGISTER goes on when its time is over. */
+START_TEST(test_look_and_a_full_mailbox)
+{
+	unsigned before;
+
+	begin();
+	fetch = FETCH_SILENT;
+	before = r.n_responses;
+	phone_begin(&p);
+	phone_send(&r, &p);
+	while (loop_post(r.worker.w.loop, nothing, NULL) == 0)
+		;
+	silent_fn(silent_arg, 0);
+	while (loop_post(r.worker.w.loop, nothing, NULL) < 0)
+		loop_run_for(r.worker.w.loop, 1);
+	rig_serve(&r);
+	ck_assert_uint_eq(r.n_responses, before);
+	rig_run(&r, 2 * SHARE_LOOK_MS);
+	ck_assert_uint_eq(r.n_responses, before + 1);
+	end();
+}
+END_TEST
+
 START_TEST(test_look_when_we_stop)
 {
 	begin();
@@ -336,4 +364,4 @@ START_TEST(test_look_when_we_stop)
 END_TEST
 
 TEST_MAIN("share", TEST_ONE(test_not_ended_unasked), TEST_ONE(test_cseq_to_servers), TEST_ROWS(test_conflict, conflicts), TEST_ONE(test_look_has_a_deadline),
-	  TEST_ONE(test_look_in_time), TEST_ONE(test_look_when_we_stop))
+	  TEST_ONE(test_look_in_time), TEST_ONE(test_look_and_a_full_mailbox), TEST_ONE(test_look_when_we_stop))
