@@ -40,6 +40,16 @@ bool services_term(enum session_case c)
 	return c == CASE_TERMINATING_REGISTERED || c == CASE_TERMINATING_UNREGISTERED;
 }
 
+static enum session_case odi_case(const struct token *odi)
+{
+	return odi->flags & ~ODI_FALLBACK;
+}
+
+bool services_odi_term(const struct token *odi)
+{
+	return services_term(odi_case(odi));
+}
+
 static void hold(struct scscf_worker *sw, const struct criterion *k)
 {
 	held_set(sw, k->route, sw->s->sessions ? sw->s->sessions->as_hold_s : SESSION_AS_HOLD_S);
@@ -304,7 +314,7 @@ void services_return(struct scscf_worker *sw, struct session_in *in)
 	const struct profile_identity *id, *named;
 	unsigned identity = t->aux & 0xff, from = (t->aux >> 8) + 1u;
 	struct reg_view *v = reg_directory_id(sw->s->dir, t->id);
-	enum session_case c = t->flags & ~ODI_FALLBACK;
+	enum session_case c = odi_case(t);
 	bool fallback = t->flags & ODI_FALLBACK;
 	struct session *s = NULL;
 

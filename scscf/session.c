@@ -35,7 +35,7 @@ static void count_final(const struct session *s, unsigned status)
 
 void session_refuse_as(struct session_in *in, const struct refusal *given)
 {
-	bool orig = in->token && (in->token->kind == TOKEN_SERVICE_ROUTE || (in->token->kind == TOKEN_ODI && !services_term(in->token->flags)));
+	bool orig = in->token && (in->token->kind == TOKEN_SERVICE_ROUTE || (in->token->kind == TOKEN_ODI && !services_odi_term(in->token)));
 	struct refusal r = *given;
 	char text[12];
 

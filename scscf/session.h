@@ -273,6 +273,7 @@ void services_response(struct session *s, struct as_call *c, const struct sip_ms
 bool services_waited(struct session *s, struct as_call *c);		/* its time without an answer: is it to be given up? */
 bool services_failed(struct session *s, struct as_call *c, unsigned status, const struct sip_msg *m);	/* true: others are tried */
 void services_gone(struct session *s);
+bool services_odi_term(const struct token *odi);			/* is an original dialog identifier of a terminating case? */
 bool services_term(enum session_case c);				/* one of the terminating cases */
 
 /* ---- terminating.c ---- */

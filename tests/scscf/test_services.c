@@ -104,6 +104,19 @@ START_TEST(test_without_service_row_T6)
 }
 END_TEST
 
+/* Whose side a request that comes back is of: beside the session case stands where the place is. */
+static const struct { const char *name; unsigned flags; bool term; } odis[] = {
+	{ "originating", CASE_ORIGINATING, false }, { "terminating", CASE_TERMINATING_REGISTERED, true },
+	{ "originating, fallback set", CASE_ORIGINATING | 0x80, false }, { "terminating, fallback set", CASE_TERMINATING_REGISTERED | 0x80, true },
+	{ "unregistered, fallback set", CASE_TERMINATING_UNREGISTERED | 0x80, true },
+};
+
+START_TEST(test_odi_row_T6)
+{
+	ck_assert_msg(services_odi_term(&(struct token){ .flags = (uint8_t)odis[_i].flags }) == odis[_i].term, "%s", odis[_i].name);
+}
+END_TEST
+
 /* The place in the fallback set travels in the original dialog identifier: its second server follows, then the callee. */
 START_TEST(test_fallback_chain_T6)
 {
@@ -634,7 +647,7 @@ START_TEST(test_unknown_users)
 }
 END_TEST
 
-TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_without_service_row_T6, withouts), TEST_ONE(test_fallback_chain_T6), TEST_ROWS(test_hangs_row, hangs), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
+TEST_MAIN("services", TEST_ONE(test_asserted_service), TEST_ROWS(test_without_service_row_T6, withouts), TEST_ONE(test_fallback_chain_T6), TEST_ROWS(test_odi_row_T6, odis), TEST_ROWS(test_hangs_row, hangs), TEST_ROWS(test_budget_row, budget_rows), TEST_ROWS(test_wildcard_row, wildcard_rows), TEST_ONE(test_distinct_psi),
 	  TEST_ONE(test_wildcarded_psi), TEST_ROWS(test_wildcarded_caller_row, pbx), TEST_ONE(test_wildcard_retargeted), TEST_ONE(test_profile_key_of_others), TEST_ONE(test_originating_chain), TEST_ONE(test_terminating_chain), TEST_ONE(test_b2bua), TEST_ONE(test_forking_server),
 	  TEST_ONE(test_retargeted), TEST_ONE(test_answers_itself), TEST_ONE(test_identifiers), TEST_ROWS(test_default_handling, failures),
 	  TEST_ONE(test_goes_on_to_the_next_server), TEST_ONE(test_dead_server_is_remembered), TEST_ONE(test_dead_server_that_ends_sessions),
