@@ -222,5 +222,8 @@ bool gruu_means(const struct token_key *k, const struct sip_uri *u, const struct
 		return false;
 	if (gruu_is_temporary(u))
 		return block_read(k, u, &b) && b.contact == digest(instance, str_from_c(c->call_id));
-	return sip_uri_param(u, "gr", &gr) && sip_unescape(gr, text, sizeof(text), &plain) == 0 && plain.l && str_ieq(plain, gr_of(k, instance, uuid));
+	if (!sip_uri_param(u, "gr", &gr) || sip_unescape(gr, text, sizeof(text), &plain) < 0 || !plain.l)
+		return false;
+	/* GRUUs given out before had the IMEI itself, and others still hold them: the instance as it stands serves as well. */
+	return str_ieq(plain, gr_of(k, instance, uuid)) || str_ieq(plain, instance);
 }

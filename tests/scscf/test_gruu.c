@@ -91,8 +91,12 @@ START_TEST(test_imei_S13_SEC05)
 	snprintf(params, sizeof(params), "+sip.instance=\"%s\"", imeis[_i].instance);
 	c = contact(params, "c");
 	ck_assert(gruu_means(&key, &u, &c) && !gruu_means(&key, &u, &another) && !gruu_means(&other_key, &u, &c));
-	u = parsed("sip:a@h;gr=urn:gsma:imei:90420156-025763-0");
-	ck_assert(!gruu_means(&key, &u, &c));		/* no way to ask whose phone an IMEI is */
+	/* One that was given out when it had the IMEI itself still leads to the phone, with the whole of it only. */
+	snprintf(other, sizeof(other), "sip:a@h;gr=%.*s", (int)strcspn(imeis[_i].instance + 1, ";>"), imeis[_i].instance + 1);
+	u = parsed(other);
+	ck_assert(gruu_means(&key, &u, &c) == !strchr(imeis[_i].instance, ';') && !gruu_means(&key, &u, &another));
+	u = parsed("sip:a@h;gr=urn:gsma:imei:90420156-025763-1");
+	ck_assert(!gruu_means(&key, &u, &c));
 	write_public(&other_key, imeis[_i].instance, other);
 	ck_assert_str_ne(text, other);			/* whoever tries all IMEIs lacks the key */
 	write_public(&key, imeis[_i].same_as ? imeis[_i].same_as : imeis[_i].instance, other);
