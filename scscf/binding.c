@@ -566,7 +566,7 @@ int binding_restore(struct registration *g, const struct keep_contact *c, uint64
 {
 	struct binding_change change = { .uri = c->uri, .params = c->params, .instance = c->instance, .display = c->display,
 					 .reg_id = c->reg_id, .q = c->q };
-	struct binding_plan p = { .impu = c->impu, .n_path = c->n_path, .gruu = c->gruu, .home = c->home };
+	struct binding_plan p = { .impu = c->impu, .n_path = c->n_path, .gruu = c->gruu, .home = !c->abroad };
 	struct binding *b;
 
 	for (unsigned i = 0; i < c->n_path; i++)

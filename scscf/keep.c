@@ -35,7 +35,7 @@ static void put_contacts(const struct registration *g, struct keep_record *k, ui
 			.uri = str_from_c(b->uri), .params = str_from_c(b->params), .instance = str_from_c(b->instance),
 			.call_id = str_from_c(b->call_id), .display = str_from_c(binding_display(b)),
 			.impu = registered_aor(g->profile, b->impu_hash), .cseq = b->cseq, .reg_id = b->reg_id, .q = b->q,
-			.event = b->event, .gruu = b->gruu, .home = b->home, .expires_ms = store_ms + (b->expires_ms > now_ms ? b->expires_ms - now_ms : 0),
+			.event = b->event, .gruu = b->gruu, .abroad = !b->home, .expires_ms = store_ms + (b->expires_ms > now_ms ? b->expires_ms - now_ms : 0),
 		};
 		for (; c->n_path < b->n_path && c->n_path < REG_MAX_PATH; c->n_path++)
 			c->path[c->n_path] = str_from_c(b->path[c->n_path]);

@@ -21,7 +21,7 @@ struct keep_contact {
 	struct str uri, params, instance, call_id, display, impu;
 	uint32_t cseq, reg_id;
 	uint16_t q;
-	uint8_t event, gruu, home;
+	uint8_t event, gruu, abroad;
 	uint64_t expires_ms;		/* store time */
 	unsigned n_path;
 	struct str path[REG_MAX_PATH];

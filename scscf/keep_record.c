@@ -28,7 +28,7 @@ static const struct field contact_fields[] = {
 	FIELD(10, FIELD_U8, struct keep_contact, event),
 	FIELD(11, FIELD_U64, struct keep_contact, expires_ms),
 	FIELD(12, FIELD_U8, struct keep_contact, gruu),
-	FIELD(13, FIELD_U8, struct keep_contact, home),
+	FIELD(14, FIELD_U8, struct keep_contact, abroad),	/* 13 was its opposite; records of before have neither */
 	{ 0 },
 };
 

@@ -1,5 +1,6 @@
 /* tests/scscf/test_keep.c - registrations over a restart: TS 23.380 §4, TS 24.229 §5.4.1; rows H1, S12; reliability F1, F4, F14. */
 #include "common/store/private.h"
+#include "common/store/fields.h"
 #include "scscf/keep.h"
 #include "tests/scscf/reg_rig.h"
 
@@ -97,6 +98,38 @@ START_TEST(test_comes_back)
 	ck_assert_uint_eq(phone_register(&r, &p), 200);
 	ck_assert_str_eq(r.cx, "MAR ");
 	end();
+}
+END_TEST
+
+/* A number of 0 is not written: a contact of which a record says nothing came by a P-CSCF of ours. */
+static const struct { const char *name; bool says, abroad, want; } visits[] = {
+	{ "G1 a record of before", false, false, false }, { "G1 at home", true, false, false }, { "G1 abroad", true, true, true },
+};
+
+START_TEST(test_visit_row)
+{
+	struct keep_record *k = calloc(1, sizeof(*k)), *back = calloc(1, sizeof(*back));
+	struct buf whole, contact;
+
+	*k = (struct keep_record){ .id = 1, .n_identities = 1, .n_services = 1 };
+	k->identity[0].uri = STR("sip:a@h");
+	k->criteria[0] = STR("x");
+	buf_init(&whole, 4096);
+	buf_init(&contact, 4096);
+	if (visits[_i].says) {
+		k->contact[k->n_contacts++] = (struct keep_contact){ .uri = STR("sip:a@10.0.0.1"), .abroad = visits[_i].abroad };
+	} else {
+		field_write(1, STR("sip:a@10.0.0.1"), &contact);
+		field_write(100, buf_str(&contact), &whole);
+	}
+	keep_record_write(k, &whole);
+	ck_assert_int_eq(keep_record_read(buf_str(&whole), back), 0);
+	ck_assert_uint_eq(back->n_contacts, 1);
+	ck_assert_msg(back->contact[0].abroad == visits[_i].want, "%s", visits[_i].name);
+	buf_fini(&contact);
+	buf_fini(&whole);
+	free(back);
+	free(k);
 }
 END_TEST
 
@@ -323,5 +356,5 @@ START_TEST(test_unusable)
 }
 END_TEST
 
-TEST_MAIN("keep", TEST_ONE(test_every_set_comes_back_S8_S20), TEST_ONE(test_comes_back), TEST_ONE(test_expires_later), TEST_ONE(test_expired_while_away), TEST_ONE(test_grace),
+TEST_MAIN("keep", TEST_ONE(test_every_set_comes_back_S8_S20), TEST_ONE(test_comes_back), TEST_ROWS(test_visit_row, visits), TEST_ONE(test_expires_later), TEST_ONE(test_expired_while_away), TEST_ONE(test_grace),
 	  TEST_ONE(test_gone_stays_gone), TEST_ONE(test_criteria), TEST_ONE(test_criteria_missing), TEST_ONE(test_pushed), TEST_ONE(test_cut_record), TEST_ONE(test_unusable))
