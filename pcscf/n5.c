@@ -214,7 +214,9 @@ static void on_found(void *arg, const struct n5_found *f)
 
 static void find(struct n5_session *s)
 {
-	if (!n5_find(s->pw->n5->finder, &s->b->flow.remote, on_found, s))
+	bool chosen = policy_mode_of(&s->pw->p->cfg.policy, s->b) == POLICY_BSF;	/* N5 whatever the BSF knows: it was asked already */
+
+	if (!n5_find(s->pw->n5->finder, &s->b->flow.remote, chosen, on_found, s))
 		fail_later(s, -EBUSY);
 }
 
@@ -258,7 +260,7 @@ static void on_created(void *arg, const struct sbi_answer *a)
 		if (try_another(s, a))
 			return;
 		if (a->err == -ETIMEDOUT || a->err == -ECONNRESET)
-			n5_orphan(s);		/* it may exist, under a name that we do not know */
+			n5_orphan(s, a->root);	/* it may exist, under a name that we do not know */
 		conclude_error(s, a->err);
 		return;
 	}

@@ -62,7 +62,8 @@ bool n5_send_to_resource(struct n5_session *s, const char *method, const char *s
 void n5_end_register(void);			/* its figures */
 void n5_session_end(struct n5_session *s);	/* told again and again until it is confirmed; s is gone then */
 void n5_end_again(struct timer *t);		/* of n5_session.retry */
-void n5_orphan(struct n5_session *s);		/* its create was sent, and nobody knows what became of it: s has another number from now on */
+/* Its create was sent to that root (empty: an SCP chose one), and nobody knows what became of it: s has another number from now on. */
+void n5_orphan(struct n5_session *s, struct str root);
 bool n5_orphan_found(struct n5_session *s, const cJSON *notification);	/* true: it was one, and ends */
 
 /* n5.c */

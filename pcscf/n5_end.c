@@ -5,6 +5,7 @@
  * has our notification URI, with a number that is its alone, and each notification names the resource.  So what is left is an orphan with
  * that number (the call's session goes on under another one): the first that the PCF tells of it is its end. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "common/log/log.h"
 #include "common/util/rand.h"
@@ -105,7 +106,7 @@ static void on_given_up(struct timer *t)
 	n5_session_free(s);
 }
 
-void n5_orphan(struct n5_session *s)
+void n5_orphan(struct n5_session *s, struct str root)
 {
 	struct n5_worker *n = s->pw->n5;
 	struct n5_session *o = n->n_orphans < N5_MAX_ORPHANS ? n5_session_new(s->pw, NULL) : NULL;
@@ -119,11 +120,12 @@ void n5_orphan(struct n5_session *s)
 	n5_session_renumber(o, number);
 	o->over = true;
 	o->orphan = true;
+	snprintf(o->root, sizeof(o->root), "%.*s", STR_ARG(root));
 	n->n_orphans++;
 	timer_init(&o->life, on_given_up);
 	timer_start(s->pw->w->wheel, &o->life, (uint64_t)s->pw->p->cfg.policy.max_call_s * 1000);
 	metric_add(&m_orphans, "left", NULL, 1);
-	log_info(LOG_SESS, "a PCF may have a session that we know no name of", LOG_C("notify_uri", o->notify_uri));
+	log_info(LOG_SESS, "a PCF may have a session that we know no name of", LOG_U("worker", s->pw->w->id), LOG_C("pcf", o->root));
 }
 
 static struct str resource_in(const cJSON *notification)
@@ -142,12 +144,22 @@ static struct str resource_in(const cJSON *notification)
 	return STR_NONE;
 }
 
+/* Where its create went: a notification sends no request of ours elsewhere.  Behind an SCP (no root) all goes to that anyway. */
+static bool is_there(const struct sbi_uri *u, const struct n5_session *orphan)
+{
+	struct sbi_uri asked;
+
+	return !orphan->root[0] || (sbi_uri_parse(str_from_c(orphan->root), &asked) == 0 && u->tls == asked.tls && u->port == asked.port &&
+				    str_ieq(u->host, asked.host));
+}
+
 bool n5_orphan_found(struct n5_session *s, const cJSON *notification)
 {
 	struct str uri = resource_in(notification);
 	struct sbi_uri u;
 
-	if (!s->orphan || sbi_uri_parse(uri, &u) < 0 || str_find(u.path, STR(N5_SESSIONS_PATH "/")) < 0 || !str_copy(uri, s->resource, sizeof(s->resource)))
+	if (!s->orphan || sbi_uri_parse(uri, &u) < 0 || !is_there(&u, s) ||
+	    str_find(u.path, STR(N5_SESSIONS_PATH "/")) < 0 || !str_copy(uri, s->resource, sizeof(s->resource)))
 		return false;
 	s->orphan = false;
 	s->pw->n5->n_orphans--;

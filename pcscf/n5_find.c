@@ -37,6 +37,7 @@ struct n5_finder {
 struct query {
 	struct n5_finder *f;
 	struct addr ue;			/* of a BSF's */
+	bool anyway;			/* n5_find() */
 	n5_found_fn fn;
 	void *arg;
 };
@@ -269,10 +270,11 @@ static void on_binding(void *arg, const struct sbi_answer *a)
 
 	free(arg);
 	cJSON_Delete(j);
-	err = found ? 0 : a->err == 0 && (a->status == 204 || a->status == 404) ? -ENOENT : -EHOSTUNREACH;	/* TS 29.521 §4.2.4.2 */
+	err = found ? 0 : a->err == 0 && (a->status == 204 || a->status == 404) ? -ENOENT :	/* TS 29.521 §4.2.4.2 */
+	      a->err == -ECANCELED ? a->err : -EHOSTUNREACH;
 	if (err == -EHOSTUNREACH)
 		log_warn(LOG_SESS, "the BSF does not answer as it should", LOG_U("status", a->status), LOG_C("error", a->err ? strerror(-a->err) : ""));
-	if (a->err != -ECANCELED)
+	if (err != -ECANCELED)
 		binding_note(q.f, &q.ue, err, found ? root : "");
 	tell(&q, err, found ? str_from_c(root) : STR_NONE);
 }
@@ -324,39 +326,39 @@ bool n5_find_binding(struct n5_finder *f, const struct addr *ue, n5_found_fn fn,
 	return ask(f, &r, ue, on_binding, fn, arg);
 }
 
-/* A BSF that is out of order: the NRF, or who is configured. */
+/* A BSF that is out of order, or knows none of who is to be found anyway: the NRF, or who is configured. */
 static void on_own_binding(void *arg, const struct n5_found *f)
 {
 	struct query q = *(struct query *)arg;
 
 	free(arg);
-	if (f->err != -EHOSTUNREACH)
+	if (f->err != -EHOSTUNREACH && !(f->err == -ENOENT && q.anyway))
 		tell(&q, f->err, f->root);
 	else if (!q.f->cfg->nrf.l || !ask_nrf(q.f, q.fn, q.arg))
 		tell(&q, q.f->cfg->pcf.l ? 0 : -EHOSTUNREACH, q.f->cfg->pcf);
 }
 
-static bool ask_bsf(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg)
+static bool ask_bsf(struct n5_finder *f, const struct addr *ue, bool anyway, n5_found_fn fn, void *arg)
 {
 	struct query *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return false;
-	*q = (struct query){ .f = f, .fn = fn, .arg = arg };
+	*q = (struct query){ .f = f, .anyway = anyway, .fn = fn, .arg = arg };
 	if (n5_find_binding(f, ue, on_own_binding, q))
 		return true;
 	free(q);
 	return false;
 }
 
-bool n5_find(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg)
+bool n5_find(struct n5_finder *f, const struct addr *ue, bool anyway, n5_found_fn fn, void *arg)
 {
 	if (f->cfg->scp.l) {
 		tell(&(struct query){ .f = f, .fn = fn, .arg = arg }, 0, STR_NONE);
 		return true;
 	}
 	if (f->cfg->bsf.l)
-		return ask_bsf(f, ue, fn, arg);
+		return ask_bsf(f, ue, anyway, fn, arg);
 	if (f->cfg->nrf.l)
 		return ask_nrf(f, fn, arg);
 	tell(&(struct query){ .f = f, .fn = fn, .arg = arg }, 0, f->cfg->pcf);

@@ -6,7 +6,8 @@
 #define N5_MAX_BINDINGS 8192u		/* of phones, that a worker remembers; the oldest makes room */
 
 struct n5_found {
-	int err;			/* 0; -ENOENT: the core knows no session of that address; -EHOSTUNREACH: nobody could be asked, or none is there */
+	int err;			/* 0; -ENOENT: the core knows no session of that address; -EHOSTUNREACH: nobody could be asked, or none is there;
+					 * -ECANCELED: the daemon stops */
 	struct str root;		/* apiRoot; empty with an SCP, which finds one */
 };
 typedef void (*n5_found_fn)(void *arg, const struct n5_found *f);
@@ -14,8 +15,9 @@ typedef void (*n5_found_fn)(void *arg, const struct n5_found *f);
 struct n5_finder;			/* of a worker */
 struct n5_finder *n5_finder_new(struct pcscf_worker *pw, struct sbi *sbi);	/* NULL: out of memory */
 void n5_finder_free(struct n5_finder *f);	/* no callback follows */
-/* One callback, maybe from inside the call.  false: none follows. */
-bool n5_find(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg);
+/* One callback, maybe from inside the call.  false: none follows.  anyway: where the BSF knows no PCF the NRF or the configuration is asked, as
+ * where it is silent (policy.bsf.none: n5); else that is -ENOENT. */
+bool n5_find(struct n5_finder *f, const struct addr *ue, bool anyway, n5_found_fn fn, void *arg);
 /* What the BSF says of that address, now or policy.n5.bsf_cache_s ago: err -ENOENT: it knows no PCF; -EHOSTUNREACH: it does not say. */
 bool n5_find_binding(struct n5_finder *f, const struct addr *ue, n5_found_fn fn, void *arg);
 void n5_find_forget(struct n5_finder *f, const struct addr *ue);	/* it was wrong: the BSF is asked anew */

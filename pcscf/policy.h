@@ -96,6 +96,8 @@ const struct policy_backend *policy_backend_by_mode(enum policy_mode m);	/* NULL
 const struct policy_backend *policy_backend_kept(const struct pcscf_worker *pw, const struct binding *b, struct str name);	/* NULL: not that one any more */
 const struct policy_backend *policy_backend_of(const struct pcscf_worker *pw, const struct binding *b);	/* NULL: nobody is asked */
 void policy_registered(struct pcscf_worker *pw, struct binding *b);
+/* k (NULL: nobody) has the session of that registration's signalling from now on; one that another backend has ends: the mode has changed. */
+void policy_signalling_by(struct pcscf_worker *pw, struct binding *b, const struct policy_backend *k);
 void policy_unregistered(struct pcscf_worker *pw, const struct binding *b);
 int policy_restore(struct pcscf *p, struct store *store);
 void policy_left_gone(struct pcscf_worker *pw, struct str call_id, uint64_t binding_id);

@@ -48,12 +48,23 @@ void policy_stop(struct pcscf_worker *pw)
 			backends[m]->stop(pw);
 }
 
+void policy_signalling_by(struct pcscf_worker *pw, struct binding *b, const struct policy_backend *k)
+{
+	for (int m = 0; m < POLICY_N_MODES; m++)
+		if (backends[m] && backends[m] != k && backends[m]->unregistered)
+			backends[m]->unregistered(pw, b);
+	if (k && k->registered)
+		k->registered(pw, b);
+}
+
 void policy_registered(struct pcscf_worker *pw, struct binding *b)
 {
 	const struct policy_backend *k = pw->p->cfg.policy.registration ? policy_backend_of(pw, b) : NULL;
 
-	if (k && k->registered)
-		k->registered(pw, b);
+	if (k == &choose_backend)
+		k->registered(pw, b);		/* says later which one */
+	else
+		policy_signalling_by(pw, b, k);
 }
 
 /* Every backend: the phone may have had another mode when it registered. */

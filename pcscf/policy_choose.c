@@ -114,12 +114,11 @@ struct newcomer {
 static void on_newcomer(void *arg, const struct n5_found *f)
 {
 	struct newcomer n = *(struct newcomer *)arg;
-	const struct policy_backend *k = policy_backend_by_mode(mode_of(n.pw, f->err));
-	struct binding *b = phone_by_id(n.pw->p->phones, n.binding_id);
+	struct binding *b = f->err == -ECANCELED ? NULL : phone_by_id(n.pw->p->phones, n.binding_id);	/* the daemon stops: all stays as it is */
 
 	free(arg);
-	if (b && k && k->registered)
-		k->registered(n.pw, b);
+	if (b)
+		policy_signalling_by(n.pw, b, policy_backend_by_mode(mode_of(n.pw, f->err)));
 	obj_unref(b);
 }
 

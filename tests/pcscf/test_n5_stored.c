@@ -1,5 +1,6 @@
-/* tests/pcscf/test_n5_stored.c - N5 sessions when the daemon stops and starts again: no crash, and no PCF keeps one whose call is over.
- * TS 29.514 §4.2.4, §4.2.5.3; rows Q4, Q6, H1; reliability F1. */
+/* tests/pcscf/test_n5_stored.c - N5 sessions when the daemon stops and starts again: no crash, and no PCF keeps one whose call is over;
+ * and whose answers lead where.
+ * TS 29.514 §4.2.4, §4.2.5.3; rows Q1, Q4, Q6, Q12, H1; reliability F1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/http2/h2.h"
@@ -17,7 +18,7 @@
 #define SDP(ip, media) "Content-Type: application/sdp\n", "v=0\no=- 1 1 IN IP4 " ip "\ns=-\nc=IN IP4 " ip "\nt=0 0\n" media
 #define AUDIO(port) "m=audio " port " RTP/AVP 0\nb=AS:64\n"
 
-static char dir[64], config[512], rr[512];
+static char dir[64], config[512], root[64], rr[512];
 static struct rig r;
 static struct store *store;
 
@@ -28,6 +29,7 @@ static struct {
 	struct h2_server *server;
 	struct h2_client *client;
 	bool silent;
+	unsigned bsf;			/* what the BSF of the same address says: 0: a binding, else a status */
 	unsigned created, updated, deleted, noticed;
 	char notify[N5_NOTIFY_BYTES];
 } pcf;
@@ -39,6 +41,13 @@ static void on_pcf(void *u, struct h2_req *req)
 	int err;
 
 	(void)u;
+	if (str_starts(h2_req_path(req), STR("/nbsf-management/"))) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "{\"pcfIpEndPoints\":[{\"ipv4Address\":\"127.0.0.1\",\"port\":%u}]}", h2_server_port(pcf.server));
+		h2_reply(req, pcf.bsf ? pcf.bsf : 200, NULL, 0, pcf.bsf ? STR_NONE : str_from_c(text));
+		return;
+	}
 	pcf.created += make;
 	pcf.updated += !make && !end;
 	pcf.deleted += end;
@@ -97,11 +106,14 @@ static void settle(void)
 		work();
 }
 
-static void terminate(void)
+static void notify(const char *resource, unsigned status)
 {
-	struct h2_request q = { .method = "POST", .body = STR("{\"termCause\":\"PDU_SESSION_TERMINATION\",\"resUri\":\"/1\"}"), .deadline_ms = PATIENCE_MS };
-	char path[N5_NOTIFY_BYTES + 16];
+	struct h2_request q = { .method = "POST", .deadline_ms = PATIENCE_MS };
+	char path[N5_NOTIFY_BYTES + 16], body[256];
 	struct sbi_uri u;
+
+	snprintf(body, sizeof(body), "{\"termCause\":\"PDU_SESSION_TERMINATION\",\"resUri\":\"%s\"}", resource);
+	q.body = str_from_c(body);
 
 	ck_assert_int_eq(sbi_uri_parse(str_from_c(pcf.notify), &u), 0);
 	ck_assert_int_eq(addr_parse(u.host, u.port, &q.to), 0);
@@ -109,7 +121,12 @@ static void terminate(void)
 	q.authority = u.authority;
 	q.path = str_from_c(path);
 	ck_assert(h2_send(pcf.client, &q, on_noticed, NULL));
-	until(&pcf.noticed, 204);
+	until(&pcf.noticed, status);
+}
+
+static void terminate(void)
+{
+	notify("/1", 204);
 }
 
 /* ---- life ---- */
@@ -137,7 +154,7 @@ static void open_store(int64_t later_ms)
 	rig_use_store(store);
 }
 
-static void begin(void)
+static void begin_with(const char *policy, bool by_bsf)
 {
 	struct h2_server_config c = { .max_connections = 8, .max_streams = 8, .idle_ms = 60000, .request = on_pcf };
 	const struct h2_client_config cc = { .connect_ms = PATIENCE_MS, .idle_ms = 60000, .max_requests = 8, .max_streams = 8 };
@@ -149,10 +166,17 @@ static void begin(void)
 	ck_assert_int_eq(h2_server_new(&pcf.server, pcf.loop, &c), 0);
 	snprintf(dir, sizeof(dir), "/tmp/cscf-n5-XXXXXX");
 	ck_assert(mkdtemp(dir));
-	snprintf(config, sizeof(config), "  reg_event: false\npolicy: {mode: n5, registration: false, on_silence: go_on, wait_ms: 1000, "
-		 "n5: {pcf: \"http://127.0.0.1:%u\", listen: \"127.0.0.1:%u\"}}\n", h2_server_port(pcf.server), free_port());
+	snprintf(root, sizeof(root), "http://127.0.0.1:%u", h2_server_port(pcf.server));
+	snprintf(config, sizeof(config), "  reg_event: false\npolicy: {%s, on_silence: go_on, wait_ms: 1000, "
+		 "n5: {pcf: \"%s\", listen: \"127.0.0.1:%u\"%s%s%s}}\n", policy, root, free_port(), by_bsf ? ", bsf_cache_s: 0, bsf: \"" : "",
+		 by_bsf ? root : "", by_bsf ? "\"" : "");
 	open_store(0);
 	rig_init(&r, config, 1);
+}
+
+static void begin(void)
+{
+	begin_with("mode: n5, registration: false", false);
 	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
 }
 
@@ -313,4 +337,71 @@ START_TEST(test_left_over)
 }
 END_TEST
 
-TEST_MAIN("n5_stored", TEST_ROWS(test_stop_while_asked, open_requests), TEST_ROWS(test_over, overs), TEST_ROWS(test_left_over, enders))
+/* ---- which session, and whose ---- */
+
+#define ON_WIFI ";x\nP-Access-Network-Info: IEEE-802.11;i-wlan-node-id=00ff"
+static const struct { const char *name, *policy; bool by_bsf; } moves[] = {
+	{ "by its access", "mode: n5, registration: true, access: [{type: IEEE-802.11, mode: \"off\"}]", false },
+	{ "by the BSF", "mode: bsf, bsf: {none: \"off\", silent: \"off\"}, registration: true", true },
+};
+
+/* Row Q12: a phone whose mode is another one now.  The PCF does not keep the session of its signalling; it stays where the mode does. */
+START_TEST(test_mode_changes)
+{
+	begin_with(moves[_i].policy, moves[_i].by_bsf);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	until(&pcf.created, 1);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	settle();
+	ck_assert_msg(pcf.created == 1 && pcf.deleted == 0, "%s: %u made, %u ended", moves[_i].name, pcf.created, pcf.deleted);
+	pcf.bsf = 204;
+	rig_register(&r, "alice", ALICE, NULL, moves[_i].by_bsf ? NULL : ON_WIFI, NULL);
+	until(&pcf.deleted, 1);
+	ck_assert_uint_eq(pcf.created, 1);
+	end();
+}
+END_TEST
+
+static const struct { const char *name; unsigned bsf; } unknowns[] = { { "none", 204 }, { "silent", 500 } };
+
+/* Row Q12: the BSF has no PCF for the phone, policy.bsf says n5 all the same: the configured PCF is asked. */
+START_TEST(test_n5_anyway)
+{
+	begin_with("mode: bsf, bsf: {none: n5, silent: n5}, registration: false", true);
+	rig_register(&r, "alice", ALICE, NULL, NULL, NULL);
+	pcf.bsf = unknowns[_i].bsf;
+	answer(invite(), "");
+	until(&pcf.created, 1);
+	until_sent(200, ALICE);
+	hang_up();
+	until(&pcf.deleted, 1);
+	end();
+}
+END_TEST
+
+/* Row Q4: what was perhaps made is named by a notification: a name of another place is none. */
+START_TEST(test_orphan)
+{
+	char text[128];
+
+	begin();
+	pcf.silent = true;
+	answer(invite(), "");
+	until(&pcf.created, 1);
+	h2_server_hang_up(pcf.server);
+	until_sent(200, ALICE);
+	pcf.silent = false;
+	notify("http://127.0.0.2:9/npcf-policyauthorization/v1/app-sessions/1", 400);
+	snprintf(text, sizeof(text), "http://127.0.0.1:%u/npcf-policyauthorization/v1/app-sessions/1", h2_server_port(pcf.server) ^ 1u);
+	notify(text, 400);
+	settle();
+	ck_assert_uint_eq(pcf.deleted, 0);
+	snprintf(text, sizeof(text), "%s/npcf-policyauthorization/v1/app-sessions/1", root);
+	notify(text, 204);
+	until(&pcf.deleted, 1);
+	end();
+}
+END_TEST
+
+TEST_MAIN("n5_stored", TEST_ROWS(test_mode_changes, moves), TEST_ROWS(test_n5_anyway, unknowns), TEST_ONE(test_orphan),
+	   TEST_ROWS(test_stop_while_asked, open_requests), TEST_ROWS(test_over, overs), TEST_ROWS(test_left_over, enders))
