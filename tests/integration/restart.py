@@ -214,7 +214,7 @@ def main():
     """The script."""
     build, net, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     cases = Cases()
-    with Core(build, net, [s for pair in PAIRS for s in pair], workers, quiet_errors=("F4 the state file is damaged",)) as core:
+    with Core(build, net, [s for pair in PAIRS for s in pair], workers, quiet_errors=("the state file is damaged",)) as core:
         script = Restart(core)
         try:
             for name, fn, *args in script.rows():
