@@ -318,6 +318,8 @@ int registration_publish(struct registration *g)
 
 void registration_clear(struct registration *g, enum reginfo_event event)
 {
+	if (event != REGINFO_NONE && g->n_bindings)
+		restoration_ended(g);
 	thirdparty_ended(g, NULL);
 	reg_directory_withdraw(registration_scscf(g)->dir, g->id);
 	timer_stop(&g->expiry);

@@ -48,6 +48,7 @@ static inline const char *binding_display(const struct binding *b)	/* or "" */
 	return b->call_id + strlen(b->call_id) + 1;
 }
 
+#define REG_ENDED_PLACES 256u
 struct registrar {
 	struct scscf_worker *sw;
 	struct htab by_impi;
@@ -58,6 +59,7 @@ struct registrar {
 	struct list ended;		/* bindings that went */
 	bool restoring;			/* what is put back needs not be kept anew: keep.c */
 	bool only_refreshed;		/* a re-registration that changed nothing else */
+	uint64_t ended_ms[REG_ENDED_PLACES];	/* restoration.c: when one ended here, by the hash of its private identity; several may share a place */
 };
 
 struct assign_result {
@@ -265,6 +267,7 @@ void thirdparty_forget(struct registration *g);
 /* ---- restoration.c: TS 23.380 ---- */
 bool restoration_wanted(const struct scscf *s);
 bool restoration_is_kept(struct scscf *s);		/* and the HSS has said that it does */
+void restoration_ended(const struct registration *g);	/* its contacts are about to go: what the HSS says of them for a while is old */
 void restoration_make(const struct reg_job *job, struct arena *a, struct cx_restoration *ret);	/* texts in `a` */
 
 /* ---- release.c ---- */

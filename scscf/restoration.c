@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "common/log/log.h"
+#include "common/util/hash.h"
 #include "scscf/registration.h"
 
 #define RESTORED_MAX_BYTES (32u * 1024)
+/* What the HSS says was asked before it heard of an end: longer than a question to it takes. */
+#define REST_MS 10000u
 
 /* ---- to the HSS ---- */
 
@@ -77,6 +80,23 @@ bool restoration_is_kept(struct scscf *s)
 
 /* ---- from the HSS ---- */
 
+static uint64_t *ended_of(const struct registration *g)
+{
+	return &g->r->ended_ms[hash_str(str_from_c(g->impi)) % REG_ENDED_PLACES];
+}
+
+void restoration_ended(const struct registration *g)
+{
+	*ended_of(g) = registration_now_ms(g);
+}
+
+static bool ended_lately(const struct registration *g)
+{
+	uint64_t at = *ended_of(g);
+
+	return at && registration_now_ms(g) - at < REST_MS;
+}
+
 struct restoration {
 	struct reg_work work;		/* first */
 	struct arena *a;
@@ -102,6 +122,8 @@ static int take_up(struct registration *g, struct restoration *r)
 
 	if (g->n_bindings)		/* it has registered again meanwhile */
 		return 0;
+	if (ended_lately(g))		/* a request for it crossed its end */
+		return -ESTALE;
 	for (unsigned i = 0; i < r->what.n && rc != -ENOMEM; i++)
 		rc = binding_take_up(g, r->impu, &r->what.v[i], r->a);
 	if (g->n_bindings == 0)

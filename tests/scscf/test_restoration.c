@@ -114,6 +114,25 @@ START_TEST(test_taken_up_again_TS_23_380)
 }
 END_TEST
 
+/* A request for somebody whose registration is just being ended asks the HSS, which has not heard of it yet. */
+START_TEST(test_crosses_the_end)
+{
+	struct cx_restoration k = kept("<sip:b@10.0.0.2>;expires=1000", "<sip:p;lr>");
+
+	begin();
+	phone_begin(&p);
+	ck_assert_uint_eq(phone_register(&r, &p), 200);
+	ck_assert_int_eq(registrar_deregister(r.s, STR(RIG_IMPI), NULL, REG_DEREG_ADMIN, NULL, NULL), 0);
+	restore(&k, 0x1234);
+	ck_assert_int_eq(restored, -ESTALE);
+	ck_assert(!rig_registration(&r) || rig_registration(&r)->n_bindings == 0);
+	rig_run(&r, 11000);
+	restore(&k, 0x1234);			/* another node's, by now */
+	ck_assert_int_eq(restored, 0);
+	rig_fini(&r);
+}
+END_TEST
+
 static void adopted(void *arg, int rc)
 {
 	(void)arg;
@@ -163,4 +182,4 @@ START_TEST(test_what_cannot_be_taken_up_row)
 END_TEST
 
 TEST_MAIN("restoration", TEST_ONE(test_contacts_go_with_the_registration_D9), TEST_ROWS(test_not_with_every_hss_row_D9, rows),
-	  TEST_ONE(test_taken_up_again_TS_23_380), TEST_ONE(test_kept_unregistered_before), TEST_ROWS(test_what_cannot_be_taken_up_row, broken))
+	  TEST_ONE(test_taken_up_again_TS_23_380), TEST_ONE(test_crosses_the_end), TEST_ONE(test_kept_unregistered_before), TEST_ROWS(test_what_cannot_be_taken_up_row, broken))
