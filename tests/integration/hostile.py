@@ -227,7 +227,7 @@ def main():
     build, net = sys.argv[1:3]
     slow_build(build)
     cases = Cases()
-    with Core(build, net, [A, B, C, X, Y, LIAR]) as core:
+    with Core(build, net, [A, B, C, X, Y, LIAR], 1, {"pcscf": "access: {budgets: [{method: MESSAGE, header_bytes: 65535}]}\n"}) as core:
         Hostile(cases, core).run()
     core.finish(cases)
     cases.end()
