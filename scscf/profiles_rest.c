@@ -130,6 +130,7 @@ void profiles_ifc(void *u, struct http_req *r)
 struct overlay {
 	struct scscf *s;
 	struct http_req *req;
+	struct worker_return back;
 	int rc;
 };
 
@@ -151,7 +152,7 @@ static void overlay_done(void *arg, int rc)
 	struct overlay *o = arg;
 
 	o->rc = rc;
-	if (loop_post(stack_main_loop(o->s->stack), overlay_answer, o) < 0)
+	if (worker_return_main(worker_current(), o->s->stack, &o->back, overlay_answer, o) < 0)
 		free(o);			/* the daemon stops */
 }
 
@@ -196,7 +197,7 @@ void profiles_put(void *u, struct http_req *r)
 	}
 	o = calloc(1, sizeof(*o));
 	if (o) {
-		*o = (struct overlay){ u, r, 0 };
+		*o = (struct overlay){ .s = u, .req = r };
 		log_info(LOG_REG, "profile overlay", LOG_C("impi", w.v->impi), LOG_C("impu", w.id->aor), LOG_C("by", http_who(r)));
 		http_suspend(r);
 	}
@@ -248,7 +249,6 @@ struct servers {
 	unsigned tables[MAX_SERVERS], n;
 };
 
-/* Under the store's lock. */
 static void note_server(void *arg, const struct criterion *k)
 {
 	struct servers *all = arg;

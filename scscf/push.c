@@ -14,6 +14,7 @@
 struct rtr {				/* one per request; owners count down */
 	struct scscf *s;
 	struct dia_peer_request *q;
+	struct worker_return back;
 	atomic_uint left;
 	atomic_uint found, failed;
 	unsigned n;
@@ -62,7 +63,7 @@ static void rtr_answer(void *arg)
 
 static void rtr_count_down(struct rtr *r)
 {
-	if (atomic_fetch_sub(&r->left, 1) == 1 && loop_post(stack_main_loop(r->s->stack), rtr_answer, r) < 0)
+	if (atomic_fetch_sub(&r->left, 1) == 1 && worker_return_main(worker_current(), r->s->stack, &r->back, rtr_answer, r) < 0)
 		rtr_free(r);		/* the daemon stops */
 }
 
@@ -262,6 +263,7 @@ int registrar_push_profile(struct scscf *s, struct str impi, struct str xml, str
 struct ppr {
 	struct scscf *s;
 	struct dia_peer_request *q;
+	struct worker_return back;
 	int rc;
 };
 
@@ -291,7 +293,7 @@ static void ppr_done(void *arg, int rc)
 	struct ppr *p = arg;
 
 	p->rc = rc;
-	if (loop_post(stack_main_loop(p->s->stack), ppr_answer, p) < 0)
+	if (worker_return_main(worker_current(), p->s->stack, &p->back, ppr_answer, p) < 0)
 		free(p);
 }
 
@@ -305,7 +307,7 @@ static void on_ppr(void *u, struct dia_peer_request *q, const struct cx_ppr *m)
 
 	log_info(LOG_DIA, "PPR", LOG_S("impi", m->impi), LOG_U("user_data_bytes", m->user_data.l), LOG_S("from", m->origin_host));
 	if (p) {
-		*p = (struct ppr){ s, q, 0 };
+		*p = (struct ppr){ .s = s, .q = q };
 		rc = registrar_push_profile(s, m->impi, m->user_data, str_from_c(pcfa), ppr_done, p);
 	}
 	if (rc < 0) {

@@ -10,6 +10,7 @@ struct ask_box {
 	void (*fn)(struct worker *w, struct ask *a);
 	unsigned worker;		/* asked now */
 	bool all;
+	struct worker_return back;
 	atomic_uint holds;		/* who still looks at it on the worker: box_run(), and who answers */
 };
 
@@ -49,8 +50,8 @@ void ask_done(struct ask *a)
 {
 	struct ask_box *b = (struct ask_box *)a;
 
-	if (atomic_fetch_sub(&b->holds, 1) == 1 && loop_post(a->stack->main_loop, box_next, b) < 0)
-		return;			/* the main loop is gone: the request is answered by its end */
+	if (atomic_fetch_sub(&b->holds, 1) == 1)	/* without a main loop the request is answered by its end */
+		worker_return_main(worker_current(), a->stack, &b->back, box_next, b);
 }
 
 bool ask_may_change(struct ask *a, cJSON *now)
@@ -122,6 +123,7 @@ void stack_ask_all(struct stack *s, struct http_req *r, struct str key, void (*f
 
 struct page_box {
 	struct gather g;		/* first */
+	struct worker_return back;
 	struct stack *stack;
 	struct http_req *req;
 	void (*fn)(struct worker *w, struct gather *g);
@@ -158,7 +160,7 @@ static void page_run(struct worker *w, void *arg)
 
 	b->g.more = false;
 	b->fn(w, &b->g);
-	loop_post(b->stack->main_loop, page_next, b);
+	worker_return_main(worker_current(), b->stack, &b->back, page_next, b);
 }
 
 static void page_post(struct page_box *b)

@@ -19,6 +19,7 @@ struct worker_full {
 	bool started;
 	struct timer stats_timer;
 	struct list returns;			/* worker_return: answers that found a mailbox full */
+	struct list main_returns;		/* and that of the main thread: nobody else waits for it */
 	struct timer returns_timer;
 	atomic_uint_least64_t beat_ms;		/* clock_mono_ms() of its last tick: the main thread's watchdog reads it */
 	struct correlation *correlation;

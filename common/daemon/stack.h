@@ -114,12 +114,17 @@ int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void 
 #define WORKER_CORRELATION 64		/* goes along: the work belongs to the same request.  Longer ones are cut */
 struct worker_return {
 	struct list link;
-	struct worker *to;
+	struct worker *to;			/* NULL: the main thread */
+	struct loop *loop;
 	void (*fn)(struct worker *w, void *arg);
+	void (*main_fn)(void *arg);
 	void *arg;
 	char correlation[WORKER_CORRELATION];
 };
 void worker_return(struct worker *self, struct worker *w, struct worker_return *c, void (*fn)(struct worker *w, void *arg), void *arg);
+/* The same to the main thread.  self: our own worker, or NULL, when nothing can be tried again.  0; -ESHUTDOWN, or -EAGAIN of nobody's
+ * thread: fn is not called. */
+int worker_return_main(struct worker *self, struct stack *s, struct worker_return *c, void (*fn)(void *arg), void *arg);
 struct worker *worker_current(void);			/* the worker of this thread, or NULL */
 
 /* What a sender did, for bans (row X10); nothing is held against trusted ones.  Own worker only. */

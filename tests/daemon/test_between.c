@@ -78,6 +78,45 @@ START_TEST(test_full_mailbox)		/* a question is refused then; an answer waits, a
 }
 END_TEST
 
+static void on_main(void *arg)
+{
+	strcat(got, "main ");
+	strcat(got, arg);
+	strcat(got, ";");
+}
+
+/* An answer to the main thread waits as well, and nobody else waits behind it. */
+START_TEST(test_full_mailbox_of_main)
+{
+	struct stack s = { .main_loop = loop_new() };
+	struct worker_return r[3];
+
+	begin();
+	while (loop_post(s.main_loop, nothing, NULL) == 0)
+		;
+	ck_assert_int_eq(worker_return_main(&here.w, &s, &r[0], on_main, TEXT("1")), 0);
+	ck_assert_int_eq(worker_return_main(NULL, &s, &r[1], on_main, TEXT("of nobody")), -EAGAIN);
+	ck_assert_int_eq(worker_return_main(&here.w, &s, &r[1], on_main, TEXT("2")), 0);
+	worker_return(&here.w, &there.w, &r[2], on_call, TEXT("at once"));
+	loop_run_for(here.w.loop, 5);		/* still full */
+	loop_run_for(there.w.loop, 5);
+	ck_assert_str_eq(got, "there at once;");
+	while (loop_post(s.main_loop, nothing, NULL) < 0)
+		loop_run_for(s.main_loop, 1);
+	while (timer_pending(&here.returns_timer)) {
+		loop_run_for(here.w.loop, 5);
+		loop_run_for(s.main_loop, 1);
+	}
+	while (!strstr(got, "main 2"))
+		loop_run_for(s.main_loop, 1);
+	ck_assert_str_eq(got, "there at once;main 1;main 2;");
+	loop_stop(s.main_loop, 0);
+	ck_assert_int_eq(worker_return_main(&here.w, &s, &r[0], on_main, TEXT("")), -ESHUTDOWN);
+	loop_free(s.main_loop);
+	end();
+}
+END_TEST
+
 START_TEST(test_stopped)		/* nobody is there any more: nothing is kept for it */
 {
 	struct worker_return r;
@@ -90,4 +129,4 @@ START_TEST(test_stopped)		/* nobody is there any more: nothing is kept for it */
 }
 END_TEST
 
-TEST_MAIN("between", TEST_ONE(test_returns), TEST_ONE(test_full_mailbox), TEST_ONE(test_stopped))
+TEST_MAIN("between", TEST_ONE(test_returns), TEST_ONE(test_full_mailbox), TEST_ONE(test_full_mailbox_of_main), TEST_ONE(test_stopped))
