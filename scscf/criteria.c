@@ -438,27 +438,37 @@ static void compile_anew(struct criteria_store *s, const struct criteria_sets *s
 }
 
 struct each {
-	void (*fn)(void *arg, const struct criterion *k);
-	void *arg;
+	unsigned n, max;
+	struct criteria **v;		/* references */
 };
 
-static void each_of(struct hnode *n, void *arg)
+static void note_today(struct hnode *n, void *arg)
 {
-	const struct table *t = container_of(n, struct table, node);
-	const struct criteria *c = t->newer ? t->newer : &t->c;
-	const struct each *e = arg;
+	struct table *t = container_of(n, struct table, node);
+	struct each *all = arg;
 
-	for (unsigned i = 0; i < c->n; i++)
-		e->fn(e->arg, &c->v[i]);
+	if (all->n < all->max && (t->newer || try_ref(&t->c.o)))
+		all->v[all->n++] = t->newer ? obj_ref(t->newer) : &t->c;
 }
 
 void criteria_store_each(struct criteria_store *s, void (*fn)(void *arg, const struct criterion *k), void *arg)
 {
-	struct each e = { fn, arg };
+	struct each all = { 0 };
 
 	pthread_mutex_lock(&s->lock);
-	htab_each(&s->by_text, each_of, &e);
+	all.max = (unsigned)s->by_text.n;
+	all.v = calloc(all.max ? all.max : 1, sizeof(*all.v));
+	if (all.v)
+		htab_each(&s->by_text, note_today, &all);
 	pthread_mutex_unlock(&s->lock);
+	if (!all.v)
+		log_error(LOG_CORE, "out of memory: filter criteria are not listed");
+	for (unsigned i = 0; i < all.n; i++) {
+		for (unsigned k = 0; k < all.v[i]->n; k++)
+			fn(arg, &all.v[i]->v[k]);
+		obj_unref(all.v[i]);
+	}
+	free(all.v);
 }
 
 static int exchange(struct criteria_store *s, struct criteria_sets *fresh)

@@ -74,7 +74,7 @@ struct criteria_store;
 struct criteria_store *criteria_store_new(void);
 void criteria_store_free(struct criteria_store *s);
 size_t criteria_store_count(struct criteria_store *s);
-/* Every criterion of every table as it is today, with the store's lock held: fn must be short. */
+/* Every criterion of every table as it is today; without the store's lock, which workers take. */
 void criteria_store_each(struct criteria_store *s, void (*fn)(void *arg, const struct criterion *k), void *arg);
 /* criteria_sets.c: reads "<SharedIFCSets><SharedIFCSet><SetID>1</SetID><InitialFilterCriteria>..." into the store, before its first table.
  * 0; -EBADMSG, -EFBIG, -ENOMEM, or -errno of the file, with a sentence for people. */

@@ -295,6 +295,39 @@ START_TEST(test_equal_ones_are_one)
 }
 END_TEST
 
+struct walk {
+	struct criteria_store *s;
+	struct criteria *only;		/* given back from inside, the last reference of its table */
+	unsigned n;
+};
+
+static void walked(void *arg, const struct criterion *k)
+{
+	struct walk *w = arg;
+
+	w->n++;
+	ck_assert_uint_ge(criteria_store_count(w->s), 1);	/* takes the lock, as workers do meanwhile */
+	obj_unref(w->only);
+	w->only = NULL;
+	ck_assert(k->server.l > 0);
+}
+
+START_TEST(test_walk_holds_no_lock)
+{
+	struct criteria_store *s = criteria_store_new();
+	struct walk w = { .s = s, .only = get(s, ONE(YES)) };
+	struct criteria *b = get(s, ONE(NO));
+
+	criteria_store_each(s, walked, &w);
+	ck_assert_uint_eq(w.n, 2);
+	ck_assert_uint_eq(criteria_store_count(s), 1);		/* nothing is kept by the walk */
+	obj_unref(b);
+	criteria_store_each(s, walked, &w);
+	ck_assert_uint_eq(w.n, 2);
+	criteria_store_free(s);
+}
+END_TEST
+
 START_TEST(test_shared_sets)
 {
 	static const char file[] = "<?xml version=\"1.0\"?>\n<x:SharedIFCSets xmlns:x=\"urn:x\"><SharedIFCSet>\n<SetID> 3 </SetID>"
@@ -435,5 +468,5 @@ END_TEST
 
 TEST_MAIN("criteria", TEST_ROWS(test_trigger, rows), TEST_ONE(test_session_cases), TEST_ONE(test_profile_part),
 	  TEST_ONE(test_registration_type), TEST_ROWS(test_skipped, bad), TEST_ONE(test_order), TEST_ONE(test_equal_ones_are_one),
-	  TEST_ONE(test_shared_sets), TEST_ONE(test_shared_sets_change), TEST_ONE(test_shared_sets_change_under_readers),
+	  TEST_ONE(test_walk_holds_no_lock), TEST_ONE(test_shared_sets), TEST_ONE(test_shared_sets_change), TEST_ONE(test_shared_sets_change_under_readers),
 	  TEST_ROWS(test_hostile, hostile))
