@@ -34,8 +34,9 @@ const struct cfg_row icscf_schema[] = {
 	  "nobody may by way of here.  The S-CSCF must name this node in sessions.interrogating." },
 	{ "trust.hide_users", CFG_BOOL, 0, 0, "true", NULL, 0, NULL,
 	  "Senders outside of trust.networks hear 480 of a callee who is unknown, barred or not registered, whichever it is." },
-	{ "trust.refusal_ms", CFG_INT, 0, 5000, "100", NULL, 0, "ms",
-	  "And that no earlier after the request: how long the HSS and the S-CSCF took would tell which it is." },
+	{ "trust.refusal_ms", CFG_INT, 0, 5000, "500", NULL, 0, "ms",
+	  "And that no earlier after the request: how long the HSS and the S-CSCF took would tell which it is.  More than two answers of the HSS "
+	  "take." },
 	{ "numbers", CFG_MAP, .help = "Telephone numbers that are not of this network." },
 	{ "numbers.next_hop", CFG_STR, 1, 253, NULL, NULL, 0, NULL, "SIP URI of the BGCF or gateway they go to; absent: 404." },
 	{ 0 },

@@ -537,7 +537,7 @@ START_TEST(test_hidden_row)
 	if (hidden_rows[_i].scscf)
 		rig_reply(&f.r, rig_req(&f.r, "INVITE", 0), hidden_rows[_i].scscf, "B", "X-Why: barred\n");
 	ck_assert_msg(!strcmp(rig_up(&f.r), hidden_rows[_i].now), "%s at once: %s", hidden_rows[_i].name, rig_up(&f.r));
-	rig_run(&f.r, 99);
+	rig_run(&f.r, 499);
 	if (strcmp(hidden_rows[_i].name, "at once") != 0)
 		ck_assert_msg(!strcmp(rig_up(&f.r), hidden_rows[_i].now), "%s: %s", hidden_rows[_i].name, rig_up(&f.r));
 	rig_run(&f.r, 2);
@@ -555,7 +555,7 @@ START_TEST(test_hidden_and_cancelled)		/* 487, and nothing after it */
 	rig_request(&f.r, "INVITE", "sip:bob@home", "");
 	fixture_lia(&f, 0, &no);
 	rig_cancel(&f.r, "");
-	rig_run(&f.r, 200);
+	rig_run(&f.r, 600);
 	ck_assert_str_eq(rig_up(&f.r), "100 487");
 	fixture_fini(&f);
 }
