@@ -105,7 +105,7 @@ static void for_application_server(struct scscf_worker *sw, struct session_in *i
 	if (session_config_may_originate(sw->s->sessions, &in->m->flow))
 		scscf_originating(sw, in);
 	else
-		session_refuse(in, 403, "the sender is none of our application servers, nor their I-CSCF", STR_NONE);
+		session_refuse(in, 403, "the sender is in neither sessions.application_servers nor sessions.interrogating", STR_NONE);
 }
 
 static void without_dialog(struct scscf_worker *sw, struct session_in *in)
