@@ -188,6 +188,7 @@ class DropIn:
             packages.add(out.split(":")[0])
         with open(os.path.join(TOP, "deploy", "docker", "Dockerfile"), encoding="utf-8") as f:
             runtime = f.read().split("FROM debian:12-slim\nRUN", 1)[1].split("rm -rf", 1)[0]
+        check({"python3", "ca-certificates"} <= set(runtime.split()), "cscfctl needs the whole of Python, and whom to trust")
         equal(sorted(p for p in re.findall(r"\blib[a-z0-9.+-]+", runtime)), sorted(packages), "packages of the image")
 
     def stop(self):
