@@ -2,17 +2,19 @@
 
 import io
 import json
+import os
 import sys
 import tarfile
 import time
 import urllib.parse
 
 from ctlnodes import UsageError
-from ctlrest import segment
+from ctlrest import TIMEOUT_S, segment
 from ctlshow import short_time
 from ctlverbs import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE, finish, flatten, said
 
 NODES = ("pcscf", "icscf", "scscf")
+PING_MORE_S = 2			# that a daemon may take beside the time it waits itself
 PEERS, CONNECTIONS, SETS = "/api/v1/diameter/peers", "/api/v1/sip/connections", "/api/v1/security-associations"
 
 
@@ -95,7 +97,8 @@ def connections(nodes, out, args):
 def ping(nodes, out, args):
     """OPTIONS from each daemon; exit status 1 when one hears nothing."""
     body = {"uri": args.uri if ":" in args.uri else "sip:" + args.uri, **({"timeoutMs": args.timeout} if args.timeout else {})}
-    docs = nodes.each(lambda r: r.send("POST", "/api/v1/sip/ping", body))
+    patience = max(TIMEOUT_S, (args.timeout or 0) / 1000 + PING_MORE_S)
+    docs = nodes.each(lambda r: r.send("POST", "/api/v1/sip/ping", body, timeout=patience))
     out.rows(docs, ("node", "status", "ms", "answered by", "what"),
              lambda n, d: (n, int(d["status"]) if d["answered"] else "none", f"{d['ms']:.1f}", d.get("answeredBy"), d.get("reason") or d.get("why")))
     return finish(nodes) or (EXIT_OK if all(d["answered"] for _, d in docs) else EXIT_FAILED)
@@ -245,7 +248,8 @@ def bundle(nodes, out, args):
     if not docs:
         return finish(nodes) or EXIT_FAILED
     try:
-        with tarfile.open(path, "w:gz") as tar:
+        with open(path, "wb", opener=lambda p, flags: os.open(p, flags, 0o600)) as f, tarfile.open(fileobj=f, mode="w:gz") as tar:
+            os.fchmod(f.fileno(), 0o600)	# one that was there already, too
             for node, doc in docs:
                 add_text(tar, f"cscf-bundle/{node}/log.txt", "\n".join(doc.pop("log")) + "\n")
                 add_text(tar, f"cscf-bundle/{node}/metrics.txt", doc.pop("metrics"))

@@ -66,19 +66,19 @@ class Rest:
         """What is said when nobody answers."""
         return RestError(0, f"{self.root}: {getattr(e, 'strerror', None) or e or type(e).__name__}")
 
-    def call(self, method, path, body=None, more=None):
+    def call(self, method, path, body=None, more=None, timeout=TIMEOUT_S):
         """(status, parsed JSON or text).  Raises RestError(0, ...) when nobody answers."""
-        status, _, doc = self.exchange(method, path, body, more)
+        status, _, doc = self.exchange(method, path, body, more, timeout)
         return status, doc
 
-    def exchange(self, method, path, body=None, more=None):
+    def exchange(self, method, path, body=None, more=None, timeout=TIMEOUT_S):
         """(status, headers, parsed JSON or text)."""
         headers, data = self.headers(more), None
         if body is not None:
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
         try:
-            c = self.connect()
+            c = self.connect(timeout)
             c.request(method, path, body=data, headers=headers)
             r = c.getresponse()
             text = r.read().decode("utf-8", "replace")
@@ -99,9 +99,9 @@ class Rest:
             raise RestError(status, f"GET {self.root}{path}: {problem_text(status, doc)}")
         return doc
 
-    def send(self, method, path, body=None, more=None):
+    def send(self, method, path, body=None, more=None, timeout=TIMEOUT_S):
         """POST, PUT, PATCH or DELETE; the JSON of the answer."""
-        status, doc = self.call(method, path, body, more)
+        status, doc = self.call(method, path, body, more, timeout)
         if not 200 <= status < 300:
             raise RestError(status, f"{method} {self.root}{path}: {problem_text(status, doc)}")
         return doc

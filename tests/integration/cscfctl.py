@@ -77,6 +77,10 @@ class Ctl:
         equal([(r["node"], r["status"]) for r in rows], [(n, 200) for n in ("pcscf", "icscf", "scscf")], "ping")
         check("200" in self.run("ping", f"sip:{self.core.where('scscf')}", "--node", "pcscf"), "ping as a table")
         self.run("ping", f"sip:{self.core.in_uri(198)}:5999;transport=tcp", "--timeout", "500", "--node", "icscf", wanted=1)
+        with socket.socket(socket.AF_INET6 if self.core.six else socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((self.core.ip(198), 0))
+            rows = self.json("ping", f"sip:{self.core.in_uri(198)}:{silent.getsockname()[1]}", "--timeout", "6000", "--node", "icscf", wanted=1)["items"]
+        equal([(r["node"], r["answered"]) for r in rows], [("icscf", False)], "a ping that waits longer than other requests")
         check(isinstance(self.json("connections")["items"], list) and "REMOTE" in self.run("connections"), "connections")
         self.run("connections", "close", "9-9-9", wanted=4)
         check("NAME" in self.run("dns") and "forgotten" in self.run("dns", "flush", "--node", "icscf"), "dns")
@@ -93,7 +97,10 @@ class Ctl:
         check("kept out for 60 s" in self.run("bans", "add", "192.0.2.9", "--seconds", "60", "--node", "pcscf"), "bans add")
         self.run("bans", "delete", "192.0.2.9", "--node", "pcscf")
         path = os.path.join(self.core.dir, "bundle.tar.gz")
+        with open(path, "w", encoding="ascii"):
+            os.chmod(path, 0o644)
         self.run("bundle", path)
+        equal(os.stat(path).st_mode & 0o777, 0o600, "who may read the bundle")
         with tarfile.open(path) as tar:
             names = tar.getnames()
         check({f"cscf-bundle/{n}/{f}" for n in ("pcscf", "icscf", "scscf") for f in ("log.txt", "config.json", "flows.json", "metrics.txt")} <= set(names), names)
