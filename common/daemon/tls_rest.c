@@ -44,7 +44,8 @@ static void add_file(cJSON *items, const char *use, const char *file)
 
 static void get_certificates(void *u, struct http_req *r)
 {
-	static const char *const keys[] = { "sip.tls.cert_file", "sip.tls.ca_file", "rest.tls.cert_file", "rest.tls.client_ca_file" };
+	static const char *const keys[] = { "sip.tls.cert_file", "sip.tls.ca_file", "rest.tls.cert_file", "rest.tls.client_ca_file",
+					    "state.redis.tls.cert_file", "state.redis.tls.ca_file" };
 	static const char *const more[] = { "policy.n5.tls.cert_file", "policy.n5.tls.ca_file" };	/* of the P-CSCF */
 	struct stack *s = u;
 	const struct cfg_node *root = cfg_root(s->daemon->config);
@@ -66,6 +67,6 @@ static void get_certificates(void *u, struct http_req *r)
 
 const struct http_route tls_routes[] = {
 	{ "GET", "/api/v1/tls/certificates", HTTP_VIEW, get_certificates,
-	  "Certificates that the configuration names, of SIP, REST and N5, with the days they are still good for." },
+	  "Certificates that the configuration names, of SIP, REST, Redis and N5, with the days they are still good for." },
 	{ NULL, NULL, HTTP_OPEN, NULL, NULL },
 };

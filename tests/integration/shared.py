@@ -219,6 +219,11 @@ class Pair:
         self.knows("scscf", CAROL)
         self.message("scscf", ALICE, CAROL)
 
+    def certificates(self):
+        """What the shared store is reached with is listed, with its end."""
+        uses = {c["use"] for c in self.core.rest("scscf").items("/api/v1/tls/certificates")}
+        equal(uses, {"state.redis.tls.cert_file", "state.redis.tls.ca_file"} if self.server.certs else set(), "certificates")
+
     def calls(self):
         """By a Service-Route of A, through B; changed through A."""
         self.call = self.dial("scscf-b", ALICE, BOB)
@@ -310,7 +315,7 @@ class Pair:
 
     def rows(self):
         """What runs."""
-        return [("a user of one is served by the other", self.either), ("a call by either", self.calls), ("a refresh at the other", self.refresh),
+        return [("a user of one is served by the other", self.either), ("O1 certificates of Redis", self.certificates), ("a call by either", self.calls), ("a refresh at the other", self.refresh),
                 ("F15 Redis is killed and comes back empty", self.server_away), ("both change a registration at once", self.both_at_once),
                 ("F1 one is killed, the other carries on", self.killed), ("F1 it comes back, and nothing that ended does", self.back),
                 ("one of them ends what runs out", self.expires), ("the other does when that one is gone", self.takes_over)]
