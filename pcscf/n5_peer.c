@@ -29,6 +29,7 @@ struct job {
 	enum notice what;
 	uint64_t number;
 	char *body;
+	struct worker_return back;
 	unsigned status;
 };
 
@@ -158,10 +159,8 @@ static void on_worker(struct worker *w, void *arg)
 		k->status = !j ? 400 : !s || s->over ? 404 : k->what == NOTICE_TERMINATION ? terminate(s, j) : notify(s, j);
 	log_correlation(STR_NONE);
 	cJSON_Delete(j);
-	if (loop_post(stack_main_loop(w->stack), job_done, k) < 0) {
-		log_error(LOG_SESS, "the main thread takes nothing: a PCF gets no answer");
-		free(k);
-	}
+	if (worker_return_main(worker_current(), w->stack, &k->back, job_done, k) < 0)
+		free(k);		/* the daemon stops */
 }
 
 /* ---- on the main loop ---- */

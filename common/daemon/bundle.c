@@ -16,6 +16,7 @@ struct bundle {
 	struct http_req *req;
 	cJSON *doc, *flows;
 	unsigned worker;
+	struct worker_return back;
 };
 
 static void bundle_next(void *arg);
@@ -26,7 +27,7 @@ static void gather_flows(struct worker *w, void *arg)
 	uint64_t last;
 
 	trace_flows_to_json(w->trace, STR_NONE, STR_NONE, 0, FLOWS_OF_WORKER, b->flows, &last);
-	loop_post(b->s->main_loop, bundle_next, b);
+	worker_return_main(worker_current(), b->s, &b->back, bundle_next, b);
 }
 
 /* Main loop: the next worker, or the answer. */

@@ -58,6 +58,7 @@ struct flush {
 	struct http_req *req;
 	char name[256];
 	unsigned worker, n;
+	struct worker_return back;
 };
 
 static void flush_next(void *arg);
@@ -67,7 +68,7 @@ static void flush_here(struct worker *w, void *arg)
 	struct flush *f = arg;
 
 	f->n += resolver_cache_flush(w->resolver, str_from_c(f->name));
-	loop_post(f->s->main_loop, flush_next, f);
+	worker_return_main(worker_current(), f->s, &f->back, flush_next, f);
 }
 
 /* Main loop: the worker behind the last one, or the answer. */

@@ -15,6 +15,7 @@
 enum round { FLOWS, BY_CALL_ID, BY_ICID, N_ROUNDS };
 
 struct question {
+	struct worker_return back;
 	struct stack *stack;
 	struct http_req *req;
 	enum round round;
@@ -75,7 +76,7 @@ static void question_run(struct worker *w, void *arg)
 		for (unsigned i = 0; i < q->n_icids; i++)
 			add_events(q, w, str_from_c(q->icid[i]));
 	}
-	loop_post(q->stack->main_loop, question_next, q);
+	worker_return_main(worker_current(), q->stack, &q->back, question_next, q);
 }
 
 /* ---- on the main loop ---- */

@@ -143,6 +143,7 @@ struct op_walk {
 	struct operation *o;
 	unsigned worker;
 	bool counting, cancelled;
+	struct worker_return back;
 	uint64_t done, failed, total;
 };
 
@@ -191,6 +192,11 @@ static void walk_next(void *arg)
 		walk_post(k);
 }
 
+static void walk_back(struct op_walk *k)
+{
+	worker_return_main(worker_current(), k->s, &k->back, walk_next, k);
+}
+
 void op_piece_wait(struct op_piece *p)
 {
 	p->waits++;
@@ -203,7 +209,7 @@ void op_piece_done(struct op_piece *p, bool good)
 	else
 		p->failed++;
 	if (--p->waits == 0)
-		loop_post(p->walk->s->main_loop, walk_next, p->walk);
+		walk_back(p->walk);
 }
 
 static void walk_run(struct worker *w, void *arg)
@@ -215,13 +221,13 @@ static void walk_run(struct worker *w, void *arg)
 	k->p.more = false;
 	if (k->counting) {
 		k->p.total = k->kind->count(w);
-		loop_post(k->s->main_loop, walk_next, k);
+		walk_back(k);
 		return;
 	}
 	k->p.waits = 1;			/* this function itself */
 	k->kind->piece(w, &k->p);
 	if (--k->p.waits == 0)
-		loop_post(k->s->main_loop, walk_next, k);
+		walk_back(k);
 }
 
 static void walk_post(struct op_walk *k)
