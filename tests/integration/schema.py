@@ -66,9 +66,9 @@ class Checked(Rest):
         super().__init__(rest.root, rest.token, rest.ca, rest.cert)
         self.document = document
 
-    def exchange(self, method, path, body=None, more=None):
+    def exchange(self, method, path, *rest, **named):
         """As Rest does."""
-        status, headers, answer = super().exchange(method, path, body, more)
+        status, headers, answer = super().exchange(method, path, *rest, **named)
         self.document.check(method, path, status, headers, answer)
         return status, headers, answer
 
