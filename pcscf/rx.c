@@ -348,15 +348,15 @@ static void read_answer(const struct rx_aaa *a, struct policy_answer *ret, char 
 /* Access-Network-Charging-Address is an Address: RFC 6733 §4.3.1.  TS 29.214 §5.3.2, §5.3.4. */
 static void take_charging(struct rx_session *s, struct str address)
 {
-	char ip[INET6_ADDRSTRLEN + 2] = "", text[CHARGING_ACCESS_BYTES];
+	char *ip = s->charging_ip, text[CHARGING_ACCESS_BYTES];
 	const uint8_t *p = (const uint8_t *)address.p;
 	enum charging_access_kind kind = s->ip_can == IP_CAN_GPRS ? CHARGING_GPRS : s->ip_can == IP_CAN_5GS ? CHARGING_5GS : CHARGING_EPS;
 	struct str said;
 
 	if (address.l == 6 && p[0] == 0 && p[1] == 1) {
-		inet_ntop(AF_INET, p + 2, ip, sizeof(ip));
+		inet_ntop(AF_INET, p + 2, ip, sizeof(s->charging_ip));
 	} else if (address.l == 18 && p[0] == 0 && p[1] == 2) {
-		inet_ntop(AF_INET6, p + 2, ip + 1, sizeof(ip) - 2);
+		inet_ntop(AF_INET6, p + 2, ip + 1, sizeof(s->charging_ip) - 2);
 		ip[0] = '[';
 		memcpy(ip + strlen(ip), "]", 2);
 	}

@@ -1,5 +1,6 @@
 /* pcscf/rx.h - what rx.c and rx_peer.c share: the Rx sessions of a worker. */
 #pragma once
+#include <arpa/inet.h>
 #include "common/diameter/rx.h"
 #include "pcscf/policy.h"
 
@@ -22,6 +23,7 @@ struct rx_session {
 	struct timer retry;
 	uint32_t ip_can, rat;		/* TS 29.212 §5.3.27, §5.3.31 */
 	char charging_id[64];		/* hexadecimal; empty: none */
+	char charging_ip[INET6_ADDRSTRLEN + 2];	/* IPv6 in brackets; empty: not told yet.  Either may come without the other */
 };
 struct rx_sessions {			/* of one worker */
 	struct htab by_id, by_phone;

@@ -55,6 +55,20 @@ START_TEST(test_rx_access_row_G1)
 }
 END_TEST
 
+START_TEST(test_rx_access_in_parts_row_G1)		/* an AAA has the one, a RAR the other, in either order */
+{
+	struct policy_session p = { .dead = false };
+	struct call c = { .policy = &p };
+	struct rx_session s = { .call = &c, .ip_can = RX_ABSENT };
+	struct rx_access part[2] = { { .ip_can = 5, .rat = RX_ABSENT, .charging_address = STR("\0\1\x0a\x07\0\1") },
+				     { .ip_can = RX_ABSENT, .rat = RX_ABSENT, .charging_id = STR("\x0a") } };
+
+	rx_take_access(&s, &part[_i]);
+	rx_take_access(&s, &part[!_i]);
+	ck_assert_str_eq(p.charging, ACCESS);
+}
+END_TEST
+
 /* These calls have no media, so nobody is asked; what the network says, the test does. */
 static const struct policy_backend backend = { .name = "test" };
 
@@ -198,5 +212,5 @@ START_TEST(test_called_row_G1)
 }
 END_TEST
 
-TEST_MAIN("charging", TEST_ROWS(test_access_row_G1, accesses), TEST_ROWS(test_rx_access_row_G1, rx_accesses), TEST_ONE(test_caller_G1), TEST_ONE(test_no_call_G1),
+TEST_MAIN("charging", TEST_ROWS(test_access_row_G1, accesses), TEST_ROWS(test_rx_access_row_G1, rx_accesses), { &(test_rx_access_in_parts_row_G1), 2 }, TEST_ONE(test_caller_G1), TEST_ONE(test_no_call_G1),
 	  TEST_ROWS(test_called_row_G1, calleds))
