@@ -80,15 +80,15 @@ static void post_ban(void *u, struct http_req *r)
 		http_problem(r, 409, "NO_SOURCES", "this node limits no sources: sip.sources, at the P-CSCF");
 		return;
 	}
-	v = (struct source_view){ .reason = "administration", .since_ms = now,
-				  .until_ms = now + 1000 * (time ? (uint64_t)time->valuedouble : (uint64_t)cfg_int(cfg_root(s->config), "sip.sources.ban_s")) };
-	rc = sources_ban(s->sources, &a, v.reason, (uint32_t)((v.until_ms - now) / 1000), now);
+	rc = sources_ban(s->sources, &a, "administration", time ? (uint32_t)time->valuedouble : (uint32_t)cfg_int(cfg_root(s->config), "sip.sources.ban_s"),
+			 now, &v);
 	if (rc < 0) {
 		http_problem(r, rc == -ENOMEM ? 503 : 409, rc == -EPERM ? "SOURCE_EXEMPT" : rc == -EEXIST ? "ALREADY_BANNED" : "OUT_OF_MEMORY",
-			     rc == -EPERM ? "that source is exempt: a trusted node, or sip.sources.exempt" : "it is kept out already, or there is no memory");
+			     rc == -EPERM ? "that source is exempt: a trusted node, or sip.sources.exempt" :
+			     rc == -EEXIST ? "it is kept out by hand already, and as long" : "out of memory");
 		return;
 	}
-	snprintf(v.source, sizeof(v.source), "%s", source_fmt(&a, shown));
+	snprintf(shown, sizeof(shown), "%s", v.source);
 	log_info(LOG_SEC, "source banned", LOG_C("source", shown), LOG_C("reason", v.reason), LOG_C("by", http_who(r)));
 	tell(s, "ban.added", str_from_c(shown), http_who(r));
 	snprintf(at, sizeof(at), "/api/v1/bans/%.*s", (int)strcspn(shown, "/"), shown);

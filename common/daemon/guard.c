@@ -74,11 +74,11 @@ static bool on_filter(void *u, const struct sip_flow *from, struct str raw)
 		return false;
 	}
 	who = standing_of(w, from);
-	/* A registered phone does not suffer for others behind the same address; it has a limit of its own. */
+	/* A registered phone does not suffer for others behind the same address, unless that is banned by hand; it has a limit of its own. */
 	if (who == STANDING_TRUSTED ||
-	    (who == STANDING_REGISTERED && sources_take_flow(w->stack->sources, &from->remote, now) == SOURCE_PASS))
+	    (who == STANDING_REGISTERED && v != SOURCE_BARRED && sources_take_flow(w->stack->sources, &from->remote, now) == SOURCE_PASS))
 		return true;
-	metric_add(&m_dropped, v == SOURCE_BANNED ? "banned" : "limit", NULL, 1);
+	metric_add(&m_dropped, v == SOURCE_LIMITED ? "limit" : "banned", NULL, 1);
 	return false;
 }
 

@@ -24,6 +24,7 @@ struct source {
 	uint64_t window_ms;		/* when it began */
 	uint64_t banned_ms, until_ms;	/* until_ms in the future: banned */
 	const char *reason;
+	bool by_hand;
 	uint64_t dropped;
 };
 
@@ -189,7 +190,7 @@ static enum source_verdict take_one(struct sources *s, const struct addr *from, 
 		return SOURCE_PASS;
 	e = enter(s, from, flow, true, now_ms, &t);
 	if (e && e->until_ms > now_ms)
-		v = SOURCE_BANNED;
+		v = e->by_hand ? SOURCE_BARRED : SOURCE_BANNED;
 	else if (e && !take(&e->messages, s->c.per_s, s->c.burst, now_ms))
 		v = SOURCE_LIMITED;
 	if (v != SOURCE_PASS)
@@ -240,6 +241,7 @@ enum source_verdict sources_event(struct sources *s, const struct addr *from, en
 		e->banned_ms = now_ms;
 		e->until_ms = now_ms + (uint64_t)s->c.ban_s * 1000;
 		e->reason = source_event_name(what);
+		e->by_hand = false;
 		e->dropped = 0;
 		e->window_ms = now_ms;
 		memset(e->count, 0, sizeof(e->count));
@@ -261,6 +263,14 @@ const char *source_fmt(const struct addr *a, char dst[SOURCE_STRLEN])
 	return dst;
 }
 
+static struct source_view view_of(const struct source *e)
+{
+	struct source_view v = { .reason = e->reason, .since_ms = e->banned_ms, .until_ms = e->until_ms, .dropped = e->dropped };
+
+	source_fmt(&e->a, v.source);
+	return v;
+}
+
 size_t sources_bans(struct sources *s, uint64_t now_ms, size_t skip, struct source_view *ret, size_t max)
 {
 	size_t n = 0;
@@ -275,17 +285,16 @@ size_t sources_bans(struct sources *s, uint64_t now_ms, size_t skip, struct sour
 
 			if (e->until_ms <= now_ms || (skip && skip--) || n == max)
 				continue;
-			ret[n] = (struct source_view){ .reason = e->reason, .since_ms = e->banned_ms, .until_ms = e->until_ms,
-						       .dropped = e->dropped };
-			source_fmt(&e->a, ret[n++].source);
+			ret[n++] = view_of(e);
 		}
 		pthread_mutex_unlock(&t->lock);
 	}
 	return n;
 }
 
-int sources_ban(struct sources *s, const struct addr *a, const char *reason, uint32_t ban_s, uint64_t now_ms)
+int sources_ban(struct sources *s, const struct addr *a, const char *reason, uint32_t ban_s, uint64_t now_ms, struct source_view *ret)
 {
+	uint64_t until_ms = now_ms + (uint64_t)ban_s * 1000;
 	struct stripe *t;
 	struct source *e;
 	int rc = 0;
@@ -295,13 +304,18 @@ int sources_ban(struct sources *s, const struct addr *a, const char *reason, uin
 	e = enter(s, a, false, true, now_ms, &t);
 	if (!e) {
 		rc = -ENOMEM;
-	} else if (e->until_ms > now_ms) {
+	} else if (e->until_ms > now_ms && e->by_hand && e->until_ms >= until_ms) {
 		rc = -EEXIST;
 	} else {
-		e->banned_ms = now_ms;
-		e->until_ms = now_ms + (uint64_t)ban_s * 1000;
+		if (e->until_ms <= now_ms) {
+			e->banned_ms = now_ms;
+			e->dropped = 0;
+		}
+		if (e->until_ms < until_ms)
+			e->until_ms = until_ms;
 		e->reason = reason;
-		e->dropped = 0;
+		e->by_hand = true;
+		*ret = view_of(e);
 	}
 	leave(t);
 	return rc;

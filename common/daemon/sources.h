@@ -14,7 +14,12 @@ enum source_event {
 	SOURCE_AUTH_FAILED,			/* wrong credentials */
 	SOURCE_N_EVENTS
 };
-enum source_verdict { SOURCE_PASS, SOURCE_LIMITED, SOURCE_BANNED };
+enum source_verdict {
+	SOURCE_PASS,
+	SOURCE_LIMITED,
+	SOURCE_BANNED,				/* by what it did: who is registered there does not suffer for it */
+	SOURCE_BARRED				/* banned by hand: nobody there is heard */
+};
 
 struct sources_config {
 	uint32_t per_s, burst;			/* messages; per_s 0: no limit */
@@ -50,8 +55,9 @@ struct source_view {
 };
 /* Bans in force, `skip` of them left out; at most max.  Returns how many were written. */
 size_t sources_bans(struct sources *s, uint64_t now_ms, size_t skip, struct source_view *ret, size_t max);
-/* Keeps a source out for ban_s, by hand.  reason: static.  0; -EPERM: it is exempt; -EEXIST: it is banned already; -ENOMEM. */
-int sources_ban(struct sources *s, const struct addr *a, const char *reason, uint32_t ban_s, uint64_t now_ms);
+/* Keeps a source out for ban_s, by hand; a ban in force gets longer by it, never shorter.  reason: static; ret: the ban as it is now.
+ * 0; -EPERM: it is exempt; -EEXIST: it is banned by hand already, and as long; -ENOMEM. */
+int sources_ban(struct sources *s, const struct addr *a, const char *reason, uint32_t ban_s, uint64_t now_ms, struct source_view *ret);
 bool sources_unban(struct sources *s, const struct addr *a, uint64_t now_ms);	/* false: was not banned */
 size_t sources_count(struct sources *s);
 const char *source_event_name(enum source_event e);

@@ -192,22 +192,46 @@ START_TEST(test_by_hand)
 
 	c.exempt_loopback = true;
 	begin(&c);
-	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now), 0);
-	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now), -EEXIST);
-	ck_assert_int_eq(sources_ban(s, &lo, "administration", 60, now), -EPERM);
-	ck_assert_uint_eq(takes("192.0.2.1", 5), 0);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 30, now, v), 0);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 30, now, v), -EEXIST);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now, v), 0);		/* longer */
+	ck_assert_uint_eq(v[0].until_ms, now + 60000);
+	ck_assert_int_eq(sources_ban(s, &lo, "administration", 60, now, v), -EPERM);
+	ck_assert_int_eq(sources_take(s, &a, now), SOURCE_BARRED);
+	ck_assert_uint_eq(takes("192.0.2.1", 4), 0);
 	ck_assert_uint_eq(sources_bans(s, now, 0, v, 2), 1);
 	ck_assert(strcmp(v[0].source, "192.0.2.1") == 0 && strcmp(v[0].reason, "administration") == 0 && v[0].dropped == 5);
 	now += 59999;
 	ck_assert_uint_eq(takes("192.0.2.1", 1), 0);
 	now += 1;
 	ck_assert_uint_eq(takes("192.0.2.1", 1), 1);
-	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now), 0);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now, v), 0);
 	ck_assert(sources_unban(s, &a, now));
 	ck_assert_uint_eq(takes("192.0.2.1", 1), 1);
 	sources_free(s);
 }
 END_TEST
 
-TEST_MAIN("sources", TEST_ONE(test_by_hand), TEST_ONE(test_bucket), TEST_ROWS(test_key, keys), TEST_ROWS(test_ban, bans), TEST_ONE(test_unban),
+START_TEST(test_by_hand_over_another)		/* one that came by itself becomes one by hand, and no shorter; afterwards the next is by itself again */
+{
+	struct addr a = at("192.0.2.1");
+	struct source_view v;
+
+	begin(&base);
+	for (unsigned i = 0; i < 8; i++)
+		sources_event(s, &a, SOURCE_MALFORMED, now);
+	ck_assert_int_eq(sources_take(s, &a, now), SOURCE_BANNED);
+	ck_assert_int_eq(sources_ban(s, &a, "administration", 60, now, &v), 0);
+	ck_assert(strcmp(v.source, "192.0.2.1") == 0 && strcmp(v.reason, "administration") == 0 && v.since_ms == now && v.until_ms == now + 300000);
+	ck_assert_int_eq(sources_take(s, &a, now), SOURCE_BARRED);
+	now += 300000;
+	ck_assert_int_eq(sources_take(s, &a, now), SOURCE_PASS);
+	for (unsigned i = 0; i < 8; i++)
+		sources_event(s, &a, SOURCE_MALFORMED, now);
+	ck_assert_int_eq(sources_take(s, &a, now), SOURCE_BANNED);
+	sources_free(s);
+}
+END_TEST
+
+TEST_MAIN("sources", TEST_ONE(test_by_hand), TEST_ONE(test_by_hand_over_another), TEST_ONE(test_bucket), TEST_ROWS(test_key, keys), TEST_ROWS(test_ban, bans), TEST_ONE(test_unban),
 	  TEST_ONE(test_answers), TEST_ONE(test_bound), TEST_ONE(test_exempt))

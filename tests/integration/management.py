@@ -217,7 +217,8 @@ class Management:
         with Phone(self.core, B, self.core.ip(105)) as far:
             doc = self.p.send("POST", "/api/v1/bans", {"source": "192.0.2.7", "durationS": 60})
             equal((doc["source"], doc["reason"], doc["expiresInS"]), ("192.0.2.7", "administration", 60), str(doc))
-            self.refused(self.p, "POST", "/api/v1/bans", {"source": "192.0.2.7"}, 409, "ALREADY_BANNED")
+            self.refused(self.p, "POST", "/api/v1/bans", {"source": "192.0.2.7", "durationS": 30}, 409, "ALREADY_BANNED")
+            equal(self.p.send("POST", "/api/v1/bans", {"source": "192.0.2.7", "durationS": 900})["expiresInS"], 900, "longer")
             self.refused(self.p, "POST", "/api/v1/bans", {"source": "10.0.0.0/8"}, 422, "INVALID_SOURCE")
             self.refused(self.p, "POST", "/api/v1/bans", {"source": "192.0.2.8", "durationS": 0}, 422, "INVALID_TIME")
             self.refused(self.p, "POST", "/api/v1/bans", {"source": "127.0.0.1"}, 409, "SOURCE_EXEMPT")

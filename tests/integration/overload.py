@@ -220,7 +220,7 @@ class Overload:
             equal(len(self.answers(bad, 0.3)), 1, "answers after the ban was lifted")
 
     def neighbour(self):
-        """A registered phone behind a banned address is served all the same."""
+        """A registered phone behind a banned address is served all the same, unless that is banned by hand."""
         with self.stranger(103) as bad:
             for _ in range(BAN_REFUSED + 1):
                 bad.sendto(self.ask(bad, "MESSAGE", "Contact: <sip:nobody@192.0.2.1>\r\n"), self.a.proxy)
@@ -229,6 +229,11 @@ class Overload:
             while self.c.read(0):		# late answers to the flood
                 self.c.queue.clear()
             equal(self.c.ask("OPTIONS", self.core.impu(B)).status, 200, "the phone at the banned address")
+            self.core.rest("pcscf").send("POST", "/api/v1/bans", {"source": self.core.ip(103), "durationS": 600})
+            self.c.start("OPTIONS", self.core.impu(B))
+            self.c.nothing(lambda m: m.status, QUIET_S, "an answer to who is banned by hand")
+            self.core.rest("pcscf").send("DELETE", "/api/v1/bans/" + self.core.ip(103), None)
+            equal(self.c.ask("OPTIONS", self.core.impu(B)).status, 200, "the phone when that is lifted")
 
     def malformed(self):
         """Few answers to what cannot be parsed, then none."""
