@@ -124,7 +124,6 @@ static bool matches(const struct binding *b, struct str filter)
 /* ---- GET /registrations ---- */
 
 struct page {
-	struct pcscf *p;
 	struct gather *g;
 };
 
@@ -138,14 +137,18 @@ static bool list_one(void *arg, const struct binding *b)
 		l->g->more = true;
 		return false;
 	}
-	cJSON_AddItemToArray(l->g->items, show(l->p, b));
-	l->g->limit--;
+	gather_hold(l->g, (struct obj *)(uintptr_t)&b->o);
 	return true;
+}
+
+static cJSON *show_held(struct stack *s, const struct obj *o)
+{
+	return show(pcscf_of(stack_worker(s, 0))->p, container_of(o, struct binding, o));
 }
 
 static void gather(struct worker *w, struct gather *g)
 {
-	struct page l = { pcscf_of(w)->p, g };
+	struct page l = { g };
 
 	g->last = g->after;
 	bindings_each(pcscf_of(w)->bindings, &g->last, list_one, &l);
@@ -167,7 +170,7 @@ static void get_all(void *u, struct http_req *r)
 		}
 		snprintf(filter, sizeof(filter), "%s=%.*s", names[i], STR_ARG(v));
 	}
-	stack_gather_page(((struct pcscf *)u)->stack, r, gather, str_from_c(filter));
+	stack_gather_held(((struct pcscf *)u)->stack, r, gather, show_held, str_from_c(filter));
 }
 
 /* ---- one ---- */

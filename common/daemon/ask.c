@@ -127,8 +127,30 @@ struct page_box {
 	struct stack *stack;
 	struct http_req *req;
 	void (*fn)(struct worker *w, struct gather *g);
+	cJSON *(*show)(struct stack *s, const struct obj *o);	/* NULL: fn writes JSON */
 	char filter[512];
 };
+
+void gather_hold(struct gather *g, struct obj *o)
+{
+	g->held[g->n_held++] = obj_ref(o);
+	g->limit--;
+}
+
+static void show_held(struct page_box *b)
+{
+	for (unsigned i = 0; i < b->g.n_held; i++) {
+		cJSON_AddItemToArray(b->g.items, b->show(b->stack, b->g.held[i]));
+		obj_unref(b->g.held[i]);
+	}
+	b->g.n_held = 0;
+}
+
+static void page_free(struct page_box *b)
+{
+	free(b->g.held);
+	free(b);
+}
 
 static void page_post(struct page_box *b);
 
@@ -137,16 +159,17 @@ static void page_next(void *arg)
 	struct page_box *b = arg;
 	char cursor[48];
 
+	show_held(b);
 	if (b->g.more || (b->g.limit == 0 && b->g.worker + 1 < b->stack->n_workers)) {
 		snprintf(cursor, sizeof(cursor), "%u.%llu", b->g.more ? b->g.worker : b->g.worker + 1,
 			 b->g.more ? (unsigned long long)b->g.last : 0ull);
 		http_reply_page(b->req, b->g.items, cursor);
-		free(b);
+		page_free(b);
 		return;
 	}
 	if (b->g.worker + 1 >= b->stack->n_workers) {
 		http_reply_page(b->req, b->g.items, NULL);
-		free(b);
+		page_free(b);
 		return;
 	}
 	b->g.worker++;
@@ -169,10 +192,16 @@ static void page_post(struct page_box *b)
 		return;
 	cJSON_Delete(b->g.items);
 	http_problem(b->req, 503, "BUSY", "worker %u takes no questions now", b->g.worker);
-	free(b);
+	page_free(b);
 }
 
 void stack_gather_page(struct stack *s, struct http_req *r, void (*fn)(struct worker *w, struct gather *g), struct str filter)
+{
+	stack_gather_held(s, r, fn, NULL, filter);
+}
+
+void stack_gather_held(struct stack *s, struct http_req *r, void (*fn)(struct worker *w, struct gather *g), cJSON *(*show)(struct stack *s, const struct obj *o),
+		       struct str filter)
 {
 	struct page_box *b = calloc(1, sizeof(*b));
 	struct str cursor, left, right;
@@ -203,6 +232,13 @@ void stack_gather_page(struct stack *s, struct http_req *r, void (*fn)(struct wo
 	b->fn = fn;
 	b->g.items = cJSON_CreateArray();
 	b->g.limit = limit;
+	b->show = show;
+	if (show && !(b->g.held = calloc(limit, sizeof(*b->g.held)))) {
+		cJSON_Delete(b->g.items);
+		free(b);
+		http_problem(r, 500, "OUT_OF_MEMORY", "the question cannot be asked");
+		return;
+	}
 	b->g.worker = worker;
 	b->g.filter = str_from_c(b->filter);
 	http_suspend(r);

@@ -140,9 +140,16 @@ struct gather {
 	uint64_t last;			/* set by fn: id of the last one added */
 	bool more;			/* set by fn: there are more in this worker */
 	struct str filter;		/* the query as the route wants it */
+	struct obj **held;		/* gather_hold() */
+	unsigned n_held;
 };
 /* Pages over workers with a cursor "w.id"; answers the request by http_reply_page(). */
 void stack_gather_page(struct stack *s, struct http_req *r, void (*fn)(struct worker *w, struct gather *g), struct str filter);
+/* The same where what is listed is published and immutable: fn takes references by gather_hold(), and `show` makes JSON of each on the main
+ * loop.  A worker that REST asks again and again goes on with its messages meanwhile. */
+void stack_gather_held(struct stack *s, struct http_req *r, void (*fn)(struct worker *w, struct gather *g), cJSON *(*show)(struct stack *s, const struct obj *o),
+		       struct str filter);
+void gather_hold(struct gather *g, struct obj *o);	/* a reference of its own; takes one of limit */
 /* One question to one worker: fn runs there and builds the answer; replied on the main loop. */
 struct ask {
 	struct http_req *req;
