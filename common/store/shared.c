@@ -307,10 +307,29 @@ static bool is_same(const struct flight *f, const struct remote *m)
 	return record_read(record_key(f->k->table, key_text(f->k), stored), m->data, &r) == 0 && str_eq(r.value, c->r.value);
 }
 
+/* Our own change got there, and only its answer did not reach us: once more, it would be newer than what others have made of it since. */
+static bool is_ours_already(const struct flight *f, const struct remote *m)
+{
+	const struct change *c = in_flight(f);
+	char stored[RECORD_MAX_KEY];
+	struct record r;
+
+	if (strcmp(m->owner, f->sh->instance) != 0 || !is_same(f, m))
+		return false;
+	return c->op == JOURNAL_DEL ||
+	       (record_read(record_key(f->k->table, key_text(f->k), stored), m->data, &r) == 0 && r.expires_ms == c->r.expires_ms);
+}
+
 static void on_conflict(struct flight *f, const struct remote *m)
 {
 	struct shared_key *k = f->k;
 
+	if (m->version && is_ours_already(f, m)) {
+		k->version = m->version;
+		k->mine = in_flight(f)->op == JOURNAL_PUT;
+		k->gone = !k->mine;
+		return;
+	}
 	/* Wiped; or our own change, of which we did not hear that it got there: what we have is newer. */
 	if (m->version == 0 || strcmp(m->owner, f->sh->instance) == 0) {
 		k->version = m->version;

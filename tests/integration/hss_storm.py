@@ -33,7 +33,7 @@ class Variant:
 
     def __init__(self, core, second, rates):
         self.core, self.second, self.rates, self.report = core, second, rates, None
-        self.fault_at = self.back_at = self.served_at = 0
+        self.before_at = self.fault_at = self.back_at = self.served_at = 0
         subs = [Sub(n, PASSWORD) for n in range(FIRST, FIRST + COUNT)]
         self.crowd = Crowd(core, subs, *rates, hold_s=HOLD_S, lines=int(rates[1] * HOLD_S * 1.3) + 4)
 
@@ -53,6 +53,7 @@ class Variant:
     def storm(self, fault, back):
         """Load, the fault in its middle, load, the way back, load."""
         settle(BEFORE_S)
+        self.before_at = time.monotonic()		# the fault itself takes a while: what it refuses meanwhile is its own
         fault()
         self.fault_at = time.monotonic()
         settle(AWAY_S)
@@ -79,7 +80,7 @@ class Variant:
 
     def untouched(self):
         """What was over before the fault, and what began when the HSS had served somebody again, was served."""
-        bad = [r for r in self.report["refused"] if r[3] < self.fault_at or r[2] > self.served_at + RECOVERED_S]
+        bad = [r for r in self.report["refused"] if r[3] < self.before_at or r[2] > self.served_at + RECOVERED_S]
         check(not bad, f"{len(bad)}: {bad[:5]}")
 
     def hit(self):
