@@ -243,7 +243,6 @@ void dryrun_select(void *u, struct http_req *r)
 	struct icscf *i = u;
 	const cJSON *doc = http_json(r);
 	const char *why = doc ? question_of(doc) : NULL;
-	char *text;
 
 	if (!doc)
 		return;
@@ -251,7 +250,5 @@ void dryrun_select(void *u, struct http_req *r)
 		http_problem(r, 422, "INVALID_QUESTION", "%s", why);
 		return;
 	}
-	text = cJSON_PrintUnformatted(doc);
-	stack_ask(i->stack, r, stack_worker(i->stack, 0), str_from_c(text ? text : "{}"), dry_here);
-	cJSON_free(text);
+	stack_ask_json(i->stack, r, stack_worker(i->stack, 0), doc, dry_here);
 }

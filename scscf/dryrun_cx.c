@@ -233,7 +233,6 @@ void dryrun_cx(void *u, struct http_req *r)
 	struct scscf *s = u;
 	const cJSON *doc = http_json(r);
 	const char *why = doc ? dryrun_cx_wrong(s, doc) : NULL;
-	char *text;
 
 	if (!doc)
 		return;
@@ -241,7 +240,5 @@ void dryrun_cx(void *u, struct http_req *r)
 		http_problem(r, 422, "INVALID_QUESTION", "%s", why);
 		return;
 	}
-	text = cJSON_PrintUnformatted(doc);
-	stack_ask(s->stack, r, stack_worker(s->stack, 0), str_from_c(text ? text : "{}"), dryrun_cx_here);
-	cJSON_free(text);
+	stack_ask_json(s->stack, r, stack_worker(s->stack, 0), doc, dryrun_cx_here);
 }

@@ -378,7 +378,6 @@ void dryrun_number(void *u, struct http_req *r)
 	struct scscf *s = u;
 	const cJSON *doc = http_json(r);
 	struct str number = text_of(doc, "number"), uri = text_of(doc, "requestUri");
-	char *text;
 
 	if (!doc)
 		return;
@@ -386,7 +385,5 @@ void dryrun_number(void *u, struct http_req *r)
 		http_problem(r, 422, "INVALID_QUESTION", "number or requestUri says what is dialled, one of both, without blanks");
 		return;
 	}
-	text = cJSON_PrintUnformatted(doc);
-	stack_ask(s->stack, r, stack_worker(s->stack, 0), str_from_c(text ? text : "{}"), dryrun_number_here);
-	cJSON_free(text);
+	stack_ask_json(s->stack, r, stack_worker(s->stack, 0), doc, dryrun_number_here);
 }

@@ -75,7 +75,6 @@ static void post_resolve(void *u, struct http_req *r)
 	const cJSON *doc = http_json(r);
 	struct str text = str_from_c(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(doc, "uri")));
 	struct sip_uri uri;
-	char *key;
 
 	if (!doc)
 		return;
@@ -83,9 +82,7 @@ static void post_resolve(void *u, struct http_req *r)
 		http_problem(r, 422, "INVALID_URI", "uri must be a SIP URI");
 		return;
 	}
-	key = cJSON_PrintUnformatted(doc);
-	stack_ask(s, r, &s->workers[0].w, str_from_c(key ? key : ""), resolve_here);
-	cJSON_free(key);
+	stack_ask_json(s, r, &s->workers[0].w, doc, resolve_here);
 }
 
 /* ---- whom we trust ---- */

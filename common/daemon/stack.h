@@ -162,6 +162,17 @@ struct ask {
 	struct stack *stack;
 };
 void stack_ask(struct stack *s, struct http_req *r, struct worker *w, struct str key, void (*fn)(struct worker *w, struct ask *a));
+/* The same with a body for the question: fn parses a->key again, for JSON belongs to one thread.  It has to fit into it, else 400. */
+static inline void stack_ask_json(struct stack *s, struct http_req *r, struct worker *w, const cJSON *question, void (*fn)(struct worker *w, struct ask *a))
+{
+	char *text = cJSON_PrintUnformatted(question);
+
+	if (text)
+		stack_ask(s, r, w, str_from_c(text), fn);
+	else
+		http_problem(r, 500, "OUT_OF_MEMORY", "the question cannot be asked");
+	cJSON_free(text);
+}
 /* On the worker, before a change: is what it would change still as the request's If-Match says?  now: its JSON, as a GET shows it,
  * taken over; NULL when it is not there, which is no matter of If-Match (RFC 9110 §13.2.1).  False: the answer is set, 412. */
 bool ask_may_change(struct ask *a, cJSON *now);
