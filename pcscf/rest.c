@@ -123,21 +123,17 @@ static bool matches(const struct binding *b, struct str filter)
 
 /* ---- GET /registrations ---- */
 
-struct page {
-	struct gather *g;
-};
-
 static bool list_one(void *arg, const struct binding *b)
 {
-	struct page *l = arg;
+	struct gather *g = arg;
 
-	if (!matches(b, l->g->filter))
+	if (!matches(b, g->filter))
 		return true;
-	if (l->g->limit == 0) {
-		l->g->more = true;
+	if (g->limit == 0) {
+		g->more = true;
 		return false;
 	}
-	gather_hold(l->g, (struct obj *)(uintptr_t)&b->o);
+	gather_hold(g, (struct obj *)(uintptr_t)&b->o);
 	return true;
 }
 
@@ -148,10 +144,8 @@ static cJSON *show_held(struct stack *s, const struct obj *o)
 
 static void gather(struct worker *w, struct gather *g)
 {
-	struct page l = { g };
-
 	g->last = g->after;
-	bindings_each(pcscf_of(w)->bindings, &g->last, list_one, &l);
+	bindings_each(pcscf_of(w)->bindings, &g->last, list_one, g);
 }
 
 static void get_all(void *u, struct http_req *r)
