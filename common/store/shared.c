@@ -296,7 +296,8 @@ static void put_back(struct flight *f)
 		metric_add(&store_m_lost, NULL, NULL, 1);
 }
 
-static bool is_same(const struct flight *f, const struct remote *m)
+/* Is what is there what we wanted to write?  life_too: and for as long. */
+static bool is_same(const struct flight *f, const struct remote *m, bool life_too)
 {
 	const struct change *c = in_flight(f);
 	char stored[RECORD_MAX_KEY];
@@ -304,37 +305,28 @@ static bool is_same(const struct flight *f, const struct remote *m)
 
 	if (c->op == JOURNAL_DEL || m->data.l == 0)
 		return c->op == JOURNAL_DEL && m->data.l == 0;
-	return record_read(record_key(f->k->table, key_text(f->k), stored), m->data, &r) == 0 && str_eq(r.value, c->r.value);
+	return record_read(record_key(f->k->table, key_text(f->k), stored), m->data, &r) == 0 && str_eq(r.value, c->r.value) &&
+	       (!life_too || r.expires_ms == c->r.expires_ms);
 }
 
-/* Our own change got there, and only its answer did not reach us: once more, it would be newer than what others have made of it since. */
-static bool is_ours_already(const struct flight *f, const struct remote *m)
+static void note_written(struct flight *f, uint64_t version)
 {
-	const struct change *c = in_flight(f);
-	char stored[RECORD_MAX_KEY];
-	struct record r;
-
-	if (strcmp(m->owner, f->sh->instance) != 0 || !is_same(f, m))
-		return false;
-	return c->op == JOURNAL_DEL ||
-	       (record_read(record_key(f->k->table, key_text(f->k), stored), m->data, &r) == 0 && r.expires_ms == c->r.expires_ms);
+	f->k->version = version;
+	f->k->mine = in_flight(f)->op == JOURNAL_PUT;
+	f->k->gone = !f->k->mine;
 }
 
 static void on_conflict(struct flight *f, const struct remote *m)
 {
+	bool ours = m->version && strcmp(m->owner, f->sh->instance) == 0;
 	struct shared_key *k = f->k;
 
-	if (m->version && is_ours_already(f, m)) {
-		k->version = m->version;
-		k->mine = in_flight(f)->op == JOURNAL_PUT;
-		k->gone = !k->mine;
-		return;
-	}
-	/* Wiped; or our own change, of which we did not hear that it got there: what we have is newer. */
-	if (m->version == 0 || strcmp(m->owner, f->sh->instance) == 0) {
+	if (ours && is_same(f, m, true)) {	/* it got there, and its answer did not reach us: again, it would be newer than what others do now */
+		note_written(f, m->version);
+	} else if (ours || m->version == 0) {	/* an earlier one of ours, of which we did not hear; or wiped: what we have is newer */
 		k->version = m->version;
 		put_back(f);
-	} else if (is_same(f, m)) {
+	} else if (is_same(f, m, false)) {
 		k->version = m->version;
 	} else {
 		deliver(f->sh, k, m, true);
@@ -357,9 +349,7 @@ static void on_written(void *arg, const redisReply *reply)
 	} else if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && number(reply->element[0]) == 1) {
 		if (sh->seen)
 			redis_good(sh->redis);
-		k->version = number(reply->element[1]);
-		k->mine = in_flight(f)->op == JOURNAL_PUT;
-		k->gone = !k->mine;
+		note_written(f, number(reply->element[1]));
 		metric_add(&store_m_shared, "written", store_table_name(k->table), 1);
 	} else if (read_remote(reply, &m)) {
 		on_conflict(f, &m);
