@@ -1,8 +1,10 @@
 /* tests/pcscf/rig.c - see rig.h. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "tests/pcscf/rig.h"
+#include "common/metrics/metrics.h"
 #include "common/util/bytes.h"
 
 static struct rig *the_rig;
@@ -467,6 +469,25 @@ struct rig_sent *rig_next(struct rig *r)
 	ck_assert_msg(s != NULL, "nothing was sent");
 	r->seen++;
 	return s;
+}
+
+long rig_metric(const char *name)
+{
+	char line[192];
+	struct buf b;
+	const char *at;
+	long n = 0;
+
+	snprintf(line, sizeof(line), "\n%s ", name);
+	buf_init(&b, 1 << 20);
+	metrics_write(&b);
+	buf_putc(&b, 0);
+	ck_assert(!b.failed);
+	at = strstr(b.p, line);
+	if (at)
+		n = strtol(at + strlen(line), NULL, 10);
+	buf_fini(&b);
+	return n;
 }
 
 void rig_none(struct rig *r)

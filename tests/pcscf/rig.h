@@ -73,6 +73,8 @@ void rig_request_body(struct rig *r, const char *from, const char *method, const
 void rig_reply_body(struct rig *r, const struct rig_sent *to, unsigned status, const char *tag, const char *extra, const char *type,
 		    const char *body);
 struct rig_sent *rig_next(struct rig *r);		/* fails the test when there is none */
+/* A sample of the figures: `name` with its labels as they stand there; 0: there is none. */
+long rig_metric(const char *name);
 void rig_none(struct rig *r);				/* nothing more was sent */
 /* rig_next() must be that request to `where`, or that response. */
 struct rig_sent *rig_expect(struct rig *r, const char *method, const char *where);
